@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// Config: what espial.yaml says, checked. Every key is optional.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ip.h"
+#include "model/topology.h"
+
+namespace espial {
+
+struct ConfigPeer {
+  std::string name;
+  std::vector<IpAddress> underlays;
+  std::vector<Prefix> backends;
+  std::optional<Mode> mode;
+};
+
+struct ConfigNetwork {
+  std::string name;
+  std::vector<Prefix> prefixes;
+};
+
+struct Config {
+  std::string node;  // default: the host name
+  std::string instance = "default";
+  std::string pin_dir = "/sys/fs/bpf/espial";
+  std::string state_dir = "/var/lib/espial";
+  std::string listen = "127.0.0.1:9754";  // "ADDRESS:PORT", "[ADDRESS]:PORT", "off"
+  bool listen_anywhere = false;           // allow a listen address that is not loopback
+  bool discover = true;                   // learn from SPD, SAD, routes, addresses
+  std::uint32_t max_peers = 1024;         // capacity of the tables, fixed while attached
+  std::vector<ConfigNetwork> networks;
+  std::vector<IpAddress> self_underlays;
+  std::vector<Prefix> self_backends;
+  std::vector<ConfigPeer> peers;
+  std::vector<std::string> include_devices;    // always wire devices
+  std::vector<std::string> exclude_devices;    // never
+  std::uint32_t flow_events_per_second = 100;  // per CPU
+  std::string metrics = "auto";                // auto | full | compact
+};
+
+}  // namespace espial

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// Snapshot: everything the node knew at one moment, as plain values. Counters only grow.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/words.h"
+#include "model/topology.h"
+
+namespace espial {
+
+using WallTime = std::chrono::system_clock::time_point;
+using MonoTime = std::chrono::steady_clock::time_point;
+
+struct Cell {
+  std::uint64_t packets = 0;  // as the wire carried them: GSO and GRO segments counted
+  std::uint64_t bytes = 0;    // IP lengths, headers repeated per segment
+  bool operator==(const Cell&) const = default;
+};
+
+// Index helpers: counters are arrays indexed by the enums of labels.h.
+template <typename Enum>
+constexpr std::size_t at(Enum e) {
+  return static_cast<std::size_t>(e);
+}
+
+using ClassCells = std::array<std::array<Cell, kClasses>, kFamilies>;  // [family][class]
+
+struct PeerCounters {
+  std::array<ClassCells, kDirections> cells{};  // [direction][family][class]
+  std::array<Cell, kFamilies> decrypted{};      // family of the inner packet
+  std::uint64_t spoofed = 0;                    // of the decrypted ones
+  std::uint64_t unattributed = 0;               // decrypted, the SA's remote is unknown
+  std::array<std::optional<WallTime>, kDirections> last_unprotected{};
+
+  [[nodiscard]] const Cell& cell(Direction d, Family f, Class c) const {
+    return cells[at(d)][at(f)][at(c)];
+  }
+};
+
+// Cleartext of one (peer, network).
+struct NetworkCounters {
+  std::string peer;
+  std::string network;
+  std::array<std::uint64_t, kDirections> cleartext_packets{};
+};
+
+struct PeerSnapshot {
+  Peer peer;
+  PeerCounters counters;
+};
+
+enum class DeviceRole : std::uint8_t { kWire, kReentry, kWireAndReentry };
+std::string_view to_string(DeviceRole role);  // "wire", "reentry", "wire+reentry"
+enum class AttachMode : std::uint8_t { kNone, kTcx, kClsact };
+std::string_view to_string(AttachMode mode);  // "none", "tcx", "clsact"
+
+struct DeviceSnapshot {
+  std::string name;
+  int ifindex = 0;
+  DeviceRole role = DeviceRole::kWire;
+  AttachMode mode = AttachMode::kNone;
+  bool receive_attached = false;
+  bool transmit_attached = false;
+  bool expected = false;  // the route to some peer's underlay names it
+  std::string why;        // why not attached, or why chosen; one line
+};
+
+// How often, and how long, a wire device was without its programs after it appeared.
+struct GapCounters {
+  std::uint64_t count = 0;
+  std::chrono::nanoseconds total{0};
+  std::chrono::nanoseconds last{0};
+};
+
+struct SourceStatus {
+  std::string source;  // "file", "xfrm", "routes", "events"...
+  bool up = false;
+  std::string detail;
+};
+
+struct MapUsage {
+  std::string map;
+  std::uint64_t entries = 0;
+  std::uint64_t max_entries = 0;
+};
+
+struct FlowRecord {
+  IpAddress source;
+  IpAddress destination;
+  std::uint16_t source_port = 0;  // 0 = none or unknown
+  std::uint16_t destination_port = 0;
+  std::uint8_t protocol = 0;
+  Direction direction = Direction::RECEIVE;
+  Class klass = Class::CLEARTEXT;
+  std::string peer;  // empty = none
+  std::string device;
+  std::uint64_t packets = 0;
+  std::uint64_t bytes = 0;
+  WallTime first;
+  WallTime last;
+};
+
+struct Snapshot {
+  WallTime time;
+  MonoTime monotonic;
+  std::string node;
+  std::string instance;
+  bool daemon = false;              // taken by the daemon (else straight from the pins)
+  std::vector<PeerSnapshot> peers;  // sorted by name
+  PeerCounters no_peer;
+  std::vector<NetworkCounters> networks;
+  std::vector<DeviceSnapshot> devices;
+  GapCounters gaps;
+  std::array<std::uint64_t, kOutcomes> outcomes{};
+  std::array<std::uint64_t, kLosts> lost{};
+  std::vector<SourceStatus> sources;
+  std::vector<MapUsage> maps;
+  std::optional<bool> last_reload_successful;
+  std::string last_reload_error;
+};
+
+}  // namespace espial

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// Topology: who is a peer, with which underlay addresses and backend subnets, and who said so.
+//
+// Sources only add. Removal is by configuration, by OpenSVC, or by `config forget`.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ip.h"
+
+namespace espial {
+
+// Who said a fact; a set, as bits.
+enum class Origin : std::uint8_t {
+  kFile = 1,  // espial.yaml
+  kOpensvc = 2,
+  kPolicy = 4,  // SPD
+  kState = 8,   // SAD
+  kRoute = 16,
+  kAddress = 32,  // an address of a local device
+  kSaved = 64,    // learnt earlier, not seen now
+};
+class Origins {
+ public:
+  Origins() = default;
+  Origins(Origin o)
+      : bits_(static_cast<std::uint8_t>(o)) {}  // NOLINT(google-explicit-constructor): a set of one
+  void add(Origins other) { bits_ |= other.bits_; }
+  void remove(Origin o) { bits_ &= static_cast<std::uint8_t>(~static_cast<std::uint8_t>(o)); }
+  [[nodiscard]] bool has(Origin o) const { return (bits_ & static_cast<std::uint8_t>(o)) != 0; }
+  [[nodiscard]] bool empty() const { return bits_ == 0; }
+  [[nodiscard]] std::vector<std::string_view> labels() const;  // "file", "opensvc", "policy", ...
+  bool operator==(const Origins&) const = default;
+
+ private:
+  std::uint8_t bits_ = 0;
+};
+
+struct Underlay {
+  IpAddress address;
+  Origins from;
+  bool operator==(const Underlay&) const = default;
+};
+
+struct BackendSubnet {
+  Prefix prefix;
+  std::string network;  // name of the network that contains it; the prefix's text when none does
+  Origins from;
+  bool operator==(const BackendSubnet&) const = default;
+};
+
+// A peer known from a route only is a candidate: shown, never alarmed or enforced.
+enum class PeerState : std::uint8_t { kCandidate, kLearnt, kConfigured };
+std::string_view to_string(PeerState state);
+
+enum class Mode : std::uint8_t { kMonitor, kAudit, kEnforce };
+std::string_view to_string(Mode mode);
+
+struct Peer {
+  std::string name;  // from the file or OpenSVC, else its first underlay address
+  PeerState state = PeerState::kCandidate;
+  Mode mode = Mode::kMonitor;
+  Origins from;
+  std::vector<Underlay> underlays;
+  std::vector<BackendSubnet> backends;
+  bool operator==(const Peer&) const = default;
+};
+
+struct Network {
+  std::string name;
+  std::vector<Prefix> prefixes;
+  Origins from;
+  bool operator==(const Network&) const = default;
+};
+
+struct Topology {
+  std::string node;  // this node's name
+  std::vector<Underlay> self_underlays;
+  std::vector<BackendSubnet> self_backends;
+  std::vector<Network> networks;
+  std::vector<Peer> peers;            // sorted by name
+  std::vector<std::string> findings;  // contradictions between sources, one line each
+  bool operator==(const Topology&) const = default;
+
+  [[nodiscard]] const Peer* find(std::string_view name) const;
+};
+
+}  // namespace espial

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// The words of the product as C++ enums, built from the same lists as the BPF programs.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "labels.h"  // bpf/labels.h: lists only, no layout
+
+namespace espial {
+
+enum class Coverage : std::uint8_t { ENCRYPTED, UNPROTECTED, NEUTRAL };
+
+#define EP_X_(name, ...) name,
+enum class Class : std::uint8_t { EP_CLASS_LIST(EP_X_) };
+enum class Outcome : std::uint8_t { EP_OUTCOME_LIST(EP_X_) };
+enum class Lost : std::uint8_t { EP_LOST_LIST(EP_X_) };
+enum class Direction : std::uint8_t { EP_DIRECTION_LIST(EP_X_) };
+#undef EP_X_
+
+inline constexpr std::size_t kClasses = 0 EP_CLASS_LIST(EP_ENUM_COUNT_);
+inline constexpr std::size_t kOutcomes = 0 EP_OUTCOME_LIST(EP_ENUM_COUNT_);
+inline constexpr std::size_t kLosts = 0 EP_LOST_LIST(EP_ENUM_COUNT_);
+inline constexpr std::size_t kDirections = 0 EP_DIRECTION_LIST(EP_ENUM_COUNT_);
+inline constexpr std::size_t kFamilies = 2;
+
+#define EP_X_(name, label, ...) label,
+inline constexpr std::array<std::string_view, kClasses> kClassLabels { EP_CLASS_LIST(EP_X_) };
+inline constexpr std::array<std::string_view, kOutcomes> kOutcomeLabels { EP_OUTCOME_LIST(EP_X_) };
+inline constexpr std::array<std::string_view, kLosts> kLostLabels{EP_LOST_LIST(EP_X_)};
+inline constexpr std::array<std::string_view, kDirections> kDirectionLabels{
+    EP_DIRECTION_LIST(EP_X_)};
+#undef EP_X_
+#define EP_X_(name, label, kind) Coverage::kind,
+inline constexpr std::array<Coverage, kClasses> kClassCoverage { EP_CLASS_LIST(EP_X_) };
+#undef EP_X_
+
+constexpr std::string_view to_string(Class c) { return kClassLabels[static_cast<std::size_t>(c)]; }
+constexpr std::string_view to_string(Outcome o) {
+  return kOutcomeLabels[static_cast<std::size_t>(o)];
+}
+constexpr std::string_view to_string(Lost l) { return kLostLabels[static_cast<std::size_t>(l)]; }
+constexpr std::string_view to_string(Direction d) {
+  return kDirectionLabels[static_cast<std::size_t>(d)];
+}
+constexpr Coverage coverage_of(Class c) { return kClassCoverage[static_cast<std::size_t>(c)]; }
+
+}  // namespace espial

@@ -23,7 +23,7 @@ def set_offloads(namespace: Namespace, device: str, **values: bool) -> None:
             request = array.array("B", struct.pack("II", SETTERS[name], int(on)))
             address, _ = request.buffer_info()
             try:
-                fcntl.ioctl(sock, SIOCETHTOOL, struct.pack("16sP8x", device.encode(), address))
+                fcntl.ioctl(sock, SIOCETHTOOL, struct.pack("16sP16x", device.encode(), address))
             except OSError as error:
                 if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
                     raise OSError(error.errno, f"{namespace.name}: {device}: {name}") from error

@@ -7,7 +7,7 @@ at egress include it, which `read` takes away.
 """
 import json
 
-from .mesh import Node
+from .mesh import BACKEND_V4, BACKEND_V6, Node
 
 ETHERNET = 14
 FAMILIES = {4: "ipv4", 6: "ipv6"}
@@ -88,6 +88,18 @@ def _flooded(node: Node, direction: str, table: list[str]) -> list[str]:
     return lines
 
 
+def _unknown(node: Node, direction: str, table: list[str]) -> list[str]:
+    """Addresses of the backend networks that belong to no node; flooded ones are counted before."""
+    lines = []
+    for family, ip, network in ((4, "ip", BACKEND_V4), (6, "ip6", BACKEND_V6)):
+        counter = f"{direction}-none-unknown_node-{FAMILIES[family]}"
+        table.append(f"counter {counter} {{ }}")
+        known = ", ".join(other.backend[family] for other in node.mesh.nodes)
+        lines += [f"{ip} {end} {network} {ip} {end} != {{ {known} }} counter name {counter} accept"
+                  for end in ("saddr", "daddr")]
+    return lines
+
+
 class WireCount:
     """Counts on the wire device of a node until close(); the table goes with the namespace anyway."""
 
@@ -105,6 +117,7 @@ class WireCount:
             rules += _flooded(node, direction, table)
             for peer in node.peers:
                 rules += _rules(node, peer, direction, table)
+            rules += _unknown(node, direction, table)
             chains.append(f"chain {direction} {{ type filter hook {hook} device \"{self.device}\" "
                           f"priority -200; policy accept;\n" + "\n".join(rules) + "\n}")
         self._table = f"lab_{self.device.replace('-', '_').replace('.', '_')}"

@@ -115,9 +115,16 @@ class Espial:
                                  f"{done.stderr.strip()}")
         return json.loads(done.stdout)
 
+    def _known_as(self, peer: dict) -> str:
+        """The lab's name of a peer, also of one that espial discovered and named itself."""
+        for node in self.node.mesh.nodes:
+            if set(peer.get("underlay", [])) & set(node.underlay.values()):
+                return node.name
+        return peer["name"]
+
     def peer(self, name: str, status: dict | None = None) -> dict:
         for peer in (status or self.status())["peers"]:
-            if peer["name"] == name:
+            if self._known_as(peer) == name:
                 return peer
         raise AssertionError(f"{self.node.name}: espial status names no peer {name}")
 
@@ -125,7 +132,7 @@ class Espial:
         """What espial counted, in the shape of the independent count."""
         status = status or self.status()
         counts: Counts = {}
-        for who, ways in [(peer["name"], peer) for peer in status["peers"]] + [("", status["no_peer"])]:
+        for who, ways in [(self._known_as(peer), peer) for peer in status["peers"]] + [("", status["no_peer"])]:
             for way in ("receive", "transmit"):
                 packets, sizes = ways[way]["packets"], ways[way].get("bytes", {})
                 for name, by_family in packets.items():

@@ -44,6 +44,7 @@ class Spec:
     libipsec: bool = False         # ESP in user space (charon's kernel-libipsec)
     pods: str = "veth"             # or "cni": made by containernetworking-plugins
     nodes: int = 3
+    ah: bool = False               # AH in place of ESP
     gro: bool = False              # receive offload on the uplinks
     secured: bool = True           # False: charon runs, no connection is loaded
 
@@ -107,7 +108,8 @@ class Node:
             children = {
                 f"{peer.name}-v{family}": {
                     "local_ts": [self.backend[family]], "remote_ts": [peer.backend[family]],
-                    "start_action": action, "esp_proposals": [spec.esp], "mode": "tunnel",
+                    "start_action": action, "mode": "tunnel",
+                    "ah_proposals" if spec.ah else "esp_proposals": [spec.esp],
                 } for family in (4, 6)}
             connections[peer.name] = {
                 "version": 2, "encap": "yes" if spec.encap else "no",
@@ -117,9 +119,12 @@ class Node:
                 "children": children}
         return connections
 
-    def load(self, *peers: str) -> None:
-        """Loads the connections to the named peers, or to all."""
+    def load(self, *peers: str, families: tuple[int, ...] = (4, 6)) -> None:
+        """Loads the connections to the named peers, or to all, with children of these families."""
         every = self.connections()
+        for connection in every.values():
+            connection["children"] = {name: child for name, child in connection["children"].items()
+                                      if int(name[-1]) in families}
         self.charon.load({name: every[name] for name in peers or every}, SECRET)
 
 
@@ -321,3 +326,49 @@ class Mesh:
                         for family in (4, 6):
                             node.charon.initiate(f"{peer.name}-v{family}")
         self.wait_secured(*pair)
+
+    # -- what a scenario changes -----------------------------------------------------------------
+
+    def tunnel(self, kind: str, one: int, two: int) -> None:
+        """Carries the backend routes of a pair in tunnels, as OpenSVC does with tunnel=always.
+
+        ipip: IPv4 in ipip, IPv6 in ip6ip6. gre: both in GRE over IPv4. sit: IPv4 in ipip, IPv6 in
+        sit over IPv4.
+        """
+        for node, peer in ((self.node(one), self.node(two)), (self.node(two), self.node(one))):
+            over = {family: f"local {node.underlay[family]} remote {peer.underlay[family]}"
+                    for family in (4, 6)}
+            v4, v6 = f"tun{peer.number}", f"otun{peer.number}"
+            lines = [f"link add {v4} type {'gre' if kind == 'gre' else 'ipip'} {over[4]}"]
+            if kind == "ipip":
+                lines.append(f"link add {v6} type ip6tnl mode ip6ip6 {over[6]}")
+            elif kind == "sit":
+                lines.append(f"link add {v6} type sit {over[4]}")
+            else:
+                v6 = v4
+            lines += [f"link set {device} up" for device in dict.fromkeys((v4, v6))]
+            lines += [f"route replace {peer.backend[4]} dev {v4}",
+                      f"route replace {peer.backend[6]} dev {v6}"]
+            node.namespace.ip(*lines)
+
+    def untunnel(self, one: int, two: int) -> None:
+        """Undoes tunnel()."""
+        for node, peer in ((self.node(one), self.node(two)), (self.node(two), self.node(one))):
+            links = node.namespace.run("ip", "-br", "link").stdout
+            node.namespace.ip(*(f"link del {device}" for device in
+                                (f"tun{peer.number}", f"otun{peer.number}")
+                                if f"{device}@" in links))
+            node.namespace.ip(*self.backend_routes(node, "replace"))
+
+    def unplug(self, node: Node) -> None:
+        """Deletes the port of br-prd, as when a NIC goes away; the switch's end goes with it."""
+        node.namespace.ip("link del prd-port")
+
+    def plug(self, node: Node) -> None:
+        """Creates the port of br-prd anew: same name, another interface index."""
+        port = f"port{node.number}"
+        node.namespace.ip(f"link add prd-port type veth peer name {port} netns switch")
+        self._switch.ip(f"link set {port} master sw0 up")
+        offload.all_off(self._switch, port)
+        offload.all_off(node.namespace, "prd-port")
+        node.namespace.ip("link set prd-port master br-prd up")

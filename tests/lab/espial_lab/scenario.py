@@ -154,6 +154,22 @@ class Watch:
                 seen = self.espials[number].firing()
                 assert not seen, f"node{number}: firing: {sorted(seen)}"
 
+    def no_peer(self, number: int, way: str, name: str, wanted: dict[str, int]) -> None:
+        """Packets of no peer: both observers say exactly this, by family."""
+        node, espial = self.wires[number], self.espials.get(number)
+
+        def equal() -> bool:
+            for who, counts in (("nft", self.wire(number)),
+                                ("espial", since(espial.counts(), self._start(number, "espial"))
+                                 if espial else None)):
+                if counts is None:
+                    continue
+                seen = {family: counts[way, "", name, family][0] for family in ("ipv4", "ipv6")
+                        if (way, "", name, family) in counts}
+                assert seen == wanted, f"{who} {seen}, expected {wanted}"
+            return True
+        until(f"{node.node.name}: {way} {name}", equal, 8, 0.2)
+
     def close(self) -> None:
         for espial in self.espials.values():
             try:
@@ -220,13 +236,14 @@ class Lab:
         return self._add(traffic.ping(one.namespace, one.address(family), two.address(family),
                                       count), False)
 
-    def tcp(self, source: int, target: int, size: int, family: int = 4) -> int:
+    def tcp(self, source: int, target: int, size: int, family: int = 4) -> tuple[int, int]:
+        """A connection that moves `size` bytes; returns the segments sent forth and back."""
         one, two = self.mesh.node(source).pod, self.mesh.node(target).pod
-        arrived = traffic.tcp(one.namespace, one.address(family), two.namespace,
-                              two.address(family), size)
-        self.sent += 1
+        arrived, forth, back = traffic.tcp(one.namespace, one.address(family), two.namespace,
+                                           two.address(family), size)
+        self.sent += forth
         assert arrived == size, f"{arrived} of {size} bytes arrived"
-        return arrived
+        return forth, back
 
     def talk(self, one: int, two: int, count: int = 20, families: tuple[int, ...] = (4, 6),
              lossy: bool = False) -> int:
@@ -236,13 +253,27 @@ class Lab:
             self.udp(two, one, count, family, lossy=lossy)
         return count * len(families)
 
-    # -- neighbours ------------------------------------------------------------------------------
+    def frames(self, source: int, target_mac: str, packet: bytes, count: int = 20) -> Sent:
+        """The same frame again and again out of a pod, whatever sense it makes."""
+        return self._add(traffic.frames(self.mesh.node(source).pod.namespace, "eth0", target_mac,
+                                        packet, count), True)
 
-    def warm(self, one: int, two: int) -> None:
-        """One datagram each way and family, so that neighbours are known. Not counted as proof."""
-        sent = self.sent
-        self.talk(one, two, 1, lossy=True)
-        self.sent = sent
+    # -- what breaks a mesh ----------------------------------------------------------------------
+
+    def nft(self, number: int, family: str, chain: str) -> None:
+        """One more nft table with one chain in a node, until the scenario ends."""
+        namespace = self.mesh.node(number).namespace
+        namespace.run("nft", "-f", "-", input=f"table {family} lab_break {{ chain c {{ {chain} }} }}\n")
+        self.undo(lambda: namespace.run("nft", "delete", "table", family, "lab_break"))
+
+    def unload(self, *pair: int) -> None:
+        """No policies between two nodes until the scenario ends."""
+        self.mesh.unload(*pair)
+        self.undo(lambda: self.mesh.reload(*pair))
+
+    def tunnel(self, kind: str, one: int, two: int) -> None:
+        self.mesh.tunnel(kind, one, two)
+        self.undo(lambda: self.mesh.untunnel(one, two))
 
 
 def selected(kernel: str, pattern: str, long: bool) -> list[Scenario]:

@@ -12,8 +12,10 @@ import struct
 import time
 
 from .netns import Namespace
+from .wait import until
 
 PORT = 7007
+TCP_CLOSE = 7
 
 
 @dataclasses.dataclass
@@ -119,8 +121,12 @@ def ping(source: Namespace, source_address: str, target_address: str, count: int
 
 
 def tcp(source: Namespace, source_address: str, target: Namespace, target_address: str,
-        size: int) -> int:
-    """Moves `size` bytes over one connection and closes it; returns the bytes that arrived."""
+        size: int) -> tuple[int, int, int]:
+    """Moves `size` bytes over one connection and closes it on both sides.
+
+    Returns the bytes that arrived and the segments that client and server sent, handshake and
+    closing included, as the kernel counted them for the sockets (tcpi_segs_out).
+    """
     family = 6 if ":" in target_address else 4
     with _socket(target, family, socket.SOCK_STREAM, target_address, PORT) as listener:
         listener.listen(1)
@@ -142,7 +148,20 @@ def tcp(source: Namespace, source_address: str, target: Namespace, target_addres
                         left -= client.send(bytes(min(left, 65536)))
                     if readable:
                         arrived += len(server.recv(1 << 20))
-    return arrived
+                for one, other in ((client, server), (server, client)):
+                    one.shutdown(socket.SHUT_WR)
+                    other.setblocking(True)
+                    other.settimeout(10)
+                    other.recv(1)
+                # The acknowledgement of the last FIN is under way until the server has it.
+                until("TCP connection closed", lambda: _tcp_info(server)[0] == TCP_CLOSE, 10)
+                return arrived, _tcp_info(client)[1], _tcp_info(server)[1]
+
+
+def _tcp_info(sock: socket.socket) -> tuple[int, int]:
+    """State and segments sent (struct tcp_info of linux/tcp.h: first byte; offset 136)."""
+    info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 144)
+    return info[0], struct.unpack_from("I", info, 136)[0]
 
 
 # -- frames that no socket would send ------------------------------------------------------------

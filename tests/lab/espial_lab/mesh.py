@@ -135,6 +135,7 @@ class Mesh:
         self.spec = spec
         self.folder = tempfile.mkdtemp(prefix="espial-lab-")
         self.nodes: list[Node] = []
+        self.wire_counts: dict = {}      # what scenarios on this mesh share, see scenario.Watch
         self._switch: Namespace | None = None
         self._uplinks: list[tuple[str, str]] = []      # device of a node, port of the switch
         self._switch_ports: list[str] = []

@@ -53,7 +53,11 @@ class Watch:
         try:
             for number in numbers:
                 node = lab.mesh.node(number)
-                self.wires[number] = WireCount(node, wire)
+                # Rules stay as long as the mesh does; only the zero is the scenario's own.
+                key = (number, wire or node.wire)
+                if key not in lab.mesh.wire_counts:
+                    lab.mesh.wire_counts[key] = WireCount(node, wire)
+                self.wires[number] = lab.mesh.wire_counts[key]
                 if espial and executable():
                     self.espials[number] = Espial(node, discover, **more)
                     self.espials[number].start()
@@ -73,6 +77,13 @@ class Watch:
         if espial:
             self._zero[number] |= {("espial",) + key: value
                                    for key, value in espial.counts().items()}
+
+    def rewire(self, number: int) -> None:
+        """Counts anew after the wire device was replaced: its rules went with it."""
+        node = self.lab.mesh.node(number)
+        self.wires[number].close()
+        self.wires[number] = self.lab.mesh.wire_counts[number, node.wire] = WireCount(node)
+        self.zero(number)
 
     def _start(self, number: int, who: str) -> Counts:
         return {key[1:]: value for key, value in self._zero[number].items() if key[0] == who}
@@ -177,8 +188,6 @@ class Watch:
             finally:
                 espial.detach()
                 shutil.rmtree(espial.folder, ignore_errors=True)
-        for wire in self.wires.values():
-            wire.close()
         self.espials, self.wires = {}, {}
 
 
@@ -263,7 +272,7 @@ class Lab:
     def nft(self, number: int, family: str, chain: str) -> None:
         """One more nft table with one chain in a node, until the scenario ends."""
         namespace = self.mesh.node(number).namespace
-        namespace.run("nft", "-f", "-", input=f"table {family} lab_break {{ chain c {{ {chain} }} }}\n")
+        namespace.run("nft", "-f", "-", input=f"table {family} lab_break {{ chain c {{ {chain}\n }}\n }}\n")
         self.undo(lambda: namespace.run("nft", "delete", "table", family, "lab_break"))
 
     def unload(self, *pair: int) -> None:

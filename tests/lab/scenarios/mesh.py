@@ -99,14 +99,15 @@ def rekey_under_load(lab: Lab) -> None:
 def oversized(lab: Lab) -> None:
     """Packets that become fragments, inside and outside of ESP."""
     watch = lab.watch(1, 2)
+    # The first may be lost: it is how the pod learns the path's MTU.
     for family in (4, 6):
-        lab.udp(1, 2, 10, family, size=3000)
-        lab.udp(2, 1, 10, family, size=3000)
+        lab.udp(1, 2, 10, family, size=3000, lossy=True)
+        lab.udp(2, 1, 10, family, size=3000, lossy=True)
     watch.agree()
     for number, peer in BOTH:
         counts = watch.wire(number)
         for way in ("receive", "transmit"):
-            assert counts[way, f"node{peer}", "esp", "ipv4"][0] > 60, "nothing was fragmented"
+            assert counts[way, f"node{peer}", "esp", "ipv4"][0] > 40, "nothing was fragmented"
         watch.verdict(number, peer, "encrypted")
 
 
@@ -147,21 +148,22 @@ def policies_missing_on_both(lab: Lab) -> None:
         watch.fires(number, "CleartextTraffic", peer)
 
 
-@scenario(shared=SHARED, separate=SEPARATE)
+@scenario(shared=SHARED, separate=SEPARATE, outer6=Spec(outer=6))
 def policies_missing_on_the_sender(lab: Lab) -> None:
-    """Everything is lost, for the receiver refuses it, and everything was disclosed."""
-    one, two = lab.mesh.node(1), lab.mesh.node(2)
-    policies = [f"xfrm policy delete src {one.backend[family]} dst {two.backend[family]} dir out"
-                for family in (4, 6)]
-    saved = one.namespace.run("ip", "xfrm", "policy", "list", "dir", "out").stdout
-    one.namespace.ip(*policies)
+    """Everything is lost, for the receiver refuses it, and everything was disclosed.
+
+    Only the family of the outer header: for the other one charon's route in table 220 has no
+    gateway, so that without a policy the packet looks for its target on the underlay's own link.
+    """
+    one, two, family = lab.mesh.node(1), lab.mesh.node(2), lab.mesh.spec.outer
+    one.namespace.ip(
+        f"xfrm policy delete src {one.backend[family]} dst {two.backend[family]} dir out")
     lab.undo(lambda: (lab.mesh.unload(1, 2), lab.mesh.reload(1, 2)))
-    assert "10.101.2.0/24" in saved, "there was no policy to take away"
     watch = lab.watch(1, 2)
-    arrived = sum(lab.udp(1, 2, 20, family, lossy=True).received for family in (4, 6))
+    arrived = lab.udp(1, 2, 20, family, lossy=True).received
     assert arrived == 0, f"{arrived} arrived"
-    watch.expect(1, 2, transmit=clear(20))
-    watch.expect(2, 1, receive=clear(20))
+    watch.expect(1, 2, transmit={f"cleartext/ipv{family}": 20})
+    watch.expect(2, 1, receive={f"cleartext/ipv{family}": 20})
     for number, peer in BOTH:
         watch.verdict(number, peer, "leaking")
         watch.fires(number, "CleartextTraffic", peer)
@@ -196,19 +198,20 @@ def start_is_never_retried(lab: Lab) -> None:
     lab.undo(lambda: lab.mesh.unload(1, 2))
 
 
-@scenario(separate=SEPARATE, shared=SHARED)
+@scenario(separate=SEPARATE, shared=SHARED, outer6=Spec(outer=6))
 def host_originated(lab: Lab) -> None:
     """A process of the node itself: its source is outside the selectors."""
     watch = lab.watch(1, 2)
-    for family in (4, 6):
-        lab.host_udp(1, 2, 20, family)
-    host = {"cleartext_host/ipv4": 20, "cleartext_host/ipv6": 20}
+    family = lab.mesh.spec.outer
+    lab.host_udp(1, 2, 20, family)
+    host = {f"cleartext_host/ipv{family}": 20}
     watch.expect(1, 2, transmit=host)
     watch.expect(2, 1, receive=host)
     for number, peer in BOTH:
         watch.fires(number, "CleartextHost", peer)
     sent = lab.talk(1, 2, 5)
-    watch.expect(1, 2, transmit=host | {"esp/ipv4": sent}, receive={"esp/ipv4": sent})
+    esp = {f"esp/ipv{family}": sent}
+    watch.expect(1, 2, transmit=host | esp, receive=esp)
     for number, peer in BOTH:
         watch.verdict(number, peer, "mixed")
     watch.agree()

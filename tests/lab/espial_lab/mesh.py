@@ -133,7 +133,7 @@ class Mesh:
 
     def __init__(self, spec: Spec):
         self.spec = spec
-        self.folder = tempfile.mkdtemp(prefix="espial-lab-")
+        self.folder = tempfile.mkdtemp(prefix="espial-lab-", dir="/run")   # private to the run
         self.nodes: list[Node] = []
         self.wire_counts: dict = {}      # what scenarios on this mesh share, see scenario.Watch
         self._switch: Namespace | None = None

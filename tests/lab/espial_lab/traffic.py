@@ -72,7 +72,7 @@ def udp(source: Namespace, source_address: str, target: Namespace, target_addres
                 result.received += drain()
                 # Never more under way than the queues between here and there can hold.
                 limit = time.monotonic() + quiet
-                while not lossy and result.sent - result.received > 256 and \
+                while not lossy and result.sent - result.received > 64 and \
                         time.monotonic() < limit:
                     select.select([receiver], [], [], 0.05)
                     result.received += drain()

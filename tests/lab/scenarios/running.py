@@ -31,3 +31,16 @@ def user_space_leak(lab: Lab) -> None:
         watch.verdict(number, peer, "leaking")
         watch.fires(number, "CleartextTraffic", peer)
     watch.agree()
+
+
+@scenario(kernels=RUNNING, separate=Spec(libipsec=True, encap=True))
+def user_space_hundred_thousand(lab: Lab) -> None:
+    """No packet of a long encrypted run is called clear."""
+    watch = lab.watch(1, 2)
+    # The TUN device and charon's socket lose what comes too fast, so the sender waits for the other.
+    sent = sum(lab.talk(1, 2, 5000) for _ in range(5))
+    expected = {"esp_udp/ipv4": sent}
+    for number, peer in ((1, 2), (2, 1)):
+        watch.expect(number, peer, expected, expected)
+        watch.verdict(number, peer, "encrypted")
+    watch.agree()

@@ -160,7 +160,8 @@ std::vector<Drafts::Ranked> Drafts::settle(Findings& findings) const {
     bool disputed = false;
     for (std::size_t j = i + 1; j < end; ++j) {
       const auto& other = ranked[j];
-      disputed = disputed || (other.rank == best.rank && best.claim.draft == kSelfDraft);
+      const bool with_self = best.claim.draft == kSelfDraft || other.claim.draft == kSelfDraft;
+      disputed = disputed || (other.rank == best.rank && with_self);
       findings.add("contradicting backend subnets",
                    best.claim.prefix.text() + ": " + drafts_[best.claim.draft].name + " (" +
                        says(best.from) + ") and " + drafts_[other.claim.draft].name + " (" +

@@ -199,8 +199,9 @@ TEST(ParseState, EncapsulationAndOffload) {
     more.value(XFRMA_ENCAP, encap);
     EXPECT_EQ(parse_state(state_message(XFRMA_ALG_AEAD, "a", more))->encapsulation, expected);
   }
-  for (const std::uint8_t flags : {0, 4}) {
-    const xfrm_user_offload offload{3, flags};
+  for (const std::uint8_t flags : {std::uint8_t{0}, std::uint8_t{4}}) {
+    xfrm_user_offload offload{};
+    offload.flags = flags;
     Attributes more;
     more.value(XFRMA_OFFLOAD_DEV, offload);
     const auto state = parse_state(state_message(XFRMA_ALG_AEAD, "a", more));

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <chrono>
+#include <ctime>
 #include <random>
 
 #include "unit/facts_builder.h"
@@ -423,11 +423,12 @@ std::string dotted(unsigned base, unsigned i) {
          std::to_string(i >> 8 & 0xff) + "." + std::to_string(i & 0xff);
 }
 
-TEST(MergeTopology, TenThousandPeersAreQuick) {
+// A mesh of count peers with policies, states and routes.
+KernelFacts large_mesh(unsigned count) {
   Node node;
   node.link(2, "eth0");
   node.address(2, "192.0.2.1/24");
-  for (unsigned i = 1; i <= 10'000; ++i) {
+  for (unsigned i = 1; i <= count; ++i) {
     const auto subnet = dotted(10, i << 8) + "/24";
     const auto remote = dotted(11, i);
     add_tunnel(node.facts, "172.16.1.0/24", subnet, "192.0.2.1", remote, i);
@@ -435,33 +436,62 @@ TEST(MergeTopology, TenThousandPeersAreQuick) {
     node.facts.states.push_back(state(remote, "192.0.2.1", i, i));
     node.route(subnet, remote, 2);
   }
+  return std::move(node.facts);
+}
+
+// Every peer behind the same selector, as with one policy per XFRM interface.
+KernelFacts equal_selectors(unsigned count) {
+  Node node;
+  for (unsigned i = 1; i <= count; ++i)
+    add_tunnel(node.facts, "172.16.1.0/24", "10.0.0.0/8", "192.0.2.1", dotted(11, i), i);
+  return std::move(node.facts);
+}
+
+// Processor time of this thread, the least of three merges: other load on the machine, the build
+// type and sanitizers do not matter to the ratio of two of them.
+double merge_seconds(const Config& config, const KernelFacts& facts, const Topology& saved) {
+  const auto now = [] {
+    timespec time{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
+  };
+  double least = 1e9;
+  for (int round = 0; round < 3; ++round) {
+    const auto started = now();
+    (void)merge_topology(config, facts, saved);
+    least = std::min(least, now() - started);
+  }
+  return least;
+}
+
+// Ten times the peers may cost ten times the time and some for sorting and caches; a quadratic
+// step would cost a hundred times.
+constexpr double kMostGrowth = 30;
+
+TEST(MergeTopology, TenThousandPeersCostTenTimesAThousand) {
   auto config = file();
   config.max_peers = 10'000;
-  const auto started = std::chrono::steady_clock::now();
-  const auto topology = merge_topology(config, node.facts, {});
-  const auto again = merge_topology(config, node.facts, topology);
-  const auto spent = std::chrono::steady_clock::now() - started;
+  const auto small = large_mesh(1'000);
+  const auto large = large_mesh(10'000);
+  const auto topology = merge_topology(config, large, {});
   EXPECT_EQ(topology.peers.size(), 10'000u);
   EXPECT_EQ(all(topology), "");
-  EXPECT_EQ(again, topology);
-  // 200 ms each on an idle machine without optimisation; twice that leaves room for a busy one.
-  EXPECT_LT(std::chrono::duration_cast<std::chrono::milliseconds>(spent).count(), 800);
-  RecordProperty(
-      "milliseconds",
-      static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(spent).count()));
+  EXPECT_EQ(merge_topology(config, large, topology), topology);
+  const auto one = merge_seconds(config, small, {});
+  const auto ten = merge_seconds(config, large, topology);
+  EXPECT_LT(ten, kMostGrowth * one);
+  RecordProperty("milliseconds", static_cast<int>(ten * 1000));
 }
 
 TEST(MergeTopology, TenThousandEqualSelectorsAreQuickAndFewFindings) {
-  Node node;
-  for (unsigned i = 1; i <= 10'000; ++i)
-    add_tunnel(node.facts, "172.16.1.0/24", "10.0.0.0/8", "192.0.2.1", dotted(11, i), i);
   Config config;
   config.max_peers = 100;
-  const auto started = std::chrono::steady_clock::now();
-  const auto topology = merge_topology(config, node.facts, {});
-  EXPECT_LT(std::chrono::steady_clock::now() - started, std::chrono::seconds(2));
+  const auto large = equal_selectors(10'000);
+  const auto topology = merge_topology(config, large, {});
   EXPECT_EQ(topology.peers.size(), 100u);
   EXPECT_LT(topology.findings.size(), 30u);
+  EXPECT_LT(merge_seconds(config, large, {}),
+            kMostGrowth * merge_seconds(config, equal_selectors(1'000), {}));
 }
 
 }  // namespace

@@ -5,12 +5,12 @@
 #include <tuple>
 #include <unordered_set>
 
+#include "model/device_kinds.h"
 #include "model/prefix_map.h"
 
 namespace espial {
 namespace {
 
-constexpr unsigned short kArphrdLoopback = 772;
 constexpr unsigned kMainTable = 254;
 
 bool inside(const std::vector<BackendSubnet>& subnets, const IpAddress& address) {
@@ -35,8 +35,6 @@ struct BestRoutes {
 };
 
 }  // namespace
-
-bool is_bridge(const LinkFact& link) { return link.kind == "bridge" || link.kind == "openvswitch"; }
 
 DeviceGraph::DeviceGraph(const KernelFacts& facts, const Topology& topology) {
   index_links(facts);
@@ -63,7 +61,7 @@ void DeviceGraph::index_addresses(const KernelFacts& facts, const Topology& topo
     if (underlays.count(fact.address) != 0) {
       if (!held.underlay) held.underlay = fact.address;
       const auto* holder = link(fact.ifindex);
-      if (holder != nullptr && (holder->arphrd == kArphrdLoopback || holder->kind == "dummy"))
+      if (holder != nullptr && (is_loopback(*holder) || holder->kind == "dummy"))
         underlay_on_loopback_ = true;
     }
     if (fact.address.link_local() || fact.address.loopback()) continue;

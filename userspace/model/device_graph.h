@@ -73,6 +73,4 @@ class DeviceGraph {
   bool underlay_on_loopback_ = false;
 };
 
-bool is_bridge(const LinkFact& link);
-
 }  // namespace espial

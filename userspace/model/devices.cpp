@@ -2,50 +2,18 @@
 #include "model/devices.h"
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <set>
-#include <string_view>
 
 #include "model/device_graph.h"
+#include "model/device_kinds.h"
 
 namespace espial {
 namespace {
 
-constexpr unsigned short kArphrdEther = 1;
-constexpr unsigned short kArphrdPpp = 512;
-constexpr unsigned short kArphrdLoopback = 772;
-
-// Frames of these types start with a link header that the programs parse (Ethernet), or straight
-// with the IP header: ppp, tunnel, tunnel6, sit, ipgre, none.
-constexpr std::array<unsigned short, 7> kSupported{kArphrdEther, kArphrdPpp, 768,  769,
-                                                   776,          778,        65534};
-
-constexpr std::array<std::string_view, 23> kTunnelKinds{
-    "ipip",  "sit",    "gre",     "gretap",    "ip6tnl", "ip6gre",    "ip6gretap", "erspan",
-    "vxlan", "geneve", "bareudp", "wireguard", "macsec", "xfrm",      "vti",       "vti6",
-    "dummy", "ifb",    "nlmon",   "vrf",       "lowpan", "ip6erspan", "gtp"};
-
 template <typename Range, typename Value>
 bool contains(const Range& range, const Value& value) {
   return std::find(std::begin(range), std::end(range), value) != std::end(range);
-}
-
-bool is_tunnel(const LinkFact& link) {
-  // ipsecN is the TUN of charon's user-space IPsec.
-  return contains(kTunnelKinds, link.kind) ||
-         (link.kind == "tun" && link.name.rfind("ipsec", 0) == 0);
-}
-
-bool decrypts(const LinkFact& link) {
-  return link.kind == "xfrm" || link.kind == "vti" || link.kind == "vti6";
-}
-
-// macvlan and its like: a second address on a device that already counts the frames.
-bool shares_lower(const LinkFact& link) {
-  return (link.kind == "macvlan" || link.kind == "macvtap" || link.kind == "ipvlan" ||
-          link.kind == "ipvtap") &&
-         link.lower != 0 && !link.lower_elsewhere;
 }
 
 class Planner {
@@ -91,7 +59,7 @@ class Planner {
 
   // A device that is an uplink whatever addresses it holds.
   [[nodiscard]] bool hardware_like(const LinkFact& link, int depth = 0) const {
-    if (link.kind.empty()) return link.arphrd != kArphrdPpp;
+    if (link.kind.empty()) return !is_ppp(link);
     if (link.kind == "bond" || link.kind == "team") return true;
     if (link.lower_elsewhere) return link.kind != "veth" && !is_tunnel(link);
     if (link.kind != "vlan") return false;
@@ -135,7 +103,7 @@ class Planner {
 };
 
 void Planner::judge(const LinkFact& link) {
-  if (link.arphrd == kArphrdLoopback) return ignore(link, "loopback");
+  if (is_loopback(link)) return ignore(link, "loopback");
   if (excluded(link)) {
     refused_.try_emplace(link.ifindex, "excluded by the configuration (exclude_devices)");
     return;
@@ -246,7 +214,7 @@ void Planner::make_wire(const LinkFact& link, std::string why) {
 }
 
 bool Planner::accept_type(const LinkFact& link) {
-  if (contains(kSupported, link.arphrd)) return true;
+  if (supported_type(link)) return true;
   refused_.try_emplace(link.ifindex, "link type " + std::to_string(link.arphrd) +
                                          " is not supported: its packets are not seen");
   return false;
@@ -262,7 +230,7 @@ void Planner::claim_vlans() {
 }
 
 void Planner::judge_reentry(const LinkFact& link) {
-  if (excluded(link) || link.arphrd == kArphrdLoopback) return;
+  if (excluded(link) || is_loopback(link)) return;
   std::string why;
   if (is_bridge(link) || shares_lower(link) || graph_.bridge_below(link) != nullptr) {
     if (const auto underlay = graph_.self_underlay(link.ifindex)) {
@@ -329,7 +297,7 @@ DevicePlans Planner::assemble() {
     plan.role = !draft.reentry ? DeviceRole::kWire
                 : draft.wire   ? DeviceRole::kWireAndReentry
                                : DeviceRole::kReentry;
-    plan.ethernet = link->arphrd == kArphrdEther;
+    plan.ethernet = has_ethernet_header(*link);
     plan.expected = draft.expected;
     for (const auto& [vid, ours] : draft.vlans) plan.vlans.push_back({vid, ours});
     plan.why = draft.why;

@@ -183,18 +183,16 @@ void Planner::choose_port(const LinkFact& bridge, const LinkFact& port, bool pee
     make_wire(port, prefix + "uplink");
   } else if (!peers_known && !hardware && !is_tunnel(port) && !graph_.leads_to_pod(port.ifindex)) {
     make_wire(port, prefix + "it is not known yet which port leads to the peers");
-  } else if (!included(port)) {
+  } else if (included(port)) {
+    make_wire(port, "included by the configuration");
+  } else {
     return ignore(port, prefix + "no peer behind it");
   }
+  // A port that is itself a VLAN over another bridge stands for that bridge's ports.
+  auto behind = stands_for_[port.ifindex];
+  if (wire(port.ifindex)) behind.push_back(port.ifindex);
   auto& wires = stands_for_[bridge.ifindex];
-  const auto below = stands_for_.find(port.ifindex);
-  if (below != stands_for_.end()) {
-    const auto deeper = below->second;
-    stands_for_[bridge.ifindex].insert(stands_for_[bridge.ifindex].end(), deeper.begin(),
-                                       deeper.end());
-  } else if (wire(port.ifindex) || included(port)) {
-    wires.push_back(port.ifindex);
-  }
+  wires.insert(wires.end(), behind.begin(), behind.end());
 }
 
 // A VLAN over a bridge is watched on the ports of that bridge: the bridge itself also shows pods.
@@ -273,7 +271,7 @@ void Planner::mark_expected() {
   for (const auto& link : facts_.links) {
     if (!graph_.routes_to_peer(link.ifindex)) continue;
     const auto ports = stands_for_.find(link.ifindex);
-    if (ports == stands_for_.end()) {
+    if (ports == stands_for_.end() || ports->second.empty()) {
       const int device = shares_lower(link) ? link.lower : link.ifindex;
       if (wire(device)) drafts_[device].expected = true;
       continue;

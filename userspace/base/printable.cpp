@@ -27,14 +27,13 @@ std::string printable(std::string_view text) {
   return out;
 }
 
-std::string quoted(std::string_view text) {
-  constexpr std::size_t kMaxQuoted = 80;
+std::string quoted(std::string_view text, std::size_t max) {
   std::string out = "\"";
-  for (const char c : text.substr(0, kMaxQuoted)) {
+  for (const char c : text.substr(0, max)) {
     if (c == '"') out += '\\';
     append_printable(out, c);
   }
-  out += text.size() > kMaxQuoted ? "\"..." : "\"";
+  out += text.size() > max ? "\"..." : "\"";
   return out;
 }
 

@@ -2,6 +2,7 @@
 // Text from files, sockets or the wire, made safe for a terminal and for one-line messages.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -11,7 +12,8 @@ namespace espial {
 // no control sequence, no line break, no other script's look-alikes.
 std::string printable(std::string_view text);
 
-// printable(text) in double quotes, inner quotes escaped, cut after 80 bytes: for error messages.
-std::string quoted(std::string_view text);
+// printable(text) in double quotes, inner quotes escaped, cut after max bytes of text with "...".
+// Uncut, it is also a YAML double-quoted scalar for the same bytes.
+std::string quoted(std::string_view text, std::size_t max = 80);
 
 }  // namespace espial

@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/snapshot.h"
 
+#include <algorithm>
+
 namespace espial {
+
+std::optional<WallTime> PeerCounters::last_cleartext() const {
+  return std::max(last_unprotected[at(Direction::RECEIVE)],
+                  last_unprotected[at(Direction::TRANSMIT)]);
+}
 
 std::string_view to_string(DeviceRole role) {
   switch (role) {

@@ -42,6 +42,11 @@ std::string label_text(std::string_view text) {
   return out;
 }
 
+double timestamp_seconds(std::chrono::system_clock::time_point time) {
+  const auto since_epoch = std::chrono::floor<std::chrono::milliseconds>(time.time_since_epoch());
+  return static_cast<double>(since_epoch.count()) / 1000.0;
+}
+
 MetricBuilder::MetricBuilder(std::string_view name, std::string_view help,
                              prometheus::MetricType type) {
   family_.name = name;

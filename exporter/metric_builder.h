@@ -4,6 +4,8 @@
 
 #include <prometheus/metric_family.h>
 
+#include <chrono>
+#include <cstdint>
 #include <initializer_list>
 #include <string>
 #include <string_view>
@@ -14,6 +16,10 @@ namespace espial {
 // A label value that every Prometheus accepts: bytes that are not UTF-8, and control characters,
 // become U+FFFD. One such byte (a device name may hold any) would otherwise spoil a whole scrape.
 std::string label_text(std::string_view text);
+
+// Unix time as a gauge carries it: whole milliseconds, which a double holds exactly enough to print
+// them back.
+double timestamp_seconds(std::chrono::system_clock::time_point time);
 
 class MetricBuilder {
  public:

@@ -104,7 +104,7 @@ void visit_reload(const Snapshot& snapshot, const FamilySink& sink) {
 void visit_time(const Snapshot& snapshot, const FamilySink& sink) {
   auto metric = MetricBuilder::gauge("espial_snapshot_timestamp_seconds",
                                      "When the counters of this scrape were read.");
-  metric.add({}, std::chrono::duration<double>(snapshot.time.time_since_epoch()).count());
+  metric.add({}, timestamp_seconds(snapshot.time));
   sink(std::move(metric).take());
 }
 

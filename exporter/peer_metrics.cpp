@@ -122,8 +122,7 @@ void visit_last_cleartext(const Report& report, const FamilySink& sink) {
                                      "When the last unprotected packet passed; 0 = never.");
   for (const PeerSnapshot& peer : report.snapshot.peers) {
     const auto last = peer.counters.last_cleartext();
-    metric.add({{"peer", peer.peer.name}},
-               last ? std::chrono::duration<double>(last->time_since_epoch()).count() : 0.0);
+    metric.add({{"peer", peer.peer.name}}, last ? timestamp_seconds(*last) : 0.0);
   }
   sink(std::move(metric).take());
 }

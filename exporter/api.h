@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "exporter/body_cache.h"
 #include "exporter/collector.h"
 #include "exporter/latest_report.h"
 
@@ -17,8 +18,12 @@ namespace espial {
 struct Response {
   int status = 200;
   std::string content_type;
-  std::string body;
+  std::shared_ptr<const std::string> body;  // never null
+  bool gzipped = false;
 };
+
+// One line of text.
+Response plain_response(int status, std::string_view text);
 
 struct ApiOptions {
   std::string version;
@@ -31,27 +36,30 @@ struct ApiOptions {
 //   /readyz         200 once there is a snapshot and a wire device carries both programs, else 503
 //   /api/v1/status  status_document, 503 before the first snapshot
 //   /api/v1/flows   flows_document, 503 if the flows cannot be read
-// Everything else is 404. Thread-safe if `flows` is.
+// Everything else is 404. Not thread-safe: the server's one thread calls it.
 class Api {
  public:
-  // Called on an HTTP thread for each request of /api/v1/flows.
+  // Called on the server's thread for each request of /api/v1/flows.
   using Flows = std::function<Result<std::vector<FlowRecord>>()>;
 
   Api(std::shared_ptr<const LatestReport> latest, Flows flows, ApiOptions options);
 
-  // path: decoded, without the query.
-  [[nodiscard]] Response get(std::string_view path) const;
+  // path: without the query.
+  [[nodiscard]] Response get(std::string_view path, bool accepts_gzip = false);
 
  private:
   [[nodiscard]] Response index() const;
+  [[nodiscard]] Response metrics(bool accepts_gzip);
   [[nodiscard]] Response ready() const;
-  [[nodiscard]] Response status() const;
+  [[nodiscard]] Response status(bool accepts_gzip);
   [[nodiscard]] Response flows() const;
 
   std::shared_ptr<const LatestReport> latest_;
   Flows flows_;
   std::string version_;
   Collector collector_;
+  BodyCache metrics_;
+  BodyCache status_;
 };
 
 }  // namespace espial

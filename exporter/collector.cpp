@@ -14,7 +14,7 @@ Collector::Collector(std::shared_ptr<const LatestReport> latest, std::string ver
                      MetricChoice choice)
     : latest_(std::move(latest)), version_(std::move(version)), choice_(choice) {}
 
-void Collector::visit(const FamilySink& sink) const {
+void Collector::visit(const Report* report, const FamilySink& sink) const {
   // An empty family has a HELP line and no meaning: leave it out.
   const FamilySink non_empty = [&](prometheus::MetricFamily family) {
     if (!family.metric.empty()) sink(std::move(family));
@@ -22,8 +22,7 @@ void Collector::visit(const FamilySink& sink) const {
   auto build = MetricBuilder::gauge("espial_build_info", "1; the labels say which build this is.");
   build.add({{"version", version_}}, true);
   non_empty(std::move(build).take());
-  const auto report = latest_->get();
-  if (!report) return;
+  if (report == nullptr) return;
   const MetricSet set = choose_metric_set(choice_, *report);
   visit_peer_families(*report, set, non_empty);
   visit_alarms(*report, set, non_empty);
@@ -32,14 +31,15 @@ void Collector::visit(const FamilySink& sink) const {
 
 std::vector<prometheus::MetricFamily> Collector::Collect() const {
   std::vector<prometheus::MetricFamily> out;
-  visit([&](prometheus::MetricFamily family) { out.push_back(std::move(family)); });
+  const auto report = latest_->get();
+  visit(report.get(), [&](prometheus::MetricFamily family) { out.push_back(std::move(family)); });
   return out;
 }
 
-std::string Collector::text() const {
+std::string Collector::text(const Report* report) const {
   const prometheus::TextSerializer serializer;
   std::ostringstream out;
-  visit([&](prometheus::MetricFamily family) {
+  visit(report, [&](prometheus::MetricFamily family) {
     std::vector<prometheus::MetricFamily> one;
     one.push_back(std::move(family));
     serializer.Serialize(out, one);

@@ -25,10 +25,10 @@ class Collector : public prometheus::Collectable {
   [[nodiscard]] std::vector<prometheus::MetricFamily> Collect() const override;
 
   // The same families one at a time, so that memory holds one.
-  void visit(const FamilySink& sink) const;
+  void visit(const Report* report, const FamilySink& sink) const;
 
-  // The text exposition format 0.0.4 of all families.
-  [[nodiscard]] std::string text() const;
+  // The text exposition format 0.0.4 of all families of this report, which may be null.
+  [[nodiscard]] std::string text(const Report* report) const;
 
  private:
   std::shared_ptr<const LatestReport> latest_;

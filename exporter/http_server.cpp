@@ -1,120 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exporter/http_server.h"
 
-#include <arpa/inet.h>
-#include <civetweb.h>
-#include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 
-#include <array>
+#include <algorithm>
 #include <cerrno>
-#include <cstring>
+#include <cstdint>
 #include <exception>
-#include <string>
+#include <list>
+#include <system_error>
 #include <utility>
+#include <vector>
 
-#include "base/unique_fd.h"
-#include "exporter/gzip.h"
+#include "exporter/http_connection.h"
+#include "exporter/listening_socket.h"
 
 namespace espial {
 
 namespace {
 
-constexpr std::string_view kHeaders =
-    "Connection: close\r\n"
-    "Cache-Control: no-store\r\n"
-    "X-Content-Type-Options: nosniff\r\n"
-    "X-Frame-Options: DENY\r\n"
-    "Referrer-Policy: no-referrer\r\n"
-    "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n";
+using Clock = HttpConnection::Clock;
 
-std::string_view reason_phrase(int status) {
-  switch (status) {
-    case 200:
-      return "OK";
-    case 404:
-      return "Not Found";
-    case 405:
-      return "Method Not Allowed";
-    case 503:
-      return "Service Unavailable";
-    default:
-      return "Internal Server Error";
-  }
-}
-
-void send(mg_connection* connection, const Response& response) {
-  const char* accept = mg_get_header(connection, "Accept-Encoding");
-  std::optional<std::string> packed;
-  if (accept != nullptr && accepts_gzip(accept)) packed = gzip(response.body);
-  const std::string& body = packed ? *packed : response.body;
-  std::string head = "HTTP/1.1 " + std::to_string(response.status) + " " +
-                     std::string(reason_phrase(response.status)) + "\r\n";
-  head += "Content-Type: " + response.content_type + "\r\n";
-  head += "Content-Length: " + std::to_string(body.size()) + "\r\n";
-  head += "Vary: Accept-Encoding\r\n";
-  if (packed) head += "Content-Encoding: gzip\r\n";
-  if (response.status == 405) head += "Allow: GET\r\n";
-  head += kHeaders;
-  head += "\r\n";
-  if (mg_write(connection, head.data(), head.size()) == static_cast<int>(head.size()))
-    mg_write(connection, body.data(), body.size());
-}
-
-Response answer(const Api& api, const mg_request_info& request) {
-  if (std::string_view(request.request_method) != "GET")
-    return {405, "text/plain; charset=utf-8", "only GET\n"};
-  return api.get(request.local_uri == nullptr ? "" : request.local_uri);
-}
-
-// The C library that calls this cannot carry an exception (out of memory, say) any further: the
-// client sees the connection close without an answer.
-int begin_request(mg_connection* connection) noexcept {
-  try {
-    const mg_request_info* request = mg_get_request_info(connection);
-    const Response response = answer(*static_cast<const Api*>(request->user_data), *request);
-    send(connection, response);
-    return response.status;
-  } catch (const std::exception&) {
-    return 500;
-  }
-}
-
-// CivetWeb reports clients that go away and malformed requests; neither is ours to log.
-int swallow_message(const mg_connection*, const char*) { return 1; }
-
-// Asks the kernel before CivetWeb does, which would only tell its own log why it failed.
-Status try_bind(const ListenAddress& listen) {
-  const bool v4 = listen.address.family() == Family::kIpv4;
-  sockaddr_in a4{};
-  sockaddr_in6 a6{};
-  a4.sin_family = AF_INET;
-  a4.sin_port = htons(listen.port);
-  std::memcpy(&a4.sin_addr, listen.address.bytes().data(), sizeof a4.sin_addr);
-  a6.sin6_family = AF_INET6;
-  a6.sin6_port = htons(listen.port);
-  std::memcpy(&a6.sin6_addr, listen.address.bytes().data(), sizeof a6.sin6_addr);
-  const auto* address =
-      v4 ? reinterpret_cast<const sockaddr*>(&a4) : reinterpret_cast<const sockaddr*>(&a6);
-  const socklen_t length = v4 ? sizeof a4 : sizeof a6;
-
-  const UniqueFd fd(::socket(v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const int on = 1;
-  if (fd.valid() && ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-      ::bind(fd.get(), address, length) == 0 && ::listen(fd.get(), 1) == 0)
-    return Ok{};
-  const int cause = errno;
-  std::string message = listen.text() + ": listen: " + std::strerror(cause);
-  if (cause == EADDRINUSE)
-    message += " (stop what listens there, or set another listen address or off)";
-  if (cause == EADDRNOTAVAIL) message += " (no device of this node has that address)";
-  if (cause == EACCES) message += " (ports below 1024 need CAP_NET_BIND_SERVICE)";
-  return Error{.message = std::move(message)};
-}
-
-// Blocks every signal for the scope: threads that start in it leave signals to the daemon's.
+// Blocks every signal for the scope: a thread that starts in it leaves signals to the daemon's.
 class NoSignals {
  public:
   NoSignals() {
@@ -130,55 +41,122 @@ class NoSignals {
   sigset_t before_{};
 };
 
-mg_context* start(const ListenAddress& listen, const Api* api) {
-  const std::string port = listen.text();
-  const std::string threads = std::to_string(HttpServer::kThreads);
-  const std::string timeout = std::to_string(HttpServer::kTimeout.count());
-  const std::string request_bytes = std::to_string(HttpServer::kMaxRequestBytes);
-  const std::array options = {"listening_ports",
-                              port.c_str(),
-                              "num_threads",
-                              threads.c_str(),
-                              "request_timeout_ms",
-                              timeout.c_str(),
-                              "max_request_size",
-                              request_bytes.c_str(),
-                              "connection_queue",
-                              "64",
-                              "listen_backlog",
-                              "128",
-                              "enable_keep_alive",
-                              "no",
-                              "enable_directory_listing",
-                              "no",
-                              static_cast<const char*>(nullptr)};
-  mg_callbacks callbacks{};
-  callbacks.begin_request = begin_request;
-  callbacks.log_message = swallow_message;
-  callbacks.log_access = swallow_message;
-  const NoSignals quiet;
-  return mg_start(&callbacks, const_cast<Api*>(api), const_cast<const char**>(options.data()));
-}
+// The server's thread: the listening socket and its clients, oldest first.
+class Loop {
+ public:
+  Loop(UniqueFd listener, int stop, std::unique_ptr<Api> api, HttpLimits limits)
+      : listener_(std::move(listener)), stop_(stop), api_(std::move(api)), limits_(limits) {}
+
+  void run() {
+    while (wait()) {
+      advance_ready();
+      drop_late();
+      if ((polled_[1].revents & POLLIN) != 0) accept_waiting();
+    }
+  }
+
+ private:
+  // False once the server is to stop.
+  bool wait() {
+    const short accepts = starved_ ? 0 : POLLIN;
+    polled_ = {{stop_, POLLIN, 0}, {listener_.get(), accepts, 0}};
+    for (const HttpConnection& client : clients_)
+      polled_.push_back({client.fd(), client.wants(), 0});
+    if (::poll(polled_.data(), polled_.size(), timeout_ms()) < 0)
+      for (pollfd& p : polled_) p.revents = 0;
+    starved_ = false;
+    return polled_[0].revents == 0;
+  }
+
+  // Clients are in order of their deadlines.
+  [[nodiscard]] int timeout_ms() const {
+    if (starved_) return kStarvedMs;
+    if (clients_.empty()) return -1;
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(clients_.front().deadline() - Clock::now());
+    return static_cast<int>(std::max<std::int64_t>(left.count(), 0));
+  }
+
+  void advance_ready() {
+    auto client = clients_.begin();
+    for (std::size_t i = 2; i < polled_.size(); ++i) {
+      const bool gone = polled_[i].revents != 0 && !advance(*client);
+      client = gone ? clients_.erase(client) : std::next(client);
+    }
+  }
+
+  // False if the client is done with. Out of memory costs one client, not the daemon.
+  bool advance(HttpConnection& client) {
+    try {
+      client.advance(*api_);
+      return !client.finished();
+    } catch (const std::exception&) {
+      return false;
+    }
+  }
+
+  void drop_late() {
+    const auto now = Clock::now();
+    while (!clients_.empty() && clients_.front().deadline() <= now) clients_.pop_front();
+  }
+
+  void accept_waiting() {
+    for (std::size_t i = 0; i < limits_.clients; ++i) {
+      UniqueFd fd(::accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+      if (!fd.valid()) return make_room(errno);
+      if (clients_.size() >= limits_.clients) clients_.pop_front();
+      clients_.emplace_back(std::move(fd), Clock::now() + limits_.exchange);
+    }
+  }
+
+  // Without descriptors the waiting client keeps the listener readable: the oldest client gives up
+  // its own, or else the loop looks away for a while rather than spin.
+  void make_room(int cause) {
+    if (cause != EMFILE && cause != ENFILE && cause != ENOBUFS && cause != ENOMEM) return;
+    if (clients_.empty())
+      starved_ = true;
+    else
+      clients_.pop_front();
+  }
+
+  static constexpr int kStarvedMs = 100;
+
+  UniqueFd listener_;
+  int stop_;
+  std::unique_ptr<Api> api_;
+  HttpLimits limits_;
+  bool starved_ = false;
+  std::list<HttpConnection> clients_;
+  std::vector<pollfd> polled_;
+};
 
 }  // namespace
 
-void HttpServer::Stop::operator()(mg_context* context) const { mg_stop(context); }
+Result<HttpServer> HttpServer::open(const ListenAddress& listen, std::unique_ptr<Api> api,
+                                    HttpLimits limits) {
+  EP_ASSIGN(listener, listen_on(listen));
+  EP_ASSIGN(address, bound_address(listener.get(), listen));
+  UniqueFd stop(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!stop.valid()) return Error{.message = listen.text() + ": eventfd: no descriptors left"};
+  auto loop = std::make_unique<Loop>(std::move(listener), stop.get(), std::move(api), limits);
+  const NoSignals quiet;
+  try {
+    std::thread thread([loop = std::move(loop)] { loop->run(); });
+    return HttpServer(address, std::move(stop), std::move(thread));
+  } catch (const std::system_error& error) {
+    return Error{.message = listen.text() + ": start a thread: " + error.what()};
+  }
+}
 
-Result<HttpServer> HttpServer::open(const ListenAddress& listen, std::shared_ptr<const Api> api) {
-  if (listen.address.family() == Family::kIpv6 && mg_check_feature(MG_FEATURES_IPV6) == 0)
-    return Error{.message = listen.text() +
-                            ": listen: this system's CivetWeb is built without IPv6 (listen on an "
-                            "IPv4 address)"};
-  EP_TRY(try_bind(listen));
-  HttpServer server;
-  server.api_ = std::move(api);
-  server.address_ = listen;
-  server.context_.reset(start(listen, server.api_.get()));
-  mg_server_port port{};
-  if (!server.context_ || mg_get_server_ports(server.context_.get(), 1, &port) != 1)
-    return Error{.message = listen.text() + ": start the HTTP server: no threads or no memory"};
-  server.address_.port = static_cast<std::uint16_t>(port.port);
-  return server;
+HttpServer::HttpServer(ListenAddress address, UniqueFd stop, std::thread thread)
+    : address_(address), stop_(std::move(stop)), thread_(std::move(thread)) {}
+
+HttpServer::~HttpServer() {
+  if (!thread_.joinable()) return;
+  const std::uint64_t one = 1;
+  while (::write(stop_.get(), &one, sizeof one) < 0 && errno == EINTR) {
+  }
+  thread_.join();
 }
 
 }  // namespace espial

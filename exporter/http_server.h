@@ -1,49 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0
-// HttpServer: CivetWeb in front of an Api. GET only, one request per connection.
+// HttpServer: a thread of its own that answers HTTP/1.1 GET requests from an Api, one request per
+// connection. It is not CivetWeb because Debian's is built without IPv6, gives a thread to every
+// client that stalls, and takes two seconds to stop.
 //
-// Limits: kThreads requests at once, the rest queue; kMaxRequestBytes of request line and headers;
-// a client that sends or reads nothing for kTimeout loses its connection, so that one that stalls
-// costs one thread for that long and delays nobody else. Its threads take no signals.
+// One thread and poll(): a client that stalls costs a descriptor and a share of one body, never a
+// thread. Above HttpLimits::clients, the one that has been there longest makes room for a new one.
+// Its thread takes no signals.
 #pragma once
 
 #include <chrono>
-#include <functional>
+#include <cstddef>
 #include <memory>
-#include <string_view>
+#include <thread>
 
 #include "base/result.h"
+#include "base/unique_fd.h"
 #include "exporter/api.h"
 #include "exporter/listen_address.h"
 
-struct mg_context;
-
 namespace espial {
+
+struct HttpLimits {
+  std::size_t clients = 64;                   // at once
+  std::chrono::milliseconds exchange{10000};  // from accept to close, however slow the client
+};
 
 class HttpServer {
  public:
-  static constexpr int kThreads = 16;
-  static constexpr int kMaxRequestBytes = 8192;
-  static constexpr std::chrono::milliseconds kTimeout{5000};
-
-  // Listens from now on. The error names the address and the cause (port in use, no such address).
-  static Result<HttpServer> open(const ListenAddress& listen, std::shared_ptr<const Api> api);
+  // Listens from now on; "[::]" listens on IPv4, too. The error names the address and the cause
+  // (port in use, no such address).
+  static Result<HttpServer> open(const ListenAddress& listen, std::unique_ptr<Api> api,
+                                 HttpLimits limits = {});
 
   HttpServer(HttpServer&&) noexcept = default;
-  HttpServer& operator=(HttpServer&&) = delete;  // would free the old Api under its threads
-  ~HttpServer() = default;                       // finishes the requests under way
+  HttpServer& operator=(HttpServer&&) = delete;
+  ~HttpServer();  // cuts off what is under way
 
   [[nodiscard]] const ListenAddress& address() const { return address_; }  // with the real port
 
  private:
-  struct Stop {
-    void operator()(mg_context* context) const;
-  };
+  HttpServer(ListenAddress address, UniqueFd stop, std::thread thread);
 
-  HttpServer() = default;
-
-  std::shared_ptr<const Api> api_;  // outlives the context, whose threads use it
-  std::unique_ptr<mg_context, Stop> context_;
   ListenAddress address_;
+  UniqueFd stop_;  // eventfd: written once, to end the thread
+  std::thread thread_;
 };
 
 }  // namespace espial

@@ -197,7 +197,8 @@ TEST(Collector, PendingAlarmsDoNotFire) {
 TEST(Collector, LabelValuesAreEscapedAndAlwaysUtf8) {
   auto report = std::make_shared<Report>(*golden_report());
   report->snapshot.devices[0].name = "e\"t\\h\n\xff";
-  const std::string text = Collector(published(report), "0.1.0", MetricChoice::kFull).text();
+  const std::string text =
+      Collector(published(report), "0.1.0", MetricChoice::kFull).text(report.get());
   EXPECT_NE(text.find("device=\"e\\\"t\\\\h\xEF\xBF\xBD\xEF\xBF\xBD\""), std::string::npos);
 }
 

@@ -28,7 +28,8 @@ void expect_golden(const std::string& name, const std::string& text) {
 }
 
 std::string exposition(MetricChoice choice) {
-  return Collector(testing::published(testing::golden_report()), "0.1.0", choice).text();
+  const auto report = testing::golden_report();
+  return Collector(testing::published(report), "0.1.0", choice).text(report.get());
 }
 
 TEST(Golden, Metrics) { expect_golden("metrics.prom", exposition(MetricChoice::kAuto)); }

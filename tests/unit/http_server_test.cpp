@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "exporter/gzip.h"
+#include "exporter/http_connection.h"
 #include "unit/exporter_fixture.h"
 #include "unit/http_client.h"
 
@@ -24,15 +25,15 @@ using testing::write_all;
 
 Result<std::vector<FlowRecord>> no_flows() { return std::vector<FlowRecord>{}; }
 
-std::shared_ptr<const Api> api_of(std::shared_ptr<const LatestReport> latest,
-                                  Api::Flows flows = no_flows) {
-  return std::make_shared<const Api>(
-      std::move(latest), std::move(flows),
-      ApiOptions{.version = "0.1.0", .metrics = MetricChoice::kFull});
+std::unique_ptr<Api> api_of(std::shared_ptr<const LatestReport> latest,
+                            Api::Flows flows = no_flows) {
+  return std::make_unique<Api>(std::move(latest), std::move(flows),
+                               ApiOptions{.version = "0.1.0", .metrics = MetricChoice::kFull});
 }
 
-HttpServer serve(std::shared_ptr<const Api> api, const char* listen = "127.0.0.1:0") {
-  auto server = HttpServer::open(*parse_listen(listen, false).value(), std::move(api));
+HttpServer serve(std::unique_ptr<Api> api, const char* listen = "127.0.0.1:0",
+                 HttpLimits limits = {}) {
+  auto server = HttpServer::open(*parse_listen(listen, false).value(), std::move(api), limits);
   EXPECT_TRUE(server) << server.error().message;
   return std::move(server).value();
 }
@@ -58,7 +59,8 @@ TEST_F(HttpServerTest, ServesEveryPath) {
 
 TEST_F(HttpServerTest, MetricsAreTheCollectorsText) {
   const Reply reply = get("/metrics");
-  EXPECT_EQ(reply.body, Collector(latest_, "0.1.0", MetricChoice::kFull).text());
+  EXPECT_EQ(reply.body,
+            Collector(latest_, "0.1.0", MetricChoice::kFull).text(latest_->get().get()));
   EXPECT_NE(reply.head.find("Content-Type: text/plain; version=0.0.4"), std::string::npos);
 }
 
@@ -108,52 +110,68 @@ TEST_F(HttpServerTest, CompressesForThoseWhoAccept) {
   EXPECT_EQ(gunzip(packed.body), plain.body);
 }
 
-TEST(AcceptsGzip, ReadsTheHeaderAsTheRfcSays) {
-  for (const char* yes : {"gzip", "deflate, gzip", "gzip;q=0.5", " gzip ; q=1", "br,gzip;q=0.001"})
-    EXPECT_TRUE(accepts_gzip(yes)) << yes;
-  for (const char* no : {"", "identity", "gzip;q=0", "gzip; q=0.000", "xgzip", "deflate"})
-    EXPECT_FALSE(accepts_gzip(no)) << no;
-}
-
-TEST_F(HttpServerTest, AStalledReaderOrSenderBlocksNobody) {
-  latest_->publish(testing::busy_report(500));  // some 20 MB of text: no socket buffer holds it
+TEST_F(HttpServerTest, StalledReadersAndSendersBlockNobody) {
+  latest_->publish(testing::busy_report(100));  // more than a socket's buffers hold
   std::vector<UniqueFd> stalled;
-  for (int i = 0; i < 3; ++i) {
+  for (int i = 0; i < 60; ++i) {  // twice as many clients as there may be
     stalled.push_back(connect_to(server_.address(), 4096));
     ASSERT_TRUE(write_all(stalled.back(), "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"));
     stalled.push_back(connect_to(server_.address()));
     ASSERT_TRUE(write_all(stalled.back(), "GET /metrics HTTP/1.1\r\nHost:"));
   }
-  for (int i = 0; i < 20; ++i) {
-    const auto begin = std::chrono::steady_clock::now();
-    EXPECT_EQ(get("/healthz").status, 200);
-    EXPECT_LT(std::chrono::steady_clock::now() - begin, 3s);
-  }
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(get("/metrics").status, 200);
 }
 
-TEST_F(HttpServerTest, AStalledSenderLosesItsConnection) {
+TEST(HttpServer, AnExchangeThatLastsTooLongIsCutOff) {
+  const auto latest = testing::published(testing::busy_report(100));
+  const HttpServer server =
+      serve(api_of(latest), "127.0.0.1:0", HttpLimits{.clients = 8, .exchange = 100ms});
+  const UniqueFd silent = connect_to(server.address());
+  const UniqueFd half = connect_to(server.address());
+  ASSERT_TRUE(write_all(half, "GET /metrics HTTP/1.1\r\n"));
+  EXPECT_EQ(testing::read_all(silent), "");
+  EXPECT_EQ(testing::read_all(half), "");
+  EXPECT_EQ(request(server.address(), "GET", "/healthz").status, 200);
+}
+
+TEST(HttpServer, TheOldestClientMakesRoomForANewOne) {
+  const auto latest = testing::published(testing::golden_report());
+  const HttpServer server = serve(api_of(latest), "127.0.0.1:0", HttpLimits{.clients = 4});
+  const UniqueFd first = connect_to(server.address());
+  std::vector<UniqueFd> others;
+  for (int i = 0; i < 4; ++i) others.push_back(connect_to(server.address()));
+  EXPECT_EQ(testing::read_all(first), "") << "closed long before its time is over";
+  EXPECT_EQ(request(server.address(), "GET", "/healthz").status, 200);
+}
+
+TEST_F(HttpServerTest, ARequestMayComeByteByByteOrWithABody) {
+  const std::string text = "GET /healthz HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc";
   const UniqueFd fd = connect_to(server_.address());
-  ASSERT_TRUE(write_all(fd, "GET /metrics HTTP/1.1\r\n"));
-  const auto begin = std::chrono::steady_clock::now();
-  testing::read_all(fd);
-  const auto waited = std::chrono::steady_clock::now() - begin;
-  EXPECT_LT(waited, 3 * HttpServer::kTimeout);
+  for (const char c : text) ASSERT_TRUE(write_all(fd, std::string(1, c)));
+  EXPECT_EQ(testing::parse_reply(testing::read_all(fd)).status, 200);
+}
+
+TEST_F(HttpServerTest, AScraperThatGoesAwayIsForgotten) {
+  latest_->publish(testing::busy_report(100));
+  for (int i = 0; i < 200; ++i) {
+    const UniqueFd fd = connect_to(server_.address());
+    write_all(fd, "GET /metrics HTTP/1.1\r\n\r\n");
+  }
   EXPECT_EQ(get("/healthz").status, 200);
 }
 
 TEST_F(HttpServerTest, HugeHeadersAreRefused) {
-  const std::string huge = "X-Filler: " + std::string(2 * HttpServer::kMaxRequestBytes, 'x');
-  EXPECT_NE(get("/healthz", huge + "\r\n").status, 200);
-  EXPECT_NE(get("/" + std::string(2 * HttpServer::kMaxRequestBytes, 'x')).status, 200);
+  const std::string huge = "X-Filler: " + std::string(2 * HttpConnection::kMaxHeadBytes, 'x');
+  EXPECT_EQ(get("/healthz", huge + "\r\n").status, 431);
+  EXPECT_EQ(get("/" + std::string(2 * HttpConnection::kMaxHeadBytes, 'x')).status, 431);
   EXPECT_EQ(get("/healthz").status, 200);
 }
 
 TEST_F(HttpServerTest, GarbageIsRefused) {
-  for (const char* garbage : {"\r\n\r\n", "GET\r\n\r\n", "\x16\x03\x01\x02\r\n\r\n",
-                              "FOO /metrics HTTP/1.1\r\n\r\n", "GET /metrics HTTP/9.9\r\n\r\n"}) {
+  for (const char* garbage : {"\r\n\r\n", "GET\r\n\r\n", "\x16\x03\x01\x02\r\n\r\n"}) {
     const UniqueFd fd = connect_to(server_.address());
     ASSERT_TRUE(write_all(fd, garbage));
-    EXPECT_NE(testing::parse_reply(testing::read_all(fd)).status, 200) << garbage;
+    EXPECT_EQ(testing::parse_reply(testing::read_all(fd)).status, 400) << garbage;
   }
   EXPECT_EQ(get("/healthz").status, 200);
 }
@@ -183,6 +201,22 @@ TEST(HttpServer, AnAddressOfAnotherNodeIsNamed) {
       HttpServer::open(*parse_listen("192.0.2.1:9754", true).value(), api_of(nullptr));
   ASSERT_FALSE(server);
   EXPECT_NE(server.error().message.find("Cannot assign requested address"), std::string::npos);
+}
+
+TEST(HttpServer, ListensOnIpv6) {
+  const auto latest = testing::published(testing::golden_report());
+  const HttpServer server = serve(api_of(latest), "[::1]:0");
+  EXPECT_EQ(request(server.address(), "GET", "/healthz").status, 200);
+}
+
+TEST(HttpServer, AnyIpv6AddressServesIpv4Too) {
+  const auto latest = testing::published(testing::golden_report());
+  const auto server = HttpServer::open(*parse_listen("[::]:0", true).value(), api_of(latest));
+  ASSERT_TRUE(server) << server.error().message;
+  for (const char* address : {"127.0.0.1", "::1"}) {
+    const ListenAddress target{*IpAddress::parse(address), server->address().port};
+    EXPECT_EQ(request(target, "GET", "/healthz").status, 200) << address;
+  }
 }
 
 TEST(HttpServer, IsNotReadyWithoutSnapshotOrPrograms) {

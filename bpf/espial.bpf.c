@@ -1,0 +1,428 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The tc programs: classify every packet of a wire device and count it against its peer.
+ * Each entry is one constant view of a device (direction, role, link header); all of them return
+ * "next": monitoring never changes a packet's fate.
+ *
+ * XFRM state is asked for on ingress only (a forwarded packet keeps its state) and only before a
+ * packet would be called anything unprotected: net/core/filter.c, bpf_skb_get_xfrm_state.
+ */
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+/* linux/bpf.h first: the helpers' prototypes need its types. */
+#include <bpf/bpf_helpers.h>
+
+static __always_inline long ep_load_bytes(const void* context, __u32 at, void* to, __u32 size) {
+  return bpf_skb_load_bytes(context, at, to, size);
+}
+
+#include "judge.h"
+
+const volatile struct ep_config ep_config = {};
+
+/* The single inner array's value is the whole table (wire.h); user space sets its size. */
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __array(
+      values, struct {
+        __uint(type, BPF_MAP_TYPE_ARRAY);
+        __uint(max_entries, 1);
+        __uint(key_size, sizeof(__u32));
+        __uint(value_size, sizeof(struct ep_table_head));
+      });
+} ep_tables SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct ep_peer_stat);
+} ep_peer_stat SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct ep_net_stat);
+} ep_net_stat SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct ep_node_stat);
+} ep_node_stat SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, EP_FLOW_SLOTS);
+  __type(key, __u32);
+  __type(value, struct ep_flow);
+} ep_flows SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct ep_limiter);
+} ep_limiter SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_RINGBUF);
+  __uint(max_entries, 64 * 1024);
+} ep_events SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct ep_peer_meta);
+} ep_peer_meta SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct ep_net_meta);
+} ep_net_meta SEC(".maps");
+
+/* bit n: class n is unprotected */
+#define EP_KIND_ENCRYPTED 0
+#define EP_KIND_UNPROTECTED 1
+#define EP_KIND_NEUTRAL 0
+#define EP_X_(name, label, kind) | (EP_KIND_##kind << EP_CLASS_##name)
+#define EP_UNPROTECTED_CLASSES (0 EP_CLASS_LIST(EP_X_))
+
+EP_STATIC_ASSERT(EP_CLASS_COUNT == 16, "a class is used as a masked index");
+
+static __always_inline void ep_lose(enum ep_lost what) {
+  __u32 zero = 0;
+  struct ep_node_stat* node = bpf_map_lookup_elem(&ep_node_stat, &zero);
+  if (node) node->lost[what]++;
+}
+
+static __always_inline void ep_count_outcome(__u32 outcome) {
+  __u32 zero = 0;
+  struct ep_node_stat* node = bpf_map_lookup_elem(&ep_node_stat, &zero);
+  if (node && outcome < EP_OUTCOME_COUNT) node->outcome[outcome]++;
+}
+
+/* The current table. Called once a packet: none is judged by a mixture of two tables. */
+static __always_inline const struct ep_table_head* ep_current_table(void) {
+  __u32 zero = 0;
+  void* inner = bpf_map_lookup_elem(&ep_tables, &zero);
+  return inner ? bpf_map_lookup_elem(inner, &zero) : NULL;
+}
+
+/* The parser's stages as global functions: verified once each, whoever calls them.
+ * verifier: a pointer argument may be NULL. */
+__noinline int ep_parse_ip(struct __sk_buff* skb, struct ep_packet* pkt, __u32 how) {
+  if (!pkt) return 0;
+  __builtin_memset(pkt, 0, sizeof(*pkt));
+  pkt->left = skb->len;
+  pkt->lenient = skb->gso_size != 0;
+  if (skb->vlan_present) pkt->vid = skb->vlan_tci & 0xfff;
+  ep_stage_ip(skb, pkt, how);
+  return 0;
+}
+
+__noinline int ep_parse_ext(struct __sk_buff* skb, struct ep_packet* pkt, int inner) {
+  return pkt ? ep_step_ext(skb, pkt, inner) : 1;
+}
+
+__noinline int ep_parse_upper(struct __sk_buff* skb, struct ep_packet* pkt) {
+  if (pkt) ep_stage_l4(skb, pkt);
+  return 0;
+}
+
+__noinline int ep_parse_tunnels(struct __sk_buff* skb, struct ep_packet* pkt) {
+  if (pkt) ep_stage_tunnel(skb, pkt);
+  return 0;
+}
+
+__noinline int ep_parse_inside(struct __sk_buff* skb, struct ep_packet* pkt) {
+  if (!pkt) return 0;
+  if (pkt->inner.family == EP_FAMILY_IPV6) {
+    for (int i = 0; i < EP_MAX_EXT_HEADERS && ep_is_ext_header(pkt->inner.proto); i++)
+      if (ep_parse_ext(skb, pkt, 1)) break;
+    ep_end_inner_ext(pkt);
+  }
+  ep_stage_inner(skb, pkt);
+  return 0;
+}
+
+/* Any packet. */
+__noinline int ep_parse_skb(struct __sk_buff* skb, struct ep_packet* pkt, __u32 how) {
+  if (!pkt) return 0;
+  ep_parse_ip(skb, pkt, how);
+  if (pkt->more == EP_MORE_EXT) {
+    for (int i = 0; i < EP_MAX_EXT_HEADERS && ep_is_ext_header(pkt->ip.proto); i++)
+      if (ep_parse_ext(skb, pkt, 0)) break;
+    ep_end_ext(pkt);
+  }
+  if (pkt->more == EP_MORE_L4) ep_parse_upper(skb, pkt);
+  if (pkt->more == EP_MORE_TUNNEL) ep_parse_tunnels(skb, pkt);
+  if (pkt->more == EP_MORE_INNER) ep_parse_inside(skb, pkt);
+  return 0;
+}
+
+/* The packet's XFRM state. Asked for on ingress, and never for what is protected itself: the common
+ * path calls no helper. */
+__noinline int ep_find_sa(struct __sk_buff* skb, struct ep_sa* sa) {
+  struct bpf_xfrm_state state = {};
+  if (!sa || !ep_config.have_xfrm) return 0;
+  if (bpf_skb_get_xfrm_state(skb, 0, &state, sizeof(state), 0)) return 0;
+  sa->present = 1;
+  sa->spi = bpf_ntohl(state.spi);
+  if (state.family == 2 /* AF_INET */) {
+    sa->family = EP_FAMILY_IPV4;
+    sa->remote_hi = ~0ULL;
+    sa->remote_lo = (__u64)bpf_ntohl(state.remote_ipv4) << 32;
+  } else {
+    sa->family = EP_FAMILY_IPV6;
+    sa->remote_hi = ep_load64(state.remote_ipv6);
+    sa->remote_lo = ep_load64(state.remote_ipv6 + 2);
+  }
+  return 1;
+}
+
+/* All look-ups of one packet, in one table. Returns 0, or 1 when there is no table. */
+__noinline int ep_name_packet(struct ep_packet* pkt, struct ep_sa* sa, struct ep_names* names,
+                              __u32 ifindex) {
+  if (!pkt || !sa || !names) return 1; /* verifier: pointer arguments may be NULL */
+  struct ep_table table = {.head = ep_current_table(), .slots = ep_config.slots};
+  if (!table.head) return 1;
+  ep_name(&table, pkt, sa, ifindex, names);
+  return 0;
+}
+
+/* One function for each direction: without CAP_PERFMON the verifier refuses a pointer that is
+ * chosen between the two ends. And functions of their own: they leave their results unknown,
+ * whatever path led to them; a counter's offset must not be a constant on one path and a variable
+ * on another. */
+__noinline int ep_judge_rx(struct ep_packet* pkt, struct ep_names* names, struct ep_sa* sa,
+                           struct ep_verdict* v) {
+  if (pkt && names && sa && v) ep_judge(pkt, names, sa, 0, v);
+  return 0;
+}
+
+__noinline int ep_judge_tx(struct ep_packet* pkt, struct ep_names* names, struct ep_sa* sa,
+                           struct ep_verdict* v) {
+  if (pkt && names && sa && v) ep_judge(pkt, names, sa, 1, v);
+  return 0;
+}
+
+static __always_inline int ep_is_protected(__u8 wrap) {
+  return wrap == EP_WRAP_ESP || wrap == EP_WRAP_ESP_UDP || wrap == EP_WRAP_ESP_TCP ||
+         wrap == EP_WRAP_IKE;
+}
+
+/* How many packets this skb is on the wire, and how many bytes they are together. */
+static __always_inline struct ep_cell ep_wire_size(struct __sk_buff* skb,
+                                                   const struct ep_packet* pkt) {
+  struct ep_cell size = {.packets = 1, .bytes = pkt->l3_len};
+  __u32 gso_size = skb->gso_size;
+  if (!gso_size) return size;
+  __u32 segments = skb->gso_segs;
+  /* Some senders (tun, virtio) leave gso_segs to whoever segments. */
+  if (!segments && pkt->l3_len > pkt->header_len)
+    segments = (pkt->l3_len - pkt->header_len + gso_size - 1) / gso_size;
+  if (segments > 1) {
+    size.packets = segments;
+    size.bytes += (__u64)(segments - 1) * pkt->header_len;
+  }
+  return size;
+}
+
+static __always_inline __u32 ep_hash_flow(const struct ep_flow_key* key) {
+  const __u64* words = (const __u64*)key;
+  __u64 hash = 0;
+  for (int i = 0; i < (int)(sizeof(*key) / 8); i++) {
+    hash = (hash ^ words[i]) * EP_HASH_MULTIPLIER;
+    hash ^= hash >> 29;
+  }
+  return (__u32)(hash >> 32);
+}
+
+static __always_inline int ep_same_flow(const struct ep_flow_key* a, const struct ep_flow_key* b) {
+  const __u64 *x = (const __u64*)a, *y = (const __u64*)b;
+  __u64 differ = 0;
+  for (int i = 0; i < (int)(sizeof(*a) / 8); i++) differ |= x[i] ^ y[i];
+  return !differ;
+}
+
+static __always_inline void ep_store_address(__u8* to, __u32 family, __u64 hi, __u64 lo) {
+  __u32* words = (__u32*)to;
+  if (family == EP_FAMILY_IPV4) {
+    words[0] = bpf_htonl((__u32)(lo >> 32));
+    return;
+  }
+  words[0] = bpf_htonl((__u32)(hi >> 32));
+  words[1] = bpf_htonl((__u32)hi);
+  words[2] = bpf_htonl((__u32)(lo >> 32));
+  words[3] = bpf_htonl((__u32)lo);
+}
+
+/* A new flow: one event, unless this second's share is used up. */
+static __always_inline void ep_send_event(const struct ep_flow* flow, __u64 now) {
+  __u32 zero = 0;
+  struct ep_limiter* limiter = bpf_map_lookup_elem(&ep_limiter, &zero);
+  if (!limiter) return;
+  if (now - limiter->window_ns >= 1000000000ULL) {
+    limiter->window_ns = now;
+    limiter->used = 0;
+  }
+  if (limiter->used >= ep_config.flow_events_per_second) {
+    ep_lose(EP_LOST_FLOW_EVENT_RATE);
+    return;
+  }
+  limiter->used++;
+  if (bpf_ringbuf_output(&ep_events, (void*)flow, sizeof(*flow), 0))
+    ep_lose(EP_LOST_FLOW_EVENT_FULL);
+}
+
+/* Remembers an unprotected flow in its direct-mapped slot; the first packet is an event. */
+__noinline int ep_note_flow(struct __sk_buff* skb, struct ep_packet* pkt, struct ep_verdict* v,
+                            __u32 how) {
+  if (!pkt || !v) return 0; /* verifier: pointer arguments may be NULL */
+  struct ep_flow_key key = {
+      .sport = pkt->sport,
+      .dport = pkt->dport,
+      .family = pkt->ip.family,
+      .proto = pkt->ip.proto,
+      .dir = how & EP_HOW_TRANSMIT ? EP_DIR_TRANSMIT : EP_DIR_RECEIVE,
+      .class_ = v->class_,
+  };
+  ep_store_address(key.src, pkt->ip.family, pkt->ip.src_hi, pkt->ip.src_lo);
+  ep_store_address(key.dst, pkt->ip.family, pkt->ip.dst_hi, pkt->ip.dst_lo);
+  __u32 slot = ep_hash_flow(&key) & (EP_FLOW_SLOTS - 1);
+  struct ep_flow* flow = bpf_map_lookup_elem(&ep_flows, &slot);
+  if (!flow) return 0;
+  __u64 now = bpf_ktime_get_coarse_ns();
+  struct ep_cell size = ep_wire_size(skb, pkt);
+  if (flow->packets && ep_same_flow(&flow->key, &key)) {
+    flow->packets += size.packets;
+    flow->bytes += size.bytes;
+    flow->last_ns = now;
+    return 0;
+  }
+  if (flow->packets) ep_lose(EP_LOST_FLOW_EVICTED);
+  flow->key = key;
+  flow->peer = v->peer;
+  flow->ifindex = skb->ifindex;
+  flow->packets = size.packets;
+  flow->bytes = size.bytes;
+  flow->first_ns = now;
+  flow->last_ns = now;
+  if (ep_config.flow_events_per_second) ep_send_event(flow, now);
+  return 0;
+}
+
+/* What only unprotected packets cost: time stamp, network, flow. */
+static __always_inline void ep_count_unprotected(struct __sk_buff* skb, struct ep_packet* pkt,
+                                                 struct ep_verdict* v, struct ep_peer_stat* stat,
+                                                 __u32 dir, const struct ep_cell* size, __u32 how) {
+  stat->last_unprotected_ns[dir] = bpf_ktime_get_coarse_ns();
+  __u32 subnet = v->subnet;
+  if (subnet) {
+    struct ep_net_stat* net = bpf_map_lookup_elem(&ep_net_stat, &subnet);
+    if (net) net->cleartext[dir] += size->packets;
+  }
+  ep_note_flow(skb, pkt, v, how);
+}
+
+static __always_inline void ep_count(struct __sk_buff* skb, struct ep_packet* pkt,
+                                     struct ep_verdict* v, __u32 how) {
+  const __u32 dir = how & EP_HOW_TRANSMIT ? EP_DIR_TRANSMIT : EP_DIR_RECEIVE;
+  __u32 peer = v->peer;
+  struct ep_peer_stat* stat = bpf_map_lookup_elem(&ep_peer_stat, &peer);
+  if (!stat) {
+    ep_lose(EP_LOST_NO_COUNTER);
+    return;
+  }
+  struct ep_cell size = ep_wire_size(skb, pkt);
+  __u32 family = pkt->ip.family & 1;
+  if (v->flags & EP_VERDICT_DECRYPTED) {
+    stat->decrypted[family].packets += size.packets;
+    stat->decrypted[family].bytes += size.bytes;
+    if (v->flags & EP_VERDICT_SPOOFED) stat->spoofed += size.packets;
+    if (v->flags & EP_VERDICT_UNATTRIBUTED) stat->unattributed += size.packets;
+    return;
+  }
+  if (pkt->outcome != EP_OUTCOME_OK) ep_count_outcome(pkt->outcome);
+  const __u32 class_ = v->class_ & (EP_CLASS_COUNT - 1);
+  __u64 index = (dir * EP_FAMILY_COUNT + family) * EP_CLASS_COUNT + class_;
+  /* verifier: one sum, not one for each dimension. */
+  asm volatile("" : "+r"(index));
+  index &= EP_DIR_COUNT * EP_FAMILY_COUNT * EP_CLASS_COUNT - 1;
+  struct ep_cell* cell = &stat->cell[0][0][0] + index;
+  cell->packets += size.packets;
+  cell->bytes += size.bytes;
+  if (EP_UNPROTECTED_CLASSES >> class_ & 1)
+    ep_count_unprotected(skb, pkt, v, stat, dir, &size, how);
+  else if (v->class_ == EP_CLASS_UNKNOWN_NODE)
+    ep_note_flow(skb, pkt, v, how);
+}
+
+/* Does this program count this packet? A decrypted packet is counted where it re-enters, anything
+ * else where it crossed the wire; with ESP GRO the same packet passes both places decrypted. */
+static __always_inline int ep_counts_here(const struct ep_verdict* v, __u32 how) {
+  if (v->flags & EP_VERDICT_SKIP) return 0;
+  return v->flags & EP_VERDICT_DECRYPTED ? how & EP_HOW_REENTRY : how & EP_HOW_WIRE;
+}
+
+static __always_inline void ep_report(struct __sk_buff* skb, const struct ep_packet* pkt,
+                                      const struct ep_verdict* v, __u32 how) {
+  skb->cb[EP_REPORT_CLASS] = v->class_;
+  skb->cb[EP_REPORT_OUTCOME] = pkt->outcome;
+  skb->cb[EP_REPORT_PEER] = v->peer;
+  skb->cb[EP_REPORT_FLAGS] = EP_REPORT_SEEN |
+                             (v->flags & EP_VERDICT_DECRYPTED ? EP_REPORT_DECRYPTED : 0) |
+                             (v->flags & EP_VERDICT_SPOOFED ? EP_REPORT_SPOOFED : 0) |
+                             (ep_counts_here(v, how) ? 0 : EP_REPORT_SKIPPED);
+}
+
+static __always_inline int ep_watch(struct __sk_buff* skb, const __u32 how) {
+  struct ep_packet pkt = {};
+  struct ep_sa sa = {};
+  struct ep_names names = {};
+  struct ep_verdict v = {};
+  ep_parse_skb(skb, &pkt, how);
+  if (!(how & EP_HOW_TRANSMIT) && !ep_is_protected(pkt.wrap)) ep_find_sa(skb, &sa);
+  /* A device that is not on the wire itself: only a packet with XFRM state matters here. */
+  if (!(how & EP_HOW_WIRE) && !sa.present) return TC_ACT_UNSPEC;
+  if (ep_name_packet(&pkt, &sa, &names, skb->ifindex)) {
+    ep_lose(EP_LOST_NO_TABLE);
+    return TC_ACT_UNSPEC;
+  }
+  if (how & EP_HOW_TRANSMIT)
+    ep_judge_tx(&pkt, &names, &sa, &v);
+  else
+    ep_judge_rx(&pkt, &names, &sa, &v);
+  if (ep_counts_here(&v, how)) ep_count(skb, &pkt, &v, how);
+  if (ep_config.report) ep_report(skb, &pkt, &v, how);
+  return TC_ACT_UNSPEC;
+}
+
+SEC("tc") int ep_rx_wire(struct __sk_buff* skb) { return ep_watch(skb, EP_HOW_WIRE); }
+SEC("tc") int ep_rx_both(struct __sk_buff* skb) {
+  return ep_watch(skb, EP_HOW_WIRE | EP_HOW_REENTRY);
+}
+SEC("tc") int ep_rx_re(struct __sk_buff* skb) { return ep_watch(skb, EP_HOW_REENTRY); }
+SEC("tc") int ep_tx(struct __sk_buff* skb) { return ep_watch(skb, EP_HOW_WIRE | EP_HOW_TRANSMIT); }
+SEC("tc") int ep_rx_wire_l3(struct __sk_buff* skb) {
+  return ep_watch(skb, EP_HOW_WIRE | EP_HOW_RAW);
+}
+SEC("tc") int ep_rx_both_l3(struct __sk_buff* skb) {
+  return ep_watch(skb, EP_HOW_WIRE | EP_HOW_REENTRY | EP_HOW_RAW);
+}
+SEC("tc") int ep_rx_re_l3(struct __sk_buff* skb) {
+  return ep_watch(skb, EP_HOW_REENTRY | EP_HOW_RAW);
+}
+SEC("tc") int ep_tx_l3(struct __sk_buff* skb) {
+  return ep_watch(skb, EP_HOW_WIRE | EP_HOW_TRANSMIT | EP_HOW_RAW);
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";

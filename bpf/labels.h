@@ -9,53 +9,53 @@
 
 /* X(NAME, "label", KIND): the class of a packet on a wire device, disjoint.
  * KIND is what the class means for coverage: ENCRYPTED, UNPROTECTED or NEUTRAL. */
-#define EP_CLASS_LIST(X)                                     \
-  X(ESP, "esp", ENCRYPTED)                                   \
-  X(ESP_UDP, "esp_udp", ENCRYPTED)                           \
-  X(ESP_TCP, "esp_tcp", ENCRYPTED)                           \
-  X(ESP_NULL, "esp_null", UNPROTECTED)                       \
-  X(AH, "ah", UNPROTECTED)                                   \
-  X(CLEARTEXT, "cleartext", UNPROTECTED)                     \
-  X(CLEARTEXT_TUNNEL, "cleartext_tunnel", UNPROTECTED)       \
-  X(CLEARTEXT_HOST, "cleartext_host", UNPROTECTED)           \
-  X(CLEARTEXT_TRANSIT, "cleartext_transit", UNPROTECTED)     \
-  X(IKE, "ike", NEUTRAL)                                     \
-  X(FLOODED, "flooded", NEUTRAL)                             \
-  X(UNKNOWN_NODE, "unknown_node", NEUTRAL)                   \
-  X(OTHER_VLAN, "other_vlan", NEUTRAL)                       \
-  X(TOO_DEEP, "too_deep", NEUTRAL)                           \
-  X(MALFORMED, "malformed", NEUTRAL)                         \
+#define EP_CLASS_LIST(X)                                 \
+  X(ESP, "esp", ENCRYPTED)                               \
+  X(ESP_UDP, "esp_udp", ENCRYPTED)                       \
+  X(ESP_TCP, "esp_tcp", ENCRYPTED)                       \
+  X(ESP_NULL, "esp_null", UNPROTECTED)                   \
+  X(AH, "ah", UNPROTECTED)                               \
+  X(CLEARTEXT, "cleartext", UNPROTECTED)                 \
+  X(CLEARTEXT_TUNNEL, "cleartext_tunnel", UNPROTECTED)   \
+  X(CLEARTEXT_HOST, "cleartext_host", UNPROTECTED)       \
+  X(CLEARTEXT_TRANSIT, "cleartext_transit", UNPROTECTED) \
+  X(IKE, "ike", NEUTRAL)                                 \
+  X(FLOODED, "flooded", NEUTRAL)                         \
+  X(UNKNOWN_NODE, "unknown_node", NEUTRAL)               \
+  X(OTHER_VLAN, "other_vlan", NEUTRAL)                   \
+  X(TOO_DEEP, "too_deep", NEUTRAL)                       \
+  X(MALFORMED, "malformed", NEUTRAL)                     \
   X(OTHER, "other", NEUTRAL)
 
 /* X(NAME, "label"): how far the parser came. Everything but OK and LATER_FRAGMENT is a reason
  * why the L4 header is unknown; the class may be certain all the same (addresses decide). */
-#define EP_OUTCOME_LIST(X)                                                   \
-  X(OK, "ok")                                                                \
-  X(NOT_IP, "not_ip")                                                        \
-  X(LATER_FRAGMENT, "later_fragment")                                        \
-  X(SHORT_ETH, "short_eth")                                                  \
-  X(SHORT_VLAN, "short_vlan")                                                \
-  X(VLAN_DEPTH, "vlan_depth")                                                \
-  X(SHORT_IPV4, "short_ipv4")                                                \
-  X(SHORT_IPV6, "short_ipv6")                                                \
-  X(BAD_VERSION, "bad_version")                                              \
-  X(BAD_IHL, "bad_ihl")                                                      \
-  X(BAD_LENGTH, "bad_length")                                                \
-  X(SHORT_EXT, "short_ext")                                                  \
-  X(EXT_CHAIN, "ext_chain")                                                  \
-  X(SHORT_L4, "short_l4")                                                    \
-  X(SHORT_ESP, "short_esp")                                                  \
-  X(SHORT_TUNNEL, "short_tunnel")                                            \
+#define EP_OUTCOME_LIST(X)            \
+  X(OK, "ok")                         \
+  X(NOT_IP, "not_ip")                 \
+  X(LATER_FRAGMENT, "later_fragment") \
+  X(SHORT_ETH, "short_eth")           \
+  X(SHORT_VLAN, "short_vlan")         \
+  X(VLAN_DEPTH, "vlan_depth")         \
+  X(SHORT_IPV4, "short_ipv4")         \
+  X(SHORT_IPV6, "short_ipv6")         \
+  X(BAD_VERSION, "bad_version")       \
+  X(BAD_IHL, "bad_ihl")               \
+  X(BAD_LENGTH, "bad_length")         \
+  X(SHORT_EXT, "short_ext")           \
+  X(EXT_CHAIN, "ext_chain")           \
+  X(SHORT_L4, "short_l4")             \
+  X(SHORT_ESP, "short_esp")           \
+  X(SHORT_TUNNEL, "short_tunnel")     \
   X(NESTED, "nested")
 
 /* X(NAME, "label"): what could not be counted or told, counted as lost by the programs. */
-#define EP_LOST_LIST(X)                                                      \
-  X(NO_TABLE, "no_table")           /* packet seen before a peer table existed */          \
-  X(NO_COUNTER, "no_counter")       /* the peer's counter slot was missing */              \
-  X(FLOW_EVENT_RATE, "flow_event_rate")   /* event withheld by the rate limit */           \
-  X(FLOW_EVENT_FULL, "flow_event_full")   /* ring buffer was full */                       \
-  X(FLOW_EVICTED, "flow_evicted")   /* a flow's slot was taken over by another flow */     \
-  X(UNREADABLE, "unreadable")       /* headers could not be pulled into the linear area */
+#define EP_LOST_LIST(X)                                                                    \
+  X(NO_TABLE, "no_table")               /* packet seen before a peer table existed */      \
+  X(NO_COUNTER, "no_counter")           /* the peer's counter slot was missing */          \
+  X(FLOW_EVENT_RATE, "flow_event_rate") /* event withheld by the rate limit */             \
+  X(FLOW_EVENT_FULL, "flow_event_full") /* ring buffer was full */                         \
+  X(FLOW_EVICTED, "flow_evicted")       /* a flow's slot was taken over by another flow */ \
+  X(UNREADABLE, "unreadable")           /* headers could not be pulled into the linear area */
 
 #define EP_DIRECTION_LIST(X) \
   X(RECEIVE, "receive")      \

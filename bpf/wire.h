@@ -38,33 +38,36 @@ enum ep_family { EP_FAMILY_LIST(EP_X_) EP_FAMILY_COUNT };
 #define EP_ABI_VERSION 1
 
 /* Limits of the packet path. Each is an outcome or a refused configuration, never a surprise. */
-#define EP_MAX_VLAN_TAGS 2     /* tags in the bytes, after the one in the metadata */
-#define EP_MAX_EXT_HEADERS 8   /* IPv6 extension headers (and AH) before the L4 header */
-#define EP_MAX_PREFIX_LENS 16  /* distinct prefix lengths per family in one table */
-#define EP_MAX_PROBE 16        /* slots a look-up visits; the table builder guarantees it */
-#define EP_VLAN_SLOTS 256      /* (device, VID) pairs; power of two */
-#define EP_NULL_SPI_SLOTS 64   /* SPIs of null-encryption SAs; power of two */
-#define EP_FLOW_SLOTS 1024     /* per CPU; power of two */
+#define EP_MAX_VLAN_TAGS 2    /* tags in the bytes, after the one in the metadata */
+#define EP_MAX_EXT_HEADERS 8  /* IPv6 extension headers (and AH) before the L4 header */
+#define EP_MAX_PREFIX_LENS 16 /* distinct prefix lengths per family in one table */
+#define EP_MAX_PROBE 16       /* slots a look-up visits; the table builder guarantees it */
+#define EP_VLAN_SLOTS 256     /* (device, VID) pairs; power of two */
+#define EP_NULL_SPI_SLOTS 64  /* SPIs of AH and of null-encryption SAs; power of two */
+#define EP_FLOW_SLOTS 512     /* per CPU; power of two */
 #define EP_NAME_LEN 64
 
 /* What an address is, as one slot of the table says. A longer prefix wins. */
 enum ep_role {
-  EP_ROLE_NONE = 0,          /* empty slot / unknown address */
+  EP_ROLE_NONE = 0, /* empty slot / unknown address */
   EP_ROLE_SELF_UNDERLAY = 1,
   EP_ROLE_SELF_BACKEND = 2,
   EP_ROLE_PEER_UNDERLAY = 3,
   EP_ROLE_PEER_BACKEND = 4,
-  EP_ROLE_NETWORK = 5,       /* in a backend network, of no known node */
+  EP_ROLE_NETWORK = 5, /* in a backend network, of no known node */
 };
 
-/* One IPv4 prefix: addr is masked to plen. An empty slot has role EP_ROLE_NONE. */
+/* The peer is configured, not only learnt: evidence against another peer may rest on it. */
+#define EP_SLOT_CONFIGURED 1u
+
+/* One IPv4 prefix: addr in host order, masked to plen. An empty slot has role EP_ROLE_NONE. */
 struct ep_slot4 {
-  __be32 addr;
+  __u32 addr;
   __u8 plen;
-  __u8 role;      /* enum ep_role */
-  __u16 reserved;
-  __u32 peer;     /* index into ep_peer_stat; 0 = self or nobody */
-  __u32 subnet;   /* index into ep_net_stat; 0 = none */
+  __u8 role;    /* enum ep_role */
+  __u16 flags;  /* EP_SLOT_* */
+  __u32 peer;   /* index into ep_peer_stat; 0 = self or nobody */
+  __u32 subnet; /* index into ep_net_stat; 0 = none */
 };
 EP_STATIC_ASSERT(sizeof(struct ep_slot4) == 16, "ep_slot4");
 
@@ -74,24 +77,24 @@ struct ep_slot6 {
   __u64 lo;
   __u8 plen;
   __u8 role;
-  __u16 reserved;
+  __u16 flags;
   __u32 peer;
   __u32 subnet;
-  __u32 reserved2;
+  __u32 reserved;
 };
 EP_STATIC_ASSERT(sizeof(struct ep_slot6) == 32, "ep_slot6");
 
 /* What to do with a tagged frame of a wire device. */
 enum ep_vlan_action {
-  EP_VLAN_OTHER = 0,    /* not ours: class other_vlan */
-  EP_VLAN_OURS = 1,     /* the node's own VLAN on a trunk port: classify */
-  EP_VLAN_CLAIMED = 2,  /* a VLAN device above has its own program: do not count twice */
+  EP_VLAN_OTHER = 0,   /* not ours: class other_vlan */
+  EP_VLAN_OURS = 1,    /* the node's own VLAN on a trunk port: classify */
+  EP_VLAN_CLAIMED = 2, /* a VLAN device above has its own program: do not count twice */
 };
 
 struct ep_vlan_slot {
-  __u32 ifindex;  /* 0 = empty */
+  __u32 ifindex; /* 0 = empty */
   __u16 vid;
-  __u16 action;   /* enum ep_vlan_action */
+  __u16 action; /* enum ep_vlan_action */
 };
 EP_STATIC_ASSERT(sizeof(struct ep_vlan_slot) == 8, "ep_vlan_slot");
 
@@ -100,29 +103,30 @@ EP_STATIC_ASSERT(sizeof(struct ep_vlan_slot) == 8, "ep_vlan_slot");
 struct ep_table_head {
   __u32 v4_lens_count;
   __u32 v6_lens_count;
-  __u32 vlan_count;        /* 0: skip the VLAN look-up */
-  __u32 null_spi_count;    /* 0: skip the null-SPI look-up */
-  __u32 generation;        /* grows with each swap */
-  __u32 entries4;          /* used slots, for espial_map_entries */
+  __u32 vlan_count;     /* 0: skip the VLAN look-up */
+  __u32 null_spi_count; /* 0: skip the null-SPI look-up */
+  __u32 generation;     /* grows with each swap */
+  __u32 entries4;       /* used slots, for espial_map_entries */
   __u32 entries6;
-  __u32 seed;              /* of the slot hashes */
+  __u32 seed;                       /* of the slot hashes */
   __u8 v4_lens[EP_MAX_PREFIX_LENS]; /* distinct lengths, longest first */
   __u8 v6_lens[EP_MAX_PREFIX_LENS];
   struct ep_vlan_slot vlans[EP_VLAN_SLOTS];
-  __be32 null_spis[EP_NULL_SPI_SLOTS]; /* open addressing by SPI; 0 = empty */
+  __u32 null_spis[EP_NULL_SPI_SLOTS]; /* open addressing by SPI, host order; 0 = empty */
 };
-EP_STATIC_ASSERT(sizeof(struct ep_table_head) == 32 + 32 + 8 * EP_VLAN_SLOTS + 4 * EP_NULL_SPI_SLOTS,
+EP_STATIC_ASSERT(sizeof(struct ep_table_head) ==
+                     32 + 32 + 8 * EP_VLAN_SLOTS + 4 * EP_NULL_SPI_SLOTS,
                  "ep_table_head");
 
 /* Read-only data of every program, frozen at load. Slot counts are powers of two. */
 struct ep_config {
   __u32 v4_slots;
   __u32 v6_slots;
-  __u32 max_peers;    /* ep_peer_stat has max_peers + 1 entries; 0 is "no peer" */
-  __u32 max_subnets;  /* ep_net_stat has max_subnets + 1 entries; 0 is unused */
+  __u32 max_peers;              /* ep_peer_stat has max_peers + 1 entries; 0 is "no peer" */
+  __u32 max_subnets;            /* ep_net_stat has max_subnets + 1 entries; 0 is unused */
   __u32 flow_events_per_second; /* per CPU; 0: no events */
-  __u32 have_xfrm;    /* 0: the kernel has no bpf_skb_get_xfrm_state */
-  __u32 report;       /* 1: write the verdict to skb->cb[0..3] (test runs only) */
+  __u32 have_xfrm;              /* 0: the kernel has no bpf_skb_get_xfrm_state */
+  __u32 report;                 /* 1: write the verdict to skb->cb[0..3] (test runs only) */
   __u32 reserved;
 };
 EP_STATIC_ASSERT(sizeof(struct ep_config) == 32, "ep_config");
@@ -136,8 +140,8 @@ struct ep_cell {
 struct ep_peer_stat {
   struct ep_cell cell[EP_DIR_COUNT][EP_FAMILY_COUNT][EP_CLASS_COUNT];
   struct ep_cell decrypted[EP_FAMILY_COUNT]; /* family of the inner packet */
-  __u64 spoofed;            /* of the decrypted ones */
-  __u64 unattributed;       /* decrypted under an SA whose remote is no known underlay */
+  __u64 spoofed;                             /* of the decrypted ones */
+  __u64 unattributed; /* decrypted under an SA whose remote is no known underlay */
   __u64 last_unprotected_ns[EP_DIR_COUNT]; /* CLOCK_MONOTONIC, coarse; 0 = never */
 };
 EP_STATIC_ASSERT(sizeof(struct ep_peer_stat) == 16 * 2 * 2 * EP_CLASS_COUNT + 32 + 32,
@@ -160,10 +164,10 @@ struct ep_flow_key {
   __u8 dst[16];
   __be16 sport; /* 0 when unknown (fragments, no ports) */
   __be16 dport;
-  __u8 family;  /* enum ep_family */
-  __u8 proto;   /* IP protocol */
-  __u8 dir;     /* enum ep_dir */
-  __u8 class_;  /* enum ep_class */
+  __u8 family; /* enum ep_family */
+  __u8 proto;  /* IP protocol */
+  __u8 dir;    /* enum ep_dir */
+  __u8 class_; /* enum ep_class */
 };
 EP_STATIC_ASSERT(sizeof(struct ep_flow_key) == 40, "ep_flow_key");
 
@@ -179,11 +183,10 @@ struct ep_flow {
 };
 EP_STATIC_ASSERT(sizeof(struct ep_flow) == 80, "ep_flow");
 
-/* Per CPU, one element: the flow table and the event limiter. */
-struct ep_flow_table {
-  __u64 window_ns;   /* start of the limiter's current second */
-  __u64 window_used; /* events sent in it */
-  struct ep_flow slot[EP_FLOW_SLOTS];
+/* Per CPU, one element: how many flow events went out in the current second. */
+struct ep_limiter {
+  __u64 window_ns; /* its start, CLOCK_MONOTONIC */
+  __u64 used;
 };
 
 /* User space's memory, kept in a pinned map beside the counters so that identities live exactly as
@@ -202,12 +205,17 @@ struct ep_net_meta {
 EP_STATIC_ASSERT(sizeof(struct ep_net_meta) == 88, "ep_net_meta");
 
 /* skb->cb[] as a reporting program (ep_config.report) leaves it. */
-enum ep_report { EP_REPORT_CLASS = 0, EP_REPORT_OUTCOME = 1, EP_REPORT_PEER = 2, EP_REPORT_FLAGS = 3 };
+enum ep_report {
+  EP_REPORT_CLASS = 0,
+  EP_REPORT_OUTCOME = 1,
+  EP_REPORT_PEER = 2,
+  EP_REPORT_FLAGS = 3
+};
 /* EP_REPORT_FLAGS bits */
 #define EP_REPORT_SEEN 1u      /* the program ran and judged */
 #define EP_REPORT_DECRYPTED 2u /* XFRM state present */
 #define EP_REPORT_SPOOFED 4u
-#define EP_REPORT_SKIPPED 8u   /* role says: counted elsewhere, or not at all */
+#define EP_REPORT_SKIPPED 8u /* role says: counted elsewhere, or not at all */
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The parser and the judge, compiled for the host: the engine of `classify` without CAP_BPF, and
+ * one side of the differential tests. Pure; any thread.
+ */
+#ifndef EP_HOST_H
+#define EP_HOST_H
+
+#include "packet.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Judges one frame. `frame` holds `captured` bytes, all readable; `length` (>= captured) is what
+ * the wire carried. `how` is EP_HOW_TRANSMIT and EP_HOW_RAW or'ed; `vid` a VLAN ID from metadata or
+ * 0. `table->head` points to a complete table block of the slot counts given. */
+struct ep_verdict ep_host_judge(const struct ep_table* table, const void* frame, __u32 captured,
+                                __u32 length, __u32 how, __u16 vid, __u32 ifindex,
+                                struct ep_packet* pkt);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* EP_HOST_H */

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the parser finds out about one frame and what the judge says of it. Types only, for C and
+ * C++, for BPF and for the host.
+ */
+#ifndef EP_PACKET_H
+#define EP_PACKET_H
+
+#include "wire.h"
+
+#ifndef __always_inline
+#define __always_inline inline __attribute__((always_inline))
+#endif
+
+/* How a program looks at a frame; a constant of each program. */
+#define EP_HOW_TRANSMIT 1u /* egress; else ingress */
+#define EP_HOW_RAW 2u      /* no Ethernet header: the frame starts with IP */
+#define EP_HOW_WIRE 4u     /* count what the wire carried */
+#define EP_HOW_REENTRY 8u  /* count decrypted packets here */
+
+/* What the headers after IP say the packet would be between two underlay addresses. */
+enum ep_wrap {
+  EP_WRAP_NONE = 0, /* nothing that protects or tunnels, or unknown */
+  EP_WRAP_ESP,
+  EP_WRAP_ESP_UDP,
+  EP_WRAP_ESP_TCP,
+  EP_WRAP_AH,
+  EP_WRAP_IKE,
+  EP_WRAP_TUNNEL,          /* inner holds the inner packet */
+  EP_WRAP_TUNNEL_FRAGMENT, /* a later fragment of ipip, sit or gre */
+  EP_WRAP_BROKEN_ESP,      /* protocol 50, too short for a SPI and a sequence number */
+  EP_WRAP_BROKEN,          /* UDP, TCP, encapsulation or tunnel header too short */
+};
+
+/* Addresses of one IP header in host order; IPv4 stands in the low 32 bits of *_lo. */
+struct ep_ip {
+  __u64 src_hi;
+  __u64 src_lo;
+  __u64 dst_hi;
+  __u64 dst_lo;
+  __u8 family; /* enum ep_family */
+  __u8 proto;  /* the last protocol known: after extension headers */
+  __u8 fragment;
+  __u8 outcome; /* enum ep_outcome of this header and its extension headers */
+  __u32 len;    /* of the IP packet, header included, as far as the frame carries it */
+};
+
+enum ep_fragment { EP_FRAGMENT_NONE = 0, EP_FRAGMENT_FIRST, EP_FRAGMENT_LATER };
+
+struct ep_packet {
+  struct ep_ip ip;
+  struct ep_ip inner; /* valid when wrap is EP_WRAP_TUNNEL */
+  __u32 spi;          /* of ESP in any encapsulation, host order; 0 = unknown */
+  __u32 l3_len;       /* bytes from the IP header to the end of the IP packet; of the frame
+                       * behind its link header when there is no valid IP header */
+  __u32 header_len;   /* how many of them are headers: up to the innermost L4 header's end */
+  __be16 sport;
+  __be16 dport;
+  __u16 vid;       /* outermost VLAN ID that is not 0 */
+  __u8 second_vid; /* a second non-zero VLAN ID follows */
+  __u8 group_mac;
+  __u8 outcome; /* enum ep_outcome of the whole frame */
+  __u8 wrap;    /* enum ep_wrap */
+  __u8 has_ip;  /* addresses are valid */
+  __u8 arp;
+  __u8 icmp6_type; /* 0 = not ICMPv6 or unknown */
+  __u8 reserved[3];
+  __u32 need; /* bytes from the frame's start that must be readable; 0 = not starved */
+};
+
+/* What an address is. role EP_ROLE_NONE: in no prefix of the table. */
+struct ep_who {
+  __u16 role;
+  __u16 flags;
+  __u32 peer;
+  __u32 subnet;
+};
+
+/* A table as the look-ups take it: its head and the slot counts of ep_config (powers of two). */
+struct ep_table {
+  const struct ep_table_head* head;
+  __u32 v4_slots;
+  __u32 v6_slots;
+};
+
+/* What the judge says of one packet. */
+struct ep_verdict {
+  __u32 class_; /* enum ep_class */
+  __u32 peer;
+  __u32 subnet;
+  __u32 flags; /* EP_VERDICT_* */
+};
+#define EP_VERDICT_SKIP 1u         /* counted elsewhere: a VLAN device above, a re-entry device */
+#define EP_VERDICT_DECRYPTED 2u    /* came back from IPsec: its XFRM state says so */
+#define EP_VERDICT_SPOOFED 4u      /* decrypted, and its source belongs to another node */
+#define EP_VERDICT_UNATTRIBUTED 8u /* decrypted, and the SA's remote is no known underlay */
+
+#endif /* EP_PACKET_H */

@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The parser: from the first byte of a frame to struct ep_packet. Tells what the bytes say, never
+ * what the addresses mean (judge.h does). Follows RFC 791, 8200, 4302, 4303, 3948, 8229, 2784,
+ * 2890, 7348 and IEEE 802.1Q. Uses no helper and no map.
+ */
+#ifndef EP_PARSE_H
+#define EP_PARSE_H
+
+#include <bpf/bpf_endian.h>
+#include <linux/if_ether.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+
+#include "packet.h"
+
+#ifndef NULL
+#define NULL ((void*)0)
+#endif
+
+/* Reads a frame front to back. `remaining` counts what the wire carried from `pos` on (trimmed to
+ * the IP length once that is known); `end` is what can be read. Where the two differ the parser is
+ * starved: the caller makes more readable and parses again. */
+struct ep_cursor {
+  void* start;
+  void* pos;
+  void* end;
+  __u32 remaining;
+  __u32 lenient; /* lengths in headers may exceed the frame: GSO, or inside a first fragment */
+};
+
+/* The next `size` bytes, or NULL: too short (remaining says so) or starved (pkt->need is set). */
+static __always_inline void* ep_take(struct ep_cursor* cur, struct ep_packet* pkt, __u32 size) {
+  void* here = cur->pos;
+  if (cur->remaining < size) return NULL;
+  if (here + size > cur->end) {
+    pkt->need = (__u32)(here - cur->start) + size;
+    return NULL;
+  }
+  cur->pos = here + size;
+  cur->remaining -= size;
+  return here;
+}
+
+/* Passes over `size` bytes without reading them. `size` must be bounded by 2,048. */
+static __always_inline int ep_skip(struct ep_cursor* cur, __u32 size) {
+  if (cur->remaining < size) return 0;
+  cur->pos += size & 0xfff; /* verifier: packet pointers move by bounded amounts only */
+  cur->remaining -= size;
+  return 1;
+}
+
+enum {
+  EP_PROTO_HOPOPTS = 0,
+  EP_PROTO_IGMP = 2,
+  EP_PROTO_IPIP = 4,
+  EP_PROTO_TCP = 6,
+  EP_PROTO_UDP = 17,
+  EP_PROTO_IPV6 = 41,
+  EP_PROTO_ROUTING = 43,
+  EP_PROTO_FRAGMENT = 44,
+  EP_PROTO_GRE = 47,
+  EP_PROTO_ESP = 50,
+  EP_PROTO_AH = 51,
+  EP_PROTO_ICMPV6 = 58,
+  EP_PROTO_DSTOPTS = 60,
+  EP_PROTO_MOBILITY = 135,
+  EP_PROTO_HIP = 139,
+  EP_PROTO_SHIM6 = 140,
+};
+enum {
+  EP_PORT_IKE = 500,
+  EP_PORT_NATT = 4500,
+  EP_PORT_VXLAN = 4789,
+  EP_PORT_VXLAN_OLD = 8472,
+};
+#define EP_GRE_CSUM 0x8000
+#define EP_GRE_ROUTING 0x4000
+#define EP_GRE_KEY 0x2000
+#define EP_GRE_SEQ 0x1000
+#define EP_GRE_VERSION 0x0007
+#define EP_IPV4_OFFSET 0x1fff
+#define EP_IPV4_MORE 0x2000
+#define EP_IPV6_OFFSET 0xfff8
+#define EP_IPV6_MORE 0x0001
+
+struct ep_vlan_tag {
+  __be16 tci;
+  __be16 next;
+};
+struct ep_ext_header {
+  __u8 next;
+  __u8 len;
+};
+struct ep_fragment_header {
+  __u8 next;
+  __u8 reserved;
+  __be16 offset;
+  __be32 id;
+};
+struct ep_auth_header {
+  __u8 next;
+  __u8 len; /* in 32-bit words, minus 2 */
+  __be16 reserved;
+  __be32 spi;
+  __be32 seq;
+};
+struct ep_gre_header {
+  __be16 flags;
+  __be16 protocol;
+};
+
+static __always_inline int ep_is_vlan(__be16 type) {
+  return type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD);
+}
+
+/* Ethernet and up to EP_MAX_VLAN_TAGS tags in the bytes. pkt->vid may be set from the metadata
+ * before. On success *type is the ethertype after the tags. */
+static __always_inline enum ep_outcome ep_parse_ethernet(struct ep_cursor* cur,
+                                                         struct ep_packet* pkt, __be16* type) {
+  struct ethhdr* eth = ep_take(cur, pkt, sizeof(*eth));
+  if (!eth) return EP_OUTCOME_SHORT_ETH;
+  pkt->group_mac = eth->h_dest[0] & 1;
+  *type = eth->h_proto;
+  for (int i = 0; i < EP_MAX_VLAN_TAGS; i++) {
+    if (!ep_is_vlan(*type)) return EP_OUTCOME_OK;
+    struct ep_vlan_tag* tag = ep_take(cur, pkt, sizeof(*tag));
+    if (!tag) return EP_OUTCOME_SHORT_VLAN;
+    __u16 vid = bpf_ntohs(tag->tci) & 0xfff;
+    if (vid && pkt->vid)
+      pkt->second_vid = 1;
+    else if (vid)
+      pkt->vid = vid;
+    *type = tag->next;
+  }
+  return ep_is_vlan(*type) ? EP_OUTCOME_VLAN_DEPTH : EP_OUTCOME_OK;
+}
+
+/* The IPv4 header with its options; trims the cursor to the packet. */
+static __always_inline enum ep_outcome ep_parse_ipv4(struct ep_cursor* cur, struct ep_packet* pkt,
+                                                     struct ep_ip* ip) {
+  __u32 present = cur->remaining;
+  struct iphdr* header = ep_take(cur, pkt, sizeof(*header));
+  if (!header) return EP_OUTCOME_SHORT_IPV4;
+  if (header->version != 4) return EP_OUTCOME_BAD_VERSION;
+  __u32 header_len = header->ihl * 4;
+  if (header_len < sizeof(*header)) return EP_OUTCOME_BAD_IHL;
+  if (header_len > present) return EP_OUTCOME_SHORT_IPV4;
+  __u32 total = bpf_ntohs(header->tot_len);
+  __u16 frag = bpf_ntohs(header->frag_off);
+  __u8 proto = header->protocol;
+  __u32 src = bpf_ntohl(header->saddr), dst = bpf_ntohl(header->daddr);
+  if (!cur->lenient) {
+    if (total < header_len || total > present) return EP_OUTCOME_BAD_LENGTH;
+    cur->remaining = total - sizeof(*header);
+    ip->len = total;
+  } else {
+    ip->len = present;
+  }
+  if (!ep_skip(cur, header_len - sizeof(*header))) return EP_OUTCOME_SHORT_IPV4;
+  ip->family = EP_FAMILY_IPV4;
+  ip->proto = proto;
+  ip->src_lo = src;
+  ip->dst_lo = dst;
+  if (frag & EP_IPV4_OFFSET) {
+    ip->fragment = EP_FRAGMENT_LATER;
+    return EP_OUTCOME_LATER_FRAGMENT;
+  }
+  if (frag & EP_IPV4_MORE) ip->fragment = EP_FRAGMENT_FIRST;
+  return EP_OUTCOME_OK;
+}
+
+static __always_inline int ep_is_ext_header(__u8 proto) {
+  return proto == EP_PROTO_HOPOPTS || proto == EP_PROTO_ROUTING || proto == EP_PROTO_DSTOPTS ||
+         proto == EP_PROTO_FRAGMENT || proto == EP_PROTO_MOBILITY || proto == EP_PROTO_HIP ||
+         proto == EP_PROTO_SHIM6;
+}
+
+/* The extension header chain (RFC 8200, 4). ip->proto ends as the first protocol that is not one.
+ */
+static __always_inline enum ep_outcome ep_parse_ext_headers(struct ep_cursor* cur,
+                                                            struct ep_packet* pkt,
+                                                            struct ep_ip* ip) {
+  for (int i = 0; i < EP_MAX_EXT_HEADERS; i++) {
+    if (!ep_is_ext_header(ip->proto)) return EP_OUTCOME_OK;
+    if (ip->proto == EP_PROTO_FRAGMENT) {
+      struct ep_fragment_header* fragment = ep_take(cur, pkt, sizeof(*fragment));
+      if (!fragment) return EP_OUTCOME_SHORT_EXT;
+      ip->proto = fragment->next;
+      __u16 offset = bpf_ntohs(fragment->offset);
+      if (offset & EP_IPV6_OFFSET) {
+        ip->fragment = EP_FRAGMENT_LATER;
+        return EP_OUTCOME_LATER_FRAGMENT;
+      }
+      if (offset & EP_IPV6_MORE) ip->fragment = EP_FRAGMENT_FIRST;
+      continue;
+    }
+    struct ep_ext_header* ext = ep_take(cur, pkt, sizeof(*ext));
+    if (!ext) return EP_OUTCOME_SHORT_EXT;
+    __u32 len = (ext->len + 1) * 8 - sizeof(*ext);
+    ip->proto = ext->next;
+    if (!ep_skip(cur, len)) return EP_OUTCOME_SHORT_EXT;
+  }
+  return ep_is_ext_header(ip->proto) ? EP_OUTCOME_EXT_CHAIN : EP_OUTCOME_OK;
+}
+
+static __always_inline __u64 ep_load64(const __u32* words) {
+  return (__u64)bpf_ntohl(words[0]) << 32 | bpf_ntohl(words[1]);
+}
+
+/* The IPv6 header and its extension headers; trims the cursor to the packet. */
+static __always_inline enum ep_outcome ep_parse_ipv6(struct ep_cursor* cur, struct ep_packet* pkt,
+                                                     struct ep_ip* ip) {
+  struct ipv6hdr* header = ep_take(cur, pkt, sizeof(*header));
+  if (!header) return EP_OUTCOME_SHORT_IPV6;
+  if (header->version != 6) return EP_OUTCOME_BAD_VERSION;
+  __u32 payload = bpf_ntohs(header->payload_len);
+  if (!cur->lenient) {
+    if (payload > cur->remaining) return EP_OUTCOME_BAD_LENGTH;
+    /* A jumbogram (RFC 2675) carries its length in the hop-by-hop header: trust the frame. */
+    if (payload || header->nexthdr != EP_PROTO_HOPOPTS) cur->remaining = payload;
+  }
+  ip->len = sizeof(*header) + cur->remaining;
+  ip->family = EP_FAMILY_IPV6;
+  ip->proto = header->nexthdr;
+  ip->src_hi = ep_load64(header->saddr.in6_u.u6_addr32);
+  ip->src_lo = ep_load64(header->saddr.in6_u.u6_addr32 + 2);
+  ip->dst_hi = ep_load64(header->daddr.in6_u.u6_addr32);
+  ip->dst_lo = ep_load64(header->daddr.in6_u.u6_addr32 + 2);
+  if (!ep_is_ext_header(ip->proto)) return EP_OUTCOME_OK;
+  return ep_parse_ext_headers(cur, pkt, ip);
+}
+
+/* Are the IP header's own fields valid after this outcome? */
+static __always_inline int ep_ip_known(enum ep_outcome outcome) {
+  return outcome == EP_OUTCOME_OK || outcome == EP_OUTCOME_LATER_FRAGMENT ||
+         outcome == EP_OUTCOME_SHORT_EXT || outcome == EP_OUTCOME_EXT_CHAIN;
+}
+
+static __always_inline int ep_is_vxlan_port(__be16 port) {
+  return port == bpf_htons(EP_PORT_VXLAN) || port == bpf_htons(EP_PORT_VXLAN_OLD);
+}
+
+/* An Ethernet header inside a tunnel: where its IP starts. Its VLAN tags mean nothing to us. */
+static __always_inline int ep_parse_inner_ethernet(struct ep_cursor* cur, struct ep_packet* pkt,
+                                                   __be16* type) {
+  struct ethhdr* eth = ep_take(cur, pkt, sizeof(*eth));
+  if (!eth) return 0;
+  *type = eth->h_proto;
+  for (int i = 0; i < EP_MAX_VLAN_TAGS; i++) {
+    if (!ep_is_vlan(*type)) break;
+    struct ep_vlan_tag* tag = ep_take(cur, pkt, sizeof(*tag));
+    if (!tag) return 0;
+    *type = tag->next;
+  }
+  return 1;
+}
+
+/* One packet inside a tunnel: its addresses and protocol, and whether it is a tunnel again. */
+static __always_inline enum ep_wrap ep_parse_inner(struct ep_cursor* cur, struct ep_packet* pkt,
+                                                   __be16 type) {
+  enum ep_outcome outcome;
+  if (type == bpf_htons(ETH_P_IP))
+    outcome = ep_parse_ipv4(cur, pkt, &pkt->inner);
+  else if (type == bpf_htons(ETH_P_IPV6))
+    outcome = ep_parse_ipv6(cur, pkt, &pkt->inner);
+  else
+    return EP_WRAP_NONE;
+  if (!ep_ip_known(outcome)) {
+    pkt->outcome = EP_OUTCOME_SHORT_TUNNEL;
+    return EP_WRAP_BROKEN;
+  }
+  pkt->inner.outcome = outcome;
+  if (outcome != EP_OUTCOME_OK) return EP_WRAP_TUNNEL;
+  if (pkt->inner.proto == EP_PROTO_UDP) {
+    struct udphdr* udp = ep_take(cur, pkt, sizeof(*udp));
+    if (udp && ep_is_vxlan_port(udp->dest)) pkt->inner.outcome = EP_OUTCOME_NESTED;
+  } else if (pkt->inner.proto == EP_PROTO_TCP) {
+    struct tcphdr* tcp = ep_take(cur, pkt, sizeof(*tcp));
+    if (tcp) (void)ep_skip(cur, tcp->doff > 5 ? (tcp->doff - 5) * 4 : 0);
+  } else if (pkt->inner.proto == EP_PROTO_IPIP || pkt->inner.proto == EP_PROTO_IPV6 ||
+             pkt->inner.proto == EP_PROTO_GRE) {
+    pkt->inner.outcome = EP_OUTCOME_NESTED;
+  }
+  return EP_WRAP_TUNNEL;
+}
+
+static __always_inline enum ep_wrap ep_short_tunnel(struct ep_packet* pkt) {
+  pkt->outcome = EP_OUTCOME_SHORT_TUNNEL;
+  return EP_WRAP_BROKEN;
+}
+
+/* ipip, ip6ip6, sit, gre and vxlan: finds the inner packet. `proto` is EP_PROTO_UDP for vxlan,
+ * whose UDP header is already taken. */
+static __always_inline enum ep_wrap ep_parse_tunnel(struct ep_cursor* cur, struct ep_packet* pkt,
+                                                    __u8 proto) {
+  __be16 type = 0;
+  /* A first fragment holds only the beginning of the inner packet: its lengths point beyond. */
+  if (pkt->ip.fragment == EP_FRAGMENT_FIRST) cur->lenient = 1;
+  if (proto == EP_PROTO_IPIP) {
+    type = bpf_htons(ETH_P_IP);
+  } else if (proto == EP_PROTO_IPV6) {
+    type = bpf_htons(ETH_P_IPV6);
+  } else if (proto == EP_PROTO_GRE) {
+    struct ep_gre_header* gre = ep_take(cur, pkt, sizeof(*gre));
+    if (!gre) return ep_short_tunnel(pkt);
+    __u16 flags = bpf_ntohs(gre->flags);
+    type = gre->protocol;
+    if (flags & (EP_GRE_VERSION | EP_GRE_ROUTING)) return EP_WRAP_NONE;
+    __u32 optional =
+        (flags & EP_GRE_CSUM ? 4 : 0) + (flags & EP_GRE_KEY ? 4 : 0) + (flags & EP_GRE_SEQ ? 4 : 0);
+    if (!ep_skip(cur, optional)) return ep_short_tunnel(pkt);
+    if (type == bpf_htons(ETH_P_TEB) && !ep_parse_inner_ethernet(cur, pkt, &type))
+      return ep_short_tunnel(pkt);
+  } else {
+    if (!ep_skip(cur, 8) || !ep_parse_inner_ethernet(cur, pkt, &type)) return ep_short_tunnel(pkt);
+  }
+  return ep_parse_inner(cur, pkt, type);
+}
+
+static __always_inline enum ep_wrap ep_parse_esp(struct ep_cursor* cur, struct ep_packet* pkt) {
+  if (cur->remaining < 8) {
+    pkt->outcome = EP_OUTCOME_SHORT_ESP;
+    return EP_WRAP_BROKEN_ESP;
+  }
+  __be32* spi = ep_take(cur, pkt, sizeof(*spi));
+  if (spi) pkt->spi = bpf_ntohl(*spi);
+  return EP_WRAP_ESP;
+}
+
+/* AH around ESP is ESP; any other AH protects nothing from being read. */
+static __always_inline enum ep_wrap ep_parse_ah(struct ep_cursor* cur, struct ep_packet* pkt) {
+  struct ep_auth_header* ah = ep_take(cur, pkt, sizeof(*ah));
+  if (!ah) {
+    pkt->outcome = EP_OUTCOME_SHORT_L4;
+    return EP_WRAP_AH;
+  }
+  if (ah->next != EP_PROTO_ESP) return EP_WRAP_AH;
+  __u32 len = (ah->len + 2) * 4;
+  if (len < sizeof(*ah) || !ep_skip(cur, len - sizeof(*ah))) {
+    pkt->outcome = EP_OUTCOME_SHORT_L4;
+    return EP_WRAP_AH;
+  }
+  pkt->ip.proto = EP_PROTO_ESP;
+  return ep_parse_esp(cur, pkt);
+}
+
+/* UDP 4500 (RFC 3948, 2): keepalive, IKE behind the non-ESP marker, or ESP. */
+static __always_inline enum ep_wrap ep_parse_natt(struct ep_cursor* cur, struct ep_packet* pkt,
+                                                  __u32 payload) {
+  if (payload == 1) {
+    __u8* byte = ep_take(cur, pkt, 1);
+    if (byte && *byte == 0xff) return EP_WRAP_IKE;
+  } else if (payload >= 4) {
+    __be32* word = ep_take(cur, pkt, sizeof(*word));
+    if (word && *word == 0) return EP_WRAP_IKE;
+    if (word && payload >= 8) {
+      pkt->spi = bpf_ntohl(*word);
+      return EP_WRAP_ESP_UDP;
+    }
+  }
+  pkt->outcome = EP_OUTCOME_SHORT_ESP;
+  return EP_WRAP_BROKEN;
+}
+
+static __always_inline enum ep_wrap ep_parse_udp(struct ep_cursor* cur, struct ep_packet* pkt) {
+  struct udphdr* udp = ep_take(cur, pkt, sizeof(*udp));
+  if (!udp) {
+    pkt->outcome = EP_OUTCOME_SHORT_L4;
+    return EP_WRAP_BROKEN;
+  }
+  pkt->sport = udp->source;
+  pkt->dport = udp->dest;
+  __u32 payload = bpf_ntohs(udp->len);
+  payload = payload > sizeof(*udp) ? payload - sizeof(*udp) : 0;
+  if (payload > cur->remaining || cur->lenient) payload = cur->remaining;
+  if (pkt->sport == bpf_htons(EP_PORT_IKE) || pkt->dport == bpf_htons(EP_PORT_IKE))
+    return EP_WRAP_IKE;
+  if (pkt->sport == bpf_htons(EP_PORT_NATT) || pkt->dport == bpf_htons(EP_PORT_NATT))
+    return ep_parse_natt(cur, pkt, payload);
+  if (ep_is_vxlan_port(pkt->dport)) return ep_parse_tunnel(cur, pkt, EP_PROTO_UDP);
+  return EP_WRAP_NONE;
+}
+
+static __always_inline enum ep_wrap ep_parse_tcp(struct ep_cursor* cur, struct ep_packet* pkt) {
+  struct tcphdr* tcp = ep_take(cur, pkt, sizeof(*tcp));
+  if (!tcp) {
+    pkt->outcome = EP_OUTCOME_SHORT_L4;
+    return EP_WRAP_BROKEN;
+  }
+  pkt->sport = tcp->source;
+  pkt->dport = tcp->dest;
+  (void)ep_skip(cur, tcp->doff > 5 ? (tcp->doff - 5) * 4 : 0);
+  if (pkt->sport == bpf_htons(EP_PORT_NATT) || pkt->dport == bpf_htons(EP_PORT_NATT))
+    return EP_WRAP_ESP_TCP;
+  return EP_WRAP_NONE;
+}
+
+/* What follows the IP header (and its extension headers) of the outer packet. */
+static __always_inline enum ep_wrap ep_parse_l4(struct ep_cursor* cur, struct ep_packet* pkt) {
+  switch (pkt->ip.proto) {
+    case EP_PROTO_ESP:
+      return ep_parse_esp(cur, pkt);
+    case EP_PROTO_AH:
+      return ep_parse_ah(cur, pkt);
+    case EP_PROTO_UDP:
+      return ep_parse_udp(cur, pkt);
+    case EP_PROTO_TCP:
+      return ep_parse_tcp(cur, pkt);
+    case EP_PROTO_IPIP:
+    case EP_PROTO_IPV6:
+    case EP_PROTO_GRE:
+      return ep_parse_tunnel(cur, pkt, pkt->ip.proto);
+    case EP_PROTO_ICMPV6: {
+      __u8* type = ep_take(cur, pkt, 1);
+      if (type)
+        pkt->icmp6_type = *type;
+      else
+        pkt->outcome = EP_OUTCOME_SHORT_L4;
+      return EP_WRAP_NONE;
+    }
+  }
+  return EP_WRAP_NONE;
+}
+
+/* The wrap of a packet whose L4 header is not there. */
+static __always_inline enum ep_wrap ep_wrap_of_later_fragment(__u8 proto) {
+  switch (proto) {
+    case EP_PROTO_ESP:
+      return EP_WRAP_ESP;
+    case EP_PROTO_AH:
+      return EP_WRAP_AH;
+    case EP_PROTO_IPIP:
+    case EP_PROTO_IPV6:
+    case EP_PROTO_GRE:
+      return EP_WRAP_TUNNEL_FRAGMENT;
+  }
+  return EP_WRAP_NONE;
+}
+
+/* The link header: *type becomes the ethertype of what follows it. */
+static __always_inline enum ep_outcome ep_parse_link(struct ep_cursor* cur, struct ep_packet* pkt,
+                                                     __u32 how, __be16* type) {
+  if (!(how & EP_HOW_RAW)) return ep_parse_ethernet(cur, pkt, type);
+  __u8* first = cur->pos;
+  if (!cur->remaining) return EP_OUTCOME_SHORT_IPV4;
+  if (cur->pos + 1 > cur->end) {
+    pkt->need = 1;
+    return EP_OUTCOME_SHORT_IPV4;
+  }
+  *type = *first >> 4 == 6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
+  return EP_OUTCOME_OK;
+}
+
+/* One frame. The cursor stands at its first byte; pkt is zero but for vid (VLAN metadata).
+ * Afterwards pkt->need != 0 means: make that many bytes readable, zero pkt, parse again. */
+static __always_inline void ep_parse(struct ep_cursor* cur, struct ep_packet* pkt, __u32 how) {
+  __be16 type = 0;
+  pkt->outcome = ep_parse_link(cur, pkt, how, &type);
+  pkt->l3_len = cur->remaining;
+  if (pkt->outcome != EP_OUTCOME_OK) return;
+  if (type == bpf_htons(ETH_P_IP)) {
+    pkt->outcome = ep_parse_ipv4(cur, pkt, &pkt->ip);
+  } else if (type == bpf_htons(ETH_P_IPV6)) {
+    pkt->ip.family = EP_FAMILY_IPV6; /* counted as such even when the header is broken */
+    pkt->outcome = ep_parse_ipv6(cur, pkt, &pkt->ip);
+  } else {
+    pkt->outcome = EP_OUTCOME_NOT_IP;
+    pkt->arp = type == bpf_htons(ETH_P_ARP);
+    return;
+  }
+  if (!ep_ip_known(pkt->outcome)) return;
+  pkt->has_ip = 1;
+  pkt->l3_len = pkt->ip.len;
+  if (pkt->outcome == EP_OUTCOME_OK)
+    pkt->wrap = ep_parse_l4(cur, pkt);
+  else if (pkt->outcome == EP_OUTCOME_LATER_FRAGMENT)
+    pkt->wrap = ep_wrap_of_later_fragment(pkt->ip.proto);
+  pkt->header_len = pkt->ip.len - cur->remaining;
+}
+
+#endif /* EP_PARSE_H */

@@ -62,7 +62,7 @@ static __always_inline int ep_is_one_node(const struct ep_ends* ends) {
 
 /* Class of the packet inside a tunnel between the underlays of a pair. */
 static __always_inline __u32 ep_judge_tunnel(const struct ep_table* table, struct ep_packet* pkt,
-                                             __u32 transmit, __u32* subnet) {
+                                             __u32 transmit, __u32 peer, __u32* subnet) {
   const struct ep_ip* inner = &pkt->inner;
   if (inner->proto == EP_PROTO_ESP && inner->outcome != EP_OUTCOME_SHORT_EXT &&
       inner->outcome != EP_OUTCOME_EXT_CHAIN)
@@ -70,7 +70,9 @@ static __always_inline __u32 ep_judge_tunnel(const struct ep_table* table, struc
   struct ep_ends ends = ep_find_ends(table, inner, transmit);
   if (ep_role_is_backend(ends.src.role) || ep_role_is_backend(ends.dst.role) ||
       ends.src.role == EP_ROLE_NETWORK || ends.dst.role == EP_ROLE_NETWORK) {
-    *subnet = transmit ? ends.dst.subnet : ends.src.subnet;
+    const struct ep_who* theirs = transmit ? &ends.dst : &ends.src;
+    /* A network's counter belongs to one peer: another's pod inside must not move it. */
+    if (theirs->peer == peer) *subnet = theirs->subnet;
     return EP_CLASS_CLEARTEXT_TUNNEL;
   }
   if (inner->outcome == EP_OUTCOME_NESTED || inner->outcome == EP_OUTCOME_EXT_CHAIN) {
@@ -99,7 +101,7 @@ static __always_inline __u32 ep_judge_wrap(const struct ep_table* table, struct 
     case EP_WRAP_TUNNEL_FRAGMENT:
       return peer ? EP_CLASS_CLEARTEXT_TUNNEL : EP_CLASS_OTHER;
     case EP_WRAP_TUNNEL:
-      return peer ? ep_judge_tunnel(table, pkt, transmit, subnet) : EP_CLASS_OTHER;
+      return peer ? ep_judge_tunnel(table, pkt, transmit, peer, subnet) : EP_CLASS_OTHER;
     case EP_WRAP_BROKEN:
       /* A tunnel header matters between a pair only. */
       if (!peer && pkt->outcome == EP_OUTCOME_SHORT_TUNNEL) return EP_CLASS_OTHER;
@@ -135,15 +137,13 @@ static __always_inline struct ep_verdict ep_judge(const struct ep_table* table,
   }
   struct ep_ends ends = ep_find_ends(table, &pkt->ip, transmit);
   v.peer = ends.peer;
-  /* Protocol 50 and 51 speak for themselves, whoever the ends are. */
-  if (pkt->wrap == EP_WRAP_ESP || pkt->wrap == EP_WRAP_AH || pkt->wrap == EP_WRAP_BROKEN_ESP) {
+  /* Protocol 50 speaks for itself, whoever the ends are. */
+  if (pkt->wrap == EP_WRAP_ESP || pkt->wrap == EP_WRAP_BROKEN_ESP) {
     if (ep_is_multicast(&pkt->ip)) {
       v.class_ = EP_CLASS_FLOODED;
       v.peer = 0;
     } else if (pkt->wrap == EP_WRAP_BROKEN_ESP) {
       v.class_ = EP_CLASS_MALFORMED;
-    } else if (pkt->wrap == EP_WRAP_AH) {
-      v.class_ = EP_CLASS_AH;
     } else {
       v.class_ = ep_is_null_spi(table, pkt->spi) ? EP_CLASS_ESP_NULL : EP_CLASS_ESP;
     }
@@ -157,6 +157,8 @@ static __always_inline struct ep_verdict ep_judge(const struct ep_table* table,
   } else if (src == EP_ROLE_NETWORK || dst == EP_ROLE_NETWORK) {
     v.class_ = EP_CLASS_UNKNOWN_NODE;
     v.peer = 0;
+  } else if (pkt->wrap == EP_WRAP_AH) {
+    v.class_ = EP_CLASS_AH;
   } else if (ends.peer && ep_role_is_backend(src) && ep_role_is_backend(dst)) {
     v.class_ = EP_CLASS_CLEARTEXT;
     v.subnet = ends.subnet;

@@ -29,6 +29,10 @@ void add_cleartext(CorpusBuilder& c, const Side& s) {
              on(s, CLEARTEXT, 2, OK, s.subnet3));
   c.receive(at + "cleartext_node3", Eth{} / ip(s, s.pod3, s.self_pod) / Tcp{},
             on(s, CLEARTEXT, 2, OK, s.subnet3));
+  c.receive(at + "cleartext_udp_4500_short", from_pod / Udp{.dport = 4500} / Payload{3},
+            on(s, CLEARTEXT, 1, SHORT_ESP, s.subnet2));
+  c.receive(at + "cleartext_gre_short", from_pod / Gre{.protocol = 0x0800} / Payload{3},
+            on(s, CLEARTEXT, 1, SHORT_TUNNEL, s.subnet2));
   c.receive(at + "reverse_on_receive", to_pod / Udp{}, on(s, OTHER));
   c.transmit(at + "reverse_on_transmit", from_pod / Udp{}, on(s, OTHER));
 }
@@ -66,8 +70,9 @@ void add_transit(CorpusBuilder& c, const Side& s) {
              on(s, UNKNOWN_NODE));
   c.receive(at + "on_receive", Eth{} / ip(s, s.outside, s.pod2) / Udp{}, on(s, OTHER));
   c.receive(at + "outside_to_own_pod", Eth{} / ip(s, s.outside, s.self_pod) / Udp{}, on(s, OTHER));
-  c.transmit(at + "own_pod_to_outside", Eth{} / ip(s, s.self_pod, s.outside) / Udp{},
-             on(s, OTHER));
+  c.transmit(at + "own_pod_to_outside_ike",
+             Eth{} / ip(s, s.self_pod, s.outside) / Udp{.dport = 500}, on(s, OTHER));
+  c.transmit(at + "own_pod_to_outside", Eth{} / ip(s, s.self_pod, s.outside) / Udp{}, on(s, OTHER));
 }
 
 void add_flooded(CorpusBuilder& c, const Side& s) {
@@ -94,10 +99,9 @@ void add_flooded(CorpusBuilder& c, const Side& s) {
             Eth{.dst = kBroadcastMac} / ip(s, s.pod2, s.self_pod) / Udp{},
             on(s, CLEARTEXT, 1, OK, s.subnet2));
   c.receive(at + "group_mac_from_network",
-            Eth{.dst = kBroadcastMac} / ip(s, s.stranger, s.self_pod) / Udp{},
-            on(s, UNKNOWN_NODE));
-  c.receive(at + "multicast_short_udp",
-            Eth{} / ip(s, s.node2, s.group) / Udp{.length = 8}, on(s, FLOODED));
+            Eth{.dst = kBroadcastMac} / ip(s, s.stranger, s.self_pod) / Udp{}, on(s, UNKNOWN_NODE));
+  c.receive(at + "multicast_short_udp", Eth{} / ip(s, s.node2, s.group) / Udp{.length = 8},
+            on(s, FLOODED));
 }
 
 void add_control(CorpusBuilder& c) {
@@ -119,16 +123,22 @@ void add_control(CorpusBuilder& c) {
   c.receive("v6/icmp6_without_type",
             Eth{} / Ipv6{.src = s.pod2, .dst = s.self_pod, .next_header = 58},
             v6(CLEARTEXT, 1, SHORT_L4, 2));
+  c.receive("v6/icmp6_without_type_nodes",
+            Eth{} / Ipv6{.src = s.node2, .dst = s.self, .next_header = 58}, v6(OTHER, 1, SHORT_L4));
+  c.receive("v6/igmp_number_in_ipv6", Eth{} / ip(s, s.pod2, s.self_pod) / Igmp{},
+            v6(CLEARTEXT, 1, OK, 2));
   c.receive("v4/icmp6_number_in_ipv4",
             Eth{} / Ipv4{.src = kSide4.pod2, .dst = kSide4.self_pod} / Icmp6{.type = 135},
             v4(CLEARTEXT, 1, OK, 1));
-  c.receive("v4/igmp", Eth{.dst = kGroupMac} / Ipv4{.src = kSide4.pod2, .dst = "224.0.0.22"} / Igmp{},
+  c.receive("v4/igmp",
+            Eth{.dst = kGroupMac} / Ipv4{.src = kSide4.pod2, .dst = "224.0.0.22"} / Igmp{},
             v4(FLOODED));
   c.receive("v4/igmp_unicast", Eth{} / Ipv4{.src = kSide4.pod2, .dst = kSide4.self_pod} / Igmp{},
             v4(FLOODED));
-  c.receive("v4/limited_broadcast",
-            Eth{.dst = kBroadcastMac} / Ipv4{.dst = "255.255.255.255"} / Udp{.sport = 68, .dport = 67},
-            v4(FLOODED));
+  c.receive(
+      "v4/limited_broadcast",
+      Eth{.dst = kBroadcastMac} / Ipv4{.dst = "255.255.255.255"} / Udp{.sport = 68, .dport = 67},
+      v4(FLOODED));
   c.receive("v4/directed_broadcast_of_own_subnet",
             Eth{.dst = kBroadcastMac} / Ipv4{.src = kSide4.self_pod, .dst = "10.101.1.255"} / Udp{},
             v4(FLOODED));

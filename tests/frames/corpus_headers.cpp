@@ -33,8 +33,7 @@ void add_ipv4_header(CorpusBuilder& c) {
               frame([&](Ipv4& h) { h.version = version; }), v4(MALFORMED, 0, BAD_VERSION));
   c.receive("ipv4/ihl_past_end", frame([](Ipv4& h) { h.ihl = 15; }).truncated(14 + 40),
             v4(MALFORMED, 0, SHORT_IPV4));
-  c.receive("ipv4/cut_at_19", frame([](Ipv4&) {}).truncated(14 + 19),
-            v4(MALFORMED, 0, SHORT_IPV4));
+  c.receive("ipv4/cut_at_19", frame([](Ipv4&) {}).truncated(14 + 19), v4(MALFORMED, 0, SHORT_IPV4));
   c.receive("ipv4/total_length_0", frame([](Ipv4& h) { h.total_length = 0; }),
             v4(MALFORMED, 0, BAD_LENGTH));
   c.receive("ipv4/total_length_19", frame([](Ipv4& h) { h.total_length = 19; }),
@@ -70,7 +69,8 @@ void add_ipv4_fragments(CorpusBuilder& c) {
   };
   c.receive("ipv4/first_fragment", Eth{} / part(pods4(), 0, true) / Udp{} / Payload{24}, kClear4);
   c.receive("ipv4/later_fragment",
-            Eth{} / part(Ipv4{.src = kSide4.pod2, .dst = kSide4.self_pod, .protocol = 17}, 4, false) /
+            Eth{} /
+                part(Ipv4{.src = kSide4.pod2, .dst = kSide4.self_pod, .protocol = 17}, 4, false) /
                 Payload{24},
             v4(CLEARTEXT, 1, LATER_FRAGMENT, 1));
   c.receive("ipv4/tiny_later_fragment",
@@ -144,10 +144,8 @@ template <typename Header>
 void add_one_extension(CorpusBuilder& c, const std::string& name, Header header) {
   const std::string at = "ext/" + name;
   c.receive(at + "_clear", Eth{} / pods6() / header / Udp{} / Payload{20}, kClear6);
-  c.receive(at + "_esp", Eth{} / nodes6() / header / Esp{} / Payload{64},
-            v6(ESP, 1));
-  c.receive(at + "_ike", Eth{} / nodes6() / header / Udp{.dport = 500} / Payload{28},
-            v6(IKE, 1));
+  c.receive(at + "_esp", Eth{} / nodes6() / header / Esp{} / Payload{64}, v6(ESP, 1));
+  c.receive(at + "_ike", Eth{} / nodes6() / header / Udp{.dport = 500} / Payload{28}, v6(IKE, 1));
   Ipv6 seven = nodes6();
   seven.payload_length = 7;
   c.receive(at + "_cut_at_7", (Eth{} / seven / header / Udp{}).truncated(14 + 47),
@@ -209,6 +207,8 @@ void add_extension_chains(CorpusBuilder& c) {
   c.receive("ext/seven_and_ah_to_esp", chain(Eth{} / nodes6(), 7) / Ah{} / Esp{} / Payload{64},
             v6(ESP, 1));
   c.receive("ext/eight_and_ah_to_esp", chain(Eth{} / nodes6(), 8) / Ah{} / Esp{} / Payload{64},
+            v6(ESP, 1));
+  c.receive("ext/nine_and_ah_to_esp", chain(Eth{} / nodes6(), 9) / Ah{} / Esp{} / Payload{64},
             v6(TOO_DEEP, 1, EXT_CHAIN));
   c.receive("ext/every_kind",
             Eth{} / nodes6() / HopByHop{} / DestOpts{} / Routing{} / Fragment6{.more = true} /
@@ -236,17 +236,17 @@ void add_ipv6_fragments(CorpusBuilder& c) {
   for (const std::uint8_t proto : Numbers{4, 41, 47})
     c.receive("frag6/later_tunnel_" + std::to_string(proto), later(nodes6(), proto),
               v6(CLEARTEXT_TUNNEL, 1, LATER_FRAGMENT));
-  c.receive("frag6/later_behind_extensions",
-            Eth{} / nodes6() / DestOpts{} / Routing{} / Fragment6{.offset = 1, .next = 50} /
-                Payload{8},
-            v6(ESP, 1, LATER_FRAGMENT));
+  c.receive(
+      "frag6/later_behind_extensions",
+      Eth{} / nodes6() / DestOpts{} / Routing{} / Fragment6{.offset = 1, .next = 50} / Payload{8},
+      v6(ESP, 1, LATER_FRAGMENT));
   c.receive("frag6/first_nd", Eth{} / nodes6() / Fragment6{.more = true} / Icmp6{.type = 135},
             v6(FLOODED));
   c.receive("frag6/atomic", Eth{} / pods6() / Fragment6{} / Udp{}, kClear6);
-  c.receive("frag6/two_headers",
-            Eth{} / nodes6() / Fragment6{.more = true} / Fragment6{.offset = 2, .next = 50} /
-                Payload{16},
-            v6(ESP, 1, LATER_FRAGMENT));
+  c.receive(
+      "frag6/two_headers",
+      Eth{} / nodes6() / Fragment6{.more = true} / Fragment6{.offset = 2, .next = 50} / Payload{16},
+      v6(ESP, 1, LATER_FRAGMENT));
   c.receive("frag6/nothing_behind", Eth{} / nodes6() / Fragment6{.offset = 9, .next = 50},
             v6(ESP, 1, LATER_FRAGMENT));
 }

@@ -30,7 +30,9 @@ void add_esp(CorpusBuilder& c, const Side& s) {
   c.receive(at + "between_peers", Eth{} / ip(s, s.node2, s.node3) / body, on(s, ESP));
   c.receive(at + "pods", Eth{} / ip(s, s.pod2, s.self_pod) / body, on(s, ESP, 1));
   c.receive(at + "pod_to_node", Eth{} / ip(s, s.pod2, s.self) / body, on(s, ESP, 1));
-  c.receive(at + "own_pods", Eth{} / ip(s, s.self_pod, s.self_pod2) / body, on(s, FLOODED));
+  c.receive(at + "own_pods", Eth{} / ip(s, s.self_pod, s.self_pod2) / body, on(s, ESP));
+  c.receive(at + "group_mac_to_network",
+            Eth{.dst = kBroadcastMac} / ip(s, s.pod2, s.stranger) / body, on(s, ESP));
   for (const std::size_t n : {0U, 1U, 4U, 7U}) {
     c.receive(at + "cut_" + std::to_string(n),
               Eth{} / announcing(s, s.node2, s.self, 50) / Payload{n},
@@ -74,6 +76,7 @@ void add_ah(CorpusBuilder& c, const Side& s) {
             on(s, ESP_NULL, 1));
   c.receive(at + "esp_short", Eth{} / ip(s, s.node2, s.self) / Ah{.next = 50} / Payload{7},
             on(s, MALFORMED, 1, SHORT_ESP));
+  c.receive(at + "own_pods", Eth{} / ip(s, s.self_pod, s.self_pod2) / Ah{} / Udp{}, on(s, FLOODED));
   c.receive(at + "twice", Eth{} / ip(s, s.node2, s.self) / Ah{} / Ah{} / Esp{} / Payload{64},
             on(s, AH, 1));
   c.receive(at + "cut_11", Eth{} / announcing(s, s.node2, s.self, 51) / Payload{11},
@@ -117,6 +120,9 @@ void add_nat_traversal(CorpusBuilder& c, const Side& s) {
             on(s, ESP_UDP));
   c.transmit(at + "esp_out", Eth{} / ip(s, s.self, s.node3) / udp / Esp{} / Payload{64},
              on(s, ESP_UDP, 2));
+  c.receive(at + "null", in / udp / Esp{.spi = kNullSpi} / Payload{64}, on(s, ESP_NULL, 1));
+  c.receive(at + "pod_to_outside", Eth{} / ip(s, s.self_pod, s.outside) / udp / Esp{},
+            on(s, OTHER));
   c.receive(at + "keepalive", in / udp / Raw{{0xff}}, on(s, IKE, 1));
   c.receive(at + "keepalive_padded", (in / udp / Raw{{0xff}}).padded(17), on(s, IKE, 1));
   c.receive(at + "one_other_byte", in / udp / Raw{{0xfe}}, bad);

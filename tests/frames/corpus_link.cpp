@@ -56,7 +56,8 @@ void add_vlan(CorpusBuilder& c) {
   c.receive("vlan/ours_then_priority", Eth{} / ours / priority / kClear4, clear4);
   c.receive("vlan/foreign_v4", Eth{} / foreign / kClear4, v4(OTHER_VLAN));
   c.receive("vlan/foreign_v6", Eth{} / foreign / kClear6, v6(OTHER_VLAN));
-  c.receive("vlan/foreign_arp", Eth{.dst = kBroadcastMac} / foreign / Arp{}, v4(OTHER_VLAN));
+  c.receive("vlan/foreign_arp", Eth{.dst = kBroadcastMac} / foreign / Arp{},
+            v4(OTHER_VLAN, 0, NOT_IP));
   c.receive("vlan/foreign_esp",
             Eth{} / foreign / Ipv4{.src = kSide4.node2, .dst = kSide4.self} / Esp{} / Payload{64},
             v4(OTHER_VLAN));
@@ -65,13 +66,21 @@ void add_vlan(CorpusBuilder& c) {
   c.receive("vlan/claimed", Eth{} / claimed / kClear4, {.counted = false});
   c.receive("vlan/claimed_v6", Eth{} / claimed / kClear6, {.counted = false});
   c.receive("vlan/claimed_then_foreign", Eth{} / claimed / foreign / kClear4, {.counted = false});
-  c.receive("vlan/qinq_ours_in_foreign",
-            Eth{} / Vlan{.id = 300, .tpid = 0x88a8} / ours / kClear4, v4(OTHER_VLAN));
+  c.receive("vlan/qinq_ours_in_foreign", Eth{} / Vlan{.id = 300, .tpid = 0x88a8} / ours / kClear4,
+            v4(OTHER_VLAN));
   c.receive("vlan/qinq_foreign_in_ours",
             Eth{} / Vlan{.id = kOurVid, .tpid = 0x88a8} / foreign / kClear4, v4(OTHER_VLAN));
   c.receive("vlan/qinq_ours_twice", Eth{} / ours / ours / kClear6, v6(OTHER_VLAN));
   c.receive("vlan/three_tags", Eth{} / foreign / ours / ours / kClear4,
+            v4(OTHER_VLAN, 0, VLAN_DEPTH));
+  c.receive("vlan/three_tags_claimed", Eth{} / claimed / ours / ours / kClear4, {.counted = false});
+  c.receive("vlan/third_tag_ours", Eth{} / priority / priority / ours / kClear4,
             v4(TOO_DEEP, 0, VLAN_DEPTH));
+  c.receive("vlan/three_tags_first_ours", Eth{} / ours / priority / priority / kClear4,
+            v4(TOO_DEEP, 0, VLAN_DEPTH));
+  c.receive("vlan/foreign_cut", (Eth{} / foreign / foreign / kClear4).truncated(19),
+            v4(OTHER_VLAN, 0, SHORT_VLAN));
+  c.receive("vlan/foreign_bad_ihl", Eth{} / foreign / Ipv4{.ihl = 3}, v4(OTHER_VLAN, 0, BAD_IHL));
   c.receive("vlan/three_priority_tags", Eth{} / priority / priority / priority / kClear4,
             v4(TOO_DEEP, 0, VLAN_DEPTH));
   c.receive("vlan/cut_in_tag", (Eth{} / ours / kClear4).truncated(16),
@@ -98,8 +107,10 @@ void add_metadata_vlan(CorpusBuilder& c) {
   c.tagged("meta_vlan/priority_then_ours", 0xe000, Eth{} / ours / kClear4, clear4);
   c.tagged("meta_vlan/foreign_then_ours", 300, Eth{} / ours / kClear4, v4(OTHER_VLAN));
   c.tagged("meta_vlan/and_two_in_bytes", 300, Eth{} / ours / foreign / kClear4, v4(OTHER_VLAN));
+  c.tagged("meta_vlan/priority_and_three_in_bytes", 0xe000,
+           Eth{} / priority / priority / priority / kClear4, v4(TOO_DEEP, 0, VLAN_DEPTH));
   c.tagged("meta_vlan/and_three_in_bytes", 300, Eth{} / ours / ours / ours / kClear4,
-           v4(TOO_DEEP, 0, VLAN_DEPTH));
+           v4(OTHER_VLAN, 0, VLAN_DEPTH));
 }
 
 void add_raw(CorpusBuilder& c) {
@@ -110,8 +121,8 @@ void add_raw(CorpusBuilder& c) {
   c.receive("raw/version_5", Ipv4{.version = 5}, v4(MALFORMED, 0, BAD_VERSION));
   c.receive("raw/cut_v4", kClear4.truncated(19), v4(MALFORMED, 0, SHORT_IPV4));
   c.receive("raw/cut_v6", kClear6.truncated(39), v6(MALFORMED, 0, SHORT_IPV6));
-  c.receive("raw/network_without_mac",
-            Ipv4{.src = kSide4.pod2, .dst = "10.101.255.255"} / Udp{}, v4(UNKNOWN_NODE));
+  c.receive("raw/network_without_mac", Ipv4{.src = kSide4.pod2, .dst = "10.101.255.255"} / Udp{},
+            v4(UNKNOWN_NODE));
 }
 
 }  // namespace

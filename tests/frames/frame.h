@@ -42,7 +42,7 @@ struct Ipv4 {
   std::string src = "0.0.0.0";
   std::string dst = "0.0.0.0";
   std::uint8_t version = 4;
-  std::uint8_t ihl = 5;                     // in words; above 5: that many words are really there
+  std::uint8_t ihl = 5;                       // in words; above 5: that many words are really there
   std::optional<std::size_t> option_words{};  // words of options present, when ihl lies
   std::optional<std::uint16_t> total_length{};
   std::optional<std::uint8_t> protocol{};
@@ -130,8 +130,8 @@ class Frame {
   Frame() = default;
   explicit Frame(std::vector<Layer> layers) : layers_(std::move(layers)) {}
   template <typename T>
-    requires std::constructible_from<Layer, T>
-  Frame(T layer)  // NOLINT(google-explicit-constructor): one layer is a frame
+  requires std::constructible_from<Layer, T> Frame(
+      T layer)  // NOLINT(google-explicit-constructor): one layer is a frame
       : layers_{Layer(std::move(layer))} {}
 
   // The first `size` bytes only.

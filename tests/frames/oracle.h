@@ -46,14 +46,11 @@ struct World {
 };
 
 // A frame as it comes to a program. metadata_tci: the tag that the kernel took out of the bytes.
-// original_length: of the frame on the wire; above the bytes given when a capture cut it.
 struct Input {
   std::span<const std::uint8_t> bytes;
   LinkKind link = LinkKind::kEthernet;
   Direction direction = Direction::RECEIVE;
   std::optional<std::uint16_t> metadata_tci{};
-  std::size_t original_length = 0;  // 0: as many as there are bytes
-  bool gso = false;                 // length fields are not those of the wire
 };
 
 struct OracleVerdict {

@@ -23,27 +23,31 @@ struct Unreadable {
 std::uint32_t number(View bytes, std::size_t at, std::size_t size);  // big-endian
 
 struct Link2 {
+  Outcome broken = Outcome::OK;
   bool group_mac = false;
   std::vector<std::uint16_t> vids;  // outermost first, priority tags left out
   std::uint16_t ethertype = 0;
   View rest;
 };
-// Throws SHORT_ETH, SHORT_VLAN, VLAN_DEPTH.
+// Never throws: `broken` says where reading stopped (SHORT_ETH, SHORT_VLAN, VLAN_DEPTH).
 Link2 read_link(const Input& input);
 
 struct Headers {
   Family family = Family::kIpv4;
   IpAddress src;
   IpAddress dst;
-  Outcome outcome = Outcome::OK;         // SHORT_EXT and EXT_CHAIN: protocol is unknown
-  std::optional<std::uint8_t> protocol;  // what the extension headers (and AH before ESP) lead to
+  Outcome outcome = Outcome::OK;         // OK, LATER_FRAGMENT; SHORT_EXT, EXT_CHAIN: no protocol
+  std::optional<std::uint8_t> protocol;  // what the extension headers lead to
+  bool first_fragment = false;
   bool later_fragment = false;
   View l4;
 };
-// How strictly the length fields of an IP header are held against the bytes present.
+// Whether the length fields of an IP header are held against the bytes present: not inside a first
+// fragment, which holds only the beginning of what it carries.
 enum class Lengths : std::uint8_t { kChecked, kIgnored };
-// `present`: bytes of the packet that were on the wire. follow_ah: look behind AH for ESP.
 // Throws SHORT_IPV4, SHORT_IPV6, BAD_VERSION, BAD_IHL, BAD_LENGTH.
-Headers read_ip(Family family, View bytes, std::size_t present, Lengths lengths, bool follow_ah);
+Headers read_ip(Family family, View bytes, Lengths lengths);
+// An AH that leads to ESP gives way to it; any other is itself the last header that counts.
+void step_over_ah(Headers& h);
 
 }  // namespace espial::frames

@@ -58,8 +58,8 @@ TEST(Wording, Times) {
 TEST(Printable, EscapesEverythingButPrintableAscii) {
   EXPECT_EQ(printable("node-2 ~"), "node-2 ~");
   EXPECT_EQ(printable(std::string_view("\0\x1b\n\x7f\x80\\", 6)), "\\x00\\x1b\\x0a\\x7f\\x80\\\\");
-  EXPECT_EQ(quoted("a\"b"), "\"a\\\"b\"");
-  EXPECT_EQ(quoted("abcdef", 3), "\"abc\"...");
+  EXPECT_EQ(in_quotes("a\"b"), "\"a\\\"b\"");
+  EXPECT_EQ(in_quotes("abcdef", 3), "\"abc\"...");
 }
 
 TEST(ClipLine, CountsOnlyWhatIsVisible) {

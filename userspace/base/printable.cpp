@@ -27,7 +27,7 @@ std::string printable(std::string_view text) {
   return out;
 }
 
-std::string quoted(std::string_view text, std::size_t max) {
+std::string in_quotes(std::string_view text, std::size_t max) {
   std::string out = "\"";
   for (const char c : text.substr(0, max)) {
     if (c == '"') out += '\\';

@@ -14,6 +14,6 @@ std::string printable(std::string_view text);
 
 // printable(text) in double quotes, inner quotes escaped, cut after max bytes of text with "...".
 // Uncut, it is also a YAML double-quoted scalar for the same bytes.
-std::string quoted(std::string_view text, std::size_t max = 80);
+std::string in_quotes(std::string_view text, std::size_t max = 80);
 
 }  // namespace espial

@@ -61,7 +61,7 @@ class CommandLine {
       const auto rest = app_.remaining();
       const bool wrong_word = e.get_name() == "RequiredError" && !rest.empty();
       const auto what =
-          wrong_word ? quoted(rest.front()) + " is not a command" : printable(e.what());
+          wrong_word ? in_quotes(rest.front()) + " is not a command" : printable(e.what());
       return report(Error{what + " (see espial --help)", Failure::kUsage}, console_);
     }
     for (const auto& command : commands_)

@@ -112,7 +112,7 @@ std::string peer_table(const json& status, const RenderStyle& style) {
                    {"TX PKT/S", true, 1},
                    {"RX BIT/S", true, 3},
                    {"TX BIT/S", true, 3},
-                   {"CLEARTEXT", true, 0},
+                   {"UNPROTECTED", true, 0},
                    {"LAST", false, 0},
                    {"MODE", false, 2},
                    {"STATE", false, 4}});

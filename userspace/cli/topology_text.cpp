@@ -8,7 +8,7 @@ namespace {
 
 using nlohmann::json;
 
-std::string yaml_text(std::string_view text) { return quoted(text, std::string_view::npos); }
+std::string yaml_text(std::string_view text) { return in_quotes(text, std::string_view::npos); }
 
 // An IPv6 address may end in a colon, which plain YAML reads as a key.
 std::string yaml_address(const std::string& text) {

@@ -102,7 +102,7 @@ class OverlapCheck {
 
 std::string owner_text(std::string_view kind, const std::optional<Located<std::string>>& name,
                        const Place& place) {
-  return name ? std::string(kind) + " " + quoted(name->value) : place.key;
+  return name ? std::string(kind) + " " + in_quotes(name->value) : place.key;
 }
 
 void check_nodes(const Draft& draft, Problems& problems) {
@@ -135,7 +135,7 @@ class NameCheck {
   void add(const Located<std::string>& name) {
     const auto [it, fresh] = lines_.emplace(name.value, name.place.line);
     if (!fresh)
-      problems_.add(name.place, quoted(name.value) + " is already the name of " + what_ +
+      problems_.add(name.place, in_quotes(name.value) + " is already the name of " + what_ +
                                     " on line " + std::to_string(it->second) + " (choose another)");
   }
 
@@ -215,7 +215,7 @@ std::optional<IpAddress> listen_address(std::string_view text) {
 void check_listen(const Draft& draft, Problems& problems) {
   if (!draft.listen || draft.listen->value == "off") return;
   const auto address = listen_address(draft.listen->value);
-  const auto text = quoted(draft.listen->value);
+  const auto text = in_quotes(draft.listen->value);
   if (!address)
     problems.add(draft.listen->place, text + " is not ADDRESS:PORT, [ADDRESS]:PORT or off");
   else if (!address->loopback() && !draft.scalars.listen_anywhere)
@@ -229,7 +229,7 @@ void check_devices(const Draft& draft, Problems& problems) {
     included.emplace(device.value, device.place.line);
   for (const auto& device : draft.exclude_devices)
     if (const auto it = included.find(device.value); it != included.end())
-      problems.add(device.place, quoted(device.value) + " is also included, line " +
+      problems.add(device.place, in_quotes(device.value) + " is also included, line " +
                                      std::to_string(it->second) + " (keep one)");
 }
 

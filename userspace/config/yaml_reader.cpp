@@ -81,7 +81,7 @@ void YamlReader::map(const YAML::Node& node, const Place& at,
     if (index == names.size()) {
       const auto near = nearest_name(key, names);
       problems_.add(place, near.empty() ? "unknown key (known here: " + joined(names) + ")"
-                                        : "unknown key (did you mean " + quoted(near) + "?)");
+                                        : "unknown key (did you mean " + in_quotes(near) + "?)");
     } else if (first_line[index] != 0) {
       problems_.add(place, "key given twice, first on line " + std::to_string(first_line[index]) +
                                " (keep one)");
@@ -128,7 +128,7 @@ std::optional<std::uint32_t> YamlReader::number(const YAML::Node& node, const Pl
   const auto* end = scalar->data() + scalar->size();
   const auto [stop, error] = std::from_chars(scalar->data(), end, value);
   if (error == std::errc() && stop == end && value >= low && value <= high) return value;
-  problems_.add(at, quoted(*scalar) + " is not a whole number from " + std::to_string(low) +
+  problems_.add(at, in_quotes(*scalar) + " is not a whole number from " + std::to_string(low) +
                         " to " + std::to_string(high));
   return std::nullopt;
 }
@@ -138,14 +138,14 @@ std::optional<std::string> YamlReader::choice(const YAML::Node& node, const Plac
   const auto listed = joined(choices);
   auto value = text(node, at, "one of " + listed);
   if (!value || std::find(choices.begin(), choices.end(), *value) != choices.end()) return value;
-  problems_.add(at, quoted(*value) + " is not one of " + listed);
+  problems_.add(at, in_quotes(*value) + " is not one of " + listed);
   return std::nullopt;
 }
 
 std::optional<std::string> YamlReader::name(const YAML::Node& node, const Place& at) {
   auto value = text(node, at, "a name");
   if (!value || printable_name(*value)) return value;
-  problems_.add(at, quoted(*value) + " is not a name (1 to 63 printable ASCII characters)");
+  problems_.add(at, in_quotes(*value) + " is not a name (1 to 63 printable ASCII characters)");
   return std::nullopt;
 }
 
@@ -153,14 +153,14 @@ std::optional<std::string> YamlReader::device(const YAML::Node& node, const Plac
   auto value = text(node, at, "a device name");
   if (!value || device_name(*value)) return value;
   problems_.add(at,
-                quoted(*value) + " is not a device name (1 to 15 characters, no space, / or :)");
+                in_quotes(*value) + " is not a device name (1 to 15 characters, no space, / or :)");
   return std::nullopt;
 }
 
 std::optional<std::string> YamlReader::instance(const YAML::Node& node, const Place& at) {
   auto value = text(node, at, "a name");
   if (!value || instance_name(*value)) return value;
-  problems_.add(at, quoted(*value) + " is not an instance name (1 to 32 of a-z 0-9 _ . -)");
+  problems_.add(at, in_quotes(*value) + " is not an instance name (1 to 32 of a-z 0-9 _ . -)");
   return std::nullopt;
 }
 
@@ -170,7 +170,7 @@ std::optional<std::string> YamlReader::path(const YAML::Node& node, const Place&
   const bool plain = std::all_of(value->begin(), value->end(),
                                  [](char c) { return static_cast<unsigned char>(c) >= 0x20; });
   if (plain && value->size() > 1 && value->front() == '/') return value;
-  problems_.add(at, quoted(*value) + " is not an absolute path (start it with /)");
+  problems_.add(at, in_quotes(*value) + " is not an absolute path (start it with /)");
   return std::nullopt;
 }
 
@@ -190,9 +190,9 @@ std::vector<Located<IpAddress>> YamlReader::underlays(const YAML::Node& node, co
     const auto address =
         value->find('\0') == std::string::npos ? IpAddress::parse(*value) : std::nullopt;
     if (!address) {
-      problems_.add(place, quoted(*value) + " is not an IPv4 or IPv6 address");
+      problems_.add(place, in_quotes(*value) + " is not an IPv4 or IPv6 address");
     } else if (address->unspecified() || address->multicast() || address->loopback()) {
-      problems_.add(place, quoted(*value) +
+      problems_.add(place, in_quotes(*value) +
                                " cannot be an underlay address (use the address that "
                                "ESP is sent to)");
     } else {
@@ -212,13 +212,14 @@ std::vector<Located<Prefix>> YamlReader::prefixes(const YAML::Node& node, const 
     const auto prefix = plain ? Prefix::parse(*value) : std::nullopt;
     const auto masked = plain ? Prefix::parse(*value, true) : std::nullopt;
     if (prefix && (prefix->address().multicast() || prefix->address().loopback())) {
-      problems_.add(place, quoted(*value) + " cannot be a backend subnet");
+      problems_.add(place, in_quotes(*value) + " cannot be a backend subnet");
     } else if (prefix) {
       out.push_back({*prefix, place});
     } else if (masked) {
-      problems_.add(place, quoted(*value) + " has host bits set (write " + masked->text() + ")");
+      problems_.add(place, in_quotes(*value) + " has host bits set (write " + masked->text() + ")");
     } else {
-      problems_.add(place, quoted(*value) + " is not a prefix (write ADDRESS/LENGTH, for example " +
+      problems_.add(place, in_quotes(*value) +
+                               " is not a prefix (write ADDRESS/LENGTH, for example " +
                                "10.101.2.0/24)");
     }
   });

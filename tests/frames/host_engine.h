@@ -2,30 +2,31 @@
 // The host-compiled parser and judge (bpf/host.h) over a World, in the oracle's words.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
 #include "frames/oracle.h"
 #include "host.h"
+#include "kernel/table.h"
 
 namespace espial::frames {
 
-// A World as the block of memory that the programs probe (bpf/wire.h), built for tests alone.
+inline constexpr std::uint32_t kIfindex = 1;  // the device whose VLANs a world lists
+
+// The world in the words of the kernel layer.
+TableSpec table_spec(const World& world);
+
+// A World as the block of memory that the programs probe (bpf/wire.h).
 class TableImage {
  public:
-  // ifindex: the device whose VLANs the world lists.
-  TableImage(const World& world, std::uint32_t ifindex);
+  explicit TableImage(const World& world);
   [[nodiscard]] ep_table table() const;
-  // Head, then the IPv4 slots, then the IPv6 slots: the value of the kernel's table map.
-  [[nodiscard]] const std::vector<std::uint64_t>& words() const { return words_; }
-
-  static constexpr std::uint32_t kSlots = 64;  // of each family
 
  private:
-  std::vector<std::uint64_t> words_;  // aligned for any field
+  TableCapacity capacity_;
+  std::vector<std::byte> block_;
 };
-
-inline constexpr std::uint32_t kIfindex = 1;
 
 struct HostVerdict {
   OracleVerdict verdict;

@@ -14,7 +14,7 @@ using namespace espial;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size < 3) return 0;
-  static const frames::TableImage image(frames::corpus_world(), frames::kIfindex);
+  static const frames::TableImage image(frames::corpus_world());
   // A copy of its own: one byte too far is seen by the address sanitizer.
   const std::vector<std::uint8_t> bytes(data + 3, data + size);
   frames::Input input;

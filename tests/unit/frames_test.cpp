@@ -22,7 +22,7 @@ Input input_of(const FrameCase& c, const Bytes& bytes) {
 }
 
 const TableImage& image() {
-  static const TableImage table(corpus_world(), kIfindex);
+  static const TableImage table(corpus_world());
   return table;
 }
 

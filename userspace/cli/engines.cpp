@@ -24,8 +24,7 @@ struct HostTable {
   std::vector<std::byte> block;
 
   Judgement judge(const CapturedFrame& frame, Direction direction) const {
-    const ep_table table{reinterpret_cast<const ep_table_head*>(block.data()), capacity.v4_slots,
-                         capacity.v6_slots};
+    const ep_table table{reinterpret_cast<const ep_table_head*>(block.data()), capacity.slots};
     const std::uint32_t how = (direction == Direction::TRANSMIT ? EP_HOW_TRANSMIT : 0U) |
                               (frame.link == LinkKind::kRawIp ? EP_HOW_RAW : 0U);
     ep_packet packet{};

@@ -74,8 +74,8 @@ struct ep_packet {
   __u8 icmp6_type; /* 0 = not ICMPv6 or unknown */
   __u8 more;       /* enum ep_more: the stage of the parser to run next */
   __u8 lenient;    /* lengths in headers may exceed the frame (GSO) */
-  __u8 reserved;
-  __u32 at; /* between stages: the cursor */
+  __u8 starved;    /* on the host: a header lies behind what the capture kept */
+  __u32 at;        /* between stages: the cursor */
   __u32 left;
 };
 

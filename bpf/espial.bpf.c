@@ -12,6 +12,11 @@
 /* linux/bpf.h first: the helpers' prototypes need its types. */
 #include <bpf/bpf_helpers.h>
 
+static __always_inline long ep_load_bytes(const void* context, __u32 at, void* to, __u32 size) {
+  return bpf_skb_load_bytes(context, at, to, size);
+}
+
+#include "fast.h"
 #include "judge.h"
 
 const volatile struct ep_config ep_config = {};
@@ -25,8 +30,8 @@ struct {
       values, struct {
         __uint(type, BPF_MAP_TYPE_ARRAY);
         __uint(max_entries, 1);
-        __type(key, __u32);
-        __type(value, struct ep_table_head);
+        __uint(key_size, sizeof(__u32));
+        __uint(value_size, sizeof(struct ep_table_head));
       });
 } ep_tables SEC(".maps");
 
@@ -105,58 +110,114 @@ static __always_inline void ep_count_outcome(__u32 outcome) {
   if (node && outcome < EP_OUTCOME_COUNT) node->outcome[outcome]++;
 }
 
-/* The current table. The caller's whole verdict comes from one call: no packet is judged by a
- * mixture of two tables. */
+/* The current table. Called once a packet: none is judged by a mixture of two tables. */
 static __always_inline const struct ep_table_head* ep_current_table(void) {
   __u32 zero = 0;
   void* inner = bpf_map_lookup_elem(&ep_tables, &zero);
   return inner ? bpf_map_lookup_elem(inner, &zero) : NULL;
 }
 
-/* Parses what is readable. Returns 0, or how many bytes must be readable to go on. */
-__noinline int ep_parse_skb(struct __sk_buff* skb, struct ep_packet* pkt, __u32 how) {
-  if (!pkt) return 0; /* verifier: a pointer argument may be NULL */
-  struct ep_cursor cur = {
-      .start = (void*)(long)skb->data,
-      .pos = (void*)(long)skb->data,
-      .end = (void*)(long)skb->data_end,
-      .remaining = skb->len,
-      .lenient = skb->gso_size != 0,
-  };
+/* The parser's stages as global functions: verified once each, whoever calls them.
+ * verifier: a pointer argument may be NULL. */
+__noinline int ep_parse_ip(struct __sk_buff* skb, struct ep_packet* pkt, __u32 how) {
+  if (!pkt) return 0;
+  __builtin_memset(pkt, 0, sizeof(*pkt));
+  pkt->left = skb->len;
+  pkt->lenient = skb->gso_size != 0;
   if (skb->vlan_present) pkt->vid = skb->vlan_tci & 0xfff;
-  ep_parse(&cur, pkt, how);
-  return pkt->need;
+  ep_stage_ip(skb, pkt, how);
+  return 0;
 }
 
-/* Judges the packet against one table, and asks for its XFRM state before it would be called
- * unprotected. Returns 0, or 1 when there is no table. */
-__noinline int ep_judge_skb(struct __sk_buff* skb, struct ep_packet* pkt, struct ep_verdict* v,
-                            __u32 how) {
-  if (!pkt || !v) return 1; /* verifier: pointer arguments may be NULL */
-  struct ep_table table = {
-      .head = ep_current_table(),
-      .v4_slots = ep_config.v4_slots,
-      .v6_slots = ep_config.v6_slots,
-  };
-  if (!table.head) return 1;
-  *v = ep_judge(&table, pkt, how & EP_HOW_TRANSMIT, skb->ifindex);
-  if (how & EP_HOW_TRANSMIT) return 0;
-  if (ep_config.have_xfrm && ep_may_be_decrypted(v)) {
-    struct bpf_xfrm_state state = {};
-    if (bpf_skb_get_xfrm_state(skb, 0, &state, sizeof(state), 0) == 0) {
-      struct ep_sa sa = {.spi = bpf_ntohl(state.spi)};
-      if (state.family == 2 /* AF_INET */) {
-        sa.family = EP_FAMILY_IPV4;
-        sa.remote_lo = bpf_ntohl(state.remote_ipv4);
-      } else {
-        sa.family = EP_FAMILY_IPV6;
-        sa.remote_hi = ep_load64(state.remote_ipv6);
-        sa.remote_lo = ep_load64(state.remote_ipv6 + 2);
-      }
-      ep_attribute(&table, pkt, &sa, v);
-    }
-  }
+__noinline int ep_parse_ext(struct __sk_buff* skb, struct ep_packet* pkt, int inner) {
+  return pkt ? ep_step_ext(skb, pkt, inner) : 1;
+}
+
+__noinline int ep_parse_upper(struct __sk_buff* skb, struct ep_packet* pkt) {
+  if (pkt) ep_stage_l4(skb, pkt);
   return 0;
+}
+
+__noinline int ep_parse_tunnels(struct __sk_buff* skb, struct ep_packet* pkt) {
+  if (pkt) ep_stage_tunnel(skb, pkt);
+  return 0;
+}
+
+__noinline int ep_parse_inside(struct __sk_buff* skb, struct ep_packet* pkt) {
+  if (!pkt) return 0;
+  if (pkt->inner.family == EP_FAMILY_IPV6) {
+    for (int i = 0; i < EP_MAX_EXT_HEADERS && ep_is_ext_header(pkt->inner.proto); i++)
+      if (ep_parse_ext(skb, pkt, 1)) break;
+    ep_end_inner_ext(pkt);
+  }
+  ep_stage_inner(skb, pkt);
+  return 0;
+}
+
+/* Any packet. */
+__noinline int ep_parse_skb(struct __sk_buff* skb, struct ep_packet* pkt, __u32 how) {
+  if (!pkt) return 0;
+  ep_parse_ip(skb, pkt, how);
+  if (pkt->more == EP_MORE_EXT) {
+    for (int i = 0; i < EP_MAX_EXT_HEADERS && ep_is_ext_header(pkt->ip.proto); i++)
+      if (ep_parse_ext(skb, pkt, 0)) break;
+    ep_end_ext(pkt);
+  }
+  if (pkt->more == EP_MORE_L4) ep_parse_upper(skb, pkt);
+  if (pkt->more == EP_MORE_TUNNEL) ep_parse_tunnels(skb, pkt);
+  if (pkt->more == EP_MORE_INNER) ep_parse_inside(skb, pkt);
+  return 0;
+}
+
+/* The packet's XFRM state. Asked for on ingress, and never for what is protected itself: the common
+ * path calls no helper. */
+__noinline int ep_find_sa(struct __sk_buff* skb, struct ep_sa* sa) {
+  struct bpf_xfrm_state state = {};
+  if (!sa || !ep_config.have_xfrm) return 0;
+  if (bpf_skb_get_xfrm_state(skb, 0, &state, sizeof(state), 0)) return 0;
+  sa->present = 1;
+  sa->spi = bpf_ntohl(state.spi);
+  if (state.family == 2 /* AF_INET */) {
+    sa->family = EP_FAMILY_IPV4;
+    sa->remote_hi = ~0ULL;
+    sa->remote_lo = (__u64)bpf_ntohl(state.remote_ipv4) << 32;
+  } else {
+    sa->family = EP_FAMILY_IPV6;
+    sa->remote_hi = ep_load64(state.remote_ipv6);
+    sa->remote_lo = ep_load64(state.remote_ipv6 + 2);
+  }
+  return 1;
+}
+
+/* All look-ups of one packet, in one table. Returns 0, or 1 when there is no table. */
+__noinline int ep_name_packet(struct ep_packet* pkt, struct ep_sa* sa, struct ep_names* names,
+                              __u32 ifindex) {
+  if (!pkt || !sa || !names) return 1; /* verifier: pointer arguments may be NULL */
+  struct ep_table table = {.head = ep_current_table(), .slots = ep_config.slots};
+  if (!table.head) return 1;
+  ep_name(&table, pkt, sa, ifindex, names);
+  return 0;
+}
+
+/* One function for each direction: without CAP_PERFMON the verifier refuses a pointer that is
+ * chosen between the two ends. And functions of their own: they leave their results unknown,
+ * whatever path led to them; a counter's offset must not be a constant on one path and a variable
+ * on another. */
+__noinline int ep_judge_rx(struct ep_packet* pkt, struct ep_names* names, struct ep_sa* sa,
+                           struct ep_verdict* v) {
+  if (pkt && names && sa && v) ep_judge(pkt, names, sa, 0, v);
+  return 0;
+}
+
+__noinline int ep_judge_tx(struct ep_packet* pkt, struct ep_names* names, struct ep_sa* sa,
+                           struct ep_verdict* v) {
+  if (pkt && names && sa && v) ep_judge(pkt, names, sa, 1, v);
+  return 0;
+}
+
+static __always_inline int ep_is_protected(__u8 wrap) {
+  return wrap == EP_WRAP_ESP || wrap == EP_WRAP_ESP_UDP || wrap == EP_WRAP_ESP_TCP ||
+         wrap == EP_WRAP_IKE;
 }
 
 /* How many packets this skb is on the wire, and how many bytes they are together. */
@@ -186,10 +247,17 @@ static __always_inline __u32 ep_hash_flow(const struct ep_flow_key* key) {
   return (__u32)(hash >> 32);
 }
 
+static __always_inline int ep_same_flow(const struct ep_flow_key* a, const struct ep_flow_key* b) {
+  const __u64 *x = (const __u64*)a, *y = (const __u64*)b;
+  __u64 differ = 0;
+  for (int i = 0; i < (int)(sizeof(*a) / 8); i++) differ |= x[i] ^ y[i];
+  return !differ;
+}
+
 static __always_inline void ep_store_address(__u8* to, __u32 family, __u64 hi, __u64 lo) {
   __u32* words = (__u32*)to;
   if (family == EP_FAMILY_IPV4) {
-    words[0] = bpf_htonl((__u32)lo);
+    words[0] = bpf_htonl((__u32)(lo >> 32));
     return;
   }
   words[0] = bpf_htonl((__u32)(hi >> 32));
@@ -235,7 +303,7 @@ __noinline int ep_note_flow(struct __sk_buff* skb, struct ep_packet* pkt, struct
   if (!flow) return 0;
   __u64 now = bpf_ktime_get_coarse_ns();
   struct ep_cell size = ep_wire_size(skb, pkt);
-  if (!__builtin_memcmp(&flow->key, &key, sizeof(key)) && flow->packets) {
+  if (flow->packets && ep_same_flow(&flow->key, &key)) {
     flow->packets += size.packets;
     flow->bytes += size.bytes;
     flow->last_ns = now;
@@ -266,14 +334,23 @@ static __always_inline void ep_count_unprotected(struct __sk_buff* skb, struct e
   ep_note_flow(skb, pkt, v, how);
 }
 
-static __always_inline void ep_count(struct __sk_buff* skb, struct ep_packet* pkt,
-                                     struct ep_verdict* v, __u32 how) {
-  const __u32 dir = how & EP_HOW_TRANSMIT ? EP_DIR_TRANSMIT : EP_DIR_RECEIVE;
+EP_STATIC_ASSERT(EP_HOW_TRANSMIT == EP_DIR_TRANSMIT, "the direction is the lowest bit of how");
+#define EP_DIR(how) ((how)&EP_HOW_TRANSMIT)
+/* The index of a cell among those of a peer. */
+#define EP_CELL(how, family, class_) \
+  ((EP_DIR(how) * EP_FAMILY_COUNT + (family)) * EP_CLASS_COUNT + (class_))
+#define EP_CELLS (EP_DIR_COUNT * EP_FAMILY_COUNT * EP_CLASS_COUNT) /* a power of two */
+
+/* verifier: global, and dir is no branch's result: see ep_judge_rx. */
+__noinline int ep_count(struct __sk_buff* skb, struct ep_packet* pkt, struct ep_verdict* v,
+                        __u32 how) {
+  if (!pkt || !v) return 0;
+  const __u32 dir = EP_DIR(how);
   __u32 peer = v->peer;
   struct ep_peer_stat* stat = bpf_map_lookup_elem(&ep_peer_stat, &peer);
   if (!stat) {
     ep_lose(EP_LOST_NO_COUNTER);
-    return;
+    return 0;
   }
   struct ep_cell size = ep_wire_size(skb, pkt);
   __u32 family = pkt->ip.family & 1;
@@ -282,16 +359,21 @@ static __always_inline void ep_count(struct __sk_buff* skb, struct ep_packet* pk
     stat->decrypted[family].bytes += size.bytes;
     if (v->flags & EP_VERDICT_SPOOFED) stat->spoofed += size.packets;
     if (v->flags & EP_VERDICT_UNATTRIBUTED) stat->unattributed += size.packets;
-    return;
+    return 0;
   }
   if (pkt->outcome != EP_OUTCOME_OK) ep_count_outcome(pkt->outcome);
-  struct ep_cell* cell = &stat->cell[dir][family][v->class_ & (EP_CLASS_COUNT - 1)];
+  const __u32 class_ = v->class_ & (EP_CLASS_COUNT - 1);
+  __u64 index = EP_CELL(how, family, class_);
+  /* verifier: one sum, not one for each dimension. */
+  asm volatile("" : "+r"(index));
+  struct ep_cell* cell = &stat->cell[0][0][0] + (index & (EP_CELLS - 1));
   cell->packets += size.packets;
   cell->bytes += size.bytes;
-  if (EP_UNPROTECTED_CLASSES >> (v->class_ & 31) & 1)
+  if (EP_UNPROTECTED_CLASSES >> class_ & 1)
     ep_count_unprotected(skb, pkt, v, stat, dir, &size, how);
   else if (v->class_ == EP_CLASS_UNKNOWN_NODE)
     ep_note_flow(skb, pkt, v, how);
+  return 0;
 }
 
 /* Does this program count this packet? A decrypted packet is counted where it re-enters, anything
@@ -312,45 +394,81 @@ static __always_inline void ep_report(struct __sk_buff* skb, const struct ep_pac
                              (ep_counts_here(v, how) ? 0 : EP_REPORT_SKIPPED);
 }
 
-/* Headers may lie outside the linear area: make them readable, at most twice. */
-static __always_inline void ep_parse_all(struct __sk_buff* skb, struct ep_packet* pkt, __u32 how) {
-  int need = ep_parse_skb(skb, pkt, how);
-  for (int i = 0; need && i < 2; i++) {
-    /* The second try takes everything: an extension header chain can be long. */
-    if (bpf_skb_pull_data(skb, i || need > 256 ? skb->len : skb->len < 256 ? skb->len : 256)) break;
-    __builtin_memset(pkt, 0, sizeof(*pkt));
-    need = ep_parse_skb(skb, pkt, how);
+/* Counts one packet. Returns 0 when the peer has no counters.
+ * verifier: a function of its own, so that the index is no constant on any path (see ep_judge_rx).
+ */
+__noinline int ep_add_packet(__u32 peer, __u32 index, __u32 bytes) {
+  struct ep_peer_stat* stat = bpf_map_lookup_elem(&ep_peer_stat, &peer);
+  if (!stat) return 0;
+  struct ep_cell* cell = &stat->cell[0][0][0] + (index & (EP_CELLS - 1));
+  cell->packets++;
+  cell->bytes += bytes;
+  return 1;
+}
+
+/* The shortest path (fast.h). Returns 1 when the packet is counted. */
+static __always_inline int ep_count_esp(struct __sk_buff* skb, const __u32 how) {
+  if (ep_config.report || skb->vlan_present || skb->gso_size) return 0;
+  const void* start = (void*)(long)skb->data;
+  const void* end = (void*)(long)skb->data_end;
+  struct ep_fast fast;
+  __u32 length = skb->len;
+  if (how & EP_HOW_RAW) {
+    if (start + 1 > end) return 0;
+    if (!(*(const __u8*)start >> 4 == 6 ? ep_fast_ipv6(start, end, length, &fast)
+                                        : ep_fast_ipv4(start, end, length, &fast)))
+      return 0;
+  } else {
+    const struct ethhdr* eth = start;
+    if ((const void*)(eth + 1) > end) return 0;
+    length -= sizeof(*eth);
+    if (eth->h_proto == bpf_htons(ETH_P_IP)) {
+      if (!ep_fast_ipv4(eth + 1, end, length, &fast)) return 0;
+    } else if (eth->h_proto != bpf_htons(ETH_P_IPV6) ||
+               !ep_fast_ipv6(eth + 1, end, length, &fast)) {
+      return 0;
+    }
   }
-  if (need) ep_lose(EP_LOST_UNREADABLE);
+  struct ep_table table = {.head = ep_current_table(), .slots = ep_config.slots};
+  if (!table.head) return 0;
+  __u32 peer = ep_fast_peer(&table, &fast, how & EP_HOW_TRANSMIT);
+  if (!peer) return 0;
+  return ep_add_packet(peer, EP_CELL(how, fast.family, EP_CLASS_ESP), fast.len);
+}
+
+/* Everything else. */
+__noinline int ep_watch_any(struct __sk_buff* skb, __u32 how) {
+  struct ep_packet pkt = {};
+  struct ep_sa sa = {};
+  struct ep_names names = {};
+  struct ep_verdict v = {};
+  ep_parse_skb(skb, &pkt, how);
+  if (!(how & EP_HOW_TRANSMIT) && !ep_is_protected(pkt.wrap)) ep_find_sa(skb, &sa);
+  /* A device that is not on the wire itself: only a packet with XFRM state matters here. */
+  if (!(how & EP_HOW_WIRE) && !sa.present) return 0;
+  if (ep_name_packet(&pkt, &sa, &names, skb->ifindex)) {
+    ep_lose(EP_LOST_NO_TABLE);
+    return 0;
+  }
+  if (how & EP_HOW_TRANSMIT)
+    ep_judge_tx(&pkt, &names, &sa, &v);
+  else
+    ep_judge_rx(&pkt, &names, &sa, &v);
+  if (ep_counts_here(&v, how)) ep_count(skb, &pkt, &v, how);
+  if (ep_config.report) ep_report(skb, &pkt, &v, how);
+  return 0;
 }
 
 static __always_inline int ep_watch(struct __sk_buff* skb, const __u32 how) {
-  struct ep_packet pkt = {};
-  struct ep_verdict v = {};
-  ep_parse_all(skb, &pkt, how);
-  if (ep_judge_skb(skb, &pkt, &v, how)) {
-    ep_lose(EP_LOST_NO_TABLE);
-    return TC_ACT_UNSPEC;
-  }
-  if (ep_counts_here(&v, how)) ep_count(skb, &pkt, &v, how);
-  if (ep_config.report) ep_report(skb, &pkt, &v, how);
+  if (!(how & EP_HOW_WIRE) || !ep_count_esp(skb, how)) ep_watch_any(skb, how);
   return TC_ACT_UNSPEC;
-}
-
-/* A device where decrypted packets re-enter and that is not on the wire itself: nothing but a
- * packet with XFRM state matters here. */
-static __always_inline int ep_watch_reentry(struct __sk_buff* skb, const __u32 how) {
-  struct bpf_xfrm_state state = {};
-  if (!ep_config.have_xfrm) return TC_ACT_UNSPEC;
-  if (bpf_skb_get_xfrm_state(skb, 0, &state, sizeof(state), 0)) return TC_ACT_UNSPEC;
-  return ep_watch(skb, how);
 }
 
 SEC("tc") int ep_rx_wire(struct __sk_buff* skb) { return ep_watch(skb, EP_HOW_WIRE); }
 SEC("tc") int ep_rx_both(struct __sk_buff* skb) {
   return ep_watch(skb, EP_HOW_WIRE | EP_HOW_REENTRY);
 }
-SEC("tc") int ep_rx_re(struct __sk_buff* skb) { return ep_watch_reentry(skb, EP_HOW_REENTRY); }
+SEC("tc") int ep_rx_re(struct __sk_buff* skb) { return ep_watch(skb, EP_HOW_REENTRY); }
 SEC("tc") int ep_tx(struct __sk_buff* skb) { return ep_watch(skb, EP_HOW_WIRE | EP_HOW_TRANSMIT); }
 SEC("tc") int ep_rx_wire_l3(struct __sk_buff* skb) {
   return ep_watch(skb, EP_HOW_WIRE | EP_HOW_RAW);
@@ -359,7 +477,7 @@ SEC("tc") int ep_rx_both_l3(struct __sk_buff* skb) {
   return ep_watch(skb, EP_HOW_WIRE | EP_HOW_REENTRY | EP_HOW_RAW);
 }
 SEC("tc") int ep_rx_re_l3(struct __sk_buff* skb) {
-  return ep_watch_reentry(skb, EP_HOW_REENTRY | EP_HOW_RAW);
+  return ep_watch(skb, EP_HOW_REENTRY | EP_HOW_RAW);
 }
 SEC("tc") int ep_tx_l3(struct __sk_buff* skb) {
   return ep_watch(skb, EP_HOW_WIRE | EP_HOW_TRANSMIT | EP_HOW_RAW);

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The hashes and masks of the peer table: user space builds with them what the programs probe.
+ * The hashes and masks of the peer table: user space builds with them what the programs look up.
  * Arguments are in host order; user space picks the seed. C and C++.
+ *
+ * Perfect hashing by displacement (Belazzougui, Botelho, Dietzfelbinger: Hash, displace, and
+ * compress, 2009): a hash picks a bucket, the bucket's displacement moves its keys to free slots.
  */
 #ifndef EP_HASH_H
 #define EP_HASH_H
@@ -14,28 +17,29 @@
 
 #define EP_HASH_MULTIPLIER 0x9e3779b97f4a7c15ULL
 
-static __always_inline __u32 ep_hash4(__u32 addr, __u32 plen, __u32 seed) {
-  __u64 x = ((__u64)plen << 32 | addr) ^ seed;
-  return (__u32)((x * EP_HASH_MULTIPLIER) >> 32);
-}
-
-static __always_inline __u32 ep_hash6(__u64 hi, __u64 lo, __u32 plen, __u32 seed) {
+static __always_inline __u64 ep_hash(__u64 hi, __u64 lo, __u32 plen, __u32 seed) {
   __u64 x = (hi ^ seed) * EP_HASH_MULTIPLIER;
   x ^= x >> 29;
   x = (x ^ lo ^ plen) * EP_HASH_MULTIPLIER;
-  return (__u32)(x >> 32);
+  return x ^ x >> 32;
 }
 
-static __always_inline __u32 ep_hash_vlan(__u32 ifindex, __u32 vid) {
-  return (__u32)((((__u64)ifindex << 12 | vid) * EP_HASH_MULTIPLIER) >> 32);
+/* Which of `slots` / 2 displacements a hash uses, and which of `slots` slots it then means. `slots`
+ * is a power of two. */
+static __always_inline __u32 ep_bucket(__u64 hash, __u32 slots) {
+  return (__u32)(hash >> 44) & (slots / 2 - 1);
 }
 
-static __always_inline __u32 ep_hash_spi(__u32 spi) {
-  return (__u32)((spi * EP_HASH_MULTIPLIER) >> 32);
+static __always_inline __u32 ep_slot_index(__u64 hash, __u32 displacement, __u32 slots) {
+  return ((__u32)hash + displacement * ((__u32)(hash >> 32) | 1)) & (slots - 1);
 }
 
-static __always_inline __u32 ep_mask4(__u32 addr, __u32 plen) {
-  return plen ? addr & ~0u << (32 - (plen & 63)) : 0;
+static __always_inline __u32 ep_hash_vlan(__u32 ifindex, __u32 vid, __u32 seed) {
+  return (__u32)(((((__u64)ifindex << 12 | vid) ^ seed) * EP_HASH_MULTIPLIER) >> 32);
+}
+
+static __always_inline __u32 ep_hash_spi(__u32 spi, __u32 seed) {
+  return (__u32)(((spi ^ seed) * EP_HASH_MULTIPLIER) >> 32);
 }
 
 static __always_inline __u64 ep_mask_hi(__u64 hi, __u32 plen) {

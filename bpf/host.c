@@ -3,19 +3,52 @@
 
 #include <string.h>
 
+/* The readable part of a frame: what a copying cursor reads from. */
+struct ep_capture {
+  const unsigned char* bytes;
+  __u32 captured;
+  __u8* starved;
+};
+
+static inline long ep_load_bytes(const void* context, __u32 at, void* to, __u32 size) {
+  const struct ep_capture* capture = context;
+  if (at > capture->captured || size > capture->captured - at) {
+    *capture->starved = 1;
+    return -1;
+  }
+  memcpy(to, capture->bytes + at, size);
+  return 0;
+}
+
 #include "judge.h"
 
 struct ep_verdict ep_host_judge(const struct ep_table* table, const void* frame, __u32 captured,
                                 __u32 length, __u32 how, __u16 vid, __u32 ifindex,
                                 struct ep_packet* pkt) {
-  struct ep_cursor cur = {
-      .start = (void*)frame,
-      .pos = (void*)frame,
-      .end = (char*)frame + captured,
-      .remaining = length,
-  };
+  struct ep_capture capture = {.bytes = frame, .captured = captured, .starved = &pkt->starved};
   memset(pkt, 0, sizeof(*pkt));
+  pkt->left = length;
   pkt->vid = vid;
-  ep_parse(&cur, pkt, how);
-  return ep_judge(table, pkt, how & EP_HOW_TRANSMIT, ifindex);
+  ep_stage_ip(&capture, pkt, how);
+  if (pkt->more == EP_MORE_EXT) {
+    for (int i = 0; i < EP_MAX_EXT_HEADERS && ep_is_ext_header(pkt->ip.proto); i++)
+      if (ep_step_ext(&capture, pkt, 0)) break;
+    ep_end_ext(pkt);
+  }
+  if (pkt->more == EP_MORE_L4) ep_stage_l4(&capture, pkt);
+  if (pkt->more == EP_MORE_TUNNEL) ep_stage_tunnel(&capture, pkt);
+  if (pkt->more == EP_MORE_INNER) {
+    if (pkt->inner.family == EP_FAMILY_IPV6) {
+      for (int i = 0; i < EP_MAX_EXT_HEADERS && ep_is_ext_header(pkt->inner.proto); i++)
+        if (ep_step_ext(&capture, pkt, 1)) break;
+      ep_end_inner_ext(pkt);
+    }
+    ep_stage_inner(&capture, pkt);
+  }
+  const struct ep_sa sa = {0};
+  struct ep_names names = {0};
+  struct ep_verdict verdict = {0};
+  ep_name(table, pkt, &sa, ifindex, &names);
+  ep_judge(pkt, &names, &sa, how & EP_HOW_TRANSMIT, &verdict);
+  return verdict;
 }

@@ -49,13 +49,12 @@
   X(NESTED, "nested")
 
 /* X(NAME, "label"): what could not be counted or told, counted as lost by the programs. */
-#define EP_LOST_LIST(X)                                                                    \
-  X(NO_TABLE, "no_table")               /* packet seen before a peer table existed */      \
-  X(NO_COUNTER, "no_counter")           /* the peer's counter slot was missing */          \
-  X(FLOW_EVENT_RATE, "flow_event_rate") /* event withheld by the rate limit */             \
-  X(FLOW_EVENT_FULL, "flow_event_full") /* ring buffer was full */                         \
-  X(FLOW_EVICTED, "flow_evicted")       /* a flow's slot was taken over by another flow */ \
-  X(UNREADABLE, "unreadable")           /* headers could not be pulled into the linear area */
+#define EP_LOST_LIST(X)                                                               \
+  X(NO_TABLE, "no_table")               /* packet seen before a peer table existed */ \
+  X(NO_COUNTER, "no_counter")           /* the peer's counter slot was missing */     \
+  X(FLOW_EVENT_RATE, "flow_event_rate") /* event withheld by the rate limit */        \
+  X(FLOW_EVENT_FULL, "flow_event_full") /* ring buffer was full */                    \
+  X(FLOW_EVICTED, "flow_evicted")       /* a flow's slot was taken over by another flow */
 
 #define EP_DIRECTION_LIST(X) \
   X(RECEIVE, "receive")      \

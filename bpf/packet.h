@@ -6,10 +6,16 @@
 #ifndef EP_PACKET_H
 #define EP_PACKET_H
 
+#include <stddef.h>
+
 #include "wire.h"
 
 #ifndef __always_inline
 #define __always_inline inline __attribute__((always_inline))
+#endif
+
+#ifndef __noinline
+#define __noinline __attribute__((noinline))
 #endif
 
 /* How a program looks at a frame; a constant of each program. */
@@ -32,7 +38,8 @@ enum ep_wrap {
   EP_WRAP_BROKEN,          /* UDP, TCP, encapsulation or tunnel header too short */
 };
 
-/* Addresses of one IP header in host order; IPv4 stands in the low 32 bits of *_lo. */
+/* Addresses of one IP header as keys of the peer table: two 64-bit words in host order. IPv4 has
+ * all ones in *_hi (no unicast IPv6 address does) and stands in the upper half of *_lo. */
 struct ep_ip {
   __u64 src_hi;
   __u64 src_lo;
@@ -45,6 +52,7 @@ struct ep_ip {
   __u32 len;    /* of the IP packet, header included, as far as the frame carries it */
 };
 
+enum ep_more { EP_MORE_NONE = 0, EP_MORE_EXT, EP_MORE_L4, EP_MORE_TUNNEL, EP_MORE_INNER };
 enum ep_fragment { EP_FRAGMENT_NONE = 0, EP_FRAGMENT_FIRST, EP_FRAGMENT_LATER };
 
 struct ep_packet {
@@ -64,8 +72,11 @@ struct ep_packet {
   __u8 has_ip;  /* addresses are valid */
   __u8 arp;
   __u8 icmp6_type; /* 0 = not ICMPv6 or unknown */
-  __u8 reserved[3];
-  __u32 need; /* bytes from the frame's start that must be readable; 0 = not starved */
+  __u8 more;       /* enum ep_more: the stage of the parser to run next */
+  __u8 lenient;    /* lengths in headers may exceed the frame (GSO) */
+  __u8 starved;    /* on the host: a header lies behind what the capture kept */
+  __u32 at;        /* between stages: the cursor */
+  __u32 left;
 };
 
 /* What an address is. role EP_ROLE_NONE: in no prefix of the table. */
@@ -76,11 +87,33 @@ struct ep_who {
   __u32 subnet;
 };
 
-/* A table as the look-ups take it: its head and the slot counts of ep_config (powers of two). */
+/* A table as the look-ups take it. */
 struct ep_table {
   const struct ep_table_head* head;
-  __u32 v4_slots;
-  __u32 v6_slots;
+  __u32 slots; /* ep_config.slots */
+};
+
+/* The SA that a packet came through, as its XFRM state tells. */
+struct ep_sa {
+  __u64 remote_hi; /* a key, as in struct ep_ip */
+  __u64 remote_lo;
+  __u32 family;
+  __u32 spi;     /* host order */
+  __u32 present; /* 0: no XFRM state */
+  __u32 reserved;
+};
+
+/* Everything the table says about one packet, from one look at one table. */
+struct ep_names {
+  struct ep_who src;
+  struct ep_who dst;
+  struct ep_who inner_src; /* of a tunnelled packet */
+  struct ep_who inner_dst;
+  struct ep_who remote; /* the SA's remote address */
+  __u32 vlan_action;    /* enum ep_vlan_action */
+  /* The packet's SPI, or that of the SA it came through, is of an SA without encryption. */
+  __u8 null_spi;
+  __u8 reserved[3];
 };
 
 /* What the judge says of one packet. */

@@ -16,38 +16,33 @@
 
 #include "packet.h"
 
-#ifndef NULL
-#define NULL ((void*)0)
-#endif
-
-/* Reads a frame front to back. `remaining` counts what the wire carried from `pos` on (trimmed to
- * the IP length once that is known); `end` is what can be read. Where the two differ the parser is
- * starved: the caller makes more readable and parses again. */
+/* Reads a frame front to back by copying header after header through ep_load_bytes(), which the
+ * includer defines. `remaining` counts what the wire carried from `at` on, trimmed to the IP length
+ * once that is known.
+ * verifier: without CAP_PERFMON a packet pointer moves by constants only (retrieve_ptr_limit in
+ * kernel/bpf/verifier.c), so a parser of options and chains cannot use packet pointers. */
 struct ep_cursor {
-  void* start;
-  void* pos;
-  void* end;
+  const void* context; /* of ep_load_bytes */
+  __u32 at;            /* the next byte's offset in the frame */
   __u32 remaining;
-  __u32 lenient; /* lengths in headers may exceed the frame: GSO, or inside a first fragment */
+  __u32 lenient; /* lengths in headers may exceed the frame: GSO, or in a first fragment */
+  __u32 reserved;
 };
 
-/* The next `size` bytes, or NULL: too short (remaining says so) or starved (pkt->need is set). */
-static __always_inline void* ep_take(struct ep_cursor* cur, struct ep_packet* pkt, __u32 size) {
-  void* here = cur->pos;
-  if (cur->remaining < size) return NULL;
-  if (here + size > cur->end) {
-    pkt->need = (__u32)(here - cur->start) + size;
-    return NULL;
-  }
-  cur->pos = here + size;
+/* Copies the next `size` bytes to `to`. Returns 0 when they are not there. */
+static __always_inline int ep_take_bytes(struct ep_cursor* cur, void* to, __u32 size) {
+  if (cur->remaining < size) return 0;
+  if (ep_load_bytes(cur->context, cur->at, to, size)) return 0;
+  cur->at += size;
   cur->remaining -= size;
-  return here;
+  return 1;
 }
+#define EP_TAKE(cur, header) ep_take_bytes(cur, &(header), sizeof(header))
 
-/* Passes over `size` bytes without reading them. `size` must be bounded by 2,048. */
+/* Passes over `size` bytes without reading them. */
 static __always_inline int ep_skip(struct ep_cursor* cur, __u32 size) {
   if (cur->remaining < size) return 0;
-  cur->pos += size & 0xfff; /* verifier: packet pointers move by bounded amounts only */
+  cur->at += size;
   cur->remaining -= size;
   return 1;
 }
@@ -120,50 +115,49 @@ static __always_inline int ep_is_vlan(__be16 type) {
  * before. On success *type is the ethertype after the tags. */
 static __always_inline enum ep_outcome ep_parse_ethernet(struct ep_cursor* cur,
                                                          struct ep_packet* pkt, __be16* type) {
-  struct ethhdr* eth = ep_take(cur, pkt, sizeof(*eth));
-  if (!eth) return EP_OUTCOME_SHORT_ETH;
-  pkt->group_mac = eth->h_dest[0] & 1;
-  *type = eth->h_proto;
+  struct ethhdr eth;
+  if (!EP_TAKE(cur, eth)) return EP_OUTCOME_SHORT_ETH;
+  pkt->group_mac = eth.h_dest[0] & 1;
+  *type = eth.h_proto;
   for (int i = 0; i < EP_MAX_VLAN_TAGS; i++) {
     if (!ep_is_vlan(*type)) return EP_OUTCOME_OK;
-    struct ep_vlan_tag* tag = ep_take(cur, pkt, sizeof(*tag));
-    if (!tag) return EP_OUTCOME_SHORT_VLAN;
-    __u16 vid = bpf_ntohs(tag->tci) & 0xfff;
+    struct ep_vlan_tag tag;
+    if (!EP_TAKE(cur, tag)) return EP_OUTCOME_SHORT_VLAN;
+    __u16 vid = bpf_ntohs(tag.tci) & 0xfff;
     if (vid && pkt->vid)
       pkt->second_vid = 1;
     else if (vid)
       pkt->vid = vid;
-    *type = tag->next;
+    *type = tag.next;
   }
   return ep_is_vlan(*type) ? EP_OUTCOME_VLAN_DEPTH : EP_OUTCOME_OK;
 }
 
 /* The IPv4 header with its options; trims the cursor to the packet. */
-static __always_inline enum ep_outcome ep_parse_ipv4(struct ep_cursor* cur, struct ep_packet* pkt,
-                                                     struct ep_ip* ip) {
+static __always_inline enum ep_outcome ep_parse_ipv4(struct ep_cursor* cur, struct ep_ip* ip) {
   __u32 present = cur->remaining;
-  struct iphdr* header = ep_take(cur, pkt, sizeof(*header));
-  if (!header) return EP_OUTCOME_SHORT_IPV4;
-  if (header->version != 4) return EP_OUTCOME_BAD_VERSION;
-  __u32 header_len = header->ihl * 4;
-  if (header_len < sizeof(*header)) return EP_OUTCOME_BAD_IHL;
+  struct iphdr header;
+  if (!EP_TAKE(cur, header)) return EP_OUTCOME_SHORT_IPV4;
+  if (header.version != 4) return EP_OUTCOME_BAD_VERSION;
+  __u32 header_len = header.ihl * 4;
+  if (header_len < sizeof(header)) return EP_OUTCOME_BAD_IHL;
   if (header_len > present) return EP_OUTCOME_SHORT_IPV4;
-  __u32 total = bpf_ntohs(header->tot_len);
-  __u16 frag = bpf_ntohs(header->frag_off);
-  __u8 proto = header->protocol;
-  __u32 src = bpf_ntohl(header->saddr), dst = bpf_ntohl(header->daddr);
+  __u32 total = bpf_ntohs(header.tot_len);
+  __u16 frag = bpf_ntohs(header.frag_off);
+  __u8 proto = header.protocol;
   if (!cur->lenient) {
     if (total < header_len || total > present) return EP_OUTCOME_BAD_LENGTH;
-    cur->remaining = total - sizeof(*header);
+    cur->remaining = total - sizeof(header);
     ip->len = total;
   } else {
     ip->len = present;
   }
-  if (!ep_skip(cur, header_len - sizeof(*header))) return EP_OUTCOME_SHORT_IPV4;
+  if (!ep_skip(cur, header_len - sizeof(header))) return EP_OUTCOME_SHORT_IPV4;
   ip->family = EP_FAMILY_IPV4;
   ip->proto = proto;
-  ip->src_lo = src;
-  ip->dst_lo = dst;
+  ip->src_hi = ip->dst_hi = ~0ULL;
+  ip->src_lo = (__u64)bpf_ntohl(header.saddr) << 32;
+  ip->dst_lo = (__u64)bpf_ntohl(header.daddr) << 32;
   if (frag & EP_IPV4_OFFSET) {
     ip->fragment = EP_FRAGMENT_LATER;
     return EP_OUTCOME_LATER_FRAGMENT;
@@ -178,59 +172,50 @@ static __always_inline int ep_is_ext_header(__u8 proto) {
          proto == EP_PROTO_SHIM6;
 }
 
-/* The extension header chain (RFC 8200, 4). ip->proto ends as the first protocol that is not one.
- */
-static __always_inline enum ep_outcome ep_parse_ext_headers(struct ep_cursor* cur,
-                                                            struct ep_packet* pkt,
-                                                            struct ep_ip* ip) {
-  for (int i = 0; i < EP_MAX_EXT_HEADERS; i++) {
-    if (!ep_is_ext_header(ip->proto)) return EP_OUTCOME_OK;
-    if (ip->proto == EP_PROTO_FRAGMENT) {
-      struct ep_fragment_header* fragment = ep_take(cur, pkt, sizeof(*fragment));
-      if (!fragment) return EP_OUTCOME_SHORT_EXT;
-      ip->proto = fragment->next;
-      __u16 offset = bpf_ntohs(fragment->offset);
-      if (offset & EP_IPV6_OFFSET) {
-        ip->fragment = EP_FRAGMENT_LATER;
-        return EP_OUTCOME_LATER_FRAGMENT;
-      }
-      if (offset & EP_IPV6_MORE) ip->fragment = EP_FRAGMENT_FIRST;
-      continue;
+/* One extension header (RFC 8200, 4): ip->proto becomes what follows it. */
+static __always_inline enum ep_outcome ep_parse_ext_header(struct ep_cursor* cur,
+                                                           struct ep_ip* ip) {
+  if (ip->proto == EP_PROTO_FRAGMENT) {
+    struct ep_fragment_header fragment;
+    if (!EP_TAKE(cur, fragment)) return EP_OUTCOME_SHORT_EXT;
+    ip->proto = fragment.next;
+    __u16 offset = bpf_ntohs(fragment.offset);
+    if (offset & EP_IPV6_OFFSET) {
+      ip->fragment = EP_FRAGMENT_LATER;
+      return EP_OUTCOME_LATER_FRAGMENT;
     }
-    struct ep_ext_header* ext = ep_take(cur, pkt, sizeof(*ext));
-    if (!ext) return EP_OUTCOME_SHORT_EXT;
-    __u32 len = (ext->len + 1) * 8 - sizeof(*ext);
-    ip->proto = ext->next;
-    if (!ep_skip(cur, len)) return EP_OUTCOME_SHORT_EXT;
+    if (offset & EP_IPV6_MORE) ip->fragment = EP_FRAGMENT_FIRST;
+    return EP_OUTCOME_OK;
   }
-  return ep_is_ext_header(ip->proto) ? EP_OUTCOME_EXT_CHAIN : EP_OUTCOME_OK;
+  struct ep_ext_header ext;
+  if (!EP_TAKE(cur, ext)) return EP_OUTCOME_SHORT_EXT;
+  ip->proto = ext.next;
+  return ep_skip(cur, (ext.len + 1) * 8 - sizeof(ext)) ? EP_OUTCOME_OK : EP_OUTCOME_SHORT_EXT;
 }
 
-static __always_inline __u64 ep_load64(const __u32* words) {
+static __always_inline __u64 ep_load64(const __be32* words) {
   return (__u64)bpf_ntohl(words[0]) << 32 | bpf_ntohl(words[1]);
 }
 
-/* The IPv6 header and its extension headers; trims the cursor to the packet. */
-static __always_inline enum ep_outcome ep_parse_ipv6(struct ep_cursor* cur, struct ep_packet* pkt,
-                                                     struct ep_ip* ip) {
-  struct ipv6hdr* header = ep_take(cur, pkt, sizeof(*header));
-  if (!header) return EP_OUTCOME_SHORT_IPV6;
-  if (header->version != 6) return EP_OUTCOME_BAD_VERSION;
-  __u32 payload = bpf_ntohs(header->payload_len);
+/* The IPv6 header without its extension headers; trims the cursor to the packet. */
+static __always_inline enum ep_outcome ep_parse_ipv6(struct ep_cursor* cur, struct ep_ip* ip) {
+  struct ipv6hdr header;
+  if (!EP_TAKE(cur, header)) return EP_OUTCOME_SHORT_IPV6;
+  if (header.version != 6) return EP_OUTCOME_BAD_VERSION;
+  __u32 payload = bpf_ntohs(header.payload_len);
   if (!cur->lenient) {
     if (payload > cur->remaining) return EP_OUTCOME_BAD_LENGTH;
     /* A jumbogram (RFC 2675) carries its length in the hop-by-hop header: trust the frame. */
-    if (payload || header->nexthdr != EP_PROTO_HOPOPTS) cur->remaining = payload;
+    if (payload || header.nexthdr != EP_PROTO_HOPOPTS) cur->remaining = payload;
   }
-  ip->len = sizeof(*header) + cur->remaining;
+  ip->len = sizeof(header) + cur->remaining;
   ip->family = EP_FAMILY_IPV6;
-  ip->proto = header->nexthdr;
-  ip->src_hi = ep_load64(header->saddr.in6_u.u6_addr32);
-  ip->src_lo = ep_load64(header->saddr.in6_u.u6_addr32 + 2);
-  ip->dst_hi = ep_load64(header->daddr.in6_u.u6_addr32);
-  ip->dst_lo = ep_load64(header->daddr.in6_u.u6_addr32 + 2);
-  if (!ep_is_ext_header(ip->proto)) return EP_OUTCOME_OK;
-  return ep_parse_ext_headers(cur, pkt, ip);
+  ip->proto = header.nexthdr;
+  ip->src_hi = ep_load64(header.saddr.in6_u.u6_addr32);
+  ip->src_lo = ep_load64(header.saddr.in6_u.u6_addr32 + 2);
+  ip->dst_hi = ep_load64(header.daddr.in6_u.u6_addr32);
+  ip->dst_lo = ep_load64(header.daddr.in6_u.u6_addr32 + 2);
+  return EP_OUTCOME_OK;
 }
 
 /* Are the IP header's own fields valid after this outcome? */
@@ -244,18 +229,22 @@ static __always_inline int ep_is_vxlan_port(__be16 port) {
 }
 
 /* An Ethernet header inside a tunnel: where its IP starts. Its VLAN tags mean nothing to us. */
-static __always_inline int ep_parse_inner_ethernet(struct ep_cursor* cur, struct ep_packet* pkt,
-                                                   __be16* type) {
-  struct ethhdr* eth = ep_take(cur, pkt, sizeof(*eth));
-  if (!eth) return 0;
-  *type = eth->h_proto;
+static __always_inline int ep_parse_inner_ethernet(struct ep_cursor* cur, __be16* type) {
+  struct ethhdr eth;
+  if (!EP_TAKE(cur, eth)) return 0;
+  *type = eth.h_proto;
   for (int i = 0; i < EP_MAX_VLAN_TAGS; i++) {
     if (!ep_is_vlan(*type)) break;
-    struct ep_vlan_tag* tag = ep_take(cur, pkt, sizeof(*tag));
-    if (!tag) return 0;
-    *type = tag->next;
+    struct ep_vlan_tag tag;
+    if (!EP_TAKE(cur, tag)) return 0;
+    *type = tag.next;
   }
   return 1;
+}
+
+static __always_inline enum ep_wrap ep_short_tunnel(struct ep_packet* pkt) {
+  pkt->outcome = EP_OUTCOME_SHORT_TUNNEL;
+  return EP_WRAP_BROKEN;
 }
 
 /* One packet inside a tunnel: its addresses and protocol, and whether it is a tunnel again. */
@@ -263,33 +252,29 @@ static __always_inline enum ep_wrap ep_parse_inner(struct ep_cursor* cur, struct
                                                    __be16 type) {
   enum ep_outcome outcome;
   if (type == bpf_htons(ETH_P_IP))
-    outcome = ep_parse_ipv4(cur, pkt, &pkt->inner);
+    outcome = ep_parse_ipv4(cur, &pkt->inner);
   else if (type == bpf_htons(ETH_P_IPV6))
-    outcome = ep_parse_ipv6(cur, pkt, &pkt->inner);
+    outcome = ep_parse_ipv6(cur, &pkt->inner);
   else
     return EP_WRAP_NONE;
-  if (!ep_ip_known(outcome)) {
-    pkt->outcome = EP_OUTCOME_SHORT_TUNNEL;
-    return EP_WRAP_BROKEN;
-  }
+  if (!ep_ip_known(outcome)) return ep_short_tunnel(pkt);
   pkt->inner.outcome = outcome;
-  if (outcome != EP_OUTCOME_OK) return EP_WRAP_TUNNEL;
+  if (outcome == EP_OUTCOME_OK) pkt->more = EP_MORE_INNER;
+  return EP_WRAP_TUNNEL;
+}
+
+/* What follows the inner IP header: is it a tunnel again, and how long are its headers? */
+static __always_inline void ep_parse_inner_l4(struct ep_cursor* cur, struct ep_packet* pkt) {
   if (pkt->inner.proto == EP_PROTO_UDP) {
-    struct udphdr* udp = ep_take(cur, pkt, sizeof(*udp));
-    if (udp && ep_is_vxlan_port(udp->dest)) pkt->inner.outcome = EP_OUTCOME_NESTED;
+    struct udphdr udp;
+    if (EP_TAKE(cur, udp) && ep_is_vxlan_port(udp.dest)) pkt->inner.outcome = EP_OUTCOME_NESTED;
   } else if (pkt->inner.proto == EP_PROTO_TCP) {
-    struct tcphdr* tcp = ep_take(cur, pkt, sizeof(*tcp));
-    if (tcp) (void)ep_skip(cur, tcp->doff > 5 ? (tcp->doff - 5) * 4 : 0);
+    struct tcphdr tcp;
+    if (EP_TAKE(cur, tcp)) (void)ep_skip(cur, tcp.doff > 5 ? (tcp.doff - 5) * 4 : 0);
   } else if (pkt->inner.proto == EP_PROTO_IPIP || pkt->inner.proto == EP_PROTO_IPV6 ||
              pkt->inner.proto == EP_PROTO_GRE) {
     pkt->inner.outcome = EP_OUTCOME_NESTED;
   }
-  return EP_WRAP_TUNNEL;
-}
-
-static __always_inline enum ep_wrap ep_short_tunnel(struct ep_packet* pkt) {
-  pkt->outcome = EP_OUTCOME_SHORT_TUNNEL;
-  return EP_WRAP_BROKEN;
 }
 
 /* ipip, ip6ip6, sit, gre and vxlan: finds the inner packet. `proto` is EP_PROTO_UDP for vxlan,
@@ -304,18 +289,18 @@ static __always_inline enum ep_wrap ep_parse_tunnel(struct ep_cursor* cur, struc
   } else if (proto == EP_PROTO_IPV6) {
     type = bpf_htons(ETH_P_IPV6);
   } else if (proto == EP_PROTO_GRE) {
-    struct ep_gre_header* gre = ep_take(cur, pkt, sizeof(*gre));
-    if (!gre) return ep_short_tunnel(pkt);
-    __u16 flags = bpf_ntohs(gre->flags);
-    type = gre->protocol;
+    struct ep_gre_header gre;
+    if (!EP_TAKE(cur, gre)) return ep_short_tunnel(pkt);
+    __u16 flags = bpf_ntohs(gre.flags);
+    type = gre.protocol;
     if (flags & (EP_GRE_VERSION | EP_GRE_ROUTING)) return EP_WRAP_NONE;
     __u32 optional =
         (flags & EP_GRE_CSUM ? 4 : 0) + (flags & EP_GRE_KEY ? 4 : 0) + (flags & EP_GRE_SEQ ? 4 : 0);
     if (!ep_skip(cur, optional)) return ep_short_tunnel(pkt);
-    if (type == bpf_htons(ETH_P_TEB) && !ep_parse_inner_ethernet(cur, pkt, &type))
+    if (type == bpf_htons(ETH_P_TEB) && !ep_parse_inner_ethernet(cur, &type))
       return ep_short_tunnel(pkt);
   } else {
-    if (!ep_skip(cur, 8) || !ep_parse_inner_ethernet(cur, pkt, &type)) return ep_short_tunnel(pkt);
+    if (!ep_skip(cur, 8) || !ep_parse_inner_ethernet(cur, &type)) return ep_short_tunnel(pkt);
   }
   return ep_parse_inner(cur, pkt, type);
 }
@@ -325,21 +310,21 @@ static __always_inline enum ep_wrap ep_parse_esp(struct ep_cursor* cur, struct e
     pkt->outcome = EP_OUTCOME_SHORT_ESP;
     return EP_WRAP_BROKEN_ESP;
   }
-  __be32* spi = ep_take(cur, pkt, sizeof(*spi));
-  if (spi) pkt->spi = bpf_ntohl(*spi);
+  __be32 spi;
+  if (EP_TAKE(cur, spi)) pkt->spi = bpf_ntohl(spi);
   return EP_WRAP_ESP;
 }
 
 /* AH around ESP is ESP; any other AH protects nothing from being read. */
 static __always_inline enum ep_wrap ep_parse_ah(struct ep_cursor* cur, struct ep_packet* pkt) {
-  struct ep_auth_header* ah = ep_take(cur, pkt, sizeof(*ah));
-  if (!ah) {
+  struct ep_auth_header ah;
+  if (!EP_TAKE(cur, ah)) {
     pkt->outcome = EP_OUTCOME_SHORT_L4;
     return EP_WRAP_AH;
   }
-  if (ah->next != EP_PROTO_ESP) return EP_WRAP_AH;
-  __u32 len = (ah->len + 2) * 4;
-  if (len < sizeof(*ah) || !ep_skip(cur, len - sizeof(*ah))) {
+  if (ah.next != EP_PROTO_ESP) return EP_WRAP_AH;
+  __u32 len = (ah.len + 2) * 4;
+  if (len < sizeof(ah) || !ep_skip(cur, len - sizeof(ah))) {
     pkt->outcome = EP_OUTCOME_SHORT_L4;
     return EP_WRAP_AH;
   }
@@ -351,13 +336,14 @@ static __always_inline enum ep_wrap ep_parse_ah(struct ep_cursor* cur, struct ep
 static __always_inline enum ep_wrap ep_parse_natt(struct ep_cursor* cur, struct ep_packet* pkt,
                                                   __u32 payload) {
   if (payload == 1) {
-    __u8* byte = ep_take(cur, pkt, 1);
-    if (byte && *byte == 0xff) return EP_WRAP_IKE;
+    __u8 byte;
+    if (EP_TAKE(cur, byte) && byte == 0xff) return EP_WRAP_IKE;
   } else if (payload >= 4) {
-    __be32* word = ep_take(cur, pkt, sizeof(*word));
-    if (word && *word == 0) return EP_WRAP_IKE;
-    if (word && payload >= 8) {
-      pkt->spi = bpf_ntohl(*word);
+    __be32 word;
+    __u32 first = EP_TAKE(cur, word) ? bpf_ntohl(word) : 0;
+    if (!first) return EP_WRAP_IKE;
+    if (payload >= 8) {
+      pkt->spi = first;
       return EP_WRAP_ESP_UDP;
     }
   }
@@ -366,33 +352,33 @@ static __always_inline enum ep_wrap ep_parse_natt(struct ep_cursor* cur, struct 
 }
 
 static __always_inline enum ep_wrap ep_parse_udp(struct ep_cursor* cur, struct ep_packet* pkt) {
-  struct udphdr* udp = ep_take(cur, pkt, sizeof(*udp));
-  if (!udp) {
+  struct udphdr udp;
+  if (!EP_TAKE(cur, udp)) {
     pkt->outcome = EP_OUTCOME_SHORT_L4;
     return EP_WRAP_BROKEN;
   }
-  pkt->sport = udp->source;
-  pkt->dport = udp->dest;
-  __u32 payload = bpf_ntohs(udp->len);
-  payload = payload > sizeof(*udp) ? payload - sizeof(*udp) : 0;
+  pkt->sport = udp.source;
+  pkt->dport = udp.dest;
+  __u32 payload = bpf_ntohs(udp.len);
+  payload = payload > sizeof(udp) ? payload - sizeof(udp) : 0;
   if (payload > cur->remaining || cur->lenient) payload = cur->remaining;
   if (pkt->sport == bpf_htons(EP_PORT_IKE) || pkt->dport == bpf_htons(EP_PORT_IKE))
     return EP_WRAP_IKE;
   if (pkt->sport == bpf_htons(EP_PORT_NATT) || pkt->dport == bpf_htons(EP_PORT_NATT))
     return ep_parse_natt(cur, pkt, payload);
-  if (ep_is_vxlan_port(pkt->dport)) return ep_parse_tunnel(cur, pkt, EP_PROTO_UDP);
+  if (ep_is_vxlan_port(pkt->dport)) pkt->more = EP_MORE_TUNNEL;
   return EP_WRAP_NONE;
 }
 
 static __always_inline enum ep_wrap ep_parse_tcp(struct ep_cursor* cur, struct ep_packet* pkt) {
-  struct tcphdr* tcp = ep_take(cur, pkt, sizeof(*tcp));
-  if (!tcp) {
+  struct tcphdr tcp;
+  if (!EP_TAKE(cur, tcp)) {
     pkt->outcome = EP_OUTCOME_SHORT_L4;
     return EP_WRAP_BROKEN;
   }
-  pkt->sport = tcp->source;
-  pkt->dport = tcp->dest;
-  (void)ep_skip(cur, tcp->doff > 5 ? (tcp->doff - 5) * 4 : 0);
+  pkt->sport = tcp.source;
+  pkt->dport = tcp.dest;
+  (void)ep_skip(cur, tcp.doff > 5 ? (tcp.doff - 5) * 4 : 0);
   if (pkt->sport == bpf_htons(EP_PORT_NATT) || pkt->dport == bpf_htons(EP_PORT_NATT))
     return EP_WRAP_ESP_TCP;
   return EP_WRAP_NONE;
@@ -412,11 +398,12 @@ static __always_inline enum ep_wrap ep_parse_l4(struct ep_cursor* cur, struct ep
     case EP_PROTO_IPIP:
     case EP_PROTO_IPV6:
     case EP_PROTO_GRE:
-      return ep_parse_tunnel(cur, pkt, pkt->ip.proto);
+      pkt->more = EP_MORE_TUNNEL;
+      return EP_WRAP_NONE;
     case EP_PROTO_ICMPV6: {
-      __u8* type = ep_take(cur, pkt, 1);
-      if (type)
-        pkt->icmp6_type = *type;
+      __u8 type;
+      if (EP_TAKE(cur, type))
+        pkt->icmp6_type = type;
       else
         pkt->outcome = EP_OUTCOME_SHORT_L4;
       return EP_WRAP_NONE;
@@ -444,28 +431,42 @@ static __always_inline enum ep_wrap ep_wrap_of_later_fragment(__u8 proto) {
 static __always_inline enum ep_outcome ep_parse_link(struct ep_cursor* cur, struct ep_packet* pkt,
                                                      __u32 how, __be16* type) {
   if (!(how & EP_HOW_RAW)) return ep_parse_ethernet(cur, pkt, type);
-  __u8* first = cur->pos;
-  if (!cur->remaining) return EP_OUTCOME_SHORT_IPV4;
-  if (cur->pos + 1 > cur->end) {
-    pkt->need = 1;
-    return EP_OUTCOME_SHORT_IPV4;
-  }
-  *type = *first >> 4 == 6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
+  __u8 first;
+  if (!EP_TAKE(cur, first)) return EP_OUTCOME_SHORT_IPV4;
+  *type = first >> 4 == 6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
+  cur->at -= 1;
+  cur->remaining += 1;
   return EP_OUTCOME_OK;
 }
 
-/* One frame. The cursor stands at its first byte; pkt is zero but for vid (VLAN metadata).
- * Afterwards pkt->need != 0 means: make that many bytes readable, zero pkt, parse again. */
-static __always_inline void ep_parse(struct ep_cursor* cur, struct ep_packet* pkt, __u32 how) {
+/* The stages of the parser. Each begins at the cursor that the one before left in pkt and names
+ * the next one in pkt->more, so that the verifier walks each of them once. */
+static __always_inline struct ep_cursor ep_resume(const void* context,
+                                                  const struct ep_packet* pkt) {
+  struct ep_cursor cur = {
+      .context = context, .at = pkt->at, .remaining = pkt->left, .lenient = pkt->lenient};
+  return cur;
+}
+
+static __always_inline void ep_suspend(const struct ep_cursor* cur, struct ep_packet* pkt) {
+  pkt->at = cur->at;
+  pkt->left = cur->remaining;
+  if (pkt->has_ip) pkt->header_len = pkt->ip.len - cur->remaining;
+}
+
+/* First: the link header and the IP header. pkt is zero but for left (the frame's length), vid
+ * (VLAN metadata) and lenient. */
+static __always_inline void ep_stage_ip(const void* context, struct ep_packet* pkt, __u32 how) {
+  struct ep_cursor cur = ep_resume(context, pkt);
   __be16 type = 0;
-  pkt->outcome = ep_parse_link(cur, pkt, how, &type);
-  pkt->l3_len = cur->remaining;
+  pkt->outcome = ep_parse_link(&cur, pkt, how, &type);
+  pkt->l3_len = cur.remaining;
   if (pkt->outcome != EP_OUTCOME_OK) return;
   if (type == bpf_htons(ETH_P_IP)) {
-    pkt->outcome = ep_parse_ipv4(cur, pkt, &pkt->ip);
+    pkt->outcome = ep_parse_ipv4(&cur, &pkt->ip);
   } else if (type == bpf_htons(ETH_P_IPV6)) {
     pkt->ip.family = EP_FAMILY_IPV6; /* counted as such even when the header is broken */
-    pkt->outcome = ep_parse_ipv6(cur, pkt, &pkt->ip);
+    pkt->outcome = ep_parse_ipv6(&cur, &pkt->ip);
   } else {
     pkt->outcome = EP_OUTCOME_NOT_IP;
     pkt->arp = type == bpf_htons(ETH_P_ARP);
@@ -474,11 +475,65 @@ static __always_inline void ep_parse(struct ep_cursor* cur, struct ep_packet* pk
   if (!ep_ip_known(pkt->outcome)) return;
   pkt->has_ip = 1;
   pkt->l3_len = pkt->ip.len;
+  if (pkt->outcome == EP_OUTCOME_LATER_FRAGMENT)
+    pkt->wrap = ep_wrap_of_later_fragment(pkt->ip.proto);
+  else
+    pkt->more = pkt->ip.family == EP_FAMILY_IPV6 && ep_is_ext_header(pkt->ip.proto) ? EP_MORE_EXT
+                                                                                    : EP_MORE_L4;
+  ep_suspend(&cur, pkt);
+}
+
+/* One IPv6 extension header of the outer packet, or with `inner` of the inner one. Returns 0 while
+ * there may be more. */
+static __always_inline int ep_step_ext(const void* context, struct ep_packet* pkt, int inner) {
+  struct ep_cursor cur = ep_resume(context, pkt);
+  struct ep_ip* ip = inner ? &pkt->inner : &pkt->ip;
+  ip->outcome = ep_parse_ext_header(&cur, ip);
+  ep_suspend(&cur, pkt);
+  return ip->outcome != EP_OUTCOME_OK;
+}
+
+/* After the last step of the outer packet's chain. */
+static __always_inline void ep_end_ext(struct ep_packet* pkt) {
+  if (pkt->ip.outcome == EP_OUTCOME_OK && ep_is_ext_header(pkt->ip.proto))
+    pkt->ip.outcome = EP_OUTCOME_EXT_CHAIN;
+  pkt->outcome = pkt->ip.outcome;
+  pkt->more = EP_MORE_NONE;
   if (pkt->outcome == EP_OUTCOME_OK)
-    pkt->wrap = ep_parse_l4(cur, pkt);
+    pkt->more = EP_MORE_L4;
   else if (pkt->outcome == EP_OUTCOME_LATER_FRAGMENT)
     pkt->wrap = ep_wrap_of_later_fragment(pkt->ip.proto);
-  pkt->header_len = pkt->ip.len - cur->remaining;
+}
+
+/* After the last step of the inner packet's chain. */
+static __always_inline void ep_end_inner_ext(struct ep_packet* pkt) {
+  if (pkt->inner.outcome == EP_OUTCOME_OK && ep_is_ext_header(pkt->inner.proto))
+    pkt->inner.outcome = EP_OUTCOME_EXT_CHAIN;
+}
+
+/* EP_MORE_L4: what follows the IP header and its extension headers. */
+static __always_inline void ep_stage_l4(const void* context, struct ep_packet* pkt) {
+  struct ep_cursor cur = ep_resume(context, pkt);
+  pkt->more = EP_MORE_NONE;
+  pkt->wrap = ep_parse_l4(&cur, pkt);
+  ep_suspend(&cur, pkt);
+}
+
+/* EP_MORE_TUNNEL: the packet inside, up to its IP header. */
+static __always_inline void ep_stage_tunnel(const void* context, struct ep_packet* pkt) {
+  struct ep_cursor cur = ep_resume(context, pkt);
+  pkt->more = EP_MORE_NONE;
+  pkt->wrap = ep_parse_tunnel(&cur, pkt, pkt->ip.proto);
+  pkt->lenient = cur.lenient;
+  ep_suspend(&cur, pkt);
+}
+
+/* EP_MORE_INNER: what follows the inner IP header and its extension headers. */
+static __always_inline void ep_stage_inner(const void* context, struct ep_packet* pkt) {
+  struct ep_cursor cur = ep_resume(context, pkt);
+  pkt->more = EP_MORE_NONE;
+  if (pkt->inner.outcome == EP_OUTCOME_OK) ep_parse_inner_l4(&cur, pkt);
+  ep_suspend(&cur, pkt);
 }
 
 #endif /* EP_PARSE_H */

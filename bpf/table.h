@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The peer table: open addressing over one block of memory, probed inline. Look-ups walk the
- * distinct prefix lengths of the family, longest first, so the longest prefix wins. User space
- * builds the table with the same hash and guarantees that every entry is found within EP_MAX_PROBE
- * slots. No packet can add an entry.
+ * Look-ups in the peer table (layout: wire.h, hashes: hash.h). A look-up walks the distinct prefix
+ * lengths of the family, longest first, and reads one slot for each, so the longest prefix wins and
+ * an address of a full-length entry costs one slot. No packet can add an entry.
  */
 #ifndef EP_TABLE_H
 #define EP_TABLE_H
@@ -11,69 +10,53 @@
 #include "hash.h"
 #include "packet.h"
 
-static __always_inline struct ep_who ep_lookup4(const struct ep_table* table, __u32 addr) {
-  const struct ep_table_head* head = table->head;
-  struct ep_who who = {};
-  for (__u32 i = 0; i < EP_MAX_PREFIX_LENS; i++) {
-    if (i >= head->v4_lens_count) break;
-    __u32 plen = head->v4_lens[i];
-    __u32 masked = ep_mask4(addr, plen);
-    __u32 slot = ep_hash4(masked, plen, head->seed);
-    for (__u32 probe = 0; probe < EP_MAX_PROBE; probe++, slot++) {
-      /* verifier: one scalar offset from the table's start, so that the speculation limit of the
-       * addition is the same on every path (needed without CAP_PERFMON). */
-      __u64 at = sizeof(*head) + (__u64)(slot & (table->v4_slots - 1)) * sizeof(struct ep_slot4);
-      const struct ep_slot4* s = (const void*)head + at;
-      if (s->role == EP_ROLE_NONE) break;
-      if (s->addr != masked || s->plen != plen) continue;
-      who.role = s->role;
-      who.flags = s->flags;
-      who.peer = s->peer;
-      who.subnet = s->subnet;
-      return who;
-    }
-  }
-  return who;
+/* verifier: every access is the table's start plus one bounded scalar, so that the speculation
+ * limit of the sum is the same on all paths (needed without CAP_PERFMON). */
+static __always_inline const void* ep_at(const struct ep_table* table, __u64 offset) {
+  asm volatile("" : "+r"(offset));
+  return (const void*)table->head + offset;
 }
 
-static __always_inline struct ep_who ep_lookup6(const struct ep_table* table, __u64 hi, __u64 lo) {
+/* What one address is; *who is zero before. Not inlined: five look-ups in one function would not
+ * fit on its stack. */
+static __noinline int ep_lookup(const struct ep_table* table, __u32 family, __u64 hi, __u64 lo,
+                                struct ep_who* who) {
   const struct ep_table_head* head = table->head;
-  struct ep_who who = {};
+  const __u64 displacements = sizeof(*head) + (__u64)table->slots * sizeof(struct ep_slot);
+  family &= EP_FAMILY_COUNT - 1;
+  /* verifier: unrolled, because the speculation limit of a sum is the largest offset seen there. */
+#pragma unroll
   for (__u32 i = 0; i < EP_MAX_PREFIX_LENS; i++) {
-    if (i >= head->v6_lens_count) break;
-    __u32 plen = head->v6_lens[i];
-    __u64 mhi = ep_mask_hi(hi, plen), mlo = ep_mask_lo(lo, plen);
-    __u32 slot = ep_hash6(mhi, mlo, plen, head->seed);
-    for (__u32 probe = 0; probe < EP_MAX_PROBE; probe++, slot++) {
-      __u64 at = sizeof(*head) + (__u64)table->v4_slots * sizeof(struct ep_slot4) +
-                 (__u64)(slot & (table->v6_slots - 1)) * sizeof(struct ep_slot6);
-      const struct ep_slot6* s = (const void*)head + at;
-      if (s->role == EP_ROLE_NONE) break;
-      if (s->hi != mhi || s->lo != mlo || s->plen != plen) continue;
-      who.role = s->role;
-      who.flags = s->flags;
-      who.peer = s->peer;
-      who.subnet = s->subnet;
-      return who;
-    }
+    const __u8* plen = ep_at(table, offsetof(struct ep_table_head, lens) +
+                                        (family * EP_MAX_PREFIX_LENS + i) * sizeof(*plen));
+    if (!*plen) break; /* the list ends */
+    __u64 mhi = ep_mask_hi(hi, *plen), mlo = ep_mask_lo(lo, *plen);
+    __u64 hash = ep_hash(mhi, mlo, *plen, head->seed);
+    const __u16* displacement =
+        ep_at(table, displacements + ep_bucket(hash, table->slots) * sizeof(*displacement));
+    __u32 index = ep_slot_index(hash, *displacement, table->slots);
+    const struct ep_slot* slot = ep_at(table, sizeof(*head) + (__u64)index * sizeof(*slot));
+    if (slot->hi != mhi || slot->lo != mlo || slot->plen != *plen) continue;
+    who->role = slot->role;
+    who->flags = slot->flags;
+    who->peer = slot->peer;
+    who->subnet = slot->subnet;
+    return 1;
   }
-  return who;
-}
-
-static __always_inline struct ep_who ep_lookup(const struct ep_table* table, __u32 family, __u64 hi,
-                                               __u64 lo) {
-  return family == EP_FAMILY_IPV4 ? ep_lookup4(table, (__u32)lo) : ep_lookup6(table, hi, lo);
+  return 0;
 }
 
 static __always_inline enum ep_vlan_action ep_lookup_vlan(const struct ep_table* table,
                                                           __u32 ifindex, __u32 vid) {
   const struct ep_table_head* head = table->head;
   if (!head->vlan_count) return EP_VLAN_OTHER;
-  __u32 slot = ep_hash_vlan(ifindex, vid);
-  for (__u32 probe = 0; probe < EP_MAX_PROBE; probe++, slot++) {
-    const struct ep_vlan_slot* s = &head->vlans[slot & (EP_VLAN_SLOTS - 1)];
-    if (!s->ifindex) break;
-    if (s->ifindex == ifindex && s->vid == vid) return s->action;
+  __u32 hash = ep_hash_vlan(ifindex, vid, head->seed);
+#pragma unroll
+  for (__u32 probe = 0; probe < EP_MAX_PROBE; probe++) {
+    const __u64 index = (hash + probe) & (EP_VLAN_SLOTS - 1);
+    const struct ep_vlan_slot* slot =
+        ep_at(table, offsetof(struct ep_table_head, vlans) + index * sizeof(*slot));
+    if (slot->ifindex == ifindex && slot->vid == vid) return slot->action;
   }
   return EP_VLAN_OTHER;
 }
@@ -81,13 +64,31 @@ static __always_inline enum ep_vlan_action ep_lookup_vlan(const struct ep_table*
 static __always_inline int ep_is_null_spi(const struct ep_table* table, __u32 spi) {
   const struct ep_table_head* head = table->head;
   if (!head->null_spi_count || !spi) return 0;
-  __u32 slot = ep_hash_spi(spi);
-  for (__u32 probe = 0; probe < EP_MAX_PROBE; probe++, slot++) {
-    __u32 s = head->null_spis[slot & (EP_NULL_SPI_SLOTS - 1)];
-    if (!s) break;
-    if (s == spi) return 1;
+  __u32 hash = ep_hash_spi(spi, head->seed);
+#pragma unroll
+  for (__u32 probe = 0; probe < EP_MAX_PROBE; probe++) {
+    const __u64 index = (hash + probe) & (EP_NULL_SPI_SLOTS - 1);
+    const __u32* slot =
+        ep_at(table, offsetof(struct ep_table_head, null_spis) + index * sizeof(*slot));
+    if (*slot == spi) return 1;
   }
   return 0;
+}
+
+/* Looks up all that the judge will ask. names is zero before. */
+static __always_inline void ep_name(const struct ep_table* table, const struct ep_packet* pkt,
+                                    const struct ep_sa* sa, __u32 ifindex, struct ep_names* names) {
+  const struct ep_ip *ip = &pkt->ip, *inner = &pkt->inner;
+  if (pkt->vid) names->vlan_action = ep_lookup_vlan(table, ifindex, pkt->vid);
+  if (!pkt->has_ip) return;
+  ep_lookup(table, ip->family, ip->src_hi, ip->src_lo, &names->src);
+  ep_lookup(table, ip->family, ip->dst_hi, ip->dst_lo, &names->dst);
+  names->null_spi = (__u8)ep_is_null_spi(table, sa->present ? sa->spi : pkt->spi);
+  if (pkt->wrap == EP_WRAP_TUNNEL) {
+    ep_lookup(table, inner->family, inner->src_hi, inner->src_lo, &names->inner_src);
+    ep_lookup(table, inner->family, inner->dst_hi, inner->dst_lo, &names->inner_dst);
+  }
+  if (sa->present) ep_lookup(table, sa->family, sa->remote_hi, sa->remote_lo, &names->remote);
 }
 
 #endif /* EP_TABLE_H */

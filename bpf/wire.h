@@ -38,13 +38,13 @@ enum ep_family { EP_FAMILY_LIST(EP_X_) EP_FAMILY_COUNT };
 #define EP_ABI_VERSION 1
 
 /* Limits of the packet path. Each is an outcome or a refused configuration, never a surprise. */
-#define EP_MAX_VLAN_TAGS 2    /* tags in the bytes, after the one in the metadata */
-#define EP_MAX_EXT_HEADERS 8  /* IPv6 extension headers (and AH) before the L4 header */
-#define EP_MAX_PREFIX_LENS 16 /* distinct prefix lengths per family in one table */
-#define EP_MAX_PROBE 16       /* slots a look-up visits; the table builder guarantees it */
-#define EP_VLAN_SLOTS 256     /* (device, VID) pairs; power of two */
-#define EP_NULL_SPI_SLOTS 64  /* SPIs of AH and of null-encryption SAs; power of two */
-#define EP_FLOW_SLOTS 512     /* per CPU; power of two */
+#define EP_MAX_VLAN_TAGS 2   /* tags in the bytes, after the one in the metadata */
+#define EP_MAX_EXT_HEADERS 8 /* IPv6 extension headers (and AH) before the L4 header */
+#define EP_MAX_PREFIX_LENS 8 /* distinct prefix lengths per family in one table */
+#define EP_MAX_PROBE 16      /* slots a look-up visits; the table builder guarantees it */
+#define EP_VLAN_SLOTS 256    /* (device, VID) pairs; power of two */
+#define EP_NULL_SPI_SLOTS 64 /* SPIs of AH and of null-encryption SAs; power of two */
+#define EP_FLOW_SLOTS 512    /* per CPU; power of two */
 #define EP_NAME_LEN 64
 
 /* What an address is, as one slot of the table says. A longer prefix wins. */
@@ -60,29 +60,19 @@ enum ep_role {
 /* The peer is configured, not only learnt: evidence against another peer may rest on it. */
 #define EP_SLOT_CONFIGURED 1u
 
-/* One IPv4 prefix: addr in host order, masked to plen. An empty slot has role EP_ROLE_NONE. */
-struct ep_slot4 {
-  __u32 addr;
-  __u8 plen;
+/* One prefix: the key as packet.h says (struct ep_ip), masked to plen bits. An empty slot has role
+ * EP_ROLE_NONE. */
+struct ep_slot {
+  __u64 hi;
+  __u64 lo;
+  __u8 plen;    /* bits of the key: the IPv6 length, or 64 + the IPv4 length */
   __u8 role;    /* enum ep_role */
   __u16 flags;  /* EP_SLOT_* */
   __u32 peer;   /* index into ep_peer_stat; 0 = self or nobody */
   __u32 subnet; /* index into ep_net_stat; 0 = none */
-};
-EP_STATIC_ASSERT(sizeof(struct ep_slot4) == 16, "ep_slot4");
-
-/* One IPv6 prefix: the address as two 64-bit words in host order, masked to plen. */
-struct ep_slot6 {
-  __u64 hi;
-  __u64 lo;
-  __u8 plen;
-  __u8 role;
-  __u16 flags;
-  __u32 peer;
-  __u32 subnet;
   __u32 reserved;
 };
-EP_STATIC_ASSERT(sizeof(struct ep_slot6) == 32, "ep_slot6");
+EP_STATIC_ASSERT(sizeof(struct ep_slot) == 32, "ep_slot");
 
 /* What to do with a tagged frame of a wire device. */
 enum ep_vlan_action {
@@ -98,30 +88,30 @@ struct ep_vlan_slot {
 };
 EP_STATIC_ASSERT(sizeof(struct ep_vlan_slot) == 8, "ep_vlan_slot");
 
-/* Head of a peer table. The whole table is the single value of an inner array map and is swapped
- * as one: head, then ep_config.v4_slots ep_slot4, then ep_config.v6_slots ep_slot6. */
+/* A peer table is the single value of an inner array map and is swapped as one: this head, then
+ * ep_config.slots slots, then ep_config.slots / 2 displacements (__u16). An address of one prefix
+ * length can stand in exactly one slot (hash.h): user space chooses the displacements so that no
+ * two entries meet, and a look-up needs no probing. */
 struct ep_table_head {
-  __u32 v4_lens_count;
-  __u32 v6_lens_count;
+  __u32 lens_count[EP_FAMILY_COUNT];
   __u32 vlan_count;     /* 0: skip the VLAN look-up */
-  __u32 null_spi_count; /* 0: skip the null-SPI look-up */
+  __u32 null_spi_count; /* 0: skip the SPI look-up */
   __u32 generation;     /* grows with each swap */
-  __u32 entries4;       /* used slots, for espial_map_entries */
-  __u32 entries6;
-  __u32 seed;                       /* of the slot hashes */
-  __u8 v4_lens[EP_MAX_PREFIX_LENS]; /* distinct lengths, longest first */
-  __u8 v6_lens[EP_MAX_PREFIX_LENS];
+  __u32 entries;        /* used slots */
+  __u32 seed;           /* of all hashes */
+  __u32 reserved;
+  __u8 lens[EP_FAMILY_COUNT][EP_MAX_PREFIX_LENS]; /* distinct plen values, longest first */
   struct ep_vlan_slot vlans[EP_VLAN_SLOTS];
-  __u32 null_spis[EP_NULL_SPI_SLOTS]; /* open addressing by SPI, host order; 0 = empty */
+  __u32 null_spis[EP_NULL_SPI_SLOTS]; /* by SPI, host order; 0 = empty */
 };
 EP_STATIC_ASSERT(sizeof(struct ep_table_head) ==
-                     32 + 32 + 8 * EP_VLAN_SLOTS + 4 * EP_NULL_SPI_SLOTS,
+                     32 + 2 * EP_MAX_PREFIX_LENS + 8 * EP_VLAN_SLOTS + 4 * EP_NULL_SPI_SLOTS,
                  "ep_table_head");
 
-/* Read-only data of every program, frozen at load. Slot counts are powers of two. */
+/* Read-only data of every program, frozen at load. */
 struct ep_config {
-  __u32 v4_slots;
-  __u32 v6_slots;
+  __u32 slots; /* of a peer table, a power of two */
+  __u32 reserved0;
   __u32 max_peers;              /* ep_peer_stat has max_peers + 1 entries; 0 is "no peer" */
   __u32 max_subnets;            /* ep_net_stat has max_subnets + 1 entries; 0 is unused */
   __u32 flow_events_per_second; /* per CPU; 0: no events */

@@ -144,6 +144,10 @@ class CommandLine {
                    "wire: a tap or NIC port; host: a bridge or host device")
         ->check(CLI::IsMember({"wire", "host"}))
         ->capture_default_str();
+    app.add_option("--engine", a.classify.engine,
+                   "kernel: the BPF programs; host: their parser without privileges; auto: either")
+        ->check(CLI::IsMember({"auto", "kernel", "host"}))
+        ->capture_default_str();
     app.add_flag("--json", a.classify.json, "as JSON");
   }
 

@@ -26,6 +26,7 @@ struct ClassifyArguments {
   std::optional<Direction> direction;  // of every packet; nothing: as the topology tells
   bool captured_on_wire = false;       // else on a host device or bridge: no proof inbound
   std::optional<Config> config;        // nothing: classify without a topology
+  std::string engine = "auto";         // "kernel", "host"; auto: the kernel's if it starts
   bool json = false;
 };
 

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/pin_dir.h"
+
+#include <bpf/bpf.h>
+#include <fmt/format.h>
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+namespace espial {
+namespace {
+
+Error path_error(const std::string& path, std::string_view operation, int error) {
+  return Error{fmt::format("{}: {}: {}{}", path, operation, std::strerror(error),
+                           error == EPERM || error == EACCES ? " (needs root)" : "")};
+}
+
+Status make_dir(const std::string& path) {
+  if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
+    return path_error(path, "create folder", errno);
+  struct stat status {};
+  if (lstat(path.c_str(), &status) != 0) return path_error(path, "look", errno);
+  if (!S_ISDIR(status.st_mode)) return Error{path + ": is not a folder"};
+  if (status.st_uid != geteuid())
+    return Error{
+        fmt::format("{}: belongs to user {}, not to {}: not used (remove it, or run as its "
+                    "owner)",
+                    path, status.st_uid, geteuid())};
+  if ((status.st_mode & 0077) != 0 && chmod(path.c_str(), 0700) != 0)
+    return path_error(path, "restrict to its owner", errno);
+  return Ok{};
+}
+
+Status check_bpffs(const std::string& parent) {
+  struct statfs fs {};
+  if (statfs(parent.c_str(), &fs) != 0)
+    return Error{fmt::format("{}: {} (mount the BPF file system: mount -t bpf bpf /sys/fs/bpf)",
+                             parent, std::strerror(errno))};
+  if (static_cast<unsigned long>(fs.f_type) != BPF_FS_MAGIC)
+    return Error{fmt::format("{}: is not a BPF file system (mount -t bpf bpf {})", parent, parent)};
+  return Ok{};
+}
+
+}  // namespace
+
+Status prepare_pin_dir(const std::string& pin_dir) {
+  const auto parent = std::filesystem::path(pin_dir).parent_path().string();
+  EP_TRY(check_bpffs(parent));
+  EP_TRY(make_dir(pin_dir));
+  EP_TRY(make_dir(pin_dir + "/maps"));
+  return make_dir(pinned_links_dir(pin_dir));
+}
+
+std::string pinned_map_path(const std::string& pin_dir, std::string_view name) {
+  return fmt::format("{}/maps/{}", pin_dir, name);
+}
+
+std::string pinned_links_dir(const std::string& pin_dir) { return pin_dir + "/links"; }
+
+Status replace_pin(int fd, const std::string& path) {
+  // bpffs refuses to rename over an object: remove and pin. Only user space looks at this path.
+  if (unlink(path.c_str()) != 0 && errno != ENOENT)
+    return path_error(path, "remove old pin", errno);
+  if (bpf_obj_pin(fd, path.c_str()) != 0) return path_error(path, "pin", errno);
+  return Ok{};
+}
+
+std::vector<std::string> list_dir(const std::string& path) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(path, error))
+    names.push_back(entry.path().filename().string());
+  return names;
+}
+
+Status remove_pin_dir(const std::string& pin_dir) {
+  std::error_code error;
+  if (!std::filesystem::exists(pin_dir, error)) return Ok{};
+  EP_TRY(check_bpffs(std::filesystem::path(pin_dir).parent_path().string()));
+  for (const auto* part : {"/maps", "/links"}) {
+    for (const auto& name : list_dir(pin_dir + part)) {
+      const auto path = pin_dir + part + "/" + name;
+      if (unlink(path.c_str()) != 0) return path_error(path, "remove pin", errno);
+    }
+    if (rmdir((pin_dir + part).c_str()) != 0 && errno != ENOENT)
+      return path_error(pin_dir + part, "remove folder", errno);
+  }
+  if (rmdir(pin_dir.c_str()) != 0) return path_error(pin_dir, "remove folder", errno);
+  return Ok{};
+}
+
+}  // namespace espial

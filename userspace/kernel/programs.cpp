@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/programs.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "espial.skel.h"
+#include "kernel/libbpf_log.h"
+#include "kernel/pin_dir.h"
+
+namespace espial {
+namespace {
+
+constexpr std::array<std::string_view, kMapCount> kMapNames{
+    "ep_tables",  "ep_peer_stat", "ep_net_stat",  "ep_node_stat", "ep_flows",
+    "ep_limiter", "ep_events",    "ep_peer_meta", "ep_net_meta"};
+
+bpf_map* map_of(const espial_bpf& skeleton, MapId id) {
+  return bpf_object__find_map_by_name(skeleton.obj, map_name(id).data());
+}
+
+// Is the pinned map what this build and configuration would create?
+bool same_shape(int fd, bpf_map* map) {
+  bpf_map_info info{};
+  __u32 size = sizeof(info);
+  if (bpf_obj_get_info_by_fd(fd, &info, &size) != 0) return false;
+  return info.type == bpf_map__type(map) && info.key_size == bpf_map__key_size(map) &&
+         info.value_size == bpf_map__value_size(map) &&
+         info.max_entries == bpf_map__max_entries(map);
+}
+
+// Adopts every pinned map, or none: counters and the identities they belong to stay together.
+bool adopt_maps(const espial_bpf& skeleton, const std::string& pin_dir) {
+  std::array<UniqueFd, kMapCount> fds;
+  for (std::size_t i = 0; i < kMapCount; ++i) {
+    const auto id = static_cast<MapId>(i);
+    if (id == MapId::kTables) continue;  // rebuilt at once; its size may have changed
+    fds[i] = UniqueFd(bpf_obj_get(pinned_map_path(pin_dir, map_name(id)).c_str()));
+    if (!fds[i].valid() || !same_shape(fds[i].get(), map_of(skeleton, id))) return false;
+  }
+  for (std::size_t i = 0; i < kMapCount; ++i) {
+    if (fds[i].valid() && bpf_map__reuse_fd(map_of(skeleton, static_cast<MapId>(i)), fds[i].get()))
+      return false;
+  }
+  return true;
+}
+
+Status pin_maps(const espial_bpf& skeleton, const std::string& pin_dir, bool adopted) {
+  for (std::size_t i = 0; i < kMapCount; ++i) {
+    const auto id = static_cast<MapId>(i);
+    if (adopted && id != MapId::kTables) continue;
+    EP_TRY(replace_pin(bpf_map__fd(map_of(skeleton, id)), pinned_map_path(pin_dir, map_name(id))));
+  }
+  return Ok{};
+}
+
+UniqueFd create_table_map(const TableCapacity& capacity) {
+  LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_RDONLY_PROG);
+  return UniqueFd(bpf_map_create(BPF_MAP_TYPE_ARRAY, "ep_table", sizeof(__u32),
+                                 static_cast<__u32>(capacity.bytes()), 1, &options));
+}
+
+Error load_error(int error, std::string_view operation) {
+  const bool permission = error == EPERM;  // EACCES is the verifier's word for a bad access
+  std::string message = fmt::format("BPF programs: {}: {}", operation, std::strerror(error));
+  if (permission) message += " (needs root, or CAP_BPF and CAP_NET_ADMIN)";
+  const auto log = libbpf_log_tail();
+  if (!log.empty() && !permission) message += "; " + log;
+  return Error{std::move(message)};
+}
+
+void configure(espial_bpf& skeleton, const ProgramLimits& limits, const TableCapacity& capacity,
+               bool xfrm_state) {
+  // The skeleton maps the read-only section writable until load; const volatile is for the
+  // programs.
+  auto& config = const_cast<ep_config&>(const_cast<const ep_config&>(skeleton.rodata->ep_config));
+  config.slots = capacity.slots;
+  config.max_peers = limits.max_peers;
+  config.max_subnets = limits.max_subnets;
+  config.flow_events_per_second = limits.flow_events_per_second;
+  config.have_xfrm = xfrm_state;
+  config.report = limits.report;
+  bpf_map__set_max_entries(skeleton.maps.ep_peer_stat, limits.max_peers + 1);
+  bpf_map__set_max_entries(skeleton.maps.ep_peer_meta, limits.max_peers + 1);
+  bpf_map__set_max_entries(skeleton.maps.ep_net_stat, limits.max_subnets + 1);
+  bpf_map__set_max_entries(skeleton.maps.ep_net_meta, limits.max_subnets + 1);
+}
+
+}  // namespace
+
+std::string_view map_name(MapId id) { return kMapNames[static_cast<std::size_t>(id)]; }
+
+void Programs::Destroy::operator()(espial_bpf* skeleton) const { espial_bpf__destroy(skeleton); }
+Programs::Programs(Programs&&) noexcept = default;
+Programs& Programs::operator=(Programs&&) noexcept = default;
+Programs::~Programs() = default;
+
+Result<Programs> Programs::load(const std::string& pin_dir, const ProgramLimits& limits) {
+  capture_libbpf_log();
+  Programs programs;
+  programs.limits_ = limits;
+  programs.capacity_ = TableCapacity::for_peers(limits.max_peers);
+  programs.xfrm_state_ =
+      libbpf_probe_bpf_helper(BPF_PROG_TYPE_SCHED_CLS, BPF_FUNC_skb_get_xfrm_state, nullptr) == 1;
+  programs.skeleton_.reset(espial_bpf__open());
+  if (!programs.skeleton_) return load_error(errno, "open");
+  auto& skeleton = *programs.skeleton_;
+  configure(skeleton, limits, programs.capacity_, programs.xfrm_state_);
+
+  const auto inner = create_table_map(programs.capacity_);
+  if (!inner.valid()) return load_error(errno, "create peer table");
+  if (bpf_map__set_inner_map_fd(skeleton.maps.ep_tables, inner.get()) != 0)
+    return load_error(errno, "describe peer table");
+  if (!pin_dir.empty()) {
+    EP_TRY(prepare_pin_dir(pin_dir));
+    programs.adopted_ = adopt_maps(skeleton, pin_dir);
+  }
+  if (const int error = espial_bpf__load(&skeleton); error != 0) return load_error(-error, "load");
+  if (!pin_dir.empty()) EP_TRY(pin_maps(skeleton, pin_dir, programs.adopted_));
+  return programs;
+}
+
+int Programs::program_fd(Direction direction, DeviceRole role, bool ethernet) const {
+  const auto& programs = skeleton_->progs;
+  const bpf_program* program = nullptr;
+  if (direction == Direction::TRANSMIT) {
+    program = ethernet ? programs.ep_tx : programs.ep_tx_l3;
+  } else {
+    switch (role) {
+      case DeviceRole::kWire:
+        program = ethernet ? programs.ep_rx_wire : programs.ep_rx_wire_l3;
+        break;
+      case DeviceRole::kReentry:
+        program = ethernet ? programs.ep_rx_re : programs.ep_rx_re_l3;
+        break;
+      case DeviceRole::kWireAndReentry:
+        program = ethernet ? programs.ep_rx_both : programs.ep_rx_both_l3;
+        break;
+    }
+  }
+  return bpf_program__fd(program);
+}
+
+int Programs::map_fd(MapId id) const { return bpf_map__fd(map_of(*skeleton_, id)); }
+
+Status Programs::set_table(const TableSpec& spec) {
+  EP_ASSIGN(block, build_table(spec, capacity_));
+  const auto inner = create_table_map(capacity_);
+  if (!inner.valid()) return load_error(errno, "create peer table");
+  const __u32 zero = 0;
+  if (bpf_map_update_elem(inner.get(), &zero, block.data(), BPF_ANY) != 0)
+    return load_error(errno, "fill peer table");
+  const int fd = inner.get();
+  if (bpf_map_update_elem(map_fd(MapId::kTables), &zero, &fd, BPF_ANY) != 0)
+    return load_error(errno, "swap peer table");
+  return Ok{};
+}
+
+Result<UniqueFd> open_pinned_map(const std::string& pin_dir, MapId id) {
+  const auto path = pinned_map_path(pin_dir, map_name(id));
+  UniqueFd fd(bpf_obj_get(path.c_str()));
+  if (!fd.valid()) {
+    const char* hint = errno == ENOENT                     ? " (is espial running, or was it ever?)"
+                       : errno == EPERM || errno == EACCES ? " (needs root)"
+                                                           : "";
+    return Error{fmt::format("{}: open: {}{}", path, std::strerror(errno), hint)};
+  }
+  return fd;
+}
+
+}  // namespace espial

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// Programs: the loaded BPF object. Loading is the one privileged moment; afterwards its program and
+// map descriptors serve without CAP_BPF.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "kernel/table.h"
+#include "model/snapshot.h"
+
+struct espial_bpf;
+
+namespace espial {
+
+// What decides the layout of the maps; pinned maps of another shape are not adopted.
+struct ProgramLimits {
+  std::uint32_t max_peers = 1024;
+  std::uint32_t max_subnets = 4096;
+  std::uint32_t flow_events_per_second = 100;
+  bool report = false;  // test runs: verdicts are written to skb->cb
+};
+
+// One map of the object; the order of kMapNames.
+enum class MapId : std::uint8_t {
+  kTables,
+  kPeerStat,
+  kNetStat,
+  kNodeStat,
+  kFlows,
+  kLimiter,
+  kEvents,
+  kPeerMeta,
+  kNetMeta,
+};
+inline constexpr std::size_t kMapCount = 9;
+std::string_view map_name(MapId id);
+
+class Programs {
+ public:
+  // Loads the programs into the kernel. pin_dir: maps pinned there are adopted, missing ones are
+  // pinned; empty = nothing is pinned. Error: exit 3, with the last verifier lines.
+  static Result<Programs> load(const std::string& pin_dir, const ProgramLimits& limits);
+
+  Programs(Programs&&) noexcept;
+  Programs& operator=(Programs&&) noexcept;
+  ~Programs();
+
+  // The program for a device seen in one direction. ethernet: frames start with a link header.
+  [[nodiscard]] int program_fd(Direction direction, DeviceRole role, bool ethernet) const;
+  [[nodiscard]] int map_fd(MapId id) const;
+  [[nodiscard]] const ProgramLimits& limits() const { return limits_; }
+  [[nodiscard]] const TableCapacity& capacity() const { return capacity_; }
+  [[nodiscard]] bool adopted() const { return adopted_; }  // counters of an earlier run go on
+  [[nodiscard]] bool xfrm_state() const {
+    return xfrm_state_;
+  }  // kernel can tell decrypted packets
+
+  // Replaces the peer table as a whole; the programs see the old or the new one.
+  Status set_table(const TableSpec& spec);
+
+ private:
+  Programs() = default;
+
+  struct Destroy {
+    void operator()(espial_bpf* skeleton) const;
+  };
+  std::unique_ptr<espial_bpf, Destroy> skeleton_;
+  ProgramLimits limits_;
+  TableCapacity capacity_;
+  bool adopted_ = false;
+  bool xfrm_state_ = false;
+};
+
+// The pinned map, for reading without loading anything. Error when it is not there.
+Result<UniqueFd> open_pinned_map(const std::string& pin_dir, MapId id);
+
+}  // namespace espial

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// The peer table as one block of memory, laid out by bpf/wire.h and probed by the programs.
+//
+// Pure: building reads no map. A block is complete or refused, never partly filled.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/ip.h"
+#include "base/result.h"
+#include "wire.h"
+
+namespace espial {
+
+// Slots: a power of two, fixed while programs are loaded.
+struct TableCapacity {
+  std::uint32_t slots = 0;
+
+  // Room for four prefixes per peer (an underlay and a subnet of each family) and as much again.
+  static TableCapacity for_peers(std::uint32_t max_peers);
+  [[nodiscard]] std::size_t bytes() const;
+};
+
+struct TableEntry {
+  Prefix prefix;
+  ep_role role = EP_ROLE_NONE;
+  std::uint32_t peer = 0;    // index of ep_peer_stat; 0 for self and networks
+  std::uint32_t subnet = 0;  // index of ep_net_stat; 0 = none
+  bool configured = false;   // EP_SLOT_CONFIGURED
+};
+
+struct TableVlan {
+  int ifindex = 0;
+  std::uint16_t vid = 0;
+  ep_vlan_action action = EP_VLAN_OTHER;
+};
+
+struct TableSpec {
+  std::vector<TableEntry> entries;  // the first of two equal prefixes wins
+  std::vector<TableVlan> vlans;
+  std::vector<std::uint32_t> integrity_spis;  // host order: AH and null-encryption SAs
+  std::uint32_t generation = 0;
+};
+
+// The block of `capacity.bytes()` bytes. Errors: more than five sixths of the slots in use, more
+// than EP_MAX_PREFIX_LENS prefix lengths in a family, too many VLANs or SPIs.
+Result<std::vector<std::byte>> build_table(const TableSpec& spec, const TableCapacity& capacity);
+
+}  // namespace espial

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/test_run.h"
+
+#include <bpf/bpf.h>
+#include <fmt/format.h>
+#include <linux/bpf.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+namespace espial {
+namespace {
+
+struct Run {
+  __sk_buff context{};
+  std::uint32_t nanoseconds = 0;
+};
+
+Result<Run> run_program(int program_fd, const TestFrame& frame, std::uint32_t repeat) {
+  __sk_buff in{};
+  in.gso_size = frame.gso_size;
+  in.gso_segs = frame.gso_segs;
+  Run run;
+  LIBBPF_OPTS(bpf_test_run_opts, options);
+  options.data_in = frame.bytes.data();
+  options.data_size_in = static_cast<__u32>(frame.bytes.size());
+  options.ctx_in = &in;
+  options.ctx_size_in = sizeof(in);
+  options.ctx_out = &run.context;
+  options.ctx_size_out = sizeof(run.context);
+  options.repeat = static_cast<int>(repeat);
+  if (bpf_prog_test_run_opts(program_fd, &options) != 0)
+    return Error{
+        fmt::format("test run of a {}-byte frame: {}", frame.bytes.size(), std::strerror(errno))};
+  run.nanoseconds = options.duration;
+  return run;
+}
+
+}  // namespace
+
+Result<TestRun> TestRun::open(const TableSpec& table, std::uint32_t max_peers, Verdicts verdicts) {
+  ProgramLimits limits;
+  limits.max_peers = max_peers;
+  limits.max_subnets = max_peers * 4;
+  limits.flow_events_per_second = 0;
+  limits.report = verdicts == Verdicts::kYes;
+  EP_ASSIGN(programs, Programs::load("", limits));
+  EP_TRY(programs.set_table(table));
+  return TestRun(std::move(programs));
+}
+
+Result<TestVerdict> TestRun::run(const TestFrame& frame) const {
+  const int fd = programs_.program_fd(frame.direction, frame.role, frame.ethernet);
+  EP_ASSIGN(done, run_program(fd, frame, 1));
+  const auto& cb = done.context.cb;
+  if ((cb[EP_REPORT_FLAGS] & EP_REPORT_SEEN) == 0 || cb[EP_REPORT_CLASS] >= EP_CLASS_COUNT ||
+      cb[EP_REPORT_OUTCOME] >= EP_OUTCOME_COUNT)
+    return Error{"test run: the program left no verdict"};
+  return TestVerdict{static_cast<Class>(cb[EP_REPORT_CLASS]),
+                     static_cast<Outcome>(cb[EP_REPORT_OUTCOME]), cb[EP_REPORT_PEER],
+                     (cb[EP_REPORT_FLAGS] & EP_REPORT_SKIPPED) != 0};
+}
+
+Result<std::uint32_t> TestRun::time(const TestFrame& frame, std::uint32_t repeat) const {
+  const int fd = programs_.program_fd(frame.direction, frame.role, frame.ethernet);
+  EP_ASSIGN(done, run_program(fd, frame, repeat));
+  return done.nanoseconds;
+}
+
+}  // namespace espial

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// TestRun: the very programs of the data plane, run on a frame by BPF_PROG_TEST_RUN. Own maps,
+// nothing is attached or pinned.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "base/result.h"
+#include "kernel/programs.h"
+
+namespace espial {
+
+// What one program said of one frame.
+struct TestVerdict {
+  Class klass = Class::OTHER;
+  Outcome outcome = Outcome::OK;
+  std::uint32_t peer = 0;
+  bool skipped = false;  // this role does not count it
+};
+
+struct TestFrame {
+  std::span<const std::uint8_t> bytes;  // at least 14
+  Direction direction = Direction::RECEIVE;
+  bool ethernet = true;  // false: bytes start with IP
+  DeviceRole role = DeviceRole::kWireAndReentry;
+  std::uint32_t gso_size = 0;
+  std::uint32_t gso_segs = 0;
+};
+
+class TestRun {
+ public:
+  // With verdicts, run() works and the shortest path is left out, so that every frame is judged by
+  // the general one; without, the programs are those of the data plane and the counters tell.
+  enum class Verdicts : std::uint8_t { kYes, kNo };
+  static Result<TestRun> open(const TableSpec& table, std::uint32_t max_peers,
+                              Verdicts verdicts = Verdicts::kYes);
+
+  // The kernel takes frames of 14 to about 3,500 bytes; others are an error.
+  Result<TestVerdict> run(const TestFrame& frame) const;
+  // Nanoseconds per run, averaged by the kernel over `repeat` runs.
+  Result<std::uint32_t> time(const TestFrame& frame, std::uint32_t repeat) const;
+
+  [[nodiscard]] const Programs& programs() const { return programs_; }
+
+ private:
+  explicit TestRun(Programs programs) : programs_(std::move(programs)) {}
+  Programs programs_;
+};
+
+}  // namespace espial

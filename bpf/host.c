@@ -7,11 +7,15 @@
 struct ep_capture {
   const unsigned char* bytes;
   __u32 captured;
+  __u8* starved;
 };
 
 static inline long ep_load_bytes(const void* context, __u32 at, void* to, __u32 size) {
   const struct ep_capture* capture = context;
-  if (at > capture->captured || size > capture->captured - at) return -1;
+  if (at > capture->captured || size > capture->captured - at) {
+    *capture->starved = 1;
+    return -1;
+  }
   memcpy(to, capture->bytes + at, size);
   return 0;
 }
@@ -21,7 +25,7 @@ static inline long ep_load_bytes(const void* context, __u32 at, void* to, __u32 
 struct ep_verdict ep_host_judge(const struct ep_table* table, const void* frame, __u32 captured,
                                 __u32 length, __u32 how, __u16 vid, __u32 ifindex,
                                 struct ep_packet* pkt) {
-  struct ep_capture capture = {.bytes = frame, .captured = captured};
+  struct ep_capture capture = {.bytes = frame, .captured = captured, .starved = &pkt->starved};
   memset(pkt, 0, sizeof(*pkt));
   pkt->left = length;
   pkt->vid = vid;

@@ -40,7 +40,7 @@ static __always_inline int ep_is_one_node(const struct ep_names* names) {
 
 /* Class of the packet inside a tunnel between the underlays of a pair. */
 static __always_inline __u32 ep_judge_tunnel(struct ep_packet* pkt, const struct ep_names* names,
-                                             __u32 transmit, __u32* subnet) {
+                                             __u32 transmit, __u32 peer, __u32* subnet) {
   const struct ep_ip* inner = &pkt->inner;
   const __u32 src = names->inner_src.role, dst = names->inner_dst.role;
   const int chain_known =
@@ -48,7 +48,9 @@ static __always_inline __u32 ep_judge_tunnel(struct ep_packet* pkt, const struct
   if (inner->proto == EP_PROTO_ESP && chain_known) return EP_CLASS_ESP;
   if (ep_role_is_backend(src) || ep_role_is_backend(dst) || src == EP_ROLE_NETWORK ||
       dst == EP_ROLE_NETWORK) {
-    *subnet = transmit ? names->inner_dst.subnet : names->inner_src.subnet;
+    const struct ep_who* theirs = transmit ? &names->inner_dst : &names->inner_src;
+    /* A network's counter belongs to one peer: another's pod inside must not move it. */
+    if (theirs->peer == peer) *subnet = theirs->subnet;
     return EP_CLASS_CLEARTEXT_TUNNEL;
   }
   if (inner->outcome == EP_OUTCOME_NESTED || inner->outcome == EP_OUTCOME_EXT_CHAIN) {
@@ -77,7 +79,7 @@ static __always_inline __u32 ep_judge_wrap(struct ep_packet* pkt, const struct e
     case EP_WRAP_TUNNEL_FRAGMENT:
       return peer ? EP_CLASS_CLEARTEXT_TUNNEL : EP_CLASS_OTHER;
     case EP_WRAP_TUNNEL:
-      return peer ? ep_judge_tunnel(pkt, names, transmit, subnet) : EP_CLASS_OTHER;
+      return peer ? ep_judge_tunnel(pkt, names, transmit, peer, subnet) : EP_CLASS_OTHER;
     case EP_WRAP_BROKEN:
       /* A tunnel header matters between a pair only. */
       if (!peer && pkt->outcome == EP_OUTCOME_SHORT_TUNNEL) return EP_CLASS_OTHER;
@@ -93,11 +95,10 @@ static __always_inline __u32 ep_judge_no_ip(const struct ep_packet* pkt) {
   return pkt->arp || pkt->group_mac ? EP_CLASS_FLOODED : EP_CLASS_OTHER;
 }
 
-/* Protocol 50 and 51 speak for themselves, whoever the ends are. */
-static __always_inline __u32 ep_judge_ipsec(const struct ep_packet* pkt,
-                                            const struct ep_names* names) {
+/* Protocol 50 speaks for itself, whoever the ends are. */
+static __always_inline __u32 ep_judge_esp(const struct ep_packet* pkt,
+                                          const struct ep_names* names) {
   if (pkt->wrap == EP_WRAP_BROKEN_ESP) return EP_CLASS_MALFORMED;
-  if (pkt->wrap == EP_WRAP_AH) return EP_CLASS_AH;
   return names->null_spi ? EP_CLASS_ESP_NULL : EP_CLASS_ESP;
 }
 
@@ -106,7 +107,7 @@ static __always_inline __u32 ep_judge_ipsec(const struct ep_packet* pkt,
 static __always_inline void ep_attribute(const struct ep_names* names, struct ep_verdict* v) {
   v->flags |= EP_VERDICT_DECRYPTED;
   /* Integrity only: the wire counted it as ah or esp_null, it must not look confidential. */
-  if (names->null_sa) v->flags |= EP_VERDICT_SKIP;
+  if (names->null_spi) v->flags |= EP_VERDICT_SKIP;
   if (names->remote.role != EP_ROLE_PEER_UNDERLAY) {
     v->flags |= EP_VERDICT_UNATTRIBUTED;
     return;
@@ -147,15 +148,17 @@ static __always_inline void ep_judge_ends(struct ep_packet* pkt, const struct ep
 
   if (ep_is_multicast(&pkt->ip)) {
     v->class_ = EP_CLASS_FLOODED;
-  } else if (pkt->wrap == EP_WRAP_ESP || pkt->wrap == EP_WRAP_AH ||
-             pkt->wrap == EP_WRAP_BROKEN_ESP) {
-    v->class_ = ep_judge_ipsec(pkt, names);
+  } else if (pkt->wrap == EP_WRAP_ESP || pkt->wrap == EP_WRAP_BROKEN_ESP) {
+    v->class_ = ep_judge_esp(pkt, names);
     v->peer = peer;
   } else if (ep_is_link_control(pkt) || ep_is_one_node(names) ||
              (pkt->group_mac && dst == EP_ROLE_NETWORK)) {
     v->class_ = EP_CLASS_FLOODED;
   } else if (src == EP_ROLE_NETWORK || dst == EP_ROLE_NETWORK) {
     v->class_ = EP_CLASS_UNKNOWN_NODE;
+  } else if (pkt->wrap == EP_WRAP_AH) {
+    v->class_ = EP_CLASS_AH;
+    v->peer = peer;
   } else if (peer && (src_backend || dst_backend)) {
     v->class_ = src_backend && dst_backend ? EP_CLASS_CLEARTEXT : EP_CLASS_CLEARTEXT_HOST;
     v->peer = peer;

@@ -30,7 +30,11 @@ struct TestFrame {
 
 class TestRun {
  public:
-  static Result<TestRun> open(const TableSpec& table, std::uint32_t max_peers);
+  // With verdicts, run() works and the shortest path is left out, so that every frame is judged by
+  // the general one; without, the programs are those of the data plane and the counters tell.
+  enum class Verdicts : std::uint8_t { kYes, kNo };
+  static Result<TestRun> open(const TableSpec& table, std::uint32_t max_peers,
+                              Verdicts verdicts = Verdicts::kYes);
 
   // The kernel takes frames of 14 to about 3,500 bytes; others are an error.
   Result<TestVerdict> run(const TestFrame& frame) const;

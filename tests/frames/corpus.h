@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// The corpus: named frames over one fixed topology, each with the verdict it must get.
+// The same table runs through the oracle, the host-compiled parser and the kernel.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "frames/frame.h"
+#include "frames/oracle.h"
+#include "model/words.h"
+
+namespace espial::frames {
+
+// VIDs and SPIs that the fixed world knows.
+inline constexpr std::uint16_t kOurVid = 100;
+inline constexpr std::uint16_t kClaimedVid = 200;
+inline constexpr std::uint32_t kNullSpi = 0xbad0;
+
+// Self 10.45.0.11 with 10.101.1.0/24, node2 (peer 1) .12 with 10.101.2.0/24 (subnet 1), node3
+// (peer 2) .13 with 10.101.3.0/24 (subnet 3), network 10.101.0.0/16; the same in fd00:45::/64 and
+// fd00:101::/32 (subnets 2 and 4).
+const World& corpus_world();
+
+// The addresses of one family in that world.
+struct Side {
+  const char* tag;  // "v4", "v6": how names of cases start
+  bool v6;
+  const char *self, *self_pod, *self_pod2;
+  const char *node2, *pod2, *pod2b;
+  const char *node3, *pod3;
+  const char* stranger;  // in a backend network, of no known node
+  const char* outside;   // of nobody
+  const char* group;     // multicast
+  std::uint32_t subnet2, subnet3;
+};
+extern const Side kSide4;
+extern const Side kSide6;
+// An IP header of the side's family.
+Frame ip(const Side& side, const char* src, const char* dst);
+
+struct FrameCase {
+  std::string name;
+  Frame frame;
+  OracleVerdict expected;
+  Direction direction = Direction::RECEIVE;
+  std::optional<std::uint16_t> metadata_tci{};
+};
+
+// Builds the table; every helper takes the verdict's parts in the order of a sentence.
+class CorpusBuilder {
+ public:
+  void receive(std::string name, Frame frame, OracleVerdict expected);
+  void transmit(std::string name, Frame frame, OracleVerdict expected);
+  void tagged(std::string name, std::uint16_t tci, Frame frame, OracleVerdict expected);
+  std::vector<FrameCase> cases;
+};
+// Octets to loop over in a table.
+using Numbers = std::initializer_list<std::uint8_t>;
+
+// Verdicts, short: family as the side's, no peer unless given.
+OracleVerdict v4(Class klass, std::uint32_t peer = 0, Outcome outcome = Outcome::OK,
+                 std::uint32_t subnet = 0);
+OracleVerdict v6(Class klass, std::uint32_t peer = 0, Outcome outcome = Outcome::OK,
+                 std::uint32_t subnet = 0);
+OracleVerdict on(const Side& side, Class klass, std::uint32_t peer = 0,
+                 Outcome outcome = Outcome::OK, std::uint32_t subnet = 0);
+
+void add_link_cases(CorpusBuilder& c);    // corpus_link.cpp: VLAN, ARP, MPLS, raw
+void add_header_cases(CorpusBuilder& c);  // corpus_headers.cpp: IPv4, IPv6, extension headers
+void add_ends_cases(CorpusBuilder& c);    // corpus_ends.cpp: who talks to whom
+void add_ipsec_cases(CorpusBuilder& c);   // corpus_ipsec.cpp: ESP, AH, IKE, UDP 4500
+void add_tunnel_cases(CorpusBuilder& c);  // corpus_tunnels.cpp: ipip, sit, gre, vxlan
+
+// The whole table, built once.
+const std::vector<FrameCase>& corpus();
+
+}  // namespace espial::frames

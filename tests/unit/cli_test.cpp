@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line as a user meets it: arguments in; output, error lines and exit status out.
+#include "cli/cli.h"
+
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+#include <thread>
+
+#include "cli/control_client.h"
+#include "cli/watch_screen.h"
+#include "config/config_file.h"
+#include "daemon/control_server.h"
+#include "golden.h"
+
+namespace espial {
+namespace {
+
+using nlohmann::json;
+
+struct Outcome {
+  int status = -1;
+  std::string out;
+  std::string err;
+};
+
+class CliTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
+    folder_ =
+        std::filesystem::path(::testing::TempDir()) / (std::string("espial_cli_") + test->name());
+    std::filesystem::remove_all(folder_);
+    std::filesystem::create_directories(folder_);
+    config_ = (folder_ / "espial.yaml").string();
+    std::ofstream(config_) << "node: node1\nstate_dir: " << folder_.string() << "\n";
+    services_.version = "1.2.3";
+  }
+  void TearDown() override {
+    stop_ = true;
+    if (thread_.joinable()) thread_.join();
+    std::filesystem::remove_all(folder_);
+  }
+
+  // A daemon that answers requests with handler, until the test ends.
+  void start_daemon(const ControlHandler& handler) {
+    auto server = ControlServer::open(control_socket_path(folder_.string()), handler);
+    ASSERT_TRUE(server.ok()) << server.error().message;
+    thread_ = std::thread([this, owned = std::move(server).value()]() mutable {
+      while (!stop_) {
+        pollfd entry{owned.descriptor(), POLLIN, 0};
+        if (::poll(&entry, 1, 10) > 0) owned.serve();
+      }
+    });
+  }
+
+  Outcome run(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "espial");
+    std::vector<const char*> argv;
+    for (const auto& argument : arguments) argv.push_back(argument.c_str());
+    std::ostringstream out;
+    std::ostringstream err;
+    Console console{out, err, {}, false, 0, next_frame_};
+    const int status = cli_main(static_cast<int>(argv.size()), argv.data(), services_, console);
+    return {status, out.str(), err.str()};
+  }
+  Outcome run_configured(std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(), {"--config", config_});
+    return run(std::move(arguments));
+  }
+
+  std::filesystem::path folder_;
+  std::string config_;
+  Services services_;
+  std::function<bool()> next_frame_;
+  std::thread thread_;
+  std::atomic<bool> stop_ = false;
+};
+
+json encrypted_status() {
+  return {{"schema_version", 1},
+          {"node", "node1"},
+          {"daemon", {{"running", false}}},
+          {"peers", {{{"name", "node2"}, {"state", "configured"}, {"verdict", "encrypted"}}}}};
+}
+
+long lines(const std::string& text) { return std::count(text.begin(), text.end(), '\n'); }
+
+TEST_F(CliTest, HelpAndVersionAreGood) {
+  for (const auto& arguments : std::vector<std::vector<std::string>>{
+           {"--help"}, {"status", "--help"}, {"config", "check", "--help"}}) {
+    const auto outcome = run(arguments);
+    EXPECT_EQ(outcome.status, 0);
+    EXPECT_NE(outcome.out.find("Usage: espial"), std::string::npos) << outcome.out;
+    EXPECT_EQ(outcome.err, "");
+  }
+  EXPECT_EQ(run({"--version"}).out, "espial 1.2.3\n");
+}
+
+TEST_F(CliTest, UsageErrorsAreTwoAndOneLine) {
+  services_.forget = [](const Config&, const std::string&) -> Result<std::string> {
+    return std::string();
+  };
+  for (const auto& arguments : std::vector<std::vector<std::string>>{{},
+                                                                     {"nonsense"},
+                                                                     {"status", "extra"},
+                                                                     {"status", "--nonsense"},
+                                                                     {"flows", "--class", "x"},
+                                                                     {"flows", "--class"},
+                                                                     {"config"},
+                                                                     {"config", "forget"},
+                                                                     {"run"},
+                                                                     {"\x1b[31m\n"}}) {
+    const auto outcome = run(arguments);
+    EXPECT_EQ(outcome.status, 2) << outcome.err;
+    EXPECT_EQ(lines(outcome.err), 1) << outcome.err;
+    EXPECT_EQ(outcome.err.find('\x1b'), std::string::npos);
+    EXPECT_EQ(outcome.out, "");
+  }
+  EXPECT_EQ(run({"nonsense"}).err, "espial: \"nonsense\" is not a command (see espial --help)\n");
+}
+
+TEST_F(CliTest, ConfigCheckReportsEveryProblemOnItsLine) {
+  EXPECT_EQ(run({"config", "check", config_}).out, config_ + ": valid, 0 peers\n");
+  std::ofstream(config_) << "max_peers: 0\npeer: []\n";
+  const auto outcome = run({"config", "check", config_});
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_EQ(outcome.err,
+            "espial: " + config_ + ":1: max_peers: \"0\" is not a whole number from 1 to 16384\n" +
+                "espial: " + config_ + ":2: peer: unknown key (did you mean \"peers\"?)\n");
+  EXPECT_EQ(run_configured({"config", "check"}).status, 2);
+  EXPECT_EQ(run_configured({"status"}).status, 2);
+  EXPECT_EQ(run({"config", "check", "/nonexistent"}).err,
+            "espial: /nonexistent: open the configuration: No such file or directory\n");
+}
+
+// Every key is in the example, and the example is right: with one "#" taken from each line, what
+// is left is valid.
+TEST_F(CliTest, PackagedExampleIsValid) {
+  std::ifstream file(std::string(ESPIAL_SOURCE_DIR) + "/userspace/espial.yaml.example");
+  std::string stripped;
+  for (std::string line; std::getline(file, line);)
+    stripped += (line.rfind('#', 0) == 0 ? line.substr(1) : line) + "\n";
+  std::ofstream(config_) << stripped;
+  const auto outcome = run({"config", "check", config_});
+  EXPECT_EQ(outcome.status, 0) << outcome.err << stripped;
+  for (const char* key : {"node:",     "instance:",
+                          "pin_dir:",  "state_dir:",
+                          "listen:",   "listen_anywhere:",
+                          "discover:", "max_peers:",
+                          "metrics:",  "flow_events_per_second:",
+                          "networks:", "self:",
+                          "peers:",    "devices:",
+                          "subnets:",  "underlay:",
+                          "backend:",  "mode:",
+                          "include:",  "exclude:"})
+    EXPECT_NE(stripped.find(key), std::string::npos) << key;
+  const auto as_packaged =
+      run({"config", "check", std::string(ESPIAL_SOURCE_DIR) + "/userspace/espial.yaml.example"});
+  EXPECT_EQ(as_packaged.status, 0) << as_packaged.err;
+}
+
+TEST_F(CliTest, StatusComesFromTheDaemon) {
+  std::string request;
+  start_daemon([&](std::string_view line) {
+    request = line;
+    return testing::read_golden("status_sample.json");
+  });
+  services_.offline_status = [](const Config&) -> Result<json> { return Error{"not asked"}; };
+  const auto outcome = run_configured({"status"});
+  EXPECT_EQ(request, "status");
+  EXPECT_EQ(outcome.out, testing::read_golden("status.txt"));
+  EXPECT_EQ(outcome.status, 1) << "an alarm fires";
+  EXPECT_EQ(json::parse(run_configured({"status", "--json"}).out),
+            json::parse(testing::read_golden("status_sample.json")));
+}
+
+TEST_F(CliTest, StatusWithoutADaemonReadsThePins) {
+  services_.offline_status = [](const Config& config) -> Result<json> {
+    EXPECT_EQ(config.node, "node1");
+    return encrypted_status();
+  };
+  const auto outcome = run_configured({"status"});
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_NE(outcome.out.find("no daemon is running"), std::string::npos);
+  EXPECT_EQ(outcome.err, "");
+
+  services_.offline_status = [](const Config&) -> Result<json> {
+    return Error{"/sys/fs/bpf/espial: open: No such file or directory (start the daemon)"};
+  };
+  const auto failed = run_configured({"status"});
+  EXPECT_EQ(failed.status, 3);
+  EXPECT_EQ(lines(failed.err), 2) << failed.err;
+  EXPECT_EQ(failed.out, "");
+}
+
+TEST_F(CliTest, AnswersThatAreNoStatusAreThree) {
+  std::string answer;
+  start_daemon([&](std::string_view) { return answer; });
+  for (const char* bad : {"garbage", "[1]", "{\"schema_version\":2}", "{\"error\":\"busy\\u001b\"}",
+                          "{\"schema_version\":1,"}) {
+    answer = bad;
+    const auto outcome = run_configured({"status"});
+    EXPECT_EQ(outcome.status, 3) << bad;
+    EXPECT_EQ(lines(outcome.err), 1) << outcome.err;
+    EXPECT_EQ(outcome.err.find('\x1b'), std::string::npos);
+  }
+}
+
+TEST_F(CliTest, JsonOutputCarriesNoControlByte) {
+  auto status = encrypted_status();
+  status["peers"][0]["name"] = "\x1b[2J\xc2\x9b\x7f";
+  services_.offline_status = [&](const Config&) -> Result<json> { return status; };
+  const auto outcome = run_configured({"status", "--json"});
+  EXPECT_TRUE(std::all_of(outcome.out.begin(), outcome.out.end(),
+                          [](char c) { return c == '\n' || (c >= 0x20 && c < 0x7f); }));
+  status["peers"][0]["name"] = "\xff";  // not UTF-8
+  EXPECT_EQ(run_configured({"status", "--json"}).status, 0);
+}
+
+TEST_F(CliTest, WatchRefreshesUntilStopped) {
+  int frames = 0;
+  services_.offline_status = [&](const Config&) -> Result<json> {
+    ++frames;
+    if (frames == 2) return Error{"pins: read: gone"};
+    return encrypted_status();
+  };
+  next_frame_ = [&] { return frames < 3; };
+  const auto outcome = run_configured({"status", "--watch", "--json"});
+  EXPECT_EQ(frames, 3);
+  EXPECT_EQ(outcome.status, 0) << "of the last frame";
+  std::istringstream out(outcome.out);
+  std::string line;
+  std::getline(out, line);
+  EXPECT_EQ(json::parse(line)["node"], "node1") << "one document per line";
+  EXPECT_NE(outcome.out.find("pins: read: gone"), std::string::npos);
+}
+
+TEST_F(CliTest, InterruptEndsTheWait) {
+  const InterruptWait wait;
+  EXPECT_TRUE(wait.sleep(1));
+  ::raise(SIGINT);
+  EXPECT_FALSE(wait.sleep(60000));
+}
+
+TEST_F(CliTest, FlowsOfOneClass) {
+  start_daemon([](std::string_view request) {
+    EXPECT_EQ(request, "flows");
+    return R"({"schema_version":1,"flows":[{"class":"cleartext"},{"class":"ah"}]})";
+  });
+  const auto outcome = run_configured({"flows", "--class", "ah", "--json"});
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_EQ(json::parse(outcome.out)["flows"], json::parse(R"([{"class":"ah"}])"));
+}
+
+TEST_F(CliTest, CommandsPassWhatWasSaid) {
+  RunOptions run_options;
+  services_.run_daemon = [&](const Config& config, const RunOptions& options) -> Result<int> {
+    run_options = options;
+    return config.node == "node1" ? 0 : 70;
+  };
+  EXPECT_EQ(run_configured({"run", "--strict"}).status, 0);
+  EXPECT_TRUE(run_options.strict);
+  EXPECT_EQ(run_options.config_path, config_);
+  run_options = {};
+  EXPECT_EQ(run_configured({"run", "--check"}).status, 0);
+  EXPECT_EQ(run_options.config_path, "") << "--check must not start the daemon";
+
+  ClassifyArguments classified;
+  services_.classify = [&](const ClassifyArguments& arguments) -> Result<int> {
+    classified = arguments;
+    return 1;
+  };
+  EXPECT_EQ(run({"classify", "a.pcap", "b.pcap"}).status, 1);
+  EXPECT_EQ(classified.captures, (std::vector<std::string>{"a.pcap", "b.pcap"}));
+  EXPECT_EQ(classified.direction, std::nullopt);
+  EXPECT_FALSE(classified.captured_on_wire);
+  EXPECT_FALSE(classified.config.has_value());
+  EXPECT_EQ(run_configured({"classify", "a.pcap", "--direction", "transmit", "--captured-on",
+                            "wire", "--json"})
+                .status,
+            1);
+  EXPECT_EQ(classified.direction, Direction::TRANSMIT);
+  EXPECT_TRUE(classified.captured_on_wire);
+  EXPECT_TRUE(classified.json);
+  EXPECT_EQ(classified.config.value().node, "node1");
+
+  services_.forget = [](const Config&, const std::string& peer) -> Result<std::string> {
+    if (peer == "node9") return Error{"node9: forget: no such peer", Failure::kUsage};
+    return peer + ": forgotten";
+  };
+  EXPECT_EQ(run_configured({"config", "forget", "node2"}).out, "node2: forgotten\n");
+  EXPECT_EQ(run_configured({"config", "forget", "node9"}).status, 2);
+
+  services_.detach = [](const Config&) -> Result<std::string> {
+    return Error{"eth0: detach: Operation not permitted (run as root)"};
+  };
+  EXPECT_EQ(run_configured({"detach"}).status, 3);
+
+  services_.show_topology = [](const Config& config) -> Result<Topology> {
+    Topology topology;
+    topology.node = config.node;
+    return topology;
+  };
+  EXPECT_NE(run_configured({"config", "show"}).out.find("node: \"node1\"\n"), std::string::npos);
+  EXPECT_EQ(json::parse(run_configured({"config", "show", "--json"}).out)["node"], "node1");
+}
+
+TEST_F(CliTest, ConfigOptionStandsAnywhere) {
+  services_.offline_status = [](const Config&) -> Result<json> { return encrypted_status(); };
+  EXPECT_EQ(run({"--config", config_, "status"}).status, 0);
+  EXPECT_EQ(run({"status", "--config", config_}).status, 0);
+  EXPECT_EQ(run({"status", "--config", "/nonexistent"}).status, 2);
+}
+
+TEST_F(CliTest, AnExceptionIsABug) {
+  services_.offline_status = [](const Config&) -> Result<json> {
+    throw std::runtime_error("boom\n");
+  };
+  const auto outcome = run_configured({"status"});
+  EXPECT_EQ(outcome.status, 70);
+  EXPECT_EQ(outcome.err, "espial: internal error: boom\\x0a (please report it)\n");
+}
+
+TEST_F(CliTest, OutputThatCannotBeWrittenIsNotGood) {
+  services_.offline_status = [](const Config&) -> Result<json> { return encrypted_status(); };
+  std::ofstream full("/dev/full");
+  std::ostringstream err;
+  Console console{full, err, {}, false, 0, {}};
+  const char* argv[] = {"espial", "status", "--config", config_.c_str()};
+  EXPECT_EQ(cli_main(4, argv, services_, console), 3);
+}
+
+TEST_F(CliTest, TerminalFramesAreClippedAndRestoreTheCursor) {
+  services_.offline_status = [](const Config&) -> Result<json> {
+    return json::parse(testing::read_golden("status_sample.json"));
+  };
+  std::ostringstream out;
+  {
+    std::ostringstream err;
+    Console console{out, err, {true, 40}, true, 10, {}};
+    WatchScreen screen(console);
+    screen.show(std::string(50, 'a') + "\n" + std::string("b\n", 2));
+    for (int i = 0; i < 3; ++i) screen.show("1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n");
+  }
+  EXPECT_EQ(
+      out.str().rfind("\x1b[?25l\x1b[2J\x1b[H" + std::string(40, 'a') + "\x1b[0m\x1b[K\r\nb", 0),
+      0U);
+  EXPECT_NE(out.str().find("\x1b[H1\x1b[K\r\n"), std::string::npos);
+  EXPECT_NE(out.str().find("9\x1b[K\r\n2 more lines\x1b[K\x1b[J"), std::string::npos);
+  EXPECT_EQ(out.str().substr(out.str().size() - 7), "\x1b[?25h\n");
+}
+
+}  // namespace
+}  // namespace espial

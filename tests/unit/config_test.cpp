@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/config_file.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <random>
+
+#include "golden.h"
+#include "wire.h"
+
+namespace espial {
+namespace {
+
+static_assert(kMaxPrefixLengths == EP_MAX_PREFIX_LENS);
+
+std::string problems_of(std::string_view text) {
+  std::string out;
+  for (const auto& problem : parse_config(text, "f").problems) out += problem.text() + "\n";
+  return out;
+}
+
+TEST(ConfigFile, EmptyMeansDefaults) {
+  for (const char* text : {"", "# nothing\n", "---\n", "peers:\nnetworks: ~\nself:\n"}) {
+    const auto parsed = parse_config(text, "f");
+    EXPECT_EQ(problems_of(text), "") << text;
+    EXPECT_EQ(parsed.config.pin_dir, "/sys/fs/bpf/espial");
+    EXPECT_EQ(parsed.config.state_dir, "/var/lib/espial");
+    EXPECT_EQ(parsed.config.max_peers, 1024U);
+    EXPECT_TRUE(parsed.config.peers.empty());
+  }
+}
+
+TEST(ConfigFile, ReadsEveryKey) {
+  const auto parsed = parse_config(R"(
+node: node1
+instance: blue
+listen: "[::1]:9755"
+discover: false
+max_peers: 16
+metrics: compact
+flow_events_per_second: 0
+networks:
+  - {name: backendnet, subnets: [10.101.0.0/16, "fd00:101::/48"]}
+self: {underlay: [10.45.0.11], backend: [10.101.0.0/24]}
+peers:
+  - name: node2
+    underlay: [10.45.0.12, "fd00:45::12"]
+    backend: [10.101.1.0/24, "fd00:101:1::/64", 172.16.0.0/12]
+    mode: monitor
+  - underlay: [10.45.0.13]
+devices: {include: [eth0], exclude: [docker0, wg0]}
+)",
+                                   "f");
+  ASSERT_TRUE(parsed.problems.empty()) << parsed.problems.front().text();
+  const Config& c = parsed.config;
+  EXPECT_EQ(c.node, "node1");
+  EXPECT_EQ(c.pin_dir, "/sys/fs/bpf/espial-blue");
+  EXPECT_EQ(c.state_dir, "/var/lib/espial-blue");
+  EXPECT_EQ(c.listen, "[::1]:9755");
+  EXPECT_FALSE(c.discover);
+  EXPECT_EQ(c.max_peers, 16U);
+  EXPECT_EQ(c.metrics, "compact");
+  EXPECT_EQ(c.flow_events_per_second, 0U);
+  ASSERT_EQ(c.networks.size(), 1U);
+  EXPECT_EQ(c.networks[0].prefixes[1].text(), "fd00:101::/48");
+  EXPECT_EQ(c.self_underlays[0].text(), "10.45.0.11");
+  EXPECT_EQ(c.self_backends[0].text(), "10.101.0.0/24");
+  ASSERT_EQ(c.peers.size(), 2U);
+  EXPECT_EQ(c.peers[0].underlays[1].text(), "fd00:45::12");
+  EXPECT_EQ(c.peers[0].backends[2].text(), "172.16.0.0/12");
+  EXPECT_EQ(c.peers[0].mode, Mode::kMonitor);
+  EXPECT_EQ(c.peers[1].name, "10.45.0.13");
+  EXPECT_EQ(c.peers[1].mode, std::nullopt);
+  EXPECT_EQ(c.exclude_devices[1], "wg0");
+}
+
+TEST(ConfigFile, FoldersNamedInTheFileWinOverTheInstance) {
+  const auto parsed = parse_config("instance: b\npin_dir: /p\nstate_dir: /s\n", "f");
+  EXPECT_EQ(parsed.config.pin_dir, "/p");
+  EXPECT_EQ(parsed.config.state_dir, "/s");
+}
+
+struct Bad {
+  const char* text;
+  const char* problems;
+};
+
+class BadConfig : public ::testing::TestWithParam<Bad> {};
+
+TEST_P(BadConfig, IsRefusedInTheseWords) {
+  EXPECT_EQ(problems_of(GetParam().text), GetParam().problems) << GetParam().text;
+}
+
+constexpr Bad kBad[] = {
+    {"[a]",
+     "f:1: expected a map of keys (node, instance, pin_dir, state_dir, listen, "
+     "listen_anywhere, discover, max_peers, metrics, flow_events_per_second, networks, "
+     "self, peers, devices), found a list\n"},
+    {"a: [1\n", "f:2: not valid YAML: end of sequence flow not found\n"},
+    {"node: a\n---\nnode: b\n", "f:3: a second YAML document starts here (keep one)\n"},
+    {"node: *x\n", "f:1: not valid YAML: the referenced anchor is not defined\n"},
+    {"peer: []\n", "f:1: peer: unknown key (did you mean \"peers\"?)\n"},
+    {"\n\nmax_peer: 3\n", "f:3: max_peer: unknown key (did you mean \"max_peers\"?)\n"},
+    {"self: {colour: 1}\n", "f:1: self.colour: unknown key (known here: underlay, backend)\n"},
+    {"\"a\\e[31m\": 1\nself: {\"\\e\": 1}\n",
+     "f:1: a\\x1b[31m: unknown key (known here: node, instance, pin_dir, state_dir, listen, "
+     "listen_anywhere, discover, max_peers, metrics, flow_events_per_second, networks, self, "
+     "peers, devices)\n"
+     "f:2: self.\\x1b: unknown key (known here: underlay, backend)\n"},
+    {"? [a]\n: 1\nself: {[b]: 1}\n",
+     "f:1: a key must be text (one of node, instance, pin_dir, state_dir, listen, "
+     "listen_anywhere, discover, max_peers, metrics, flow_events_per_second, networks, self, "
+     "peers, devices)\n"
+     "f:3: self: a key must be text (one of underlay, backend)\n"},
+    {"node: a\nnode: b\n", "f:2: node: key given twice, first on line 1 (keep one)\n"},
+    {"node:\n", "f:1: node: expected a name, found nothing\n"},
+    {"node: [a]\n", "f:1: node: expected a name, found a list\n"},
+    {"node: {a: b}\n", "f:1: node: expected a name, found a map\n"},
+    {"node: \"a\\nb\"\n",
+     "f:1: node: \"a\\x0ab\" is not a name (1 to 63 printable ASCII characters)\n"},
+    {"peers: a\n",
+     "f:1: peers: expected a list, found a single value (write [a, b] or one \"- a\" per line)\n"},
+    {"peers: [a]\n",
+     "f:1: peers[0]: expected a map of keys (name, underlay, backend, mode), found a single "
+     "value\nf:1: peers[0]: a peer needs a name or an underlay address\n"},
+    {"discover: yes\n", "f:1: discover: \"yes\" is not one of true, false\n"},
+    {"metrics: all\n", "f:1: metrics: \"all\" is not one of auto, full, compact\n"},
+    {"max_peers: 0\n", "f:1: max_peers: \"0\" is not a whole number from 1 to 16384\n"},
+    {"max_peers: 16385\n", "f:1: max_peers: \"16385\" is not a whole number from 1 to 16384\n"},
+    {"max_peers: 1e3\n", "f:1: max_peers: \"1e3\" is not a whole number from 1 to 16384\n"},
+    {"max_peers: 99999999999999999999\n",
+     "f:1: max_peers: \"99999999999999999999\" is not a whole number from 1 to 16384\n"},
+    {"flow_events_per_second: -1\n",
+     "f:1: flow_events_per_second: \"-1\" is not a whole number from 0 to 100000\n"},
+    {"max_peers: 1\npeers: [{name: a}, {name: b}]\n",
+     "f:1: max_peers: 2 peers are listed, max_peers is 1 (raise it)\n"},
+    {"instance: A\n", "f:1: instance: \"A\" is not an instance name (1 to 32 of a-z 0-9 _ . -)\n"},
+    {"instance: abcdefghijabcdefghijabcdefghijabc\n",
+     "f:1: instance: \"abcdefghijabcdefghijabcdefghijabc\" is not an instance name (1 to 32 of "
+     "a-z 0-9 _ . -)\n"},
+    {"pin_dir: bpf\n", "f:1: pin_dir: \"bpf\" is not an absolute path (start it with /)\n"},
+    {"state_dir: ./x\n", "f:1: state_dir: \"./x\" is not an absolute path (start it with /)\n"},
+    {"state_dir: "
+     "/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+     "aa\n",
+     "f:1: state_dir: the path is longer than 94 bytes (the control socket inside would not "
+     "fit)\n"},
+    {"listen: 9754\n", "f:1: listen: \"9754\" is not ADDRESS:PORT, [ADDRESS]:PORT or off\n"},
+    {"listen: 127.0.0.1:0\n",
+     "f:1: listen: \"127.0.0.1:0\" is not ADDRESS:PORT, [ADDRESS]:PORT or off\n"},
+    {"listen: ::1:80\n", "f:1: listen: \"::1:80\" is not ADDRESS:PORT, [ADDRESS]:PORT or off\n"},
+    {"listen: 127.0.0.1:65536\n",
+     "f:1: listen: \"127.0.0.1:65536\" is not ADDRESS:PORT, [ADDRESS]:PORT or off\n"},
+    {"listen: 0.0.0.0:9754\n",
+     "f:1: listen: \"0.0.0.0:9754\" is not a loopback address (set "
+     "listen_anywhere: true to allow it)\n"},
+    {"listen: \"[::]:9754\"\n",
+     "f:1: listen: \"[::]:9754\" is not a loopback address (set "
+     "listen_anywhere: true to allow it)\n"},
+    {"self: {underlay: [node1]}\n",
+     "f:1: self.underlay[0]: \"node1\" is not an IPv4 or IPv6 address\n"},
+    {"self: {underlay: [10.0.0.0/24]}\n",
+     "f:1: self.underlay[0]: \"10.0.0.0/24\" is not an IPv4 or IPv6 address\n"},
+    {"self: {underlay: [\"10.0.0.1\\0x\"]}\n",
+     "f:1: self.underlay[0]: \"10.0.0.1\\x00x\" is not an IPv4 or IPv6 address\n"},
+    {"self: {underlay: [224.0.0.1]}\n",
+     "f:1: self.underlay[0]: \"224.0.0.1\" cannot be an underlay address (use the address that "
+     "ESP is sent to)\n"},
+    {"self: {backend: [10.0.0.1/24]}\n",
+     "f:1: self.backend[0]: \"10.0.0.1/24\" has host bits set (write 10.0.0.0/24)\n"},
+    {"self: {backend: [10.0.0.0/33]}\n",
+     "f:1: self.backend[0]: \"10.0.0.0/33\" is not a prefix (write ADDRESS/LENGTH, for example "
+     "10.101.2.0/24)\n"},
+    {"self: {backend: [ff00::/8]}\n",
+     "f:1: self.backend[0]: \"ff00::/8\" cannot be a backend subnet\n"},
+    {"self: {backend: [10.1.0.0/24, ~]}\n",
+     "f:1: self.backend[1]: expected a prefix, found nothing\n"},
+    {"self:\n  backend: [10.1.0.0/16]\npeers:\n- name: b\n  backend: [10.1.2.0/24]\n",
+     "f:5: peers[0].backend[0]: 10.1.2.0/24 overlaps 10.1.0.0/16 of self, line 2; an address "
+     "belongs to one node\n"},
+    {"peers:\n- name: a\n  backend: [10.1.2.0/24]\n- name: b\n  backend: [10.0.0.0/8]\n",
+     "f:5: peers[1].backend[0]: 10.0.0.0/8 overlaps 10.1.2.0/24 of peer \"a\", line 3; an "
+     "address belongs to one node\n"},
+    {"peers:\n- name: a\n  backend: [fd00::/64]\n- name: b\n  backend: [fd00::/64]\n",
+     "f:5: peers[1].backend[0]: fd00::/64 is also a subnet of peer \"a\", line 3; an address "
+     "belongs to one node\n"},
+    {"self: {backend: [10.1.0.0/24, 10.1.0.0/24]}\n",
+     "f:1: self.backend[1]: 10.1.0.0/24 is listed twice, line 1; keep one\n"},
+    {"peers:\n- name: a\n  underlay: [10.0.0.1]\n- name: b\n  underlay: [10.0.0.1]\n",
+     "f:5: peers[1].underlay[0]: 10.0.0.1 is also an underlay address of peer \"a\", line 3; an "
+     "address belongs to one node\n"},
+    {"self: {underlay: [10.0.0.1]}\npeers:\n- underlay: [10.0.0.1]\n",
+     "f:3: peers[0].underlay[0]: 10.0.0.1 is also an underlay address of self, line 1; an "
+     "address belongs to one node\n"},
+    {"peers:\n- name: a\n  underlay: [10.0.0.1, 10.0.0.1]\n",
+     "f:3: peers[0].underlay[1]: 10.0.0.1 is listed twice, line 3; keep one\n"},
+    {"self: {backend: [10.1.0.0/24]}\npeers:\n- name: b\n  underlay: [10.1.0.9]\n",
+     "f:4: peers[0].underlay[0]: 10.1.0.9 lies inside backend subnet 10.1.0.0/24 of self, line "
+     "1; an address belongs to one node\n"},
+    {"networks: [{name: a, subnets: [10.0.0.0/8]}, {name: b, subnets: [10.1.0.0/16]}]\n",
+     "f:1: networks[1].subnets[0]: 10.1.0.0/16 overlaps 10.0.0.0/8 of network \"a\", line 1; an "
+     "address belongs to one network\n"},
+    {"peers:\n- name: a\n- name: a\n",
+     "f:3: peers[1].name: \"a\" is already the name of a node on line 2 (choose another)\n"},
+    {"node: a\npeers:\n- name: a\n",
+     "f:3: peers[0].name: \"a\" is already the name of a node on line 1 (choose another)\n"},
+    {"networks: [{name: a}, {name: a}, {}]\n",
+     "f:1: networks[1].name: \"a\" is already the name of a network on line 1 (choose another)\n"
+     "f:1: networks[2]: a network needs a name\n"},
+    {"peers:\n- name: a\n  mode: enforce\n- name: b\n  mode: audit\n",
+     "f:3: peers[0].mode: enforce is not available in this version; use monitor\n"
+     "f:5: peers[1].mode: audit is not available in this version; use monitor\n"},
+    {"devices: {include: [a/b, abcdefghijklmnop]}\n",
+     "f:1: devices.include[0]: \"a/b\" is not a device name (1 to 15 characters, no space, / or "
+     ":)\n"
+     "f:1: devices.include[1]: \"abcdefghijklmnop\" is not a device name (1 to 15 characters, no "
+     "space, / or :)\n"},
+    {"devices:\n  include: [eth0]\n  exclude: [eth0]\n",
+     "f:3: devices.exclude[0]: \"eth0\" is also included, line 2 (keep one)\n"},
+};
+INSTANTIATE_TEST_SUITE_P(Table, BadConfig, ::testing::ValuesIn(kBad));
+
+TEST(ConfigFile, AcceptsWhatOnlyLooksWrong) {
+  for (const char* text : {
+           "listen: off\n",
+           "listen: 0.0.0.0:9754\nlisten_anywhere: true\n",
+           "self: {underlay: [10.1.0.1], backend: [10.1.0.0/24, 10.1.0.128/25]}\n",
+           "networks: [{name: n, subnets: [10.0.0.0/8]}]\nself: {backend: [192.168.0.0/24]}\n",
+           "peers: [{name: a, backend: [0.0.0.0/1]}, {name: b, backend: ['::/0']}]\n",
+       })
+    EXPECT_EQ(problems_of(text), "") << text;
+}
+
+TEST(ConfigFile, SeventeenthPrefixLengthIsRefusedPerFamily) {
+  std::string text = "self:\n  backend:\n";
+  for (int length = 8; length < 23; ++length)  // 15 lengths, and /32
+    text += "  - " + std::to_string(length) + ".0.0.0/" + std::to_string(length) + "\n";
+  text += "  - fd00::/64\n";
+  EXPECT_EQ(problems_of(text), "");
+  EXPECT_EQ(problems_of(text + "  - 30.0.0.0/30\n  - 31.0.0.0/31\n"),
+            "f:19: self.backend[16]: 30.0.0.0/30 is one prefix length too many (at most 16 "
+            "distinct ones per family, /32 included)\n");
+}
+
+TEST(ConfigFile, ReportsEverythingAtOnce) {
+  std::string actual;
+  for (const auto& problem :
+       parse_config(testing::read_golden("config_errors.yaml"), "espial.yaml").problems)
+    actual += problem.text() + "\n";
+  testing::expect_golden("config_errors.txt", actual);
+}
+
+TEST(ConfigFile, ListsAThousandProblemsAndCountsTheRest) {
+  std::string text = "self:\n  backend:\n";
+  for (int i = 0; i < 1005; ++i) text += "  - x\n";
+  const auto problems = parse_config(text, "f").problems;
+  ASSERT_EQ(problems.size(), kMaxConfigProblems + 1);
+  EXPECT_EQ(problems.back().text(), "f: 5 more problems are not listed");
+}
+
+// Aliases let a small file name a huge one.
+TEST(ConfigFile, BoundsWhatAliasesMultiply) {
+  std::string text = "self: {backend: &b [";
+  for (int i = 0; i < 1000; ++i) text += "10.0.0.0/8,";
+  text += "]}\npeers:\n";
+  for (int i = 0; i < 500; ++i) text += "- {name: a, backend: *b}\n";
+  EXPECT_NE(problems_of(text).find("more than 200000 addresses and prefixes"), std::string::npos);
+}
+
+std::string large_config(int peers, bool nested) {
+  std::string text = "max_peers: 16384\npeers:\n";
+  for (int i = 0; i < peers; ++i) {
+    const auto net = std::to_string(i / 256) + "." + std::to_string(i % 256);
+    text += "- name: node" + std::to_string(i) + "\n  underlay: [10." + net +
+            ".1]\n  backend: [172." + (nested ? "0.0.0/8" : net + ".0/24") + "]\n";
+  }
+  return text;
+}
+
+TEST(ConfigFile, TenThousandPeersAreCheckedQuickly) {
+  const auto text = large_config(10000, false);
+  const auto start = std::chrono::steady_clock::now();
+  const auto parsed = parse_config(text, "f");
+  const auto took = std::chrono::steady_clock::now() - start;
+  EXPECT_TRUE(parsed.problems.empty()) << parsed.problems.front().text();
+  EXPECT_EQ(parsed.config.peers.size(), 10000U);
+  // A pairwise comparison is 10^8 steps; this allows for sanitizers on a busy machine.
+  EXPECT_LT(took, std::chrono::seconds(10));
+  EXPECT_EQ(parse_config(large_config(2000, true), "f").problems.size(), kMaxConfigProblems + 1);
+}
+
+// No text makes the reader throw, whatever is cut out of or put into a valid one.
+TEST(ConfigFile, SurvivesDamagedText) {
+  const auto text = testing::read_golden("config_errors.yaml");
+  std::mt19937 random(7);
+  const std::string_view alphabet = "[]{}:,-&*!|>'\"%@`#?~ \n\t\\0a\xff\x1b";
+  for (int round = 0; round < 2000; ++round) {
+    std::string damaged = text;
+    for (int i = 0; i < 5; ++i) {
+      const auto place = random() % damaged.size();
+      const auto c = alphabet[random() % alphabet.size()];
+      if (random() % 2 == 0)
+        damaged[place] = c;
+      else
+        damaged.erase(place, random() % 20);
+    }
+    for (const auto& problem : parse_config(damaged, "f").problems)
+      for (const char c : problem.text()) ASSERT_TRUE(c >= 0x20 && c < 0x7f) << damaged;
+  }
+}
+
+TEST(LoadConfig, OnlyTheDefaultFileMayBeMissing) {
+  const auto folder = std::filesystem::path(::testing::TempDir()) / "espial_config_test";
+  std::filesystem::create_directories(folder);
+  const auto missing = (folder / "missing.yaml").string();
+  EXPECT_FALSE(load_config(missing, missing).value().node.empty());
+  const auto result = load_config(missing);
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.error().failure, Failure::kUsage);
+  EXPECT_EQ(result.error().message,
+            missing + ": open the configuration: No such file or directory");
+  EXPECT_EQ(load_config(folder.string()).error().message,
+            folder.string() + ": read the configuration: Is a directory");
+
+  const auto file = (folder / "espial.yaml").string();
+  std::ofstream(file) << "node: n\nmode: 1\nx: 2\n";
+  EXPECT_EQ(load_config(file).error().message.find('\n'),
+            load_config(file).error().message.rfind('\n'))
+      << "one line per problem";
+  std::ofstream(file) << "node: n\n";
+  EXPECT_EQ(load_config(file).value().node, "n");
+  std::filesystem::remove_all(folder);
+}
+
+}  // namespace
+}  // namespace espial

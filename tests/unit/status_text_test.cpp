@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/status_text.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "cli/flows_text.h"
+#include "golden.h"
+
+namespace espial {
+namespace {
+
+using nlohmann::json;
+
+json sample() { return json::parse(testing::read_golden("status_sample.json")); }
+
+bool plain_ascii(const std::string& text) {
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return c == '\n' || (c >= 0x20 && c < 0x7f); });
+}
+
+TEST(StatusText, IsTheGoldenTable) {
+  testing::expect_golden("status.txt", render_status(sample(), {}));
+}
+
+TEST(StatusText, ColoursOnlyWhenAsked) {
+  EXPECT_TRUE(plain_ascii(render_status(sample(), {false, 0})));
+  const auto coloured = render_status(sample(), {true, 0});
+  EXPECT_NE(coloured.find("\x1b[1;31mmixed\x1b[0m"), std::string::npos);
+  EXPECT_NE(coloured.find("\x1b[32mencrypted\x1b[0m"), std::string::npos);
+}
+
+// The same text, whatever the colour: alignment must not count the sequences.
+TEST(StatusText, ColourChangesNothingElse) {
+  auto text = render_status(sample(), {true, 0});
+  for (std::size_t at; (at = text.find('\x1b')) != std::string::npos;)
+    text.erase(at, text.find('m', at) - at + 1);
+  EXPECT_EQ(text, render_status(sample(), {false, 0}));
+}
+
+TEST(StatusText, FitsANarrowTerminal) {
+  auto status = sample();
+  status["alarms"] = json::array();
+  status["sources"] = json::array();
+  status["devices"] = json::array();
+  status["config"] = json::object();
+  for (auto& peer : status["peers"]) peer["reason"] = "";
+  const auto text = render_status(status, {false, 80});
+  for (std::size_t at = 0, end; (end = text.find('\n', at)) != std::string::npos; at = end + 1)
+    EXPECT_LE(end - at, 80U) << text.substr(at, end - at);
+  EXPECT_NE(text.find("VERDICT"), std::string::npos);
+  EXPECT_NE(text.find("UNPROTECTED"), std::string::npos);
+  EXPECT_EQ(text.find("RX BIT/S"), std::string::npos);
+}
+
+TEST(StatusText, NoByteOfTheDocumentReachesTheTerminal) {
+  const std::string evil = "\x1b]0;owned\x07\r\n\x9b\xc2\x9b\xe2\x80\xae";
+  auto status = sample();
+  for (const char* key : {"node", "instance", "time"}) status[key] = evil;
+  for (auto& peer : status["peers"])
+    for (const char* key : {"name", "verdict", "reason", "mode", "state", "last_cleartext"})
+      peer[key] = evil;
+  for (auto& alarm : status["alarms"])
+    for (auto& [key, value] : alarm.items()) value = evil;
+  for (auto& device : status["devices"])
+    for (const char* key : {"name", "role", "mode", "why"}) device[key] = evil;
+  for (auto& source : status["sources"])
+    for (const char* key : {"source", "detail"}) source[key] = evil;
+  status["config"]["error"] = evil;
+  const auto text = render_status(status, {});
+  EXPECT_TRUE(plain_ascii(text));
+  EXPECT_NE(text.find("\\x1b]0;owned\\x07\\x0d\\x0a\\x9b"), std::string::npos);
+
+  json flow;
+  for (const char* key : {"first", "last", "direction", "class", "peer", "device", "source",
+                          "destination", "protocol"})
+    flow[key] = evil;
+  EXPECT_TRUE(plain_ascii(render_flows({{"flows", {flow}}}, {})));
+}
+
+// Whatever a member is replaced by, there is a text and a status.
+TEST(StatusText, SurvivesADocumentOfAnotherShape) {
+  const json wrong[] = {nullptr, 7, -1.5, "x", true, json::array({1, nullptr}), {{"a", 1}}};
+  const auto good = sample();
+  std::set<std::string> members;
+  const auto flat = good.flatten();  // outlives its items()
+  for (const auto& [pointer, unused] : flat.items())
+    for (json::json_pointer at(pointer); !at.empty(); at.pop_back()) members.insert(at.to_string());
+  for (const auto& member : members) {
+    for (const auto& value : wrong) {
+      auto status = good;
+      status[json::json_pointer(member)] = value;
+      EXPECT_FALSE(render_status(status, {}).empty());
+      const auto code = status_exit(status);
+      EXPECT_TRUE(code == 0 || code == 1 || code == 3);
+    }
+  }
+  for (const auto& value : wrong) EXPECT_FALSE(render_flows(value, {}).empty());
+}
+
+TEST(StatusText, SaysWhenNoDaemonRuns) {
+  auto status = sample();
+  EXPECT_EQ(render_status(status, {}).find("no daemon"), std::string::npos);
+  status["daemon"]["running"] = false;
+  EXPECT_NE(render_status(status, {}).find("systemctl start espial"), std::string::npos);
+}
+
+TEST(StatusText, SaysWhenThereAreNoPeers) {
+  EXPECT_NE(render_status({{"schema_version", 1}, {"peers", json::array()}}, {})
+                .find("0 peers: none is configured"),
+            std::string::npos);
+}
+
+json one_peer(const char* state, const char* verdict) {
+  return {{"peers", {{{"name", "a"}, {"state", state}, {"verdict", verdict}}}}};
+}
+
+TEST(StatusExit, FollowsVerdictsAndAlarms) {
+  for (const char* verdict : {"leaking", "mixed", "one_way", "down", "exposed"})
+    EXPECT_EQ(status_exit(one_peer("configured", verdict)), 1) << verdict;
+  for (const char* verdict : {"encrypted", "silent"})
+    EXPECT_EQ(status_exit(one_peer("learnt", verdict)), 0) << verdict;
+  EXPECT_EQ(status_exit(one_peer("learnt", "unknown")), 3);
+  EXPECT_EQ(status_exit(one_peer("candidate", "leaking")), 0) << "never alarmed";
+  auto status = one_peer("configured", "encrypted");
+  for (const auto& [state, code] :
+       {std::pair("pending", 0), std::pair("resolved", 0), std::pair("firing", 1)}) {
+    status["alarms"] = {{{"alarm", "ProgramDetached"}, {"state", state}}};
+    EXPECT_EQ(status_exit(status), code) << state;
+  }
+}
+
+const json kFlows = json::parse(R"({"schema_version":1,"flows":[
+ {"first":"2026-01-02T03:00:00Z","last":"2026-01-02T03:00:01Z","direction":"transmit",
+  "class":"cleartext","peer":"node2","device":"eth0","source":"10.101.0.5","source_port":0,
+  "destination":"10.101.1.5","destination_port":0,"protocol":1,"packets":5,"bytes":420},
+ {"first":"2026-01-02T03:00:00Z","last":"2026-01-02T03:00:09Z","direction":"receive",
+  "class":"cleartext_host","peer":"","device":"eth0","source":"fd00::1","source_port":40000,
+  "destination":"fd00::2","destination_port":80,"protocol":6,"packets":1234,"bytes":99999}]})");
+
+TEST(FlowsText, LatestFirst) {
+  EXPECT_EQ(render_flows(kFlows, {}),
+            "LAST                  FIRST                 DIRECTION  CLASS           PEER   DEVICE  "
+            "PROTO  "
+            "SOURCE           DESTINATION   PACKETS   BYTES\n"
+            "2026-01-02T03:00:09Z  2026-01-02T03:00:00Z  receive    cleartext_host         eth0    "
+            "tcp    "
+            "[fd00::1]:40000  [fd00::2]:80    1,234  99,999\n"
+            "2026-01-02T03:00:01Z  2026-01-02T03:00:00Z  transmit   cleartext       node2  eth0    "
+            "icmp   "
+            "10.101.0.5       10.101.1.5          5     420\n");
+  EXPECT_EQ(render_flows({{"flows", json::array()}}, {}), "no unprotected flow was seen\n");
+}
+
+TEST(FlowsText, SelectsAClass) {
+  EXPECT_EQ(select_flows(kFlows, "")["flows"].size(), 2U);
+  EXPECT_EQ(select_flows(kFlows, "cleartext")["flows"].size(), 1U);
+  EXPECT_EQ(select_flows(kFlows, "ah")["flows"].size(), 0U);
+}
+
+}  // namespace
+}  // namespace espial

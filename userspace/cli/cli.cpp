@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/cli.h"
+
+#include <CLI/CLI.hpp>
+#include <exception>
+#include <iostream>
+
+#include "base/printable.h"
+#include "cli/commands.h"
+#include "config/config_file.h"
+
+namespace espial {
+namespace {
+
+// What the arguments said.
+struct Arguments {
+  std::string config_path{kDefaultConfigPath};
+  RunOptions run;
+  bool run_check = false;
+  StatusOptions status;
+  FlowsOptions flows;
+  bool show_json = false;
+  std::string check_path;
+  std::string forget_peer;
+  ClassifyArguments classify;
+  std::string classify_direction;
+  std::string classify_captured_on = "host";
+};
+
+// One sub-command and what runs it when it was named.
+struct Command {
+  CLI::App* app;
+  std::function<int()> run;
+};
+
+class CommandLine {
+ public:
+  CommandLine(const Services& services, Console& console) : services_(services), console_(console) {
+    app_.set_version_flag("--version", "espial " + services.version);
+    add_config_option(app_);
+    app_.require_subcommand(1);
+    app_.fallthrough();
+    app_.footer(
+        "Exit status: 0 good, 1 the answer is bad, 2 usage or configuration, 3 could not "
+        "find out, 70 bug. See espial(8).");
+    if (services_.run_daemon) add_run();
+    add_status();
+    add_flows();
+    if (services_.classify) add_classify();
+    add_config();
+    if (services_.detach) add_detach();
+  }
+
+  int run(int argc, const char* const* argv) {
+    try {
+      app_.parse(argc, argv);
+    } catch (const CLI::Success& e) {
+      return app_.exit(e, console_.out, console_.err);  // --help, --version
+    } catch (const CLI::ParseError& e) {
+      // CLI11 misses the command before it complains about the word that stands in its place.
+      const auto rest = app_.remaining();
+      const bool wrong_word = e.get_name() == "RequiredError" && !rest.empty();
+      const auto what =
+          wrong_word ? in_quotes(rest.front()) + " is not a command" : printable(e.what());
+      return report(Error{what + " (see espial --help)", Failure::kUsage}, console_);
+    }
+    for (const auto& command : commands_)
+      if (command.app->parsed()) return command.run();
+    return kExitBug;
+  }
+
+ private:
+  void add_config_option(CLI::App& app) {
+    app.add_option("--config", arguments_.config_path, "configuration file")
+        ->type_name("FILE")
+        ->capture_default_str();
+  }
+
+  CLI::App& command(CLI::App& parent, const std::string& name, const std::string& description,
+                    std::function<int()> run) {
+    auto* app = parent.add_subcommand(name, description);
+    app->fallthrough();
+    commands_.push_back({app, std::move(run)});
+    return *app;
+  }
+
+  // Runs what needs a configuration with the one that --config names.
+  int with_config(const std::function<int(const Config&)>& run) {
+    const auto config = load_config(arguments_.config_path);
+    return config.ok() ? run(*config) : report(config.error(), console_);
+  }
+
+  // A Result of an exit status, as the exit status.
+  int finish(const Result<int>& status) {
+    return status.ok() ? *status : report(status.error(), console_);
+  }
+
+  void add_run() {
+    auto& app = command(app_, "run", "the daemon: attach, watch, export", [this] {
+      if (arguments_.run_check)
+        return config_check_command(arguments_.config_path, false, console_);
+      arguments_.run.config_path = arguments_.config_path;
+      return with_config([this](const Config& config) {
+        return finish(services_.run_daemon(config, arguments_.run));
+      });
+    });
+    app.add_flag("--check", arguments_.run_check, "check the configuration and exit");
+    app.add_flag("--strict", arguments_.run.strict, "fail when an optional source cannot start");
+  }
+
+  void add_status() {
+    auto& app = command(app_, "status", "verdict, coverage and rates per peer, and alarms", [this] {
+      return with_config([this](const Config& config) {
+        return status_command(config, arguments_.status, services_, console_);
+      });
+    });
+    app.add_flag("--json", arguments_.status.json, "as JSON");
+    app.add_flag("--watch", arguments_.status.watch, "again every second until interrupted");
+  }
+
+  void add_flows() {
+    auto& app = command(app_, "flows", "recent unprotected flows: who, where, how much", [this] {
+      return with_config([this](const Config& config) {
+        return flows_command(config, arguments_.flows, services_, console_);
+      });
+    });
+    app.add_flag("--json", arguments_.flows.json, "as JSON");
+    const std::vector<std::string> classes(kClassLabels.begin(), kClassLabels.end());
+    app.add_option("--class", arguments_.flows.klass, "only flows of this class")
+        ->type_name("CLASS")
+        ->check(CLI::IsMember(classes));
+  }
+
+  void add_classify() {
+    auto& app = command(app_, "classify", "judge a capture with the programs' own parser",
+                        [this] { return classify(); });
+    auto& a = arguments_;
+    app.add_option("captures", a.classify.captures, "pcap or pcapng files")
+        ->required()
+        ->type_name("CAPTURE");
+    app.add_option("--direction", a.classify_direction, "which way every packet went")
+        ->check(CLI::IsMember({"receive", "transmit"}));
+    app.add_option("--captured-on", a.classify_captured_on,
+                   "wire: a tap or NIC port; host: a bridge or host device")
+        ->check(CLI::IsMember({"wire", "host"}))
+        ->capture_default_str();
+    app.add_option("--engine", a.classify.engine,
+                   "kernel: the BPF programs; host: their parser without privileges; auto: either")
+        ->check(CLI::IsMember({"auto", "kernel", "host"}))
+        ->capture_default_str();
+    app.add_flag("--json", a.classify.json, "as JSON");
+  }
+
+  int classify() {
+    ClassifyArguments wanted = arguments_.classify;
+    wanted.captured_on_wire = arguments_.classify_captured_on == "wire";
+    if (arguments_.classify_direction == "receive") wanted.direction = Direction::RECEIVE;
+    if (arguments_.classify_direction == "transmit") wanted.direction = Direction::TRANSMIT;
+    // A capture is read on machines that are no node, too: only a named file is a topology.
+    if (app_.get_option("--config")->count() == 0) return finish(services_.classify(wanted));
+    return with_config([&](const Config& config) {
+      wanted.config = config;
+      return finish(services_.classify(wanted));
+    });
+  }
+
+  void add_config() {
+    auto* config = app_.add_subcommand("config", "the effective topology and the file");
+    config->require_subcommand(1);
+    config->fallthrough();
+    if (services_.show_topology) {
+      auto& show = command(*config, "show", "the effective topology and who said it", [this] {
+        return with_config([this](const Config& loaded) {
+          return config_show_command(loaded, arguments_.show_json, services_, console_);
+        });
+      });
+      show.add_flag("--json", arguments_.show_json, "as JSON");
+    }
+    auto& check = command(*config, "check", "report every error of a file at once", [this] {
+      const bool named = !arguments_.check_path.empty();
+      return config_check_command(named ? arguments_.check_path : arguments_.config_path, named,
+                                  console_);
+    });
+    check.add_option("file", arguments_.check_path, "default: that of --config")->type_name("F");
+    if (!services_.forget) return;
+    auto& forget = command(*config, "forget", "forget a peer that was learnt and has left", [this] {
+      return with_config([this](const Config& loaded) {
+        return config_forget_command(loaded, arguments_.forget_peer, services_, console_);
+      });
+    });
+    forget.add_option("peer", arguments_.forget_peer, "its name")->required()->type_name("PEER");
+  }
+
+  void add_detach() {
+    command(app_, "detach", "remove every program, map and pin", [this] {
+      return with_config(
+          [this](const Config& config) { return detach_command(config, services_, console_); });
+    });
+  }
+
+  const Services& services_;
+  Console& console_;
+  Arguments arguments_;
+  CLI::App app_{"Watch the wire of an IPsec mesh: how much is really encrypted, per peer.",
+                "espial"};
+  std::vector<Command> commands_;
+};
+
+}  // namespace
+
+int cli_main(int argc, const char* const* argv, const Services& services, Console& console) {
+  try {
+    return CommandLine(services, console).run(argc, argv);
+  } catch (const std::exception& e) {
+    console.err << "espial: internal error: " << printable(e.what()) << " (please report it)\n";
+  } catch (...) {
+    console.err << "espial: internal error: unknown exception (please report it)\n";
+  }
+  return kExitBug;
+}
+
+int cli_main(int argc, char** argv, const Services& services) {
+  Console console{std::cout, std::cerr, {}, false, 0, {}};
+  measure_terminal(console);
+  return cli_main(argc, argv, services, console);
+}
+
+}  // namespace espial

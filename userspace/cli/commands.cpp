@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/commands.h"
+
+#include <ostream>
+
+#include "base/printable.h"
+#include "cli/control_client.h"
+#include "cli/flows_text.h"
+#include "cli/status_text.h"
+#include "cli/topology_text.h"
+#include "cli/watch_screen.h"
+#include "cli/wording.h"
+#include "config/config_file.h"
+
+namespace espial {
+namespace {
+
+using nlohmann::json;
+using Offline = std::function<Result<json>(const Config&)>;
+
+// ASCII only, so that no text of the document can be a control sequence; never throws.
+std::string dump(const json& document, int indent) {
+  return document.dump(indent, ' ', true, json::error_handler_t::replace) + "\n";
+}
+
+Result<json> parse_answer(const std::string& path, const std::string& answer) {
+  json document = json::parse(answer, nullptr, false);
+  const auto where = printable(path) + ": read the answer: ";
+  if (!document.is_object()) return Error{where + "it is no JSON object (is this espial?)"};
+  if (const auto error = text_field(document, "error"); !error.empty()) return Error{where + error};
+  if (const auto version = count_field(document, "schema_version"); version != 1)
+    return Error{where + "schema_version is " + std::to_string(version) +
+                 ", this espial reads 1 (use the daemon's own version)"};
+  return document;
+}
+
+// The document from the daemon, or, when none answers, from the pins.
+Result<json> fetch(const Config& config, std::string_view request, const Offline& offline) {
+  const auto path = control_socket_path(config.state_dir);
+  auto answer = control_request(path, request);
+  if (answer.ok()) return parse_answer(path, *answer);
+  if (!offline) return std::move(answer).error();
+  auto document = offline(config);
+  if (document.ok()) return document;
+  return Error{answer.error().message + "\n" + document.error().message, document.error().failure};
+}
+
+// A multi-line error as lines after "espial: ".
+std::string error_text(const Error& error) {
+  std::string out = "espial: ";
+  for (const char c : error.message) {
+    out += c;
+    if (c == '\n') out += "espial: ";
+  }
+  return out + "\n";
+}
+
+int exit_of(const Error& error) {
+  switch (error.failure) {
+    case Failure::kUsage:
+      return kExitUsage;
+    case Failure::kUnable:
+      return kExitUnable;
+  }
+  return kExitBug;
+}
+
+// Writes what there is; 3 when it could not be written (disk full, reader gone).
+int write_out(std::string_view text, int status, Console& console) {
+  console.out << text << std::flush;
+  if (console.out) return status;
+  return report(Error{"standard output: write: failed (is the disk full?)"}, console);
+}
+
+int watch_status(const Config& config, const StatusOptions& options, const Services& services,
+                 Console& console) {
+  const InterruptWait interrupt;  // before the cursor is hidden
+  WatchScreen screen(console);
+  int status = kExitGood;
+  do {
+    if (console.terminal) measure_terminal(console);
+    const auto document = fetch(config, "status", services.offline_status);
+    status = document.ok() ? status_exit(*document) : exit_of(document.error());
+    if (!document.ok())
+      screen.show(error_text(document.error()));
+    else
+      screen.show(options.json ? dump(*document, -1) : render_status(*document, console.style));
+  } while (console.out && (console.next_frame ? console.next_frame() : interrupt.sleep(1000)));
+  return status;
+}
+
+}  // namespace
+
+int report(const Error& error, Console& console) {
+  console.err << error_text(error) << std::flush;
+  return exit_of(error);
+}
+
+int status_command(const Config& config, const StatusOptions& options, const Services& services,
+                   Console& console) {
+  if (options.watch) return watch_status(config, options, services, console);
+  const auto document = fetch(config, "status", services.offline_status);
+  if (!document.ok()) return report(document.error(), console);
+  return write_out(options.json ? dump(*document, 2) : render_status(*document, console.style),
+                   status_exit(*document), console);
+}
+
+int flows_command(const Config& config, const FlowsOptions& options, const Services& services,
+                  Console& console) {
+  auto document = fetch(config, "flows", services.offline_flows);
+  if (!document.ok()) return report(document.error(), console);
+  const json chosen = select_flows(std::move(document).value(), options.klass);
+  return write_out(options.json ? dump(chosen, 2) : render_flows(chosen, console.style), kExitGood,
+                   console);
+}
+
+int config_show_command(const Config& config, bool as_json, const Services& services,
+                        Console& console) {
+  const auto topology = services.show_topology(config);
+  if (!topology.ok()) return report(topology.error(), console);
+  return write_out(
+      as_json ? dump(topology_document(*topology, config), 2) : render_topology(*topology, config),
+      kExitGood, console);
+}
+
+int config_check_command(const std::string& path, bool must_exist, Console& console) {
+  const auto config = must_exist ? load_config(path, {}) : load_config(path);
+  if (!config.ok()) return report(config.error(), console);
+  return write_out(printable(path) + ": valid, " + std::to_string(config->peers.size()) +
+                       (config->peers.size() == 1 ? " peer\n" : " peers\n"),
+                   kExitGood, console);
+}
+
+int config_forget_command(const Config& config, const std::string& peer, const Services& services,
+                          Console& console) {
+  const auto done = services.forget(config, peer);
+  if (!done.ok()) return report(done.error(), console);
+  return write_out(printable(*done) + "\n", kExitGood, console);
+}
+
+int detach_command(const Config& config, const Services& services, Console& console) {
+  const auto done = services.detach(config);
+  if (!done.ok()) return report(done.error(), console);
+  return write_out(printable(*done) + "\n", kExitGood, console);
+}
+
+}  // namespace espial

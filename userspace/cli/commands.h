@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// What each sub-command does once its arguments are understood. Each returns the exit status.
+#pragma once
+
+#include <string>
+
+#include "cli/console.h"
+#include "cli/services.h"
+
+namespace espial {
+
+// Exit statuses of every command.
+inline constexpr int kExitGood = 0;
+inline constexpr int kExitBad = 1;     // the answer is bad
+inline constexpr int kExitUsage = 2;   // usage or invalid configuration
+inline constexpr int kExitUnable = 3;  // could not find out
+inline constexpr int kExitBug = 70;    // sysexits.h EX_SOFTWARE
+
+struct StatusOptions {
+  bool json = false;
+  bool watch = false;
+};
+struct FlowsOptions {
+  bool json = false;
+  std::string klass;  // empty: all
+};
+
+int status_command(const Config&, const StatusOptions&, const Services&, Console&);
+int flows_command(const Config&, const FlowsOptions&, const Services&, Console&);
+int config_show_command(const Config&, bool json, const Services&, Console&);
+int config_check_command(const std::string& path, bool must_exist, Console&);
+int config_forget_command(const Config&, const std::string& peer, const Services&, Console&);
+int detach_command(const Config&, const Services&, Console&);
+
+// Writes the error to console.err, each of its lines after "espial: ", and returns its exit status.
+int report(const Error& error, Console& console);
+
+}  // namespace espial

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Services: what the command line asks of the rest of the program. main() fills it in, tests fake
+// it.
+#pragma once
+
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "model/config.h"
+#include "model/topology.h"
+#include "model/words.h"
+
+namespace espial {
+
+struct RunOptions {
+  std::string config_path;  // to read again at SIGHUP
+  bool strict = false;      // an optional source that cannot start is fatal
+};
+
+struct ClassifyArguments {
+  std::vector<std::string> captures;   // paths, at least one
+  std::optional<Direction> direction;  // of every packet; nothing: as the topology tells
+  bool captured_on_wire = false;       // else on a host device or bridge: no proof inbound
+  std::optional<Config> config;        // nothing: classify without a topology
+  std::string engine = "auto";         // "kernel", "host"; auto: the kernel's if it starts
+  bool json = false;
+};
+
+// A command whose function is empty is not offered. Documents have the shape of the manual page's
+// JSON section (schema_version 1). All run on the caller's thread and may block.
+struct Services {
+  std::string version;
+  // Returns the exit status when the daemon has ended.
+  std::function<Result<int>(const Config&, const RunOptions&)> run_daemon;
+  // From the pins, when no daemon answers.
+  std::function<Result<nlohmann::json>(const Config&)> offline_status;
+  std::function<Result<nlohmann::json>(const Config&)> offline_flows;
+  std::function<Result<Topology>(const Config&)> show_topology;
+  // What was done, as one line; an unknown peer is a kUsage error.
+  std::function<Result<std::string>(const Config&, const std::string& peer)> forget;
+  std::function<Result<std::string>(const Config&)> detach;
+  // Prints its own report; returns the exit status.
+  std::function<Result<int>(const ClassifyArguments&)> classify;
+};
+
+}  // namespace espial

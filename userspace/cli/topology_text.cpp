@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/topology_text.h"
+
+#include "base/printable.h"
+
+namespace espial {
+namespace {
+
+using nlohmann::json;
+
+std::string yaml_text(std::string_view text) { return in_quotes(text, std::string_view::npos); }
+
+// An IPv6 address may end in a colon, which plain YAML reads as a key.
+std::string yaml_address(const std::string& text) {
+  return text.find(':') == std::string::npos ? text : yaml_text(text);
+}
+
+std::string origin_words(const Origins& from) {
+  std::string out;
+  for (const auto label : from.labels()) out.append(out.empty() ? "" : ", ").append(label);
+  return out;
+}
+
+std::string yaml_side(const std::vector<Underlay>& underlays,
+                      const std::vector<BackendSubnet>& backends, const std::string& indent) {
+  std::string out;
+  if (!underlays.empty()) out += indent + "underlay:\n";
+  for (const auto& underlay : underlays)
+    out += indent + "  - " + yaml_address(underlay.address.text()) + "  # " +
+           origin_words(underlay.from) + "\n";
+  if (!backends.empty()) out += indent + "backend:\n";
+  for (const auto& backend : backends)
+    out += indent + "  - " + yaml_address(backend.prefix.text()) + "  # network " +
+           printable(backend.network) + "; " + origin_words(backend.from) + "\n";
+  return out;
+}
+
+std::string yaml_settings(const Topology& topology, const Config& config) {
+  const auto flag = [](bool value) { return value ? "true\n" : "false\n"; };
+  std::string out;
+  if (!topology.node.empty()) out += "node: " + yaml_text(topology.node) + "\n";
+  out += "instance: " + yaml_text(config.instance) + "\n";
+  out += "pin_dir: " + yaml_text(config.pin_dir) + "\n";
+  out += "state_dir: " + yaml_text(config.state_dir) + "\n";
+  out += "listen: " + yaml_text(config.listen) + "\n";
+  out += std::string("listen_anywhere: ") + flag(config.listen_anywhere);
+  out += std::string("discover: ") + flag(config.discover);
+  out += "max_peers: " + std::to_string(config.max_peers) + "\n";
+  out += "metrics: " + yaml_text(config.metrics) + "\n";
+  out += "flow_events_per_second: " + std::to_string(config.flow_events_per_second) + "\n";
+  return out;
+}
+
+std::string yaml_devices(const Config& config) {
+  if (config.include_devices.empty() && config.exclude_devices.empty()) return {};
+  const auto list = [](std::string_view key, const std::vector<std::string>& names) {
+    std::string out;
+    for (const auto& name : names) out += "    - " + yaml_text(name) + "\n";
+    return out.empty() ? out : "  " + std::string(key) + ":\n" + out;
+  };
+  return "devices:  # file\n" + list("include", config.include_devices) +
+         list("exclude", config.exclude_devices);
+}
+
+json labels(const Origins& from) {
+  json out = json::array();
+  for (const auto label : from.labels()) out.push_back(label);
+  return out;
+}
+
+json side_document(const std::vector<Underlay>& underlays,
+                   const std::vector<BackendSubnet>& backends) {
+  json out{{"underlay", json::array()}, {"backend", json::array()}};
+  for (const auto& underlay : underlays)
+    out["underlay"].push_back(
+        {{"address", underlay.address.text()}, {"from", labels(underlay.from)}});
+  for (const auto& backend : backends)
+    out["backend"].push_back({{"prefix", backend.prefix.text()},
+                              {"network", backend.network},
+                              {"from", labels(backend.from)}});
+  return out;
+}
+
+}  // namespace
+
+std::string render_topology(const Topology& topology, const Config& config) {
+  std::string out = "# The effective topology; a comment says who said it.\n";
+  for (const auto& finding : topology.findings) out += "# finding: " + printable(finding) + "\n";
+  out += yaml_settings(topology, config);
+  if (!topology.networks.empty()) out += "networks:\n";
+  for (const auto& network : topology.networks) {
+    out += "  - name: " + yaml_text(network.name) + "  # " + origin_words(network.from) + "\n";
+    if (!network.prefixes.empty()) out += "    subnets:\n";
+    for (const auto& prefix : network.prefixes)
+      out += "      - " + yaml_address(prefix.text()) + "\n";
+  }
+  const auto self = yaml_side(topology.self_underlays, topology.self_backends, "  ");
+  if (!self.empty()) out += "self:\n" + self;
+  if (!topology.peers.empty()) out += "peers:\n";
+  for (const auto& peer : topology.peers) {
+    out += "  - name: " + yaml_text(peer.name) + "  # " + std::string(to_string(peer.state)) +
+           ": " + origin_words(peer.from) + "\n";
+    out += yaml_side(peer.underlays, peer.backends, "    ");
+    out += "    mode: " + std::string(to_string(peer.mode)) + "\n";
+  }
+  return out + yaml_devices(config);
+}
+
+json topology_document(const Topology& topology, const Config& config) {
+  json out{{"schema_version", 1},
+           {"node", topology.node},
+           {"instance", config.instance},
+           {"pin_dir", config.pin_dir},
+           {"state_dir", config.state_dir},
+           {"listen", config.listen},
+           {"discover", config.discover},
+           {"max_peers", config.max_peers},
+           {"self", side_document(topology.self_underlays, topology.self_backends)},
+           {"networks", json::array()},
+           {"peers", json::array()},
+           {"findings", topology.findings}};
+  for (const auto& network : topology.networks) {
+    json subnets = json::array();
+    for (const auto& prefix : network.prefixes) subnets.push_back(prefix.text());
+    out["networks"].push_back(
+        {{"name", network.name}, {"subnets", subnets}, {"from", labels(network.from)}});
+  }
+  for (const auto& peer : topology.peers) {
+    json entry = side_document(peer.underlays, peer.backends);
+    entry["name"] = peer.name;
+    entry["state"] = to_string(peer.state);
+    entry["mode"] = to_string(peer.mode);
+    entry["from"] = labels(peer.from);
+    out["peers"].push_back(std::move(entry));
+  }
+  return out;
+}
+
+}  // namespace espial

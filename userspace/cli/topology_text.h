@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// The effective topology as YAML (which `config check` accepts) and as JSON.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "model/config.h"
+#include "model/topology.h"
+
+namespace espial {
+
+// Pure. Comments say who said each part and what contradicts; values are those in force.
+std::string render_topology(const Topology& topology, const Config& config);
+
+// {"schema_version":1, "node", "instance", "pin_dir", "state_dir", "listen", "discover",
+//  "max_peers",
+//  "self":{"underlay":[{"address","from":[]}],"backend":[{"prefix","network","from"}]},
+//  "networks":[{"name","subnets":[],"from"}], "peers":[{"name","state","mode","from","underlay",
+//  "backend"}], "findings":[]}
+nlohmann::json topology_document(const Topology& topology, const Config& config);
+
+}  // namespace espial

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// Draft: a configuration as read, each value with its place, before the values are compared.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/config_file.h"
+
+namespace espial {
+
+// Where a value stands: the line (from 1) and the path of keys.
+struct Place {
+  int line = 0;
+  std::string key;
+};
+
+template <typename T>
+struct Located {
+  T value;
+  Place place;
+};
+
+struct DraftPeer {
+  Place place;
+  std::optional<Located<std::string>> name;
+  std::vector<Located<IpAddress>> underlays;
+  std::vector<Located<Prefix>> backends;
+  std::optional<Mode> mode;
+};
+
+struct DraftNetwork {
+  Place place;
+  std::optional<Located<std::string>> name;
+  std::vector<Located<Prefix>> prefixes;
+};
+
+struct Draft {
+  Config scalars;  // only the members that are no lists
+  std::optional<Located<std::string>> node;
+  std::optional<Located<std::string>> pin_dir;
+  std::optional<Located<std::string>> state_dir;
+  std::optional<Located<std::string>> listen;
+  std::optional<Place> max_peers;
+  std::vector<DraftNetwork> networks;
+  std::vector<Located<IpAddress>> self_underlays;
+  std::vector<Located<Prefix>> self_backends;
+  std::vector<DraftPeer> peers;
+  std::vector<Located<std::string>> include_devices;
+  std::vector<Located<std::string>> exclude_devices;
+};
+
+// Collects the problems of one file, at most kMaxConfigProblems and a count of the rest.
+class Problems {
+ public:
+  explicit Problems(std::string_view file) : file_(file) {}
+  void add(const Place& place, std::string message);
+  [[nodiscard]] std::vector<ConfigProblem> take();  // by line
+
+ private:
+  std::string file_;
+  std::vector<ConfigProblem> list_;
+  std::size_t unlisted_ = 0;
+};
+
+// The file's text as a draft; wrong types, unknown and repeated keys and bad values are problems.
+Draft read_draft(std::string_view text, Problems& problems);
+
+// What only shows when values are compared: overlaps, duplicates, limits.
+void check_draft(const Draft& draft, Problems& problems);
+
+// The known name that `wrong` was probably meant to be; empty when none is near.
+std::string nearest_name(std::string_view wrong, const std::vector<std::string_view>& known);
+
+}  // namespace espial

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+// The shape of espial.yaml: which keys exist and what type each has.
+#include <algorithm>
+#include <array>
+
+#include "base/printable.h"
+#include "config/yaml_reader.h"
+
+namespace espial {
+namespace {
+
+// Member = value, when the value could be read.
+template <typename T>
+void assign(T& member, std::optional<T> value) {
+  if (value) member = std::move(*value);
+}
+
+void locate(std::optional<Located<std::string>>& member, std::optional<std::string> value,
+            const Place& at) {
+  if (value) member = Located<std::string>{std::move(*value), at};
+}
+
+std::optional<Mode> read_mode(YamlReader& reader, const YAML::Node& node, const Place& at) {
+  const auto word = reader.choice(node, at, {"monitor", "audit", "enforce"});
+  if (!word) return std::nullopt;
+  if (*word != "monitor")
+    reader.problems().add(at, *word + " is not available in this version; use monitor");
+  return Mode::kMonitor;
+}
+
+DraftNetwork read_network(YamlReader& reader, const YAML::Node& node, const Place& at) {
+  DraftNetwork network{at, {}, {}};
+  reader.map(
+      node, at,
+      {{"name", [&](const auto& n, const auto& p) { locate(network.name, reader.name(n, p), p); }},
+       {"subnets",
+        [&](const auto& n, const auto& p) { network.prefixes = reader.prefixes(n, p); }}});
+  return network;
+}
+
+DraftPeer read_peer(YamlReader& reader, const YAML::Node& node, const Place& at) {
+  DraftPeer peer{at, {}, {}, {}, {}};
+  reader.map(
+      node, at,
+      {{"name", [&](const auto& n, const auto& p) { locate(peer.name, reader.name(n, p), p); }},
+       {"underlay", [&](const auto& n, const auto& p) { peer.underlays = reader.underlays(n, p); }},
+       {"backend", [&](const auto& n, const auto& p) { peer.backends = reader.prefixes(n, p); }},
+       {"mode", [&](const auto& n, const auto& p) { peer.mode = read_mode(reader, n, p); }}});
+  return peer;
+}
+
+void read_self(YamlReader& reader, const YAML::Node& node, const Place& at, Draft& draft) {
+  reader.map(node, at,
+             {{"underlay", [&](const auto& n,
+                               const auto& p) { draft.self_underlays = reader.underlays(n, p); }},
+              {"backend", [&](const auto& n, const auto& p) {
+                 draft.self_backends = reader.prefixes(n, p);
+               }}});
+}
+
+void read_devices(YamlReader& reader, const YAML::Node& node, const Place& at, Draft& draft) {
+  reader.map(node, at,
+             {{"include",
+               [&](const auto& n, const auto& p) { draft.include_devices = reader.devices(n, p); }},
+              {"exclude", [&](const auto& n, const auto& p) {
+                 draft.exclude_devices = reader.devices(n, p);
+               }}});
+}
+
+void read_root(YamlReader& reader, const YAML::Node& root, Draft& draft) {
+  Config& c = draft.scalars;
+  reader.map(
+      root, {root.Mark().line + 1, ""},
+      {{"node", [&](const auto& n, const auto& p) { locate(draft.node, reader.name(n, p), p); }},
+       {"instance",
+        [&](const auto& n, const auto& p) { assign(c.instance, reader.instance(n, p)); }},
+       {"pin_dir",
+        [&](const auto& n, const auto& p) { locate(draft.pin_dir, reader.path(n, p), p); }},
+       {"state_dir",
+        [&](const auto& n, const auto& p) { locate(draft.state_dir, reader.path(n, p), p); }},
+       {"listen",
+        [&](const auto& n, const auto& p) {
+          locate(draft.listen, reader.text(n, p, "ADDRESS:PORT or off"), p);
+        }},
+       {"listen_anywhere",
+        [&](const auto& n, const auto& p) { assign(c.listen_anywhere, reader.boolean(n, p)); }},
+       {"discover",
+        [&](const auto& n, const auto& p) { assign(c.discover, reader.boolean(n, p)); }},
+       {"max_peers",
+        [&](const auto& n, const auto& p) {
+          draft.max_peers = p;
+          assign(c.max_peers, reader.number(n, p, 1, kMaxPeers));
+        }},
+       {"metrics",
+        [&](const auto& n, const auto& p) {
+          assign(c.metrics, reader.choice(n, p, {"auto", "full", "compact"}));
+        }},
+       {"flow_events_per_second",
+        [&](const auto& n, const auto& p) {
+          assign(c.flow_events_per_second, reader.number(n, p, 0, kMaxFlowEventsPerSecond));
+        }},
+       {"networks",
+        [&](const auto& n, const auto& p) {
+          reader.list(n, p, [&](const auto& e, const auto& at) {
+            draft.networks.push_back(read_network(reader, e, at));
+          });
+        }},
+       {"self", [&](const auto& n, const auto& p) { read_self(reader, n, p, draft); }},
+       {"peers",
+        [&](const auto& n, const auto& p) {
+          reader.list(n, p, [&](const auto& e, const auto& at) {
+            draft.peers.push_back(read_peer(reader, e, at));
+          });
+        }},
+       {"devices", [&](const auto& n, const auto& p) { read_devices(reader, n, p, draft); }}});
+}
+
+// Insertions, deletions and replacements that turn a into b; both short.
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i);
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = std::exchange(row[j], std::min({replaced, row[j] + 1, row[j - 1] + 1}));
+    }
+  }
+  return row[b.size()];
+}
+
+}  // namespace
+
+std::string nearest_name(std::string_view wrong, const std::vector<std::string_view>& known) {
+  std::string best;
+  std::size_t best_distance = std::max<std::size_t>(1, std::min<std::size_t>(wrong.size(), 12) / 3);
+  if (wrong.size() > 64) return best;
+  for (const auto name : known) {
+    const auto distance = edit_distance(wrong, name);
+    if (distance < best_distance || (distance == best_distance && best.empty())) {
+      best = name;
+      best_distance = distance;
+    }
+  }
+  return best;
+}
+
+Draft read_draft(std::string_view text, Problems& problems) {
+  Draft draft;
+  if (text.size() > kMaxConfigBytes) {
+    problems.add({}, "the file is larger than " + std::to_string(kMaxConfigBytes) + " bytes");
+    return draft;
+  }
+  try {
+    const auto documents = YAML::LoadAll(std::string(text));
+    if (documents.size() > 1) {
+      problems.add({documents[1].Mark().line + 1, ""},
+                   "a second YAML document starts here (keep one)");
+    } else if (documents.size() == 1) {
+      YamlReader reader(problems);
+      read_root(reader, documents.front(), draft);
+    }
+  } catch (const YAML::Exception& e) {
+    problems.add({e.mark.is_null() ? 0 : e.mark.line + 1, ""},
+                 "not valid YAML: " + printable(e.msg));
+  }
+  return draft;
+}
+
+}  // namespace espial

@@ -38,7 +38,7 @@ def _ctest(name: str, budget: int, label: str, folder: str = "build", jobs: str 
 
 
 def _lab(kernel: str, budget: int, long: bool) -> Step:
-    command = ("tests/lab/run", "--kernel", kernel, "--out", f"/tmp/espial-check-{kernel}")
+    command = ("tests/lab/run", "--kernel", kernel, "--out", f"build/checks/lab-{kernel}")
     return Step(f"lab-{kernel}", budget, (command + (("--long",) if long else ()),),
                 needs=("setup", "build"), count=counts.of_lab, live=True,
                 environment=(("ESPIAL", str(ROOT / "build/espial")),

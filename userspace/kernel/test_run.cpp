@@ -50,6 +50,16 @@ Result<TestRun> TestRun::open(const TableSpec& table, std::uint32_t max_peers) {
   return TestRun(std::move(programs));
 }
 
+bool TestRun::accepts(std::span<const std::uint8_t> bytes) {
+  constexpr std::size_t kLinkHeader = 14;
+  constexpr std::size_t kLongest = 3000;
+  if (bytes.size() <= kLinkHeader || bytes.size() > kLongest) return false;
+  const unsigned type = static_cast<unsigned>(bytes[12] << 8 | bytes[13]);
+  if (type == 0x0800) return bytes.size() >= kLinkHeader + 20;
+  if (type == 0x86dd) return bytes.size() >= kLinkHeader + 40;
+  return true;
+}
+
 Result<TestVerdict> TestRun::run(const TestFrame& frame) const {
   const int fd = programs_.program_fd(frame.direction, frame.role, frame.ethernet);
   EP_ASSIGN(done, run_program(fd, frame, 1));

@@ -32,7 +32,11 @@ class TestRun {
  public:
   static Result<TestRun> open(const TableSpec& table, std::uint32_t max_peers);
 
-  // The kernel takes frames of 14 to about 3,500 bytes; others are an error.
+  // Whether every supported kernel takes these bytes for a test run (net/bpf/test_run.c): a packet
+  // behind the first 14 bytes, with a whole IP header where their ethertype announces one (6.18),
+  // and no more than a page less head and tail room.
+  static bool accepts(std::span<const std::uint8_t> bytes);
+  // Frames that are not accepted are an error.
   Result<TestVerdict> run(const TestFrame& frame) const;
   // Nanoseconds per run, averaged by the kernel over `repeat` runs.
   Result<std::uint32_t> time(const TestFrame& frame, std::uint32_t repeat) const;

@@ -16,6 +16,7 @@ static __always_inline long ep_load_bytes(const void* context, __u32 at, void* t
   return bpf_skb_load_bytes(context, at, to, size);
 }
 
+#include "fast.h"
 #include "judge.h"
 
 const volatile struct ep_config ep_config = {};
@@ -328,14 +329,23 @@ static __always_inline void ep_count_unprotected(struct __sk_buff* skb, struct e
   ep_note_flow(skb, pkt, v, how);
 }
 
-static __always_inline void ep_count(struct __sk_buff* skb, struct ep_packet* pkt,
-                                     struct ep_verdict* v, __u32 how) {
-  const __u32 dir = how & EP_HOW_TRANSMIT ? EP_DIR_TRANSMIT : EP_DIR_RECEIVE;
+EP_STATIC_ASSERT(EP_HOW_TRANSMIT == EP_DIR_TRANSMIT, "the direction is the lowest bit of how");
+#define EP_DIR(how) ((how)&EP_HOW_TRANSMIT)
+/* The index of a cell among those of a peer. */
+#define EP_CELL(how, family, class_) \
+  ((EP_DIR(how) * EP_FAMILY_COUNT + (family)) * EP_CLASS_COUNT + (class_))
+#define EP_CELLS (EP_DIR_COUNT * EP_FAMILY_COUNT * EP_CLASS_COUNT) /* a power of two */
+
+/* verifier: global, and dir is no branch's result: see ep_judge_rx. */
+__noinline int ep_count(struct __sk_buff* skb, struct ep_packet* pkt, struct ep_verdict* v,
+                        __u32 how) {
+  if (!pkt || !v) return 0;
+  const __u32 dir = EP_DIR(how);
   __u32 peer = v->peer;
   struct ep_peer_stat* stat = bpf_map_lookup_elem(&ep_peer_stat, &peer);
   if (!stat) {
     ep_lose(EP_LOST_NO_COUNTER);
-    return;
+    return 0;
   }
   struct ep_cell size = ep_wire_size(skb, pkt);
   __u32 family = pkt->ip.family & 1;
@@ -344,21 +354,21 @@ static __always_inline void ep_count(struct __sk_buff* skb, struct ep_packet* pk
     stat->decrypted[family].bytes += size.bytes;
     if (v->flags & EP_VERDICT_SPOOFED) stat->spoofed += size.packets;
     if (v->flags & EP_VERDICT_UNATTRIBUTED) stat->unattributed += size.packets;
-    return;
+    return 0;
   }
   if (pkt->outcome != EP_OUTCOME_OK) ep_count_outcome(pkt->outcome);
   const __u32 class_ = v->class_ & (EP_CLASS_COUNT - 1);
-  __u64 index = (dir * EP_FAMILY_COUNT + family) * EP_CLASS_COUNT + class_;
+  __u64 index = EP_CELL(how, family, class_);
   /* verifier: one sum, not one for each dimension. */
   asm volatile("" : "+r"(index));
-  index &= EP_DIR_COUNT * EP_FAMILY_COUNT * EP_CLASS_COUNT - 1;
-  struct ep_cell* cell = &stat->cell[0][0][0] + index;
+  struct ep_cell* cell = &stat->cell[0][0][0] + (index & (EP_CELLS - 1));
   cell->packets += size.packets;
   cell->bytes += size.bytes;
   if (EP_UNPROTECTED_CLASSES >> class_ & 1)
     ep_count_unprotected(skb, pkt, v, stat, dir, &size, how);
   else if (v->class_ == EP_CLASS_UNKNOWN_NODE)
     ep_note_flow(skb, pkt, v, how);
+  return 0;
 }
 
 /* Does this program count this packet? A decrypted packet is counted where it re-enters, anything
@@ -379,7 +389,50 @@ static __always_inline void ep_report(struct __sk_buff* skb, const struct ep_pac
                              (ep_counts_here(v, how) ? 0 : EP_REPORT_SKIPPED);
 }
 
-static __always_inline int ep_watch(struct __sk_buff* skb, const __u32 how) {
+/* Counts one packet. Returns 0 when the peer has no counters.
+ * verifier: a function of its own, so that the index is no constant on any path (see ep_judge_rx).
+ */
+__noinline int ep_add_packet(__u32 peer, __u32 index, __u32 bytes) {
+  struct ep_peer_stat* stat = bpf_map_lookup_elem(&ep_peer_stat, &peer);
+  if (!stat) return 0;
+  struct ep_cell* cell = &stat->cell[0][0][0] + (index & (EP_CELLS - 1));
+  cell->packets++;
+  cell->bytes += bytes;
+  return 1;
+}
+
+/* The shortest path (fast.h). Returns 1 when the packet is counted. */
+static __always_inline int ep_count_esp(struct __sk_buff* skb, const __u32 how) {
+  if (ep_config.report || skb->vlan_present || skb->gso_size) return 0;
+  const void* start = (void*)(long)skb->data;
+  const void* end = (void*)(long)skb->data_end;
+  struct ep_fast fast;
+  __u32 length = skb->len;
+  if (how & EP_HOW_RAW) {
+    if (start + 1 > end) return 0;
+    if (!(*(const __u8*)start >> 4 == 6 ? ep_fast_ipv6(start, end, length, &fast)
+                                        : ep_fast_ipv4(start, end, length, &fast)))
+      return 0;
+  } else {
+    const struct ethhdr* eth = start;
+    if ((const void*)(eth + 1) > end) return 0;
+    length -= sizeof(*eth);
+    if (eth->h_proto == bpf_htons(ETH_P_IP)) {
+      if (!ep_fast_ipv4(eth + 1, end, length, &fast)) return 0;
+    } else if (eth->h_proto != bpf_htons(ETH_P_IPV6) ||
+               !ep_fast_ipv6(eth + 1, end, length, &fast)) {
+      return 0;
+    }
+  }
+  struct ep_table table = {.head = ep_current_table(), .slots = ep_config.slots};
+  if (!table.head) return 0;
+  __u32 peer = ep_fast_peer(&table, &fast, how & EP_HOW_TRANSMIT);
+  if (!peer) return 0;
+  return ep_add_packet(peer, EP_CELL(how, fast.family, EP_CLASS_ESP), fast.len);
+}
+
+/* Everything else. */
+__noinline int ep_watch_any(struct __sk_buff* skb, __u32 how) {
   struct ep_packet pkt = {};
   struct ep_sa sa = {};
   struct ep_names names = {};
@@ -389,10 +442,10 @@ static __always_inline int ep_watch(struct __sk_buff* skb, const __u32 how) {
    */
   if (!(how & EP_HOW_TRANSMIT) && pkt.wrap != EP_WRAP_ESP) ep_find_sa(skb, &sa);
   /* A device that is not on the wire itself: only a packet with XFRM state matters here. */
-  if (!(how & EP_HOW_WIRE) && !sa.present) return TC_ACT_UNSPEC;
+  if (!(how & EP_HOW_WIRE) && !sa.present) return 0;
   if (ep_name_packet(&pkt, &sa, &names, skb->ifindex)) {
     ep_lose(EP_LOST_NO_TABLE);
-    return TC_ACT_UNSPEC;
+    return 0;
   }
   if (how & EP_HOW_TRANSMIT)
     ep_judge_tx(&pkt, &names, &sa, &v);
@@ -400,6 +453,11 @@ static __always_inline int ep_watch(struct __sk_buff* skb, const __u32 how) {
     ep_judge_rx(&pkt, &names, &sa, &v);
   if (ep_counts_here(&v, how)) ep_count(skb, &pkt, &v, how);
   if (ep_config.report) ep_report(skb, &pkt, &v, how);
+  return 0;
+}
+
+static __always_inline int ep_watch(struct __sk_buff* skb, const __u32 how) {
+  if (!(how & EP_HOW_WIRE) || !ep_count_esp(skb, how)) ep_watch_any(skb, how);
   return TC_ACT_UNSPEC;
 }
 

@@ -107,7 +107,7 @@ static __always_inline __u32 ep_judge_esp(const struct ep_packet* pkt,
 static __always_inline void ep_attribute(const struct ep_names* names, struct ep_verdict* v) {
   v->flags |= EP_VERDICT_DECRYPTED;
   /* Integrity only: the wire counted it as ah or esp_null, it must not look confidential. */
-  if (names->null_sa) v->flags |= EP_VERDICT_SKIP;
+  if (names->null_spi) v->flags |= EP_VERDICT_SKIP;
   if (names->remote.role != EP_ROLE_PEER_UNDERLAY) {
     v->flags |= EP_VERDICT_UNATTRIBUTED;
     return;

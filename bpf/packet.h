@@ -14,6 +14,10 @@
 #define __always_inline inline __attribute__((always_inline))
 #endif
 
+#ifndef __noinline
+#define __noinline __attribute__((noinline))
+#endif
+
 /* How a program looks at a frame; a constant of each program. */
 #define EP_HOW_TRANSMIT 1u /* egress; else ingress */
 #define EP_HOW_RAW 2u      /* no Ethernet header: the frame starts with IP */
@@ -107,9 +111,9 @@ struct ep_names {
   struct ep_who inner_dst;
   struct ep_who remote; /* the SA's remote address */
   __u32 vlan_action;    /* enum ep_vlan_action */
-  __u8 null_spi;        /* the packet's SPI is of an SA without encryption */
-  __u8 null_sa;         /* the SA it came through is */
-  __u16 reserved;
+  /* The packet's SPI, or that of the SA it came through, is of an SA without encryption. */
+  __u8 null_spi;
+  __u8 reserved[3];
 };
 
 /* What the judge says of one packet. */

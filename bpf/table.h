@@ -17,18 +17,19 @@ static __always_inline const void* ep_at(const struct ep_table* table, __u64 off
   return (const void*)table->head + offset;
 }
 
-static __always_inline struct ep_who ep_lookup(const struct ep_table* table, __u32 family, __u64 hi,
-                                               __u64 lo) {
+/* What one address is; *who is zero before. Not inlined: five look-ups in one function would not
+ * fit on its stack. */
+static __noinline int ep_lookup(const struct ep_table* table, __u32 family, __u64 hi, __u64 lo,
+                                struct ep_who* who) {
   const struct ep_table_head* head = table->head;
   const __u64 displacements = sizeof(*head) + (__u64)table->slots * sizeof(struct ep_slot);
-  struct ep_who who = {};
   family &= EP_FAMILY_COUNT - 1;
   /* verifier: unrolled, because the speculation limit of a sum is the largest offset seen there. */
 #pragma unroll
   for (__u32 i = 0; i < EP_MAX_PREFIX_LENS; i++) {
     const __u8* plen = ep_at(table, offsetof(struct ep_table_head, lens) +
                                         (family * EP_MAX_PREFIX_LENS + i) * sizeof(*plen));
-    if (!*plen) break; /* the list ends, or is full */
+    if (!*plen) break; /* the list ends */
     __u64 mhi = ep_mask_hi(hi, *plen), mlo = ep_mask_lo(lo, *plen);
     __u64 hash = ep_hash(mhi, mlo, *plen, head->seed);
     const __u16* displacement =
@@ -36,13 +37,13 @@ static __always_inline struct ep_who ep_lookup(const struct ep_table* table, __u
     __u32 index = ep_slot_index(hash, *displacement, table->slots);
     const struct ep_slot* slot = ep_at(table, sizeof(*head) + (__u64)index * sizeof(*slot));
     if (slot->hi != mhi || slot->lo != mlo || slot->plen != *plen) continue;
-    who.role = slot->role;
-    who.flags = slot->flags;
-    who.peer = slot->peer;
-    who.subnet = slot->subnet;
-    break;
+    who->role = slot->role;
+    who->flags = slot->flags;
+    who->peer = slot->peer;
+    who->subnet = slot->subnet;
+    return 1;
   }
-  return who;
+  return 0;
 }
 
 static __always_inline enum ep_vlan_action ep_lookup_vlan(const struct ep_table* table,
@@ -77,19 +78,17 @@ static __always_inline int ep_is_null_spi(const struct ep_table* table, __u32 sp
 /* Looks up all that the judge will ask. names is zero before. */
 static __always_inline void ep_name(const struct ep_table* table, const struct ep_packet* pkt,
                                     const struct ep_sa* sa, __u32 ifindex, struct ep_names* names) {
+  const struct ep_ip *ip = &pkt->ip, *inner = &pkt->inner;
   if (pkt->vid) names->vlan_action = ep_lookup_vlan(table, ifindex, pkt->vid);
   if (!pkt->has_ip) return;
-  names->src = ep_lookup(table, pkt->ip.family, pkt->ip.src_hi, pkt->ip.src_lo);
-  names->dst = ep_lookup(table, pkt->ip.family, pkt->ip.dst_hi, pkt->ip.dst_lo);
-  names->null_spi = (__u8)ep_is_null_spi(table, pkt->spi);
+  ep_lookup(table, ip->family, ip->src_hi, ip->src_lo, &names->src);
+  ep_lookup(table, ip->family, ip->dst_hi, ip->dst_lo, &names->dst);
+  names->null_spi = (__u8)ep_is_null_spi(table, sa->present ? sa->spi : pkt->spi);
   if (pkt->wrap == EP_WRAP_TUNNEL) {
-    names->inner_src = ep_lookup(table, pkt->inner.family, pkt->inner.src_hi, pkt->inner.src_lo);
-    names->inner_dst = ep_lookup(table, pkt->inner.family, pkt->inner.dst_hi, pkt->inner.dst_lo);
+    ep_lookup(table, inner->family, inner->src_hi, inner->src_lo, &names->inner_src);
+    ep_lookup(table, inner->family, inner->dst_hi, inner->dst_lo, &names->inner_dst);
   }
-  if (sa->present) {
-    names->remote = ep_lookup(table, sa->family, sa->remote_hi, sa->remote_lo);
-    names->null_sa = (__u8)ep_is_null_spi(table, sa->spi);
-  }
+  if (sa->present) ep_lookup(table, sa->family, sa->remote_hi, sa->remote_lo, &names->remote);
 }
 
 #endif /* EP_TABLE_H */

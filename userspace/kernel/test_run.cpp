@@ -39,12 +39,12 @@ Result<Run> run_program(int program_fd, const TestFrame& frame, std::uint32_t re
 
 }  // namespace
 
-Result<TestRun> TestRun::open(const TableSpec& table, std::uint32_t max_peers) {
+Result<TestRun> TestRun::open(const TableSpec& table, std::uint32_t max_peers, Verdicts verdicts) {
   ProgramLimits limits;
   limits.max_peers = max_peers;
   limits.max_subnets = max_peers * 4;
   limits.flow_events_per_second = 0;
-  limits.report = true;
+  limits.report = verdicts == Verdicts::kYes;
   EP_ASSIGN(programs, Programs::load("", limits));
   EP_TRY(programs.set_table(table));
   return TestRun(std::move(programs));

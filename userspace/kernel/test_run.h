@@ -30,7 +30,11 @@ struct TestFrame {
 
 class TestRun {
  public:
-  static Result<TestRun> open(const TableSpec& table, std::uint32_t max_peers);
+  // With verdicts, run() works and the shortest path is left out, so that every frame is judged by
+  // the general one; without, the programs are those of the data plane and the counters tell.
+  enum class Verdicts : std::uint8_t { kYes, kNo };
+  static Result<TestRun> open(const TableSpec& table, std::uint32_t max_peers,
+                              Verdicts verdicts = Verdicts::kYes);
 
   // Whether every supported kernel takes these bytes for a test run (net/bpf/test_run.c): a packet
   // behind the first 14 bytes, with a whole IP header where their ethertype announces one (6.18),

@@ -106,6 +106,7 @@ struct KernelFacts {
   std::vector<XfrmPolicyFact> policies;
   std::vector<XfrmStateFact> states;
   bool xfrm_readable = false;  // false: no permission or no XFRM; policies and states unknown
+  std::string xfrm_reason;     // why it is not readable; one line
 };
 
 }  // namespace espial

@@ -41,6 +41,8 @@ struct PeerCounters {
   [[nodiscard]] const Cell& cell(Direction d, Family f, Class c) const {
     return cells[at(d)][at(f)][at(c)];
   }
+  // The later of last_unprotected; nothing if there never was an unprotected packet.
+  [[nodiscard]] std::optional<WallTime> last_cleartext() const;
 };
 
 // Cleartext of one (peer, network).

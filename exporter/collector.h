@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// Collector: the latest report as Prometheus metrics; metric_set.h says which.
+#pragma once
+
+#include <prometheus/collectable.h>
+#include <prometheus/metric_family.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "exporter/latest_report.h"
+#include "exporter/metric_set.h"
+#include "exporter/peer_metrics.h"
+
+namespace espial {
+
+// Reads one ready report per scrape; never blocks on the kernel, the daemon or another scrape.
+// Every series that can ever exist for the peers, devices and sources of the report is there from
+// the first scrape. Before the first report there is espial_build_info only. Thread-safe.
+class Collector : public prometheus::Collectable {
+ public:
+  Collector(std::shared_ptr<const LatestReport> latest, std::string version, MetricChoice choice);
+
+  [[nodiscard]] std::vector<prometheus::MetricFamily> Collect() const override;
+
+  // The same families one at a time, so that memory holds one.
+  void visit(const Report* report, const FamilySink& sink) const;
+
+  // The text exposition format 0.0.4 of all families of this report, which may be null.
+  [[nodiscard]] std::string text(const Report* report) const;
+
+ private:
+  std::shared_ptr<const LatestReport> latest_;
+  std::string version_;
+  MetricChoice choice_;
+};
+
+}  // namespace espial

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exporter/metric_set.h"
+
+#include <string>
+#include <unordered_map>
+
+#include "model/alarms.h"
+
+namespace espial {
+
+namespace {
+
+std::size_t per_peer_alarms() {
+  std::size_t count = 0;
+  for (const AlarmRule& rule : kAlarmRules) count += rule.per_peer ? 1 : 0;
+  return count;
+}
+
+// Series of a peer in the full set, without its networks.
+std::size_t fixed_series() {
+  constexpr std::size_t by_class = kDirections * kFamilies * kClasses * 2;
+  constexpr std::size_t by_protection = kDirections * 2 * 2;
+  constexpr std::size_t decrypted_spoofed_last = kFamilies + 1 + 1;
+  constexpr std::size_t modes = 3;
+  return by_class + by_protection + decrypted_spoofed_last + kVerdicts + modes + per_peer_alarms();
+}
+
+}  // namespace
+
+std::optional<MetricChoice> parse_metric_choice(std::string_view text) {
+  if (text == "auto") return MetricChoice::kAuto;
+  if (text == "full") return MetricChoice::kFull;
+  if (text == "compact") return MetricChoice::kCompact;
+  return std::nullopt;
+}
+
+MetricSet choose_metric_set(MetricChoice choice, const Report& report) {
+  switch (choice) {
+    case MetricChoice::kFull:
+      return MetricSet::kFull;
+    case MetricChoice::kCompact:
+      return MetricSet::kCompact;
+    case MetricChoice::kAuto:
+      break;
+  }
+  if (report.snapshot.peers.size() > kFullSetMaxPeers) return MetricSet::kCompact;
+  std::unordered_map<std::string_view, std::size_t> series;
+  for (const NetworkCounters& network : report.snapshot.networks) {
+    std::size_t& count = series.try_emplace(network.peer, fixed_series()).first->second;
+    count += kDirections;
+    if (count > kFullSeriesPerPeer) return MetricSet::kCompact;
+  }
+  return MetricSet::kFull;
+}
+
+}  // namespace espial

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exporter/status_document.h"
+
+#include <array>
+#include <cassert>
+#include <string>
+
+#include "base/rfc3339.h"
+
+namespace espial {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr std::array kFamilyList{Family::kIpv4, Family::kIpv6};
+
+json text_of(std::string_view text) { return std::string(text); }
+
+json time_of(const std::optional<WallTime>& time) {
+  return time ? json(rfc3339(*time)) : json(nullptr);
+}
+
+double seconds_of(std::chrono::nanoseconds duration) {
+  return std::chrono::duration<double>(duration).count();
+}
+
+template <typename Labels, typename Values>
+json counts_of(const Labels& labels, const Values& values) {
+  json out = json::object();
+  for (std::size_t i = 0; i < labels.size(); ++i) out[std::string(labels[i])] = values[i];
+  return out;
+}
+
+json classes_of(const ClassCells& cells, std::uint64_t Cell::*unit) {
+  json out = json::object();
+  for (std::size_t c = 0; c < kClasses; ++c) {
+    json& families = out[std::string(kClassLabels[c])];
+    for (const Family f : kFamilyList) families[std::string(to_string(f))] = cells[at(f)][c].*unit;
+  }
+  return out;
+}
+
+json window_of(const Flux& flux) {
+  return {{"encrypted_packets", flux.encrypted},
+          {"unprotected_packets", flux.unprotected},
+          {"encrypted_bytes", flux.encrypted_bytes},
+          {"unprotected_bytes", flux.unprotected_bytes}};
+}
+
+json direction_of(const PeerCounters& counters, const Flux& window, Direction d) {
+  const auto coverage = window.coverage();
+  return {{"coverage", coverage ? json(*coverage) : json(nullptr)},
+          {"window", window_of(window)},
+          {"packets", classes_of(counters.cells[at(d)], &Cell::packets)},
+          {"bytes", classes_of(counters.cells[at(d)], &Cell::bytes)},
+          {"last_unprotected", time_of(counters.last_unprotected[at(d)])}};
+}
+
+json receive_of(const PeerCounters& counters, const Flux& window) {
+  json out = direction_of(counters, window, Direction::RECEIVE);
+  json& decrypted = out["decrypted"];
+  for (const Family f : kFamilyList)
+    decrypted[std::string(to_string(f))] = counters.decrypted[at(f)].packets;
+  out["spoofed"] = counters.spoofed;
+  out["unattributed"] = counters.unattributed;
+  return out;
+}
+
+json backends_of(const Peer& peer) {
+  json out = json::array();
+  for (const BackendSubnet& subnet : peer.backends)
+    out.push_back({{"network", subnet.network}, {"prefix", subnet.prefix.text()}});
+  return out;
+}
+
+json peer_of(const PeerSnapshot& snapshot, const PeerReport& report, std::chrono::seconds window) {
+  const Peer& peer = snapshot.peer;
+  const PeerCounters& counters = snapshot.counters;
+  json underlay = json::array();
+  for (const Underlay& u : peer.underlays) underlay.push_back(u.address.text());
+  return {{"name", peer.name},
+          {"state", text_of(to_string(peer.state))},
+          {"underlay", std::move(underlay)},
+          {"backend", backends_of(peer)},
+          {"mode", text_of(to_string(peer.mode))},
+          {"verdict", text_of(to_string(report.verdict))},
+          {"reason", report.reason},
+          {"window_seconds", window.count()},
+          {"receive", receive_of(counters, report.window[at(Direction::RECEIVE)])},
+          {"transmit",
+           direction_of(counters, report.window[at(Direction::TRANSMIT)], Direction::TRANSMIT)},
+          {"last_cleartext", time_of(counters.last_cleartext())}};
+}
+
+json peers_of(const Report& report) {
+  assert(report.peers.size() == report.snapshot.peers.size());
+  json out = json::array();
+  for (std::size_t i = 0; i < report.peers.size(); ++i)
+    out.push_back(peer_of(report.snapshot.peers[i], report.peers[i], report.window));
+  return out;
+}
+
+json no_peer_of(const PeerCounters& counters) {
+  json out = json::object();
+  for (std::size_t d = 0; d < kDirections; ++d)
+    out[std::string(kDirectionLabels[d])] = {
+        {"packets", classes_of(counters.cells[d], &Cell::packets)},
+        {"bytes", classes_of(counters.cells[d], &Cell::bytes)}};
+  return out;
+}
+
+json networks_of(const Snapshot& snapshot) {
+  json out = json::array();
+  for (const NetworkCounters& n : snapshot.networks)
+    out.push_back({{"peer", n.peer},
+                   {"network", n.network},
+                   {"receive_cleartext_packets", n.cleartext_packets[at(Direction::RECEIVE)]},
+                   {"transmit_cleartext_packets", n.cleartext_packets[at(Direction::TRANSMIT)]}});
+  return out;
+}
+
+json devices_of(const Snapshot& snapshot) {
+  json out = json::array();
+  for (const DeviceSnapshot& d : snapshot.devices)
+    out.push_back({{"name", d.name},
+                   {"ifindex", d.ifindex},
+                   {"role", text_of(to_string(d.role))},
+                   {"mode", text_of(to_string(d.mode))},
+                   {"receive_attached", d.receive_attached},
+                   {"transmit_attached", d.transmit_attached},
+                   {"expected", d.expected},
+                   {"why", d.why}});
+  return out;
+}
+
+json alarms_of(const std::vector<Alarm>& alarms) {
+  json out = json::array();
+  for (const Alarm& a : alarms)
+    out.push_back({{"alarm", a.name},
+                   {"severity", text_of(to_string(a.severity))},
+                   {"peer", a.peer},
+                   {"state", text_of(to_string(a.state))},
+                   {"since", rfc3339(a.since)},
+                   {"evidence", a.evidence}});
+  return out;
+}
+
+json sources_of(const Snapshot& snapshot) {
+  json out = json::array();
+  for (const SourceStatus& s : snapshot.sources)
+    out.push_back({{"source", s.source}, {"up", s.up}, {"detail", s.detail}});
+  return out;
+}
+
+json maps_of(const Snapshot& snapshot) {
+  json out = json::array();
+  for (const MapUsage& m : snapshot.maps)
+    out.push_back({{"map", m.map}, {"entries", m.entries}, {"max_entries", m.max_entries}});
+  return out;
+}
+
+json config_of(const Snapshot& snapshot) {
+  const auto& ok = snapshot.last_reload_successful;
+  return {{"last_reload_successful", ok ? json(*ok) : json(nullptr)},
+          {"error", snapshot.last_reload_error}};
+}
+
+}  // namespace
+
+json status_document(const Report& report) {
+  const Snapshot& snapshot = report.snapshot;
+  return {{"schema_version", kSchemaVersion},
+          {"node", snapshot.node},
+          {"instance", snapshot.instance},
+          {"time", rfc3339(snapshot.time)},
+          {"daemon", {{"running", snapshot.daemon}}},
+          {"window_seconds", report.window.count()},
+          {"peers", peers_of(report)},
+          {"no_peer", no_peer_of(snapshot.no_peer)},
+          {"networks", networks_of(snapshot)},
+          {"devices", devices_of(snapshot)},
+          {"gaps",
+           {{"count", snapshot.gaps.count},
+            {"total_seconds", seconds_of(snapshot.gaps.total)},
+            {"last_seconds", seconds_of(snapshot.gaps.last)}}},
+          {"alarms", alarms_of(report.alarms)},
+          {"sources", sources_of(snapshot)},
+          {"outcomes", counts_of(kOutcomeLabels, snapshot.outcomes)},
+          {"lost", counts_of(kLostLabels, snapshot.lost)},
+          {"maps", maps_of(snapshot)},
+          {"config", config_of(snapshot)}};
+}
+
+json flows_document(const std::vector<FlowRecord>& flows) {
+  json list = json::array();
+  for (const FlowRecord& f : flows)
+    list.push_back({{"first", rfc3339(f.first)},
+                    {"last", rfc3339(f.last)},
+                    {"direction", text_of(to_string(f.direction))},
+                    {"class", text_of(to_string(f.klass))},
+                    {"peer", f.peer},
+                    {"device", f.device},
+                    {"source", f.source.text()},
+                    {"source_port", f.source_port},
+                    {"destination", f.destination.text()},
+                    {"destination_port", f.destination_port},
+                    {"protocol", f.protocol},
+                    {"packets", f.packets},
+                    {"bytes", f.bytes}});
+  return {{"schema_version", kSchemaVersion}, {"flows", std::move(list)}};
+}
+
+std::string document_text(const json& document, int indent) {
+  return document.dump(indent, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace espial

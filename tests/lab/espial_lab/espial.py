@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One espial in one node: configuration, daemon, and what `espial status --json` says."""
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+
+from .count import Counts
+from .mesh import BACKEND_V4, BACKEND_V6, Node
+from .wait import until
+
+LISTEN = ("127.0.0.1", 9754)
+
+
+def executable() -> str | None:
+    """$ESPIAL, or build/espial of this checkout; None if there is none."""
+    checkout = os.path.dirname(os.path.abspath(__file__)).rsplit("/tests/", 1)[0]
+    path = os.environ.get("ESPIAL", f"{checkout}/build/espial")
+    return path if os.access(path, os.X_OK) else None
+
+
+class Espial:
+    """Owns the daemon, the configuration file, the state folder and the pins of one node."""
+
+    def __init__(self, node: Node, discover: bool = False, **more: object):
+        """`discover`: no topology in the file, the kernel is asked. `more`: further keys."""
+        self.node = node
+        self.program = executable()
+        self._process: subprocess.Popen | None = None
+        self.folder = f"{node.folder}/espial"
+        os.makedirs(f"{self.folder}/state", exist_ok=True)
+        self.config = f"{self.folder}/espial.yaml"
+        self.log = f"{self.folder}/log"
+        self.pins = f"/sys/fs/bpf/espial-{node.name}"
+        self.write(discover, **more)
+
+    def write(self, discover: bool = False, **more: object) -> None:
+        keys: dict[str, object] = {
+            "node": self.node.name, "instance": self.node.name, "pin_dir": self.pins,
+            "state_dir": f"{self.folder}/state", "listen": f"{LISTEN[0]}:{LISTEN[1]}"}
+        if not discover:
+            keys |= {
+                "networks": [{"name": "backendnet", "subnets": [BACKEND_V4, BACKEND_V6]}],
+                "self": {"backend": list(self.node.backend.values()),
+                         "underlay": list(self.node.underlay.values())},
+                "peers": [{"name": peer.name, "underlay": list(peer.underlay.values()),
+                           "backend": list(peer.backend.values())} for peer in self.node.peers]}
+        # JSON is YAML.
+        with open(self.config, "w") as file:
+            json.dump(keys | more, file, indent=2)
+
+    def start(self) -> None:
+        self._process = self.node.namespace.spawn(
+            self.program, "run", "--config", self.config, log=self.log)
+
+    def ready(self) -> None:
+        def answers() -> bool:
+            if self._process.poll() is not None:
+                raise RuntimeError(f"{self.node.name}: espial run ended with {self._process.returncode}: "
+                                   f"{self.tail()}")
+            try:
+                return self.get("/readyz")[0] == 200
+            except OSError:
+                return False
+        until(f"{self.node.name}: espial is ready", answers, 30)
+
+    def tail(self) -> str:
+        with open(self.log, errors="replace") as file:
+            return " | ".join(file.read().splitlines()[-6:])
+
+    def stop(self, how: int = signal.SIGTERM) -> None:
+        if self._process is None:
+            return
+        if self._process.poll() is None:
+            self._process.send_signal(how)
+        try:
+            self._process.wait(15)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(5)
+            raise AssertionError(f"{self.node.name}: espial did not end on signal {how}") from None
+        finally:
+            self._process = None
+
+    def reload(self) -> None:
+        self._process.send_signal(signal.SIGHUP)
+
+    def run(self, *arguments: str, check: bool = False) -> subprocess.CompletedProcess:
+        return self.node.namespace.run(self.program, *arguments, "--config", self.config, check=check)
+
+    def detach(self) -> None:
+        self.run("detach")
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Status and body of a GET on the exporter; OSError when nothing listens."""
+        with self.node.namespace:
+            connection = http.client.HTTPConnection(*LISTEN, timeout=10)
+            connection.connect()
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            return response.status, response.read().decode()
+        except (http.client.HTTPException, socket.timeout) as error:
+            raise OSError(str(error)) from error
+        finally:
+            connection.close()
+
+    def status(self) -> dict:
+        """`espial status --json`: exit status 1 is a bad answer (a leak), but an answer."""
+        done = self.run("status", "--json")
+        if done.returncode not in (0, 1):
+            raise AssertionError(f"{self.node.name}: espial status: exit status {done.returncode}: "
+                                 f"{done.stderr.strip()}")
+        return json.loads(done.stdout)
+
+    def _known_as(self, peer: dict) -> str:
+        """The lab's name of a peer, also of one that espial discovered and named itself."""
+        for node in self.node.mesh.nodes:
+            if set(peer.get("underlay", [])) & set(node.underlay.values()):
+                return node.name
+        return peer["name"]
+
+    def peer(self, name: str, status: dict | None = None) -> dict:
+        for peer in (status or self.status())["peers"]:
+            if self._known_as(peer) == name:
+                return peer
+        raise AssertionError(f"{self.node.name}: espial status names no peer {name}")
+
+    def counts(self, status: dict | None = None) -> Counts:
+        """What espial counted, in the shape of the independent count."""
+        status = status or self.status()
+        counts: Counts = {}
+        for who, ways in [(self._known_as(peer), peer) for peer in status["peers"]] + [("", status["no_peer"])]:
+            for way in ("receive", "transmit"):
+                packets, sizes = ways[way]["packets"], ways[way].get("bytes", {})
+                for name, by_family in packets.items():
+                    for family, value in by_family.items():
+                        counts[way, who, name, family] = (
+                            value, sizes.get(name, {}).get(family, 0))
+                for family, value in ways[way].get("decrypted", {}).items():
+                    counts[way, who, "decrypted", family] = (value, 0)
+        return counts
+
+    def firing(self, status: dict | None = None) -> set[tuple[str, str]]:
+        """(alarm, peer) of all alarms that fire."""
+        return {(alarm["alarm"], alarm.get("peer") or "") for alarm in
+                (status or self.status())["alarms"] if alarm["state"] == "firing"}

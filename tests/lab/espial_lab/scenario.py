@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scenarios: functions that take a Lab. The registry, and what a scenario works with."""
+import dataclasses
+import shutil
+import time
+from typing import Callable
+
+from . import traffic
+from .count import CLASSES, Counts, WireCount, of_peer, since
+from .espial import Espial, executable
+from .mesh import Mesh, Spec
+from .traffic import Sent
+from .wait import until
+
+DEBIAN = ("6.1", "6.12")
+
+
+@dataclasses.dataclass(frozen=True)
+class Scenario:
+    name: str
+    spec: Spec
+    run: Callable[["Lab"], None]
+    kernels: tuple[str, ...]
+    spoils: bool       # leaves the mesh unusable for the next scenario
+    needs_espial: bool
+    long: bool
+
+
+REGISTRY: list[Scenario] = []
+
+
+def scenario(*, kernels: tuple[str, ...] = DEBIAN, spoils: bool = False, needs_espial: bool = False,
+             long: bool = False, **specs: Spec):
+    """Registers a function once per spec; `plain` alone needs no suffix: NAME or NAME-KEY."""
+    def register(function: Callable[["Lab"], None]) -> Callable[["Lab"], None]:
+        base = function.__name__.replace("_", "-")
+        for key, spec in (specs or {"plain": Spec()}).items():
+            name = base if key == "plain" else f"{base}-{key.replace('_', '-')}"
+            REGISTRY.append(Scenario(name, spec, function, kernels, spoils, needs_espial, long))
+        return function
+    return register
+
+
+class Watch:
+    """Two observers of some nodes, from their start on: nft, and espial where it is built."""
+
+    def __init__(self, lab: "Lab", numbers: tuple[int, ...], espial: bool, discover: bool,
+                 wire: str | None, more: dict):
+        self.lab = lab
+        self.wires: dict[int, WireCount] = {}
+        self.espials: dict[int, Espial] = {}
+        self._zero: dict[int, Counts] = {}
+        try:
+            for number in numbers:
+                node = lab.mesh.node(number)
+                # Rules stay as long as the mesh does; only the zero is the scenario's own.
+                key = (number, wire or node.wire)
+                if key not in lab.mesh.wire_counts:
+                    lab.mesh.wire_counts[key] = WireCount(node, wire)
+                self.wires[number] = lab.mesh.wire_counts[key]
+                if espial and executable():
+                    self.espials[number] = Espial(node, discover, **more)
+                    self.espials[number].start()
+            for number, espial_ in self.espials.items():
+                espial_.ready()
+            for number in numbers:
+                self.zero(number)
+        except BaseException:
+            self.close()
+            raise
+
+    def zero(self, number: int) -> None:
+        """Counts of this node are from now on; the mesh is idle, so both observers agree on now."""
+        wire = self.wires[number]
+        espial = self.espials.get(number)
+        self._zero[number] = {("wire",) + key: value for key, value in wire.read().items()}
+        if espial:
+            self._zero[number] |= {("espial",) + key: value
+                                   for key, value in espial.counts().items()}
+
+    def rewire(self, number: int) -> None:
+        """Counts anew after the wire device was replaced: its rules went with it."""
+        node = self.lab.mesh.node(number)
+        self.wires[number].close()
+        self.wires[number] = self.lab.mesh.wire_counts[number, node.wire] = WireCount(node)
+        self.zero(number)
+
+    def _start(self, number: int, who: str) -> Counts:
+        return {key[1:]: value for key, value in self._zero[number].items() if key[0] == who}
+
+    def wire(self, number: int) -> Counts:
+        """What nft counted on the wire of a node since the start."""
+        return since(self.wires[number].read(), self._start(number, "wire"))
+
+    def expect(self, number: int, peer: int, transmit: dict[str, int] | None = None,
+               receive: dict[str, int] | None = None) -> None:
+        """The independent count of this pair is exactly this: {"esp/ipv4": 40}, nothing else."""
+        name = self.lab.mesh.node(peer).name
+        wanted = {"transmit": transmit or {}, "receive": receive or {}}
+
+        def equal() -> bool:
+            counts = self.wire(number)
+            seen = {way: of_peer(counts, way, name) for way in wanted}
+            assert seen == wanted, f"seen {seen}, expected {wanted}"
+            return True
+        until(f"node{number} to {name} on the wire", equal, 5, 0.1)
+
+    def agree(self, *numbers: int, flooded: bool = False, lengths: bool = True,
+              ignore: tuple[str, ...] = ()) -> None:
+        """espial's packets and bytes equal the independent count, per peer, class, way, family."""
+        for number in numbers or tuple(self.espials):
+            espial = self.espials.get(number)
+            if not espial:
+                continue
+            names = tuple(name for name in CLASSES + ("decrypted",) if name not in ignore)
+
+            def equal() -> bool:
+                wire = self.wire(number)
+                own = since(espial.counts(), self._start(number, "espial"))
+                for key in sorted(wire.keys() | own.keys()):
+                    if key[2] not in names or not key[1]:
+                        continue
+                    expected, seen = wire.get(key, (0, 0)), own.get(key, (0, 0))
+                    same = expected == seen if lengths and key[2] != "decrypted" else \
+                        expected[0] == seen[0]
+                    assert same, f"{' '.join(key)}: nft {expected}, espial {seen}"
+                if flooded:
+                    for way in ("receive", "transmit"):
+                        for family in ("ipv4", "ipv6"):
+                            pick = lambda counts: sum(
+                                value[0] for key, value in counts.items()
+                                if (key[0], key[2], key[3]) == (way, "flooded", family))
+                            assert pick(wire) == pick(own), \
+                                f"{way} flooded {family}: nft {pick(wire)}, espial {pick(own)}"
+                return True
+            until(f"node{number}: espial agrees with nft", equal, 8, 0.2)
+
+    def verdict(self, number: int, peer: int, *wanted: str) -> None:
+        espial = self.espials.get(number)
+        if not espial:
+            return
+
+        def right() -> bool:
+            seen = espial.peer(f"node{peer}")["verdict"]
+            assert seen in wanted, f"{seen}, expected {' or '.join(wanted)}"
+            return True
+        until(f"node{number}: verdict on node{peer}", right, 8, 0.2)
+
+    def fires(self, number: int, alarm: str, peer: int | None = None) -> None:
+        espial = self.espials.get(number)
+        if not espial:
+            return
+        wanted = (alarm, f"node{peer}" if peer else "")
+
+        def right() -> bool:
+            seen = espial.firing()
+            assert wanted in seen, f"firing: {sorted(seen) or 'none'}"
+            return True
+        until(f"node{number}: {' '.join(wanted)} fires", right, 8, 0.2)
+
+    def calm(self, *numbers: int) -> None:
+        """No alarm fires."""
+        for number in numbers or tuple(self.espials):
+            if number in self.espials:
+                seen = self.espials[number].firing()
+                assert not seen, f"node{number}: firing: {sorted(seen)}"
+
+    def no_peer(self, number: int, way: str, name: str, wanted: dict[str, int]) -> None:
+        """Packets of no peer: both observers say exactly this, by family."""
+        node, espial = self.wires[number], self.espials.get(number)
+
+        def equal() -> bool:
+            for who, counts in (("nft", self.wire(number)),
+                                ("espial", since(espial.counts(), self._start(number, "espial"))
+                                 if espial else None)):
+                if counts is None:
+                    continue
+                seen = {family: counts[way, "", name, family][0] for family in ("ipv4", "ipv6")
+                        if (way, "", name, family) in counts}
+                assert seen == wanted, f"{who} {seen}, expected {wanted}"
+            return True
+        until(f"{node.node.name}: {way} {name}", equal, 8, 0.2)
+
+    def close(self) -> None:
+        for espial in self.espials.values():
+            try:
+                espial.stop()
+            finally:
+                espial.detach()
+                shutil.rmtree(espial.folder, ignore_errors=True)
+        self.espials, self.wires = {}, {}
+
+
+class Lab:
+    """What a scenario gets: a mesh, traffic that is added up, and watches that end with it."""
+
+    def __init__(self, mesh: Mesh, kernel: str):
+        self.mesh, self.kernel = mesh, kernel
+        self.sent = 0
+        self._watches: list[Watch] = []
+        self._undo: list[Callable[[], None]] = []
+
+    def watch(self, *numbers: int, espial: bool = True, discover: bool = False,
+              wire: str | None = None, **more: object) -> Watch:
+        watch = Watch(self, numbers or (1, 2), espial, discover, wire, more)
+        self._watches.append(watch)
+        return watch
+
+    def undo(self, action: Callable[[], None]) -> None:
+        """Runs `action` when the scenario is over, last registered first."""
+        self._undo.append(action)
+
+    def close(self, failed: bool) -> None:
+        for watch in reversed(self._watches):
+            watch.close()
+        if not failed:
+            for action in reversed(self._undo):
+                action()
+
+    # -- traffic ---------------------------------------------------------------------------------
+
+    def _add(self, sent: Sent, lossy: bool) -> Sent:
+        self.sent += sent.sent
+        if not lossy:
+            assert sent.sent == sent.received, f"{sent.sent} sent, {sent.received} arrived"
+        return sent
+
+    def udp(self, source: int, target: int, count: int = 20, family: int = 4, size: int = 64,
+            lossy: bool = False) -> Sent:
+        """Datagrams from the pod of one node to the pod of another; all arrive unless `lossy`."""
+        one, two = self.mesh.node(source).pod, self.mesh.node(target).pod
+        return self._add(traffic.udp(one.namespace, one.address(family), two.namespace,
+                                     two.address(family), count, size, lossy), lossy)
+
+    def host_udp(self, source: int, target: int, count: int = 20, family: int = 4,
+                 lossy: bool = False) -> Sent:
+        """Datagrams from a node's underlay address to a remote pod."""
+        one, two = self.mesh.node(source), self.mesh.node(target).pod
+        return self._add(traffic.udp(one.namespace, one.underlay[family], two.namespace,
+                                     two.address(family), count, 64, lossy), lossy)
+
+    def ping(self, source: int, target: int, count: int = 5, family: int = 4) -> Sent:
+        """Echo requests from pod to pod, each answered."""
+        one, two = self.mesh.node(source).pod, self.mesh.node(target).pod
+        return self._add(traffic.ping(one.namespace, one.address(family), two.address(family),
+                                      count), False)
+
+    def tcp(self, source: int, target: int, size: int, family: int = 4) -> tuple[int, int]:
+        """A connection that moves `size` bytes; returns the segments sent forth and back."""
+        one, two = self.mesh.node(source).pod, self.mesh.node(target).pod
+        arrived, forth, back = traffic.tcp(one.namespace, one.address(family), two.namespace,
+                                           two.address(family), size)
+        self.sent += forth
+        assert arrived == size, f"{arrived} of {size} bytes arrived"
+        return forth, back
+
+    def talk(self, one: int, two: int, count: int = 20, families: tuple[int, ...] = (4, 6),
+             lossy: bool = False) -> int:
+        """`count` datagrams per family each way; returns what each side sent in all."""
+        for family in families:
+            self.udp(one, two, count, family, lossy=lossy)
+            self.udp(two, one, count, family, lossy=lossy)
+        return count * len(families)
+
+    def frames(self, source: int, target_mac: str, packet: bytes, count: int = 20) -> Sent:
+        """The same frame again and again out of a pod, whatever sense it makes."""
+        return self._add(traffic.frames(self.mesh.node(source).pod.namespace, "eth0", target_mac,
+                                        packet, count), True)
+
+    # -- what breaks a mesh ----------------------------------------------------------------------
+
+    def nft(self, number: int, family: str, chain: str) -> None:
+        """One more nft table with one chain in a node, until the scenario ends."""
+        namespace = self.mesh.node(number).namespace
+        namespace.run("nft", "-f", "-", input=f"table {family} lab_break {{ chain c {{ {chain}\n }}\n }}\n")
+        self.undo(lambda: namespace.run("nft", "delete", "table", family, "lab_break"))
+
+    def unload(self, *pair: int) -> None:
+        """No policies between two nodes until the scenario ends."""
+        self.mesh.unload(*pair)
+        self.undo(lambda: self.mesh.reload(*pair))
+
+    def tunnel(self, kind: str, one: int, two: int) -> None:
+        self.mesh.tunnel(kind, one, two)
+        self.undo(lambda: self.mesh.untunnel(one, two))
+
+
+def selected(kernel: str, pattern: str, long: bool) -> list[Scenario]:
+    """Scenarios of a kernel whose name contains the pattern, those of one mesh side by side."""
+    chosen = [item for item in REGISTRY
+              if kernel in item.kernels and pattern in item.name and (long or not item.long)]
+    specs = list(dict.fromkeys(item.spec for item in chosen))
+    # ESP offload modules stay loaded: what needs them comes last. Spoilers end a mesh's use.
+    return sorted(chosen, key=lambda item: (item.spec.gro, specs.index(item.spec), item.spoils))
+
+
+def duration(since_: float) -> str:
+    return f"{time.monotonic() - since_:.1f}s"

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bounded traffic that knows exactly what it sent.
+
+All senders and receivers are sockets of this process, made inside the namespaces concerned: no
+program is started and nothing outlives a call. Every function returns a Sent.
+"""
+import dataclasses
+import os
+import select
+import socket
+import struct
+import time
+
+from .netns import Namespace
+from .wait import until
+
+PORT = 7007
+TCP_CLOSE = 7
+
+
+@dataclasses.dataclass
+class Sent:
+    """Datagrams given to the kernel, and how many of them came out of the other socket."""
+    sent: int = 0
+    received: int = 0
+
+    def __add__(self, other: "Sent") -> "Sent":
+        return Sent(self.sent + other.sent, self.received + other.received)
+
+
+def _socket(namespace: Namespace, family: int, kind: int, address: str, port: int) -> socket.socket:
+    with namespace:
+        sock = socket.socket(socket.AF_INET if family == 4 else socket.AF_INET6, kind)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind((address, port))
+    return sock
+
+
+def udp(source: Namespace, source_address: str, target: Namespace, target_address: str, count: int,
+        size: int = 64, lossy: bool = False, patience: float = 5.0) -> Sent:
+    """Sends `count` datagrams of `size` payload bytes from one address to another.
+
+    Returns when all have arrived, or, if `lossy`, none came for 0.3 s after the last was sent;
+    without `lossy` the wait lasts `patience`.
+    """
+    family = 6 if ":" in target_address else 4
+    payload = bytes(size)
+    result = Sent()
+    with _socket(source, family, socket.SOCK_DGRAM, source_address, 0) as sender, \
+            _socket(target, family, socket.SOCK_DGRAM, target_address, PORT) as receiver:
+        receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        receiver.setblocking(False)
+
+        def drain() -> int:
+            taken = 0
+            while True:
+                try:
+                    receiver.recv(65536)
+                    taken += 1
+                except BlockingIOError:
+                    return taken
+
+        quiet = 0.3 if lossy else patience
+        for _ in range(count):
+            try:
+                sender.sendto(payload, (target_address, PORT))
+            except OSError:
+                # The kernel refused (policy without SA, no route): nothing reached any device.
+                continue
+            result.sent += 1
+            if result.sent % 32 == 0:
+                result.received += drain()
+                # Never more under way than the queues between here and there can hold.
+                limit = time.monotonic() + quiet
+                while not lossy and result.sent - result.received > 64 and \
+                        time.monotonic() < limit:
+                    select.select([receiver], [], [], 0.05)
+                    result.received += drain()
+        limit = time.monotonic() + quiet
+        while result.received < result.sent and time.monotonic() < limit:
+            select.select([receiver], [], [], 0.05)
+            taken = drain()
+            if taken:
+                limit = time.monotonic() + quiet
+            result.received += taken
+    return result
+
+
+def ping(source: Namespace, source_address: str, target_address: str, count: int,
+         patience: float = 3.0) -> Sent:
+    """ICMP echo requests; `received` counts the replies."""
+    family = 6 if ":" in target_address else 4
+    protocol = socket.IPPROTO_ICMP if family == 4 else socket.IPPROTO_ICMPV6
+    with source:
+        sock = socket.socket(socket.AF_INET if family == 4 else socket.AF_INET6, socket.SOCK_RAW,
+                             protocol)
+    identifier = os.getpid() & 0xFFFF
+    result = Sent()
+    with sock:
+        sock.bind((source_address, 0))
+        for sequence in range(count):
+            packet = struct.pack("!BBHHH", 8 if family == 4 else 128, 0, 0, identifier, sequence)
+            if family == 4:
+                total = sum(struct.unpack("!4H", packet))
+                packet = packet[:2] + struct.pack("!H", ~((total & 0xFFFF) + (total >> 16)) & 0xFFFF) \
+                    + packet[4:]
+            sock.sendto(packet, (target_address, 0))
+            result.sent += 1
+            limit = time.monotonic() + patience
+            while time.monotonic() < limit:
+                if not select.select([sock], [], [], 0.05)[0]:
+                    continue
+                answer = sock.recv(2048)
+                if family == 4:
+                    answer = answer[(answer[0] & 15) * 4:]
+                if answer[0] == (0 if family == 4 else 129) and \
+                        struct.unpack("!HH", answer[4:8]) == (identifier, sequence):
+                    result.received += 1
+                    break
+    return result
+
+
+def tcp(source: Namespace, source_address: str, target: Namespace, target_address: str,
+        size: int) -> tuple[int, int, int]:
+    """Moves `size` bytes over one connection and closes it on both sides.
+
+    Returns the bytes that arrived and the segments that client and server sent, handshake and
+    closing included, as the kernel counted them for the sockets (tcpi_segs_out).
+    """
+    family = 6 if ":" in target_address else 4
+    with _socket(target, family, socket.SOCK_STREAM, target_address, PORT) as listener:
+        listener.listen(1)
+        client = _socket(source, family, socket.SOCK_STREAM, source_address, 0)
+        with client:
+            client.setblocking(False)
+            try:
+                client.connect((target_address, PORT))
+            except BlockingIOError:
+                pass
+            listener.settimeout(10)
+            server, _ = listener.accept()
+            with server:
+                server.setblocking(False)
+                arrived, left, limit = 0, size, time.monotonic() + 60
+                while arrived < size and time.monotonic() < limit:
+                    readable, writable, _ = select.select([server], [client] if left else [], [], 1)
+                    if writable:
+                        left -= client.send(bytes(min(left, 65536)))
+                    if readable:
+                        arrived += len(server.recv(1 << 20))
+                for one, other in ((client, server), (server, client)):
+                    one.shutdown(socket.SHUT_WR)
+                    other.setblocking(True)
+                    other.settimeout(10)
+                    other.recv(1)
+                # The acknowledgement of the last FIN is under way until the server has it.
+                until("TCP connection closed", lambda: _tcp_info(server)[0] == TCP_CLOSE, 10)
+                return arrived, _tcp_info(client)[1], _tcp_info(server)[1]
+
+
+def _tcp_info(sock: socket.socket) -> tuple[int, int]:
+    """State and segments sent (struct tcp_info of linux/tcp.h: first byte; offset 136)."""
+    info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 144)
+    return info[0], struct.unpack_from("I", info, 136)[0]
+
+
+# -- frames that no socket would send ------------------------------------------------------------
+
+def checksum(data: bytes) -> int:
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total = (total & 0xFFFF) + (total >> 16)
+    return ~((total & 0xFFFF) + (total >> 16)) & 0xFFFF
+
+
+def ipv4(source: str, target: str, protocol: int, payload: bytes, ttl: int = 1) -> bytes:
+    header = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(payload), 0, 0, ttl, protocol, 0,
+                         socket.inet_aton(source), socket.inet_aton(target))
+    return header[:10] + struct.pack("!H", checksum(header)) + header[12:] + payload
+
+
+def ipv6(source: str, target: str, protocol: int, payload: bytes, hops: int = 255) -> bytes:
+    return struct.pack("!IHBB16s16s", 6 << 28, len(payload), protocol, hops,
+                       socket.inet_pton(socket.AF_INET6, source),
+                       socket.inet_pton(socket.AF_INET6, target)) + payload
+
+
+def udp_payload(port: int = PORT, size: int = 16) -> bytes:
+    """A UDP header without checksum (allowed over IPv4 only; nothing here reads it) and zeros."""
+    return struct.pack("!HHHH", port, port, 8 + size, 0) + bytes(size)
+
+
+def frames(namespace: Namespace, device: str, target_mac: str, packet: bytes, count: int) -> Sent:
+    """Sends the same IP packet `count` times as Ethernet frames out of a device."""
+    with namespace:
+        sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    with sock:
+        sock.bind((device, 0))
+        source_mac = sock.getsockname()[4]
+        ethertype = 0x0800 if packet[0] >> 4 == 4 else 0x86DD
+        frame = bytes.fromhex(target_mac.replace(":", "")) + source_mac + \
+            struct.pack("!H", ethertype) + packet
+        for _ in range(count):
+            sock.send(frame)
+    return Sent(count, 0)

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""espial itself through its life: devices that come and go, a daemon that dies, its commands."""
+import json
+import signal
+import time
+
+from espial_lab import attached
+from espial_lab.mesh import Node, Spec
+from espial_lab.scenario import DEBIAN, Lab, Watch, scenario
+from espial_lab.wait import until
+
+EVERYWHERE = DEBIAN + ("running",)
+# No IPsec is needed to see whether espial is attached: clear packets are counted just as well.
+BARE = Spec(secured=False)
+BARE_NIC = Spec(secured=False, underlay="eth0")
+
+# What counts is 100 ms. An emulated processor is some twenty times slower than the running one.
+ATTACH_SECONDS = {"running": 0.1, "6.1": 1.0, "6.12": 1.0}
+
+
+def attached_again(lab: Lab, node: Node, device: str) -> None:
+    """Waits for programs both ways on a device; late is wrong."""
+    started = time.monotonic()
+    until(f"{device}: attached", lambda: attached.both_ways(node.namespace, device), 10, 0.002)
+    took, limit = time.monotonic() - started, ATTACH_SECONDS[lab.kernel]
+    assert took <= limit, f"{device}: attached after {1000 * took:.0f} ms, not {1000 * limit:.0f}"
+
+
+def exact_from_now(lab: Lab, watch: Watch) -> None:
+    """After the mesh settled, traffic is counted exactly again."""
+    until("traffic flows again", lambda: lab.udp(1, 2, 1, lossy=True).received == 1, 15)
+    watch.rewire(1)
+    watch.zero(2)
+    lab.talk(1, 2)
+    clear = {"cleartext/ipv4": 20, "cleartext/ipv6": 20}
+    for number, peer in ((1, 2), (2, 1)):
+        watch.expect(number, peer, clear, clear)
+    watch.agree()
+
+
+@scenario(kernels=EVERYWHERE, needs_espial=True, bare=BARE)
+def device_recreated(lab: Lab) -> None:
+    watch, node = lab.watch(1, 2), lab.mesh.node(1)
+    assert attached.both_ways(node.namespace, "prd-port"), "not attached when ready"
+    for _ in range(3):
+        lab.mesh.unplug(node)
+        lab.mesh.plug(node)
+        attached_again(lab, node, "prd-port")
+    exact_from_now(lab, watch)
+
+
+@scenario(kernels=EVERYWHERE, needs_espial=True, bare=BARE)
+def device_renamed(lab: Lab) -> None:
+    watch, node = lab.watch(1, 2), lab.mesh.node(1)
+    node.namespace.ip("link set prd-port down", "link set prd-port name prd-other",
+                      "link set prd-other up")
+    lab.undo(lambda: node.namespace.ip("link set prd-other down",
+                                       "link set prd-other name prd-port", "link set prd-port up"))
+    attached_again(lab, node, "prd-other")
+
+    def named() -> bool:
+        names = {device["name"] for device in watch.espials[1].status()["devices"]}
+        assert "prd-other" in names and "prd-port" not in names, f"devices {sorted(names)}"
+        return True
+    until("status knows the new name", named, 5, 0.2)
+    until("traffic flows again", lambda: lab.udp(1, 2, 1, lossy=True).received == 1, 15)
+    watch.zero(1)
+    watch.zero(2)
+    lab.talk(1, 2)
+    watch.agree()
+
+
+@scenario(kernels=EVERYWHERE, needs_espial=True, bare=BARE)
+def device_leaves_bridge_and_returns(lab: Lab) -> None:
+    watch, node = lab.watch(1, 2), lab.mesh.node(1)
+    node.namespace.ip("link set prd-port nomaster")
+    attached_again(lab, node, "prd-port")
+    node.namespace.ip("link set prd-port master br-prd")
+    attached_again(lab, node, "prd-port")
+    exact_from_now(lab, watch)
+
+
+@scenario(kernels=EVERYWHERE, needs_espial=True, bare=BARE_NIC)
+def plain_device_moves_into_bridge(lab: Lab) -> None:
+    """An administrator puts the NIC into a new bridge and moves the addresses."""
+    watch, node = lab.watch(1, 2), lab.mesh.node(1)
+    node.namespace.ip(
+        "link add br-new type bridge mcast_snooping 0", "link set br-new up",
+        f"addr del {node.underlay[4]}/24 dev eth0", f"addr del {node.underlay[6]}/64 dev eth0",
+        "link set eth0 master br-new", f"addr add {node.underlay[4]}/24 dev br-new",
+        f"addr add {node.underlay[6]}/64 dev br-new nodad",
+        *(line.replace("dev eth0", "dev br-new")
+          for line in lab.mesh.backend_routes(node, "replace")))
+    lab.undo(lambda: node.namespace.ip(
+        "link set eth0 nomaster", "link del br-new", f"addr add {node.underlay[4]}/24 dev eth0",
+        f"addr add {node.underlay[6]}/64 dev eth0 nodad",
+        *lab.mesh.backend_routes(node, "replace")))
+    attached_again(lab, node, "eth0")
+    exact_from_now(lab, watch)
+
+
+@scenario(kernels=EVERYWHERE, needs_espial=True, bare=BARE)
+def another_uplink(lab: Lab) -> None:
+    """A leak leaves by another NIC: the backend route follows it, and it is seen all the same."""
+    watch = lab.watch(1, 2)
+    for number, peer in ((1, 2), (2, 1)):
+        node = lab.mesh.node(number)
+        if number == 1:
+            node.namespace.ip("link add nic2 type veth peer name nic2 netns node2")
+    for number, peer in ((1, 2), (2, 1)):
+        node = lab.mesh.node(number)
+        node.namespace.ip("link set nic2 up", f"addr add 172.31.0.{number}/30 dev nic2",
+                          f"route replace 10.101.{peer}.0/24 via 172.31.0.{peer}")
+        lab.undo(lambda node=node: node.namespace.ip(*lab.mesh.backend_routes(node, "replace")))
+    lab.undo(lambda: lab.mesh.node(1).namespace.ip("link del nic2"))
+    for number in (1, 2):
+        attached_again(lab, lab.mesh.node(number), "nic2")
+        watch.zero(number)
+    lab.udp(1, 2, 20)
+
+    def seen() -> bool:
+        for number, peer, way in ((1, 2, "transmit"), (2, 1, "receive")):
+            counts = watch.espials[number].counts()
+            got = counts[way, f"node{peer}", "cleartext", "ipv4"][0]
+            assert got == 20, f"node{number}: {way} {got}, sent 20"
+        return True
+    until("the leak on the second NIC is counted", seen, 8, 0.2)
+
+
+@scenario(kernels=EVERYWHERE, needs_espial=True, bare=BARE)
+def killed_and_started_again(lab: Lab) -> None:
+    """Counting needs no daemon: SIGKILL, traffic, status, a new daemon; no packet is lost."""
+    watch = lab.watch(1, 2)
+    espial = watch.espials[1]
+    lab.talk(1, 2, 10)
+    watch.agree()
+    espial.stop(signal.SIGKILL)
+    lab.talk(1, 2, 10)
+    status = espial.status()
+    assert status["daemon"]["running"] is False, "a dead daemon runs"
+    watch.agree(1)
+    espial.start()
+    lab.talk(1, 2, 10)
+    espial.ready()
+    lab.talk(1, 2, 10)
+    clear = {"cleartext/ipv4": 40, "cleartext/ipv6": 40}
+    watch.expect(1, 2, clear, clear)
+    watch.agree()
+    watch.verdict(1, 2, "leaking")
+
+
+@scenario(kernels=EVERYWHERE, needs_espial=True, bare=BARE)
+def stopped_and_started_again(lab: Lab) -> None:
+    """A clean stop leaves programs and counters in place too; only detach takes them away."""
+    watch, node = lab.watch(1, 2), lab.mesh.node(1)
+    espial = watch.espials[1]
+    lab.talk(1, 2, 10)
+    espial.stop()
+    assert attached.both_ways(node.namespace, "prd-port"), "a clean stop detached"
+    lab.talk(1, 2, 10)
+    espial.start()
+    espial.ready()
+    watch.agree()
+    espial.stop()
+    espial.detach()
+    assert not any(attached.programs(node.namespace, "prd-port", hook)
+                   for hook in ("ingress", "egress")), "detach left a program"
+    del watch.espials[1]
+
+
+@scenario(kernels=EVERYWHERE, needs_espial=True, bare=BARE)
+def bad_reload_changes_nothing(lab: Lab) -> None:
+    watch = lab.watch(1)
+    espial = watch.espials[1]
+    with open(espial.config) as file:
+        good = file.read()
+    with open(espial.config, "w") as file:
+        file.write(good.replace('"10.45.0.12"', '"10.45.0.1200"'))
+    espial.reload()
+    watch.fires(1, "ConfigRejected")
+    lab.talk(1, 2, 10)
+    watch.agree()
+    with open(espial.config, "w") as file:
+        file.write(good)
+    espial.reload()
+    until("ConfigRejected is over",
+          lambda: ("ConfigRejected", "") not in espial.firing(), 8, 0.2)
+    lab.talk(1, 2, 10)
+    watch.agree()
+
+
+@scenario(kernels=EVERYWHERE, needs_espial=True, bare=BARE)
+def endpoints(lab: Lab) -> None:
+    """/metrics tells the same numbers as the status."""
+    watch = lab.watch(1)
+    espial = watch.espials[1]
+    lab.talk(1, 2, 10)
+    watch.agree()
+    assert espial.get("/healthz")[0] == 200
+    code, text = espial.get("/api/v1/status")
+    assert code == 200 and json.loads(text)["node"] == "node1"
+
+    def equal() -> bool:
+        samples = {}
+        for line in espial.get("/metrics")[1].splitlines():
+            if line and not line.startswith("#"):
+                name, _, value = line.rpartition(" ")
+                samples[name] = float(value)
+        for way in ("receive", "transmit"):
+            for family in ("ipv4", "ipv6"):
+                found = [value for name, value in samples.items()
+                         if name.startswith(f"espial_peer_{way}_packets_total{{") and
+                         all(f'{key}="{text}"' in name for key, text in (
+                             ("peer", "node2"), ("class", "cleartext"), ("family", family)))]
+                assert found == [10.0], f"{way} {family}: {found}"
+        return True
+    until("the metrics follow", equal, 8, 0.2)

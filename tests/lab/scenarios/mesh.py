@@ -1,0 +1,493 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How meshes work and fail: what crosses the wire, and what espial says about it."""
+from espial_lab import offload
+from espial_lab.mesh import Spec
+from espial_lab.scenario import Lab, Watch, scenario
+from espial_lab.traffic import frames, ipv4, udp_payload
+from espial_lab.wait import until
+
+SHARED = Spec(layout="A")
+SEPARATE = Spec()
+TRAP = Spec(start="trap")
+UPLINKS = {"plain_nic": Spec(underlay="eth0"), "bond": Spec(underlay="bond0"),
+           "vlan": Spec(underlay="vlan")}
+CNI = Spec(pods="cni")
+BOTH = ((1, 2), (2, 1))
+
+
+def everyone(watch: Watch, counts: dict[str, int], verdict: str) -> None:
+    """The same was seen in both directions by both nodes, and espial calls it `verdict`."""
+    for number, peer in BOTH:
+        watch.expect(number, peer, counts, counts)
+        watch.verdict(number, peer, verdict)
+    watch.agree()
+
+
+def clear(each: int) -> dict[str, int]:
+    return {"cleartext/ipv4": each, "cleartext/ipv6": each}
+
+
+# -- meshes that work ----------------------------------------------------------------------------
+
+@scenario(shared=SHARED, separate=SEPARATE, outer6=Spec(outer=6), shared_outer6=Spec(layout="A", outer=6),
+          encap=Spec(encap=True), encap_outer6=Spec(outer=6, encap=True), trap=TRAP, cni=CNI,
+          **UPLINKS)
+def healthy(lab: Lab) -> None:
+    spec = lab.mesh.spec
+    watch = lab.watch(1, 2)
+    sent = lab.talk(1, 2)
+    for family in (4, 6):
+        sent += lab.ping(1, 2, 5, family).sent
+    everyone(watch, {f"{'esp_udp' if spec.encap else 'esp'}/ipv{spec.outer}": sent}, "encrypted")
+    watch.calm()
+
+
+@scenario(separate=SEPARATE)
+def healthy_discovered(lab: Lab) -> None:
+    """Without a topology in the file: the SPD names peers and subnets."""
+    watch = lab.watch(1, 2, discover=True)
+    everyone(watch, {"esp/ipv4": lab.talk(1, 2)}, "encrypted")
+
+
+@scenario(shared=SHARED, separate=SEPARATE)
+def three_nodes(lab: Lab) -> None:
+    """Every pair is counted for itself."""
+    watch = lab.watch(1, 2, 3)
+    for one, two, count in ((1, 2, 5), (1, 3, 7), (2, 3, 11)):
+        lab.talk(one, two, count)
+    for number, peer, count in ((1, 2, 5), (1, 3, 7), (2, 1, 5), (2, 3, 11), (3, 1, 7), (3, 2, 11)):
+        watch.expect(number, peer, {"esp/ipv4": 2 * count}, {"esp/ipv4": 2 * count})
+        watch.verdict(number, peer, "encrypted")
+    watch.agree()
+
+
+@scenario(separate=SEPARATE)
+def idle_peer(lab: Lab) -> None:
+    """No traffic is no proof of anything."""
+    watch = lab.watch(1)
+    lab.talk(1, 2, 5)
+    watch.verdict(1, 2, "encrypted")
+    watch.verdict(1, 3, "silent")
+    if 1 in watch.espials:
+        peer = watch.espials[1].peer("node3")
+        assert peer["receive"]["coverage"] is None and peer["transmit"]["coverage"] is None, \
+            "a ratio without traffic"
+
+
+@scenario(separate=SEPARATE)
+def rekey_under_load(lab: Lab) -> None:
+    watch = lab.watch(1, 2)
+    sent = 0
+    charon = lab.mesh.node(1).charon
+    for family in (4, 6):
+        child = f"node2-v{family}"
+        for _ in range(2):
+            before = charon.installed()[child]
+            charon.rekey(child)
+            for _ in range(200):
+                sent += lab.talk(1, 2, 5, (family,))
+                after = charon.installed().get(child, [])
+                if after and not set(after) & set(before):
+                    break
+            else:
+                raise AssertionError(f"{child} was not rekeyed while {sent} packets went each way")
+    everyone(watch, {"esp/ipv4": sent}, "encrypted")
+    watch.calm()
+
+
+@scenario(separate=SEPARATE)
+def oversized(lab: Lab) -> None:
+    """Packets that become fragments, inside and outside of ESP."""
+    watch = lab.watch(1, 2)
+    # The first may be lost: it is how the pod learns the path's MTU.
+    for family in (4, 6):
+        lab.udp(1, 2, 10, family, size=3000, lossy=True)
+        lab.udp(2, 1, 10, family, size=3000, lossy=True)
+    watch.agree()
+    for number, peer in BOTH:
+        counts = watch.wire(number)
+        for way in ("receive", "transmit"):
+            assert counts[way, f"node{peer}", "esp", "ipv4"][0] > 40, "nothing was fragmented"
+        watch.verdict(number, peer, "encrypted")
+
+
+@scenario(separate=Spec(start="trap"))
+def trap_holds_traffic(lab: Lab) -> None:
+    """The first packet makes the SA; until then nothing leaves in clear."""
+    lab.mesh.unload(1, 2)
+    lab.mesh.node(2).load("node1")
+    lab.mesh.node(1).load("node2")
+    watch = lab.watch(1, 2)
+    sent = 0
+
+    def through() -> bool:
+        nonlocal sent
+        result = lab.udp(1, 2, 1, lossy=True)
+        sent += result.received
+        return result.received > 0
+    until("a packet arrives", through, 30, 0.2)
+    # A held packet may be lost, so the wire has at least what arrived; none of it is clear.
+    watch.agree()
+    counts = watch.wire(1)
+    assert counts["transmit", "node2", "esp", "ipv4"][0] >= sent
+    assert not any(key[2].startswith("cleartext") for key in counts), f"{counts}"
+    watch.verdict(1, 2, "one_way", "encrypted")
+    lab.mesh.node(1).charon.initiate("node2-v6")
+    lab.mesh.wait_secured(1, 2)
+
+
+# -- leaks ---------------------------------------------------------------------------------------
+
+@scenario(shared=SHARED, separate=SEPARATE, cni=CNI, **UPLINKS)
+def policies_missing_on_both(lab: Lab) -> None:
+    lab.unload(1, 2)
+    watch = lab.watch(1, 2)
+    lab.talk(1, 2)
+    everyone(watch, clear(20), "leaking")
+    for number, peer in BOTH:
+        watch.fires(number, "CleartextTraffic", peer)
+
+
+@scenario(shared=SHARED, separate=SEPARATE, outer6=Spec(outer=6))
+def policies_missing_on_the_sender(lab: Lab) -> None:
+    """Everything is lost, for the receiver refuses it, and everything was disclosed.
+
+    Only the family of the outer header: for the other one charon's route in table 220 has no
+    gateway, so that without a policy the packet looks for its target on the underlay's own link.
+    """
+    one, two, family = lab.mesh.node(1), lab.mesh.node(2), lab.mesh.spec.outer
+    one.namespace.ip(
+        f"xfrm policy delete src {one.backend[family]} dst {two.backend[family]} dir out")
+    lab.undo(lambda: (lab.mesh.unload(1, 2), lab.mesh.reload(1, 2)))
+    watch = lab.watch(1, 2)
+    arrived = lab.udp(1, 2, 20, family, lossy=True).received
+    assert arrived == 0, f"{arrived} arrived"
+    watch.expect(1, 2, transmit={f"cleartext/ipv{family}": 20})
+    watch.expect(2, 1, receive={f"cleartext/ipv{family}": 20})
+    for number, peer in BOTH:
+        watch.verdict(number, peer, "leaking")
+        watch.fires(number, "CleartextTraffic", peer)
+    watch.agree()
+
+
+@scenario(shared=SHARED, separate=SEPARATE)
+def one_family_forgotten(lab: Lab) -> None:
+    """IPv6 was added to the network and not to the connections: the most likely leak."""
+    lab.unload(1, 2)
+    lab.mesh.node(2).load("node1", families=(4,))
+    lab.mesh.node(1).load("node2", families=(4,))
+    until("the IPv4 SA", lambda: "node2-v4" in lab.mesh.node(1).charon.installed() and
+          "node1-v4" in lab.mesh.node(2).charon.installed(), 20)
+    watch = lab.watch(1, 2)
+    lab.talk(1, 2)
+    everyone(watch, {"esp/ipv4": 20, "cleartext/ipv6": 20}, "mixed")
+    lab.undo(lambda: lab.mesh.unload(1, 2))
+
+
+@scenario(separate=SEPARATE)
+def start_is_never_retried(lab: Lab) -> None:
+    """The initiator loads first, is refused once, and the mesh stays in clear."""
+    lab.unload(1, 2)
+    one, two = lab.mesh.node(1), lab.mesh.node(2)
+    one.load("node2")
+    until("node1 gave up", lambda: not any("node2" in sa for sa in one.charon.sas()), 20)
+    two.load("node1")
+    watch = lab.watch(1, 2)
+    lab.talk(1, 2)
+    everyone(watch, clear(20), "leaking")
+    lab.undo(lambda: lab.mesh.unload(1, 2))
+
+
+@scenario(separate=SEPARATE, shared=SHARED, outer6=Spec(outer=6))
+def host_originated(lab: Lab) -> None:
+    """A process of the node itself: its source is outside the selectors."""
+    watch = lab.watch(1, 2)
+    family = lab.mesh.spec.outer
+    lab.host_udp(1, 2, 20, family)
+    host = {f"cleartext_host/ipv{family}": 20}
+    watch.expect(1, 2, transmit=host)
+    watch.expect(2, 1, receive=host)
+    for number, peer in BOTH:
+        watch.fires(number, "CleartextHost", peer)
+    sent = lab.talk(1, 2, 5)
+    esp = {f"esp/ipv{family}": sent}
+    watch.expect(1, 2, transmit=host | esp, receive=esp)
+    for number, peer in BOTH:
+        watch.verdict(number, peer, "mixed")
+    watch.agree()
+
+
+@scenario(separate=SEPARATE)
+def source_nat_before_ipsec(lab: Lab) -> None:
+    """A foreign source is outside the selectors: the classic of a masquerading container host."""
+    lab.nft(1, "ip", "type nat hook postrouting priority 90; "
+                     "ip saddr 10.101.1.0/24 ip daddr 10.101.2.0/24 snat to 192.0.2.7")
+    watch = lab.watch(1, 2)
+    lab.udp(1, 2, 20, lossy=True)
+    watch.expect(1, 2, transmit={"cleartext_transit/ipv4": 20})
+    watch.fires(1, "CleartextTransit", 2)
+    watch.verdict(1, 2, "leaking")
+    watch.agree(1)
+
+
+@scenario(separate=SEPARATE)
+def masquerade_before_ipsec(lab: Lab) -> None:
+    """Masquerading makes pod traffic look like the node's own."""
+    lab.nft(1, "ip", "type nat hook postrouting priority 90; "
+                     "ip saddr 10.101.1.0/24 ip daddr 10.101.2.0/24 masquerade")
+    watch = lab.watch(1, 2)
+    # charon's route for the backend prefers 10.101.1.1, the address that masquerading would take.
+    lab.udp(1, 2, 20, lossy=True)
+    counts = watch.wire(1)
+    assert counts, "nothing left the node"
+    watch.agree()
+
+
+@scenario(separate=SEPARATE, spoils=True)
+def charon_stopped(lab: Lab) -> None:
+    """A clean stop takes the policies away: the mesh works on, in clear."""
+    watch = lab.watch(1, 2)
+    sent = lab.talk(1, 2, 5)
+    lab.mesh.node(1).charon.stop()
+    until("node2 lost its SAs", lambda: not {"node1-v4", "node1-v6"} &
+          lab.mesh.node(2).charon.installed().keys(), 20)
+    lab.talk(1, 2)
+    everyone(watch, {"esp/ipv4": sent} | clear(20), "mixed")
+    watch.fires(1, "CleartextTraffic", 2)
+
+
+@scenario(separate=Spec(start="trap"), spoils=True)
+def charon_stopped_everywhere_discovered(lab: Lab) -> None:
+    """What was learnt from the SPD is still known when the SPD is empty."""
+    watch = lab.watch(1, 2, discover=True)
+    sent = lab.talk(1, 2, 5)
+    watch.verdict(1, 2, "encrypted")
+    for number in (1, 2):
+        lab.mesh.node(number).charon.stop()
+    lab.talk(1, 2)
+    everyone(watch, {"esp/ipv4": sent} | clear(20), "mixed")
+    watch.fires(1, "CleartextTraffic", 2)
+
+
+@scenario(separate=SEPARATE, spoils=True)
+def charon_killed(lab: Lab) -> None:
+    """Policies and SAs stay in the kernel and protect on."""
+    watch = lab.watch(1, 2)
+    for number in (1, 2):
+        lab.mesh.node(number).charon.kill()
+    everyone(watch, {"esp/ipv4": lab.talk(1, 2)}, "encrypted")
+
+
+@scenario(separate=Spec(start="trap"), spoils=True)
+def no_sa(lab: Lab) -> None:
+    """A trap and no peer: everything is lost, nothing is disclosed."""
+    lab.mesh.node(1).charon.terminate("node2")
+    until("SAs gone", lambda: not {"node1-v4", "node1-v6"} &
+          lab.mesh.node(2).charon.installed().keys(), 20)
+    lab.mesh.node(2).charon.kill()
+    watch = lab.watch(1, 2)
+    arrived = sum(lab.udp(1, 2, 20, family, lossy=True).received for family in (4, 6))
+    assert arrived == 0, f"{arrived} arrived"
+    watch.expect(1, 2)
+    watch.expect(2, 1)
+    watch.verdict(1, 2, "down")
+    watch.agree()
+    watch.calm()
+
+
+@scenario(separate=SEPARATE, spoils=True)
+def receiver_lost_its_sas(lab: Lab) -> None:
+    """ESP one way, which nobody can open."""
+    lab.mesh.node(2).namespace.run("ip", "xfrm", "state", "flush")
+    watch = lab.watch(1, 2)
+    lab.udp(1, 2, 20, lossy=True)
+    watch.expect(1, 2, transmit={"esp/ipv4": 20})
+    watch.expect(2, 1, receive={"esp/ipv4": 20})
+    for number, peer in BOTH:
+        watch.verdict(number, peer, "one_way")
+    watch.agree()
+
+
+@scenario(separate=SEPARATE)
+def forward_dropped(lab: Lab) -> None:
+    """The very common blocker: 100 % loss with perfect IPsec."""
+    lab.nft(2, "inet", "type filter hook forward priority 0; policy drop;")
+    watch = lab.watch(1, 2)
+    assert lab.udp(1, 2, 20, lossy=True).received == 0
+    watch.expect(1, 2, transmit={"esp/ipv4": 20})
+    watch.expect(2, 1, receive={"esp/ipv4": 20})
+    watch.verdict(1, 2, "one_way")
+    watch.agree()
+
+
+# -- tunnels -------------------------------------------------------------------------------------
+
+def _tunnel_leak(lab: Lab, kind: str, counts: dict[str, int]) -> None:
+    lab.unload(1, 2)
+    lab.tunnel(kind, 1, 2)
+    watch = lab.watch(1, 2)
+    lab.talk(1, 2)
+    everyone(watch, counts, "leaking")
+    watch.fires(1, "CleartextTraffic", 2)
+
+
+@scenario(shared=SHARED, separate=SEPARATE)
+def leak_in_ipip(lab: Lab) -> None:
+    _tunnel_leak(lab, "ipip", {"cleartext_tunnel/ipv4": 20, "cleartext_tunnel/ipv6": 20})
+
+
+@scenario(separate=SEPARATE)
+def leak_in_gre(lab: Lab) -> None:
+    _tunnel_leak(lab, "gre", {"cleartext_tunnel/ipv4": 40})
+
+
+@scenario(separate=SEPARATE)
+def leak_in_sit(lab: Lab) -> None:
+    _tunnel_leak(lab, "sit", {"cleartext_tunnel/ipv4": 40})
+
+
+@scenario(separate=SEPARATE)
+def tunnel_under_ipsec(lab: Lab) -> None:
+    """With policies, the traffic is protected before the tunnel device would take it."""
+    lab.tunnel("ipip", 1, 2)
+    watch = lab.watch(1, 2)
+    everyone(watch, {"esp/ipv4": lab.talk(1, 2)}, "encrypted")
+
+
+# -- what is no leak -----------------------------------------------------------------------------
+
+@scenario(shared=SHARED)
+def flooding(lab: Lab) -> None:
+    """A pod's multicast, broadcast and unknown unicast reach the wire of all nodes; no leak."""
+    watch = lab.watch(1, 2)
+    lab.frames(1, "01:00:5e:00:00:fb", ipv4("10.101.1.10", "224.0.0.251", 17, udp_payload(5353)))
+    lab.frames(1, "ff:ff:ff:ff:ff:ff", ipv4("10.101.1.10", "10.101.1.255", 17, udp_payload()))
+    lab.frames(1, "02:00:00:00:00:77", ipv4("10.101.1.10", "10.101.1.77", 17, udp_payload(), 64))
+    sent = lab.talk(1, 2)
+    everyone(watch, {"esp/ipv4": sent}, "encrypted")
+    watch.agree(flooded=True)
+    for number, way in ((1, "transmit"), (2, "receive")):
+        flooded = watch.wire(number)[way, "", "flooded", "ipv4"][0]
+        assert flooded >= 60, f"node{number} {way}: only {flooded} flooded"
+    watch.calm()
+
+
+@scenario(separate=SEPARATE)
+def unknown_node(lab: Lab) -> None:
+    """A route to a subnet of the network that no configured node has."""
+    node = lab.mesh.node(1)
+    node.namespace.ip("neigh add 10.45.0.19 lladdr 02:00:00:00:00:19 dev br-prd",
+                      "route add 10.101.9.0/24 via 10.45.0.19")
+    lab.undo(lambda: node.namespace.ip("route del 10.101.9.0/24",
+                                       "neigh del 10.45.0.19 dev br-prd"))
+    watch = lab.watch(1)
+    pod = node.pod.namespace
+    with pod:
+        mac = pod.run("ip", "neigh", "show", "10.101.1.1").stdout.split()
+    gateway = mac[mac.index("lladdr") + 1] if "lladdr" in mac else "ff:ff:ff:ff:ff:ff"
+    lab.sent += frames(pod, "eth0", gateway,
+                       ipv4("10.101.1.10", "10.101.9.9", 17, udp_payload(), 64), 20).sent
+    watch.no_peer(1, "transmit", "unknown_node", {"ipv4": 20})
+    watch.fires(1, "UnknownNode")
+
+
+# -- segments ------------------------------------------------------------------------------------
+
+@scenario(separate=SEPARATE)
+def super_packets(lab: Lab) -> None:
+    """With segmentation offload one skb is many packets; the sockets know how many."""
+    lab.unload(1, 2)
+    devices = [(lab.mesh.node(n).pod.namespace, "eth0") for n in (1, 2)] + \
+        [(lab.mesh.node(n).namespace, device) for n in (1, 2) for device in ("pod-port", "prd-port")]
+
+    def switch(on: bool) -> None:
+        for namespace, device in devices:
+            offload.set_offloads(namespace, device, tx=on, sg=on, tso=on, gso=on)
+    switch(True)
+    lab.undo(lambda: switch(False))
+    watch = lab.watch(1, 2)
+    forth, back = lab.tcp(1, 2, 300_000)
+    counts = watch.wire(1)
+    assert counts["transmit", "node2", "cleartext", "ipv4"][0] < forth, "no super-packet was sent"
+    for number, peer, sent, got in ((1, 2, forth, back), (2, 1, back, forth)):
+        if number in watch.espials:
+            def equal() -> bool:
+                own = watch.espials[number].counts()
+                seen = [own[way, f"node{peer}", "cleartext", "ipv4"][0]
+                        for way in ("transmit", "receive")]
+                assert seen == [sent, got], f"segments {seen}, the sockets say {[sent, got]}"
+                return True
+            until(f"node{number}: segments", equal, 8, 0.2)
+
+
+@scenario(separate=Spec(gro=True), plain_nic=Spec(gro=True, underlay="eth0"),
+          shared=Spec(gro=True, layout="A"))
+def esp_offload_with_gro(lab: Lab) -> None:
+    """ESP is decrypted before tc: the wire device shows inner packets with XFRM state."""
+    lab.mesh.node(1).namespace.run("modprobe", "-a", "esp4_offload", "esp6_offload")
+    watch = lab.watch(1, 2)
+    sent = lab.talk(1, 2)
+    for number, peer in BOTH:
+        watch.verdict(number, peer, "encrypted")
+        counts = watch.wire(number)
+        seen = {way: counts.get((way, f"node{peer}", "esp", "ipv4"), (0, 0))[0]
+                for way in ("transmit", "receive")}
+        opened = sum(counts["receive", f"node{peer}", "decrypted", family][0]
+                     for family in ("ipv4", "ipv6"))
+        assert seen == {"transmit": sent, "receive": 0} and opened == sent, \
+            f"ESP {seen}, decrypted {opened}, sent {sent}: GRO did not decrypt"
+    watch.agree()
+    # TCP comes in merged: segments again, against what the other node put on the wire.
+    before = watch.wire(1)["transmit", "node2", "esp", "ipv4"][0]
+    lab.tcp(1, 2, 200_000)
+    if 2 in watch.espials:
+        def equal() -> bool:
+            wanted = watch.wire(1)["transmit", "node2", "esp", "ipv4"][0]
+            own = watch.espials[2].counts()
+            seen = sum(own["receive", "node1", "decrypted", family][0] for family in ("ipv4", "ipv6"))
+            assert wanted > before and seen == wanted, f"decrypted {seen}, node1 sent {wanted}"
+            return True
+        until("node2: decrypted segments", equal, 8, 0.2)
+    watch.calm()
+
+
+# -- IPsec without confidentiality ---------------------------------------------------------------
+
+@scenario(separate=Spec(esp="null-sha256", nodes=2))
+def null_encryption(lab: Lab) -> None:
+    watch = lab.watch(1, 2)
+    sent = lab.talk(1, 2)
+    for number, peer in BOTH:
+        watch.expect(number, peer, {"esp/ipv4": sent}, {"esp/ipv4": sent})
+        watch.verdict(number, peer, "leaking")
+        if number in watch.espials:
+            own = watch.espials[number].counts()
+            for way in ("transmit", "receive"):
+                seen = own[way, f"node{peer}", "esp_null", "ipv4"][0]
+                assert seen == sent, f"esp_null {way} {seen}, sent {sent}"
+
+
+@scenario(separate=Spec(esp="sha256", ah=True, nodes=2))
+def authentication_header(lab: Lab) -> None:
+    watch = lab.watch(1, 2)
+    everyone(watch, {"ah/ipv4": lab.talk(1, 2)}, "leaking")
+
+
+# -- many packets --------------------------------------------------------------------------------
+
+def _hundred_thousand(lab: Lab) -> None:
+    watch = lab.watch(1, 2)
+    sent = sum(lab.talk(1, 2, 5000) for _ in range(5))
+    everyone(watch, {"esp/ipv4": sent}, "encrypted")
+    watch.calm()
+
+
+@scenario(kernels=("6.12",), separate=SEPARATE)
+def hundred_thousand(lab: Lab) -> None:
+    """No packet of a long encrypted run is called clear."""
+    _hundred_thousand(lab)
+
+
+@scenario(kernels=("6.1",), separate=SEPARATE, long=True)
+def hundred_thousand_again(lab: Lab) -> None:
+    _hundred_thousand(lab)

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The running kernel with ESP in user space (kernel-libipsec): real IKE, real ESP in UDP."""
+from espial_lab.mesh import Spec
+from espial_lab.scenario import Lab, scenario
+
+RUNNING = ("running",)
+
+
+@scenario(kernels=RUNNING, separate=Spec(libipsec=True, encap=True),
+          shared=Spec(libipsec=True, encap=True, layout="A"))
+def user_space(lab: Lab) -> None:
+    watch = lab.watch(1, 2)
+    sent = lab.talk(1, 2)
+    expected = {"esp_udp/ipv4": sent}
+    for number, peer in ((1, 2), (2, 1)):
+        watch.expect(number, peer, expected, expected)
+        watch.verdict(number, peer, "encrypted")
+    watch.agree()
+    watch.calm()
+
+
+@scenario(kernels=RUNNING, separate=Spec(libipsec=True, encap=True))
+def user_space_leak(lab: Lab) -> None:
+    lab.mesh.unload(1, 2)
+    lab.undo(lambda: lab.mesh.reload(1, 2))
+    watch = lab.watch(1, 2)
+    lab.talk(1, 2)
+    clear = {"cleartext/ipv4": 20, "cleartext/ipv6": 20}
+    for number, peer in ((1, 2), (2, 1)):
+        watch.expect(number, peer, clear, clear)
+        watch.verdict(number, peer, "leaking")
+        watch.fires(number, "CleartextTraffic", peer)
+    watch.agree()
+
+
+@scenario(kernels=RUNNING, separate=Spec(libipsec=True, encap=True))
+def user_space_hundred_thousand(lab: Lab) -> None:
+    """No packet of a long encrypted run is called clear."""
+    watch = lab.watch(1, 2)
+    # The TUN device and charon's socket lose what comes too fast, so the sender waits for the other.
+    sent = sum(lab.talk(1, 2, 5000) for _ in range(5))
+    expected = {"esp_udp/ipv4": sent}
+    for number, peer in ((1, 2), (2, 1)):
+        watch.expect(number, peer, expected, expected)
+        watch.verdict(number, peer, "encrypted")
+    watch.agree()

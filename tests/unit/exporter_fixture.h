@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// The fixed report behind tests/golden: a node with a leaking peer, an encrypted one with ESP GRO,
+// and a candidate, at 2024-05-01T12:00:00.250Z.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "exporter/latest_report.h"
+#include "model/evaluate.h"
+#include "unit/model_fixture.h"
+
+namespace espial::testing {
+
+inline PeerSnapshot described_peer(const std::string& name, const std::string& underlay,
+                                   const std::string& backend, PeerState state) {
+  PeerSnapshot out = peer(name, state);
+  out.peer.underlays.push_back({*IpAddress::parse(underlay), Origin::kFile});
+  out.peer.backends.push_back({*Prefix::parse(backend), "backendnet", Origin::kFile});
+  return out;
+}
+
+inline Snapshot golden_start() {
+  Snapshot out = node();
+  out.time = WallTime{std::chrono::milliseconds{1714564770250}};
+  out.peers.push_back(
+      described_peer("node2", "10.45.0.12", "10.101.2.0/24", PeerState::kConfigured));
+  out.peers.push_back(described_peer("node3", "fd45::13", "fd00:101:3::/64", PeerState::kLearnt));
+  out.peers.push_back(
+      described_peer("node4", "10.45.0.14", "10.101.4.0/24", PeerState::kCandidate));
+  out.devices.push_back(device("ipsec0", DeviceRole::kReentry));
+  out.devices.push_back(device("eth1"));
+  out.devices[0].expected = true;
+  out.devices[2].mode = AttachMode::kNone;
+  out.devices[2].receive_attached = false;
+  out.devices[2].transmit_attached = false;
+  out.devices[2].why = "attach: Operation not permitted";
+  out.sources = {{"file", true, "/etc/espial/espial.yaml"}, {"xfrm", false, "not permitted"}};
+  out.maps = {{"ep_peer_stat", 3, 1025}, {"ep_net_stat", 2, 4097}};
+  return out;
+}
+
+inline void add_golden_traffic(Snapshot& snapshot) {
+  PeerCounters& leaking = snapshot.peers[0].counters;
+  count(leaking, Direction::RECEIVE, Class::CLEARTEXT, 12);
+  count(leaking, Direction::TRANSMIT, Class::CLEARTEXT_HOST, 1);
+  count(leaking, Direction::RECEIVE, Class::IKE, 4);
+  leaking.last_unprotected = {snapshot.time - std::chrono::seconds{5},
+                              snapshot.time - std::chrono::milliseconds{500}};
+  PeerCounters& encrypted = snapshot.peers[1].counters;
+  count(encrypted, Direction::RECEIVE, Class::ESP, 2, Family::kIpv6);
+  encrypted.decrypted[at(Family::kIpv6)] = {1000, 84000};
+  encrypted.unattributed = 1;
+  count(encrypted, Direction::TRANSMIT, Class::ESP, 998, Family::kIpv6);
+  count(snapshot.no_peer, Direction::RECEIVE, Class::OTHER, 7);
+  snapshot.networks = {{"node2", "backendnet", {12, 0}}, {"node3", "backendnet", {0, 0}}};
+  snapshot.gaps = {2, std::chrono::milliseconds{75}, std::chrono::milliseconds{25}};
+  snapshot.outcomes[at(Outcome::SHORT_L4)] = 3;
+  snapshot.lost[at(Lost::FLOW_EVENT_RATE)] = 5;
+  snapshot.last_reload_successful = false;
+  snapshot.last_reload_error = "espial.yaml:3: \"listne\": unknown key";
+}
+
+inline std::shared_ptr<const Report> golden_report() {
+  Evaluator evaluator;
+  Snapshot snapshot = golden_start();
+  evaluator.evaluate(snapshot);
+  wait(snapshot, std::chrono::seconds{15});
+  add_golden_traffic(snapshot);
+  evaluator.evaluate(snapshot);
+  wait(snapshot, std::chrono::seconds{15});
+  return std::make_shared<const Report>(evaluator.evaluate(snapshot).report);
+}
+
+// `peers` peers with traffic of every class, and `networks` networks each.
+inline std::shared_ptr<const Report> busy_report(std::size_t peers, std::size_t networks = 1) {
+  Snapshot snapshot = node();
+  for (std::size_t i = 0; i < peers; ++i) {
+    snapshot.peers.push_back(peer("node" + std::to_string(10000 + i)));
+    PeerCounters& counters = snapshot.peers.back().counters;
+    for (std::size_t c = 0; c < kClasses; ++c)
+      for (const Direction d : {Direction::RECEIVE, Direction::TRANSMIT})
+        count(counters, d, static_cast<Class>(c), 123456789 + i);
+    for (std::size_t n = 0; n < networks; ++n)
+      snapshot.networks.push_back(
+          {snapshot.peers.back().peer.name, "net" + std::to_string(n), {1, 2}});
+  }
+  Evaluator evaluator;
+  return std::make_shared<const Report>(evaluator.evaluate(snapshot).report);
+}
+
+inline std::shared_ptr<LatestReport> published(std::shared_ptr<const Report> report) {
+  auto out = std::make_shared<LatestReport>();
+  out->publish(std::move(report));
+  return out;
+}
+
+}  // namespace espial::testing

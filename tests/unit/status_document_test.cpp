@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exporter/status_document.h"
+
+#include <gtest/gtest.h>
+
+#include "unit/exporter_fixture.h"
+
+namespace espial {
+namespace {
+
+using nlohmann::json;
+
+std::vector<std::string> keys(const json& object) {
+  std::vector<std::string> out;
+  for (const auto& [key, value] : object.items()) out.push_back(key);
+  return out;
+}
+
+using Keys = std::vector<std::string>;
+
+TEST(StatusDocument, HasThePromisedKeys) {
+  const json doc = status_document(*testing::golden_report());
+  EXPECT_EQ(keys(doc), (Keys{"alarms", "config", "daemon", "devices", "gaps", "instance", "lost",
+                             "maps", "networks", "no_peer", "node", "outcomes", "peers",
+                             "schema_version", "sources", "time", "window_seconds"}));
+  const json& peer = doc["peers"][0];
+  EXPECT_EQ(keys(peer), (Keys{"backend", "last_cleartext", "mode", "name", "reason", "receive",
+                              "state", "transmit", "underlay", "verdict", "window_seconds"}));
+  EXPECT_EQ(keys(peer["transmit"]),
+            (Keys{"bytes", "coverage", "last_unprotected", "packets", "window"}));
+  EXPECT_EQ(keys(peer["receive"]), (Keys{"bytes", "coverage", "decrypted", "last_unprotected",
+                                         "packets", "spoofed", "unattributed", "window"}));
+  EXPECT_EQ(keys(peer["receive"]["window"]), (Keys{"encrypted_bytes", "encrypted_packets",
+                                                   "unprotected_bytes", "unprotected_packets"}));
+  EXPECT_EQ(doc["schema_version"], 1);
+  EXPECT_EQ(doc["time"], "2024-05-01T12:00:00.250Z");
+  EXPECT_EQ(doc["window_seconds"], 30);
+}
+
+TEST(StatusDocument, EveryClassIsThereWithBothFamilies) {
+  const json doc = status_document(*testing::golden_report());
+  for (const char* unit : {"packets", "bytes"})
+    for (const std::string_view klass : kClassLabels) {
+      EXPECT_EQ(keys(doc["peers"][2]["receive"][unit][std::string(klass)]), (Keys{"ipv4", "ipv6"}));
+      EXPECT_EQ(keys(doc["no_peer"]["transmit"][unit][std::string(klass)]), (Keys{"ipv4", "ipv6"}));
+    }
+  EXPECT_EQ(doc["outcomes"].size(), kOutcomes);
+  EXPECT_EQ(doc["lost"].size(), kLosts);
+}
+
+TEST(StatusDocument, CoverageIsOfTheWindowAndNullWithoutTraffic) {
+  const json doc = status_document(*testing::golden_report());
+  EXPECT_EQ(doc["peers"][0]["receive"]["coverage"], 0.0);
+  EXPECT_EQ(doc["peers"][1]["receive"]["coverage"], 1.0);
+  EXPECT_TRUE(doc["peers"][2]["receive"]["coverage"].is_null());
+  EXPECT_TRUE(doc["peers"][2]["last_cleartext"].is_null());
+  EXPECT_EQ(doc["peers"][0]["last_cleartext"], "2024-05-01T11:59:44.750Z");
+  EXPECT_EQ(doc["peers"][0]["receive"]["last_unprotected"], "2024-05-01T11:59:40.250Z");
+}
+
+TEST(StatusDocument, ReloadIsNullUntilThereWasOne) {
+  Report report = *testing::golden_report();
+  EXPECT_EQ(status_document(report)["config"]["last_reload_successful"], false);
+  report.snapshot.last_reload_successful.reset();
+  EXPECT_TRUE(status_document(report)["config"]["last_reload_successful"].is_null());
+}
+
+TEST(StatusDocument, BytesThatAreNotUtf8DoNotThrow) {
+  Report report = *testing::golden_report();
+  report.snapshot.devices[0].name = "\xff\x1b";
+  const std::string text = document_text(status_document(report));
+  EXPECT_NE(text.find("\xEF\xBF\xBD\\u001b"), std::string::npos);
+  EXPECT_EQ(text.back(), '\n');
+}
+
+TEST(FlowsDocument, SaysWhoWhereAndHowMuch) {
+  FlowRecord flow;
+  flow.source = *IpAddress::parse("10.101.1.5");
+  flow.destination = *IpAddress::parse("fd00::7");
+  flow.source_port = 40000;
+  flow.destination_port = 443;
+  flow.protocol = 6;
+  flow.direction = Direction::TRANSMIT;
+  flow.klass = Class::CLEARTEXT_TUNNEL;
+  flow.peer = "node2";
+  flow.device = "eth0";
+  flow.packets = 3;
+  flow.bytes = 300;
+  flow.first = WallTime{std::chrono::seconds{1714564800}};
+  flow.last = WallTime{std::chrono::seconds{1714564801}};
+  EXPECT_EQ(flows_document({flow}), json::parse(R"({"schema_version":1,"flows":[{
+      "first":"2024-05-01T12:00:00.000Z","last":"2024-05-01T12:00:01.000Z",
+      "direction":"transmit","class":"cleartext_tunnel","peer":"node2","device":"eth0",
+      "source":"10.101.1.5","source_port":40000,"destination":"fd00::7","destination_port":443,
+      "protocol":6,"packets":3,"bytes":300}]})"));
+  EXPECT_EQ(flows_document({}), json::parse(R"({"schema_version":1,"flows":[]})"));
+}
+
+}  // namespace
+}  // namespace espial

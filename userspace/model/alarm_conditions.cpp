@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cassert>
+#include <string>
+
+#include "model/alarms.h"
+#include "model/verdict.h"
+
+namespace espial {
+
+namespace {
+
+using Counter = std::uint64_t DirectionTally::*;
+
+struct TrafficAlarm {
+  AlarmId id;
+  Counter counter;
+  const char* what;
+};
+// Most severe first: an unprotected packet of unknown class is held against the first that fits.
+constexpr std::array kTrafficAlarms{
+    TrafficAlarm{AlarmId::CleartextTraffic, &DirectionTally::direct, "in clear"},
+    TrafficAlarm{AlarmId::CleartextTransit, &DirectionTally::transit,
+                 "in clear from a foreign source"},
+    TrafficAlarm{AlarmId::CleartextHost, &DirectionTally::host,
+                 "in clear from or to a host address"},
+};
+
+std::string packets(std::uint64_t n) {
+  return std::to_string(n) + (n == 1 ? " packet" : " packets");
+}
+
+std::string both_ways(const Tally& growth, Counter counter, const char* what,
+                      std::chrono::nanoseconds covered) {
+  return packets(growth.direction[at(Direction::RECEIVE)].*counter) + " received, " +
+         std::to_string(growth.direction[at(Direction::TRANSMIT)].*counter) + " sent " + what +
+         " in " + seconds_text(covered);
+}
+
+std::uint64_t sum(const Tally& tally, Counter counter) {
+  return tally.direction[at(Direction::RECEIVE)].*counter +
+         tally.direction[at(Direction::TRANSMIT)].*counter;
+}
+
+// A packet within the window that an earlier daemon counted: the counters say that it came, the
+// totals which classes ever came; the most severe of those is named.
+void add_earlier(std::vector<AlarmCondition>& out, const std::string& peer,
+                 const PeerCounters& counters, const PeerWindow& window) {
+  const Tally total = tally_of(counters);
+  for (std::size_t d = 0; d < kDirections; ++d) {
+    if (!window.unprotected_before[d]) continue;
+    for (const TrafficAlarm& alarm : kTrafficAlarms) {
+      if (total.direction[d].*alarm.counter == 0) continue;
+      out.push_back({alarm.id, peer,
+                     std::string("last packet ") +
+                         (d == at(Direction::RECEIVE) ? "received " : "sent ") + alarm.what + " " +
+                         seconds_text(*window.unprotected_before[d]) +
+                         " ago, before this daemon started to watch"});
+      return;
+    }
+  }
+}
+
+void add_peer(std::vector<AlarmCondition>& out, const std::string& peer,
+              const PeerCounters& counters, const PeerWindow& window) {
+  const std::size_t before = out.size();
+  for (const TrafficAlarm& alarm : kTrafficAlarms)
+    if (sum(window.growth, alarm.counter) > 0)
+      out.push_back(
+          {alarm.id, peer, both_ways(window.growth, alarm.counter, alarm.what, window.covered)});
+  if (out.size() == before) add_earlier(out, peer, counters, window);
+  if (window.growth.spoofed > 0)
+    out.push_back({AlarmId::SpoofedInner, peer,
+                   packets(window.growth.spoofed) +
+                       " decrypted under another peer's SA, or with a source of ours, in " +
+                       seconds_text(window.covered)});
+}
+
+void add_unknown_node(std::vector<AlarmCondition>& out, const NodeWindow& window) {
+  Tally all = window.no_peer.growth;
+  for (const PeerWindow& peer : window.peers)
+    for (std::size_t d = 0; d < kDirections; ++d)
+      all.direction[d].unknown_node += peer.growth.direction[d].unknown_node;
+  if (sum(all, &DirectionTally::unknown_node) > 0)
+    out.push_back({AlarmId::UnknownNode, "",
+                   both_ways(all, &DirectionTally::unknown_node,
+                             "in clear in a backend network, of no known node", window.covered)});
+}
+
+std::string missing_hooks(const DeviceSnapshot& device) {
+  const bool transmit_expected = device.role != DeviceRole::kReentry;
+  std::string missing;
+  if (!device.receive_attached) missing = "receive";
+  if (transmit_expected && !device.transmit_attached)
+    missing += missing.empty() ? "transmit" : " and transmit";
+  return missing;
+}
+
+void add_detached(std::vector<AlarmCondition>& out, const std::vector<DeviceSnapshot>& devices) {
+  std::string evidence;
+  std::size_t count = 0;
+  for (const DeviceSnapshot& device : devices) {
+    const std::string missing = missing_hooks(device);
+    if (missing.empty()) continue;
+    ++count;
+    evidence += (evidence.empty() ? "" : "; ") + device.name + ": " + missing + " not attached";
+    if (!device.why.empty()) evidence += " (" + device.why + ")";
+  }
+  if (count > 0)
+    out.push_back({AlarmId::ProgramDetached, "",
+                   std::to_string(count) + " of " + std::to_string(devices.size()) +
+                       (devices.size() == 1 ? " device: " : " devices: ") + evidence});
+}
+
+void add_lost(std::vector<AlarmCondition>& out, const NodeWindow& window) {
+  std::string evidence;
+  for (std::size_t i = 0; i < kLosts; ++i) {
+    if (window.lost[i] == 0) continue;
+    evidence += (evidence.empty() ? "" : ", ") + std::to_string(window.lost[i]) + " " +
+                std::string(kLostLabels[i]);
+  }
+  if (!evidence.empty())
+    out.push_back({AlarmId::EventsLost, "", evidence + " in " + seconds_text(window.covered)});
+}
+
+}  // namespace
+
+std::vector<AlarmCondition> alarm_conditions(const Snapshot& snapshot, const NodeWindow& window) {
+  assert(window.peers.size() == snapshot.peers.size());
+  std::vector<AlarmCondition> out;
+  for (std::size_t i = 0; i < snapshot.peers.size(); ++i) {
+    const PeerSnapshot& peer = snapshot.peers[i];
+    if (peer.peer.state == PeerState::kCandidate) continue;
+    add_peer(out, peer.peer.name, peer.counters, window.peers[i]);
+  }
+  add_peer(out, "", snapshot.no_peer, window.no_peer);
+  add_unknown_node(out, window);
+  add_detached(out, snapshot.devices);
+  if (snapshot.last_reload_successful == false)
+    out.push_back({AlarmId::ConfigRejected, "", snapshot.last_reload_error});
+  add_lost(out, window);
+  return out;
+}
+
+}  // namespace espial

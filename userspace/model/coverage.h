@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Coverage: a peer's counters reduced to what verdicts and alarms need.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "model/report.h"
+#include "model/snapshot.h"
+
+namespace espial {
+
+// What the counters of one direction say, summed over families. Every member only grows as long as
+// the counters do, so a difference of two tallies is exact.
+struct DirectionTally {
+  Cell esp;                       // ENCRYPTED classes, as seen on the wire
+  Cell decrypted;                 // receive only; the inner packets
+  std::uint64_t direct = 0;       // packets: cleartext, cleartext_tunnel, ah, esp_null
+  std::uint64_t host = 0;         // packets: cleartext_host
+  std::uint64_t transit = 0;      // packets: cleartext_transit
+  std::uint64_t clear_bytes = 0;  // bytes of the three above
+  std::uint64_t unknown_node = 0;
+
+  bool operator==(const DirectionTally&) const = default;
+};
+
+struct Tally {
+  std::array<DirectionTally, kDirections> direction{};
+  std::uint64_t spoofed = 0;
+
+  bool operator==(const Tally&) const = default;
+};
+
+Tally tally_of(const PeerCounters& counters);
+
+// True if no member of `later` is smaller than in `earlier`.
+bool grew_or_stayed(const Tally& earlier, const Tally& later);
+
+// later - earlier; grew_or_stayed(earlier, later) must hold.
+Tally difference(const Tally& earlier, const Tally& later);
+
+// Coverage numbers of one direction of a tally (a total, or a difference over a window). Received
+// encrypted is the bigger of ESP seen and packets decrypted: with ESP GRO the hooks never see the
+// ESP. The maximum is taken here, of the difference: it must never be taken before subtracting.
+Flux flux_of(const Tally& tally, Direction direction);
+
+}  // namespace espial

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/evaluate.h"
+
+#include "model/coverage.h"
+#include "model/verdict.h"
+
+namespace espial {
+
+namespace {
+
+PeerReport report_peer(const PeerCounters& counters, const PeerWindow& window, const Sight& sight) {
+  Judgement judgement = judge(window, sight);
+  PeerReport out{.verdict = judgement.verdict, .reason = std::move(judgement.reason)};
+  const Tally total = tally_of(counters);
+  for (const Direction d : {Direction::RECEIVE, Direction::TRANSMIT}) {
+    out.window[at(d)] = flux_of(window.growth, d);
+    out.total[at(d)] = flux_of(total, d);
+  }
+  return out;
+}
+
+}  // namespace
+
+Evaluator::Evaluator(std::chrono::seconds window) : window_(window) {}
+
+Evaluation Evaluator::evaluate(Snapshot snapshot) {
+  const NodeWindow window = window_.advance(snapshot);
+  const Sight sight = sight_of(snapshot.devices);
+  Evaluation out;
+  out.report.window = std::chrono::round<std::chrono::seconds>(window.covered);
+  out.report.peers.reserve(snapshot.peers.size());
+  for (std::size_t i = 0; i < snapshot.peers.size(); ++i)
+    out.report.peers.push_back(report_peer(snapshot.peers[i].counters, window.peers[i], sight));
+  out.changes = alarms_.step(alarm_conditions(snapshot, window), snapshot.time, snapshot.monotonic);
+  out.report.alarms = alarms_.alarms();
+  out.report.snapshot = std::move(snapshot);
+  return out;
+}
+
+}  // namespace espial

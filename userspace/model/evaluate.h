@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// Evaluator: snapshots in, reports out. Owns the window and the alarms between two snapshots.
+#pragma once
+
+#include <vector>
+
+#include "model/alarms.h"
+#include "model/report.h"
+#include "model/window.h"
+
+namespace espial {
+
+struct Evaluation {
+  Report report;
+  std::vector<Alarm> changes;  // began to fire, or resolved: log each once
+};
+
+// Coverage, verdict and alarms of every peer. Snapshots in time order, at least one a second for
+// an exact window; the same snapshots give the same reports. Not thread-safe.
+class Evaluator {
+ public:
+  explicit Evaluator(std::chrono::seconds window = std::chrono::seconds{60});
+
+  Evaluation evaluate(Snapshot snapshot);
+
+ private:
+  Window window_;
+  AlarmEngine alarms_;
+};
+
+}  // namespace espial

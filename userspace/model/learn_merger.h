@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// Merger: merge_topology() step by step. Call the steps in this order, each at most once: later
+// ones lean on what the earlier ones named.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "model/config.h"
+#include "model/facts.h"
+#include "model/learn_drafts.h"
+#include "model/learn_evidence.h"
+#include "model/topology.h"
+
+namespace espial {
+
+// An address that can be somebody's in the mesh: not link-local, loopback, multicast or zero.
+bool is_global(const IpAddress& address);
+
+// Refers to config and facts; both must outlive it.
+class Merger {
+ public:
+  Merger(const Config& config, const KernelFacts& facts);
+
+  void add_file();
+  void add_saved(const Topology& saved);
+  void add_policies();
+  void add_states();
+  void add_routes();
+  void add_addresses();
+  Topology finish();
+
+ private:
+  std::optional<DraftId> draft_of_saved(const Peer& peer) const;
+  DraftId draft_of_tunnel(const Tunnel& tunnel);
+  void claim_selector(DraftId id, const Prefix& prefix);
+  void note_reqid(std::uint32_t reqid, DraftId id);
+  void add_route(const RouteFact& route);
+  void add_own_subnet(const AddressFact& fact);
+  void sort_underlays();
+  [[nodiscard]] bool contains_underlay(const Prefix& prefix) const;
+  [[nodiscard]] bool contains_claim(const Prefix& prefix) const;
+  void report_remembered(const Topology& topology);
+
+  const Config& config_;
+  const KernelFacts& facts_;
+  std::vector<Network> networks_;
+  Drafts drafts_;
+  Findings findings_;
+  std::unordered_set<IpAddress, AddressHash> local_addresses_;
+  std::unordered_map<std::uint32_t, std::optional<DraftId>> reqids_;  // nullopt: of several peers
+  std::vector<IpAddress> known_underlays_;                            // sorted
+  std::vector<Prefix> peer_prefixes_;                                 // claimed by peers, sorted
+};
+
+}  // namespace espial

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/verdict.h"
+
+#include <algorithm>
+
+namespace espial {
+
+namespace {
+
+std::string count(std::uint64_t packets) {
+  return std::to_string(packets) + (packets == 1 ? " packet" : " packets");
+}
+
+struct Numbers {
+  Flux receive;
+  Flux transmit;
+  std::string span;  // "in 60 s"
+};
+
+std::string in_clear(const Numbers& n, const PeerWindow& window) {
+  if (n.receive.unprotected + n.transmit.unprotected > 0)
+    return count(n.receive.unprotected) + " received, " + std::to_string(n.transmit.unprotected) +
+           " sent in clear";
+  const auto& seen = window.unprotected_before;
+  const bool received = seen[at(Direction::RECEIVE)].has_value();
+  const auto age = received ? *seen[at(Direction::RECEIVE)] : *seen[at(Direction::TRANSMIT)];
+  return std::string(received ? "received" : "sent") + " in clear " + seconds_text(age) +
+         " ago, before this history";
+}
+
+Judgement judge_clear(const Numbers& n, const PeerWindow& window) {
+  const std::string clear = in_clear(n, window);
+  if (n.receive.encrypted + n.transmit.encrypted == 0)
+    return {Verdict::kLeaking, clear + ", no ESP " + n.span};
+  return {Verdict::kMixed, clear + "; " + std::to_string(n.receive.encrypted) + " received, " +
+                               std::to_string(n.transmit.encrypted) + " sent encrypted " + n.span};
+}
+
+Judgement judge_protected(const Numbers& n) {
+  const bool received = n.receive.encrypted > 0;
+  const bool sent = n.transmit.encrypted > 0;
+  if (received && sent)
+    return {Verdict::kEncrypted, count(n.receive.encrypted) + " received, " +
+                                     std::to_string(n.transmit.encrypted) +
+                                     " sent, all encrypted " + n.span};
+  if (received)
+    return {Verdict::kOneWay,
+            count(n.receive.encrypted) + " received encrypted, none sent " + n.span};
+  if (sent)
+    return {Verdict::kOneWay,
+            count(n.transmit.encrypted) + " sent encrypted, none received " + n.span};
+  return {Verdict::kSilent, "no packet " + n.span};
+}
+
+}  // namespace
+
+Sight sight_of(const std::vector<DeviceSnapshot>& devices) {
+  Sight sight;
+  for (const DeviceSnapshot& device : devices) {
+    if (device.role == DeviceRole::kReentry) continue;
+    sight.direction[at(Direction::RECEIVE)] |= device.receive_attached;
+    sight.direction[at(Direction::TRANSMIT)] |= device.transmit_attached;
+  }
+  return sight;
+}
+
+std::string seconds_text(std::chrono::nanoseconds duration) {
+  const auto seconds = std::chrono::round<std::chrono::seconds>(duration).count();
+  return std::to_string(std::max<std::int64_t>(seconds, 1)) + " s";
+}
+
+Judgement judge(const PeerWindow& window, const Sight& sight) {
+  const bool sees_receive = sight.direction[at(Direction::RECEIVE)];
+  const bool sees_transmit = sight.direction[at(Direction::TRANSMIT)];
+  if (!sees_receive && !sees_transmit)
+    return {Verdict::kUnknown, "no wire device carries espial's programs"};
+  const Numbers n{.receive = flux_of(window.growth, Direction::RECEIVE),
+                  .transmit = flux_of(window.growth, Direction::TRANSMIT),
+                  .span = "in " + seconds_text(window.covered)};
+  const auto& before = window.unprotected_before;
+  if (n.receive.unprotected + n.transmit.unprotected > 0 ||
+      std::any_of(before.begin(), before.end(), [](const auto& age) { return age.has_value(); }))
+    return judge_clear(n, window);
+  if (!sees_receive) return {Verdict::kUnknown, "no wire device is watched in receive direction"};
+  if (!sees_transmit) return {Verdict::kUnknown, "no wire device is watched in transmit direction"};
+  if (window.covered.count() == 0) return {Verdict::kUnknown, "first look, no history yet"};
+  return judge_protected(n);
+}
+
+}  // namespace espial

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// Verdict: one word per peer for what the window showed on the wire, and why in numbers.
+#pragma once
+
+#include <array>
+#include <string>
+
+#include "model/report.h"
+#include "model/snapshot.h"
+#include "model/window.h"
+
+namespace espial {
+
+// Which directions some wire device has its programs on: what espial can see at all.
+struct Sight {
+  std::array<bool, kDirections> direction{};
+};
+Sight sight_of(const std::vector<DeviceSnapshot>& devices);
+
+struct Judgement {
+  Verdict verdict = Verdict::kUnknown;
+  std::string reason;  // one line
+};
+
+// Unprotected packets are evidence as soon as one direction is seen. The words that need silence
+// in some direction (one_way, encrypted, silent) need sight of both, and a history: without them
+// the verdict is unknown. kDown and kExposed come from the control plane, never from here.
+Judgement judge(const PeerWindow& window, const Sight& sight);
+
+// "60 s": the window as evidence lines name it, rounded, at least 1.
+std::string seconds_text(std::chrono::nanoseconds duration);
+
+}  // namespace espial

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sources/xfrm_parse.h"
+
+#include <arpa/inet.h>
+#include <linux/udp.h>
+#include <linux/xfrm.h>
+
+#include <string_view>
+#include <vector>
+
+namespace espial {
+namespace {
+
+constexpr std::uint8_t kProtocolEsp = 50;
+constexpr std::uint8_t kProtocolAh = 51;
+constexpr std::uint16_t kTcpEncapEspInTcp = 7;  // TCP_ENCAP_ESPINTCP, linux/udp.h
+constexpr std::uint8_t kOffloadPacket = 4;      // XFRM_OFFLOAD_PACKET
+constexpr std::size_t kMaxTemplates = 6;        // XFRM_MAX_DEPTH
+constexpr std::size_t kAlgorithmName = sizeof(xfrm_algo::alg_name);
+
+IpAddress address_of(Family family, const xfrm_address_t& address) {
+  return IpAddress(family, address.a6);
+}
+
+std::optional<Prefix> prefix_of(Family family, const xfrm_address_t& address, unsigned length) {
+  if (length > (family == Family::kIpv4 ? 32u : 128u)) return std::nullopt;
+  return Prefix(address_of(family, address), length);
+}
+
+// xfrm_algo, xfrm_algo_auth and xfrm_algo_aead all begin with the name; the key stays where it is.
+std::string algorithm_name(Bytes payload) {
+  return read_text(payload.subspan(0, std::min(payload.size(), kAlgorithmName)));
+}
+
+// Ciphers that leave the payload readable; rfc4543 is GMAC, which only authenticates.
+bool is_null(std::string_view algorithm) {
+  return algorithm.find("cipher_null") != std::string_view::npos ||
+         algorithm.substr(0, 7) == "rfc4543";
+}
+
+bool transport(const xfrm_user_tmpl& tmpl) { return tmpl.mode == XFRM_MODE_TRANSPORT; }
+
+void read_templates(Bytes payload, XfrmPolicyFact& policy) {
+  std::vector<xfrm_user_tmpl> templates;
+  while (templates.size() < kMaxTemplates) {
+    const auto tmpl = read_as<xfrm_user_tmpl>(payload);
+    if (!tmpl) break;
+    templates.push_back(*tmpl);
+    payload = payload.subspan(sizeof(xfrm_user_tmpl));
+  }
+  if (templates.empty()) return;
+  const auto rank = [](const xfrm_user_tmpl& t) {
+    return t.id.proto == kProtocolEsp ? 0 : t.id.proto == kProtocolAh ? 1 : 2;
+  };
+  const xfrm_user_tmpl* main = &templates.front();
+  const xfrm_user_tmpl* outer = nullptr;
+  for (const auto& tmpl : templates) {
+    if (rank(tmpl) < rank(*main)) main = &tmpl;
+    if (outer == nullptr && !transport(tmpl)) outer = &tmpl;
+  }
+  policy.has_template = true;
+  policy.template_protocol = main->id.proto;
+  policy.tunnel_mode = outer != nullptr;
+  policy.level_use = main->optional != 0;
+  policy.reqid = main->reqid;
+  const auto& addresses = outer != nullptr ? *outer : *main;
+  const auto family = family_of(addresses.family).value_or(policy.source.family());
+  policy.template_source = address_of(family, addresses.saddr);
+  policy.template_destination = address_of(family, addresses.id.daddr);
+}
+
+Encapsulation encapsulation_of(Bytes payload) {
+  const auto encap = read_as<xfrm_encap_tmpl>(payload);
+  if (!encap || encap->encap_type == 0) return Encapsulation::kNone;
+  return encap->encap_type == kTcpEncapEspInTcp ? Encapsulation::kTcp : Encapsulation::kUdp;
+}
+
+}  // namespace
+
+std::optional<XfrmPolicyFact> parse_policy(Bytes message) {
+  const auto body = body_of<xfrm_userpolicy_info>(message);
+  if (!body) return std::nullopt;
+  const auto& info = body->fixed;
+  const auto family = family_of(info.sel.family);
+  if (!family) return std::nullopt;
+  XfrmPolicyFact policy;
+  switch (info.dir) {
+    case XFRM_POLICY_IN:
+      policy.direction = PolicyDirection::kIn;
+      break;
+    case XFRM_POLICY_OUT:
+      policy.direction = PolicyDirection::kOut;
+      break;
+    case XFRM_POLICY_FWD:
+      policy.direction = PolicyDirection::kForward;
+      break;
+    default:
+      return std::nullopt;
+  }
+  const auto source = prefix_of(*family, info.sel.saddr, info.sel.prefixlen_s);
+  const auto destination = prefix_of(*family, info.sel.daddr, info.sel.prefixlen_d);
+  if (!source || !destination) return std::nullopt;
+  policy.source = *source;
+  policy.destination = *destination;
+  policy.protocol = info.sel.proto;
+  policy.priority = info.priority;
+  policy.allow = info.action == XFRM_POLICY_ALLOW;
+  for_each_attribute(body->attributes, [&](std::uint16_t type, Bytes payload) {
+    if (type == XFRMA_TMPL) read_templates(payload, policy);
+    if (type == XFRMA_IF_ID) policy.if_id = read_as<std::uint32_t>(payload).value_or(0);
+  });
+  return policy;
+}
+
+std::optional<XfrmStateFact> parse_state(Bytes message) {
+  const auto body = body_of<xfrm_usersa_info>(message);
+  if (!body) return std::nullopt;
+  const auto& info = body->fixed;
+  const auto family = family_of(info.family);
+  if (!family) return std::nullopt;
+  XfrmStateFact state;
+  state.source = address_of(*family, info.saddr);
+  state.destination = address_of(*family, info.id.daddr);
+  state.spi = ntohl(info.id.spi);
+  state.protocol = info.id.proto;
+  state.tunnel_mode = info.mode != XFRM_MODE_TRANSPORT;
+  state.reqid = info.reqid;
+  for_each_attribute(body->attributes, [&](std::uint16_t type, Bytes payload) {
+    if (type == XFRMA_ALG_AEAD || type == XFRMA_ALG_CRYPT)
+      state.algorithm = algorithm_name(payload);
+    if (type == XFRMA_ENCAP) state.encapsulation = encapsulation_of(payload);
+    if (type == XFRMA_IF_ID) state.if_id = read_as<std::uint32_t>(payload).value_or(0);
+    if (type == XFRMA_OFFLOAD_DEV) {
+      const auto offload = read_as<xfrm_user_offload>(payload);
+      state.offload_packet = offload && (offload->flags & kOffloadPacket) != 0;
+      state.offload_crypto = offload && !state.offload_packet;
+    }
+  });
+  state.null_encryption = state.protocol == kProtocolEsp && is_null(state.algorithm);
+  return state;
+}
+
+}  // namespace espial

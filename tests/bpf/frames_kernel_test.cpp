@@ -84,5 +84,21 @@ TEST_F(KernelTest, RandomMutations) {
   }
 }
 
+// The lengths in the headers of a GSO packet are not those of the wire.
+TEST_F(KernelTest, LengthsOfGsoPacketsAreIgnored) {
+  const Frame v4 = Eth{} / Ipv4{.src = kSide4.pod2, .dst = kSide4.self_pod, .total_length = 0} /
+                   Tcp{} / Payload{200};
+  const Frame v6 = Eth{} / Ipv6{.src = kSide6.pod2, .dst = kSide6.self_pod, .payload_length = 0} /
+                   Tcp{} / Payload{200};
+  for (const Frame& frame : {v4, v6}) {
+    const Bytes bytes = frame.bytes();
+    const auto got = run_->run({.bytes = bytes, .gso_size = 100, .gso_segs = 2});
+    ASSERT_TRUE(got.ok()) << got.error().message;
+    EXPECT_EQ(to_string(got->klass), "cleartext");
+    EXPECT_EQ(to_string(got->outcome), "ok");
+    EXPECT_EQ(got->peer, 1U);
+  }
+}
+
 }  // namespace
 }  // namespace espial::frames

@@ -116,6 +116,59 @@ TEST(Differential, RandomMutations) {
   }
 }
 
+// With no topology at all, and with VLANs but no node.
+TEST(Differential, EmptyWorlds) {
+  World vlans;
+  vlans.vlans = corpus_world().vlans;
+  for (const World& world : {World{}, vlans}) {
+    const TableImage empty(world);
+    for (const FrameCase& c : corpus()) {
+      const Bytes bytes = c.frame.bytes();
+      EXPECT_EQ(judge_on_host(empty, input_of(c, bytes)).verdict, oracle(world, input_of(c, bytes)))
+          << c.name;
+    }
+  }
+}
+
+// Full tables: what collides is found all the same, and nothing is found that is not there.
+TEST(Table, EveryEntryOfACrowdedTableIsFound) {
+  std::mt19937_64 random(7);
+  World world = corpus_world();
+  for (std::uint16_t vid = 1000; vid < 1080; ++vid)
+    world.vlans.push_back({vid, vid % 2 == 0 ? VlanAction::kOurs : VlanAction::kClaimed});
+  for (std::uint32_t i = 0; i < 20; ++i)
+    world.null_spis.push_back(static_cast<std::uint32_t>(random()));
+  for (std::uint32_t i = 3; i <= 14; ++i) {
+    const std::string n = std::to_string(i);
+    world.roles.push_back({Prefix::parse("10.45.1." + n).value(), Role::kPeerUnderlay, i, 0});
+    world.roles.push_back(
+        {Prefix::parse("10.102." + n + ".0/24").value(), Role::kPeerBackend, i, 2 * i});
+    world.roles.push_back(
+        {Prefix::parse("fd00:102:" + n + "::/64").value(), Role::kPeerBackend, i, 2 * i + 1});
+  }
+  const TableImage crowded(world);
+  const auto expect_same = [&](const Frame& frame) {
+    const Bytes bytes = frame.bytes();
+    const Input input{.bytes = bytes};
+    const auto wanted = oracle(world, input);
+    EXPECT_EQ(judge_on_host(crowded, input).verdict, wanted);
+    return wanted;
+  };
+  const Frame clear = ip(kSide4, kSide4.pod2, kSide4.self_pod) / Udp{};
+  for (std::uint16_t vid = 990; vid < 1090; ++vid) expect_same(Eth{} / Vlan{.id = vid} / clear);
+  for (const std::uint32_t spi : world.null_spis) {
+    const Frame esp = Eth{} / ip(kSide4, kSide4.node2, kSide4.self);
+    EXPECT_EQ(expect_same(esp / Esp{.spi = spi}).klass, Class::ESP_NULL);
+    EXPECT_EQ(expect_same(esp / Esp{.spi = spi + 1}).klass, Class::ESP);
+  }
+  for (unsigned i = 1; i < 20; ++i) {
+    const std::string n = std::to_string(i);
+    expect_same(Eth{} / Ipv4{.src = "10.45.1." + n, .dst = kSide4.self} / Esp{});
+    expect_same(Eth{} / Ipv4{.src = "10.102." + n + ".9", .dst = kSide4.self_pod} / Udp{});
+    expect_same(Eth{} / Ipv6{.src = "fd00:102:" + n + "::9", .dst = kSide6.self_pod} / Udp{});
+  }
+}
+
 // A capture that kept the headers gives the verdict of the whole frame; one that did not says so.
 TEST(Snapped, SameVerdictUnlessStarved) {
   for (const FrameCase& c : corpus()) {

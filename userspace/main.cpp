@@ -1,13 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 // Wires the parts of espial to its command line.
+#include <iostream>
+
 #include "cli/classify.h"
 #include "cli/cli.h"
+#include "cli/console.h"
+#include "daemon/offline.h"
+#include "daemon/run.h"
 
 int main(int argc, char** argv) {
   espial::Services services;
   services.version = ESPIAL_VERSION;
+  services.run_daemon = [](const espial::Config& config, const espial::RunOptions& options) {
+    return espial::run_daemon(config, options, ESPIAL_VERSION);
+  };
+  services.offline_status = espial::offline_status;
+  services.offline_flows = espial::offline_flows;
+  services.show_topology = espial::effective_topology;
+  services.forget = espial::forget_saved_peer;
+  services.detach = espial::detach_instance;
   services.classify = [](const espial::ClassifyArguments& arguments) {
-    return espial::classify(arguments);
+    espial::Console console{std::cout, std::cerr, {}, false, 0, {}};
+    espial::measure_terminal(console);
+    return espial::classify_command(arguments, console);
   };
   return espial::cli_main(argc, argv, services);
 }

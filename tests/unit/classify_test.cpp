@@ -72,7 +72,7 @@ class ClassifyTest : public ::testing::Test {
   Answer run() {
     std::ostringstream out, err;
     Console console{out, err, {}, false, 0, {}};
-    auto status = classify(arguments_, console);
+    auto status = classify_command(arguments_, console);
     if (!status.ok()) return {-1, out.str(), status.error()};
     return {*status, out.str(), {}};
   }

@@ -133,7 +133,7 @@ TEST_F(CliTest, ConfigCheckReportsEveryProblemOnItsLine) {
   const auto outcome = run({"config", "check", config_});
   EXPECT_EQ(outcome.status, 2);
   EXPECT_EQ(outcome.err,
-            "espial: " + config_ + ":1: max_peers: \"0\" is not a whole number from 1 to 16384\n" +
+            "espial: " + config_ + ":1: max_peers: \"0\" is not a whole number from 1 to 10000\n" +
                 "espial: " + config_ + ":2: peer: unknown key (did you mean \"peers\"?)\n");
   EXPECT_EQ(run_configured({"config", "check"}).status, 2);
   EXPECT_EQ(run_configured({"status"}).status, 2);

@@ -100,7 +100,8 @@ constexpr Bad kBad[] = {
      "listen_anywhere, discover, max_peers, metrics, flow_events_per_second, networks, "
      "self, peers, devices), found a list\n"},
     {"a: [1\n", "f:2: not valid YAML: end of sequence flow not found\n"},
-    {"node: a\n---\nnode: b\n", "f:3: a second YAML document starts here (keep one)\n"},
+    {",\n", "f:1: a second YAML document starts here (keep one)\n"},
+    {"node: a\n---\nnode: b\n", "f:2: a second YAML document starts here (keep one)\n"},
     {"node: *x\n", "f:1: not valid YAML: the referenced anchor is not defined\n"},
     {"peer: []\n", "f:1: peer: unknown key (did you mean \"peers\"?)\n"},
     {"\n\nmax_peer: 3\n", "f:3: max_peer: unknown key (did you mean \"max_peers\"?)\n"},
@@ -128,11 +129,11 @@ constexpr Bad kBad[] = {
      "value\nf:1: peers[0]: a peer needs a name or an underlay address\n"},
     {"discover: yes\n", "f:1: discover: \"yes\" is not one of true, false\n"},
     {"metrics: all\n", "f:1: metrics: \"all\" is not one of auto, full, compact\n"},
-    {"max_peers: 0\n", "f:1: max_peers: \"0\" is not a whole number from 1 to 16384\n"},
-    {"max_peers: 16385\n", "f:1: max_peers: \"16385\" is not a whole number from 1 to 16384\n"},
-    {"max_peers: 1e3\n", "f:1: max_peers: \"1e3\" is not a whole number from 1 to 16384\n"},
+    {"max_peers: 0\n", "f:1: max_peers: \"0\" is not a whole number from 1 to 10000\n"},
+    {"max_peers: 10001\n", "f:1: max_peers: \"10001\" is not a whole number from 1 to 10000\n"},
+    {"max_peers: 1e3\n", "f:1: max_peers: \"1e3\" is not a whole number from 1 to 10000\n"},
     {"max_peers: 99999999999999999999\n",
-     "f:1: max_peers: \"99999999999999999999\" is not a whole number from 1 to 16384\n"},
+     "f:1: max_peers: \"99999999999999999999\" is not a whole number from 1 to 10000\n"},
     {"flow_events_per_second: -1\n",
      "f:1: flow_events_per_second: \"-1\" is not a whole number from 0 to 100000\n"},
     {"max_peers: 1\npeers: [{name: a}, {name: b}]\n",
@@ -234,14 +235,14 @@ TEST(ConfigFile, AcceptsWhatOnlyLooksWrong) {
     EXPECT_EQ(problems_of(text), "") << text;
 }
 
-TEST(ConfigFile, SeventeenthPrefixLengthIsRefusedPerFamily) {
+TEST(ConfigFile, OnePrefixLengthTooManyIsRefusedPerFamily) {
   std::string text = "self:\n  backend:\n";
-  for (int length = 8; length < 23; ++length)  // 15 lengths, and /32
+  for (int length = 8; length < 15; ++length)  // 7 lengths, and /32
     text += "  - " + std::to_string(length) + ".0.0.0/" + std::to_string(length) + "\n";
   text += "  - fd00::/64\n";
   EXPECT_EQ(problems_of(text), "");
   EXPECT_EQ(problems_of(text + "  - 30.0.0.0/30\n  - 31.0.0.0/31\n"),
-            "f:19: self.backend[16]: 30.0.0.0/30 is one prefix length too many (at most 16 "
+            "f:11: self.backend[8]: 30.0.0.0/30 is one prefix length too many (at most 8 "
             "distinct ones per family, /32 included)\n");
 }
 
@@ -271,7 +272,7 @@ TEST(ConfigFile, BoundsWhatAliasesMultiply) {
 }
 
 std::string large_config(int peers, bool nested) {
-  std::string text = "max_peers: 16384\npeers:\n";
+  std::string text = "max_peers: 10000\npeers:\n";
   for (int i = 0; i < peers; ++i) {
     const auto net = std::to_string(i / 256) + "." + std::to_string(i % 256);
     text += "- name: node" + std::to_string(i) + "\n  underlay: [10." + net +
@@ -297,7 +298,7 @@ TEST(ConfigFile, SurvivesDamagedText) {
   const auto text = testing::read_golden("config_errors.yaml");
   std::mt19937 random(7);
   const std::string_view alphabet = "[]{}:,-&*!|>'\"%@`#?~ \n\t\\0a\xff\x1b";
-  for (int round = 0; round < 2000; ++round) {
+  for (int round = 0; round < 500; ++round) {
     std::string damaged = text;
     for (int i = 0; i < 5; ++i) {
       const auto place = random() % damaged.size();

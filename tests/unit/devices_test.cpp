@@ -74,6 +74,8 @@ struct Case {
   const char* expected;
 };
 
+void PrintTo(const Case& test, std::ostream* out) { *out << test.name; }
+
 class PlanDevices : public testing::TestWithParam<Case> {};
 
 TEST_P(PlanDevices, ChoosesDevicesAndRoles) {

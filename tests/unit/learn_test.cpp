@@ -305,6 +305,8 @@ struct Odd {
   const char* finding;  // empty: nothing to say
 };
 
+void PrintTo(const Odd& test, std::ostream* out) { *out << test.name; }
+
 XfrmPolicyFact odd(const std::string& source, const std::string& destination,
                    const std::string& from = "10.45.0.11", const std::string& to = "10.45.0.66") {
   return policy(PolicyDirection::kOut, source, destination, from, to, 66);

@@ -25,6 +25,23 @@ TEST(StatusText, IsTheGoldenTable) {
   testing::expect_golden("status.txt", render_status(sample(), {}));
 }
 
+// status.json is what the daemon is promised to produce: no column may stay empty for want of a
+// key.
+TEST(StatusText, ReadsTheDaemonsOwnDocument) {
+  const auto document = json::parse(testing::read_golden("status.json"));
+  const auto text = render_status(document, {});
+  EXPECT_NE(
+      text.find("node2  leaking         0 %       0 %       0.4      <0.1       320        27  "
+                "         13  16 s ago  monitor  configured\n"),
+      std::string::npos)
+      << text;
+  for (const char* part : {"3 peers: 1 leaking, 1 candidate, 1 encrypted", "ProgramDetached",
+                           "node2  cleartext_host           0           1", "eth0    wire     tcx ",
+                           "xfrm         not permitted", "flow_event_rate      5", "2 times a new"})
+    EXPECT_NE(text.find(part), std::string::npos) << part;
+  EXPECT_EQ(status_exit(document), 1);
+}
+
 TEST(StatusText, ColoursOnlyWhenAsked) {
   EXPECT_TRUE(plain_ascii(render_status(sample(), {false, 0})));
   const auto coloured = render_status(sample(), {true, 0});

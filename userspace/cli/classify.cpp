@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/classify.h"
 
-#include <iostream>
+#include <ostream>
 
 #include "cli/classify_tally.h"
 #include "cli/commands.h"
@@ -50,7 +50,7 @@ Status read_capture(const std::string& path, const Engine& engine,
 
 }  // namespace
 
-Result<int> classify(const ClassifyArguments& arguments, Console& console) {
+Result<int> classify_command(const ClassifyArguments& arguments, Console& console) {
   const ClassifyTable table = classify_table(arguments.config);
   EP_ASSIGN(engine, start_engine(arguments.engine, table.spec));
   ClassifyTally tally;
@@ -69,12 +69,6 @@ Result<int> classify(const ClassifyArguments& arguments, Console& console) {
     console.out << classify_text(tally, heading, table.names, console.style);
   if (!done.ok()) return std::move(done).error();
   return tally.unprotected() ? kExitBad : kExitGood;
-}
-
-Result<int> classify(const ClassifyArguments& arguments) {
-  Console console{std::cout, std::cerr, {}, false, 0, {}};
-  measure_terminal(console);
-  return classify(arguments, console);
 }
 
 }  // namespace espial

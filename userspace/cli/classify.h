@@ -12,9 +12,6 @@ namespace espial {
 // Returns 0, or 1 when unprotected traffic is in it. Errors: kUsage for a file that is no capture,
 // is damaged (after reporting what was read) or has another link type; kUnable for an unreadable
 // file or, when it was asked for by name, an engine that does not start.
-Result<int> classify(const ClassifyArguments& arguments, Console& console);
-
-// The same on standard output, as Services wants it.
-Result<int> classify(const ClassifyArguments& arguments);
+Result<int> classify_command(const ClassifyArguments& arguments, Console& console);
 
 }  // namespace espial

@@ -44,7 +44,7 @@ std::uint64_t both_families(const nlohmann::json& object) {
 std::string grouped(std::uint64_t number) {
   auto out = std::to_string(number);
   for (auto i = static_cast<std::ptrdiff_t>(out.size()) - 3; i > 0; i -= 3)
-    out.insert(static_cast<std::size_t>(i), ",");
+    out.insert(static_cast<std::size_t>(i), 1, ',');
   return out;
 }
 

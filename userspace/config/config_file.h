@@ -20,8 +20,8 @@ inline constexpr std::size_t kMaxConfigBytes = 8U << 20;
 inline constexpr std::size_t kMaxConfigProblems =
     1000;                                               // listed; the rest is one line with a count
 inline constexpr std::size_t kMaxConfigItems = 200000;  // addresses and prefixes together
-inline constexpr std::uint32_t kMaxPeers = 16384;
-inline constexpr std::size_t kMaxPrefixLengths = 16;  // distinct, per family: EP_MAX_PREFIX_LENS
+inline constexpr std::uint32_t kMaxPeers = 10000;
+inline constexpr std::size_t kMaxPrefixLengths = 8;  // distinct, per family: EP_MAX_PREFIX_LENS
 inline constexpr std::uint32_t kMaxFlowEventsPerSecond = 100000;
 
 // One thing wrong with a file.

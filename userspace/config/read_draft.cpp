@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/printable.h"
+#include "config/document_count.h"
 #include "config/yaml_reader.h"
 
 namespace espial {
@@ -152,13 +153,12 @@ Draft read_draft(std::string_view text, Problems& problems) {
     return draft;
   }
   try {
-    const auto documents = YAML::LoadAll(std::string(text));
-    if (documents.size() > 1) {
-      problems.add({documents[1].Mark().line + 1, ""},
-                   "a second YAML document starts here (keep one)");
-    } else if (documents.size() == 1) {
+    const std::string owned(text);
+    if (const auto line = second_document_line(owned)) {
+      problems.add({*line, ""}, "a second YAML document starts here (keep one)");
+    } else {
       YamlReader reader(problems);
-      read_root(reader, documents.front(), draft);
+      read_root(reader, YAML::Load(owned), draft);
     }
   } catch (const YAML::Exception& e) {
     problems.add({e.mark.is_null() ? 0 : e.mark.line + 1, ""},

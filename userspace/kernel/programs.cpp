@@ -113,9 +113,11 @@ Result<Programs> Programs::load(const std::string& pin_dir, const ProgramLimits&
   auto& skeleton = *programs.skeleton_;
   configure(skeleton, limits, programs.capacity_, programs.xfrm_state_);
 
-  const auto inner = create_table_map(programs.capacity_);
-  if (!inner.valid()) return load_error(errno, "create peer table");
-  if (bpf_map__set_inner_map_fd(skeleton.maps.ep_tables, inner.get()) != 0)
+  for (auto& table : programs.tables_) {
+    table = create_table_map(programs.capacity_);
+    if (!table.valid()) return load_error(errno, "create peer table");
+  }
+  if (bpf_map__set_inner_map_fd(skeleton.maps.ep_tables, programs.tables_[0].get()) != 0)
     return load_error(errno, "describe peer table");
   if (!pin_dir.empty()) {
     EP_TRY(prepare_pin_dir(pin_dir));
@@ -151,14 +153,17 @@ int Programs::map_fd(MapId id) const { return bpf_map__fd(map_of(*skeleton_, id)
 
 Status Programs::set_table(const TableSpec& spec) {
   EP_ASSIGN(block, build_table(spec, capacity_));
-  const auto inner = create_table_map(capacity_);
-  if (!inner.valid()) return load_error(errno, "create peer table");
   const __u32 zero = 0;
-  if (bpf_map_update_elem(inner.get(), &zero, block.data(), BPF_ANY) != 0)
+  const std::size_t next = 1 - current_;
+  const int fd = tables_[next].get();
+  if (bpf_map_update_elem(fd, &zero, block.data(), BPF_ANY) != 0)
     return load_error(errno, "fill peer table");
-  const int fd = inner.get();
+  // Returns after a grace period: no program reads the other table any more (maybe_wait_bpf_programs
+  // in kernel/bpf/syscall.c), so the next call may fill it.
   if (bpf_map_update_elem(map_fd(MapId::kTables), &zero, &fd, BPF_ANY) != 0)
     return load_error(errno, "swap peer table");
+  current_ = next;
+  table_entries_ = reinterpret_cast<const ep_table_head*>(block.data())->entries;
   return Ok{};
 }
 

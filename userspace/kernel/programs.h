@@ -3,6 +3,7 @@
 // map descriptors serve without CAP_BPF.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -60,8 +61,10 @@ class Programs {
     return xfrm_state_;
   }  // kernel can tell decrypted packets
 
-  // Replaces the peer table as a whole; the programs see the old or the new one.
+  // Replaces the peer table as a whole; the programs see the old or the new one. Needs no capability:
+  // two tables exist from the start, and the kernel waits for readers of the old one.
   Status set_table(const TableSpec& spec);
+  [[nodiscard]] std::size_t table_entries() const { return table_entries_; }
 
  private:
   Programs() = default;
@@ -70,6 +73,9 @@ class Programs {
     void operator()(espial_bpf* skeleton) const;
   };
   std::unique_ptr<espial_bpf, Destroy> skeleton_;
+  std::array<UniqueFd, 2> tables_;
+  std::size_t current_ = 0;
+  std::size_t table_entries_ = 0;
   ProgramLimits limits_;
   TableCapacity capacity_;
   bool adopted_ = false;

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "model/words.h"
 #include "model/topology.h"
+#include "model/words.h"
 
 namespace espial {
 

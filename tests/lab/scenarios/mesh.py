@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How meshes work and fail: what crosses the wire, and what espial says about it."""
 from espial_lab import offload
+from espial_lab.capture import Capture
 from espial_lab.mesh import Spec
 from espial_lab.scenario import Lab, Watch, scenario
 from espial_lab.traffic import frames, ipv4, udp_payload
@@ -471,6 +472,20 @@ def null_encryption(lab: Lab) -> None:
 def authentication_header(lab: Lab) -> None:
     watch = lab.watch(1, 2)
     everyone(watch, {"ah/ipv4": lab.talk(1, 2)}, "leaking")
+
+
+# -- the witnesses themselves --------------------------------------------------------------------
+
+@scenario(separate=SEPARATE)
+def two_witnesses(lab: Lab) -> None:
+    """nft and tcpdump tell the same of an encrypted mesh."""
+    watch, node = lab.watch(1, 2), lab.mesh.node(1)
+    with Capture(node.namespace, node.wire, f"{node.folder}/wire.pcap") as capture:
+        sent = lab.talk(1, 2)
+        watch.expect(1, 2, {"esp/ipv4": sent}, {"esp/ipv4": sent})
+        until("tcpdump saw all", lambda: capture.packets("esp") >= 2 * sent, 10, 0.2)
+    assert capture.packets("esp") == 2 * sent, f"tcpdump saw {capture.packets('esp')}"
+    assert capture.packets("net 10.101.0.0/16 or net fd00:101::/48") == 0, "clear packets"
 
 
 # -- many packets --------------------------------------------------------------------------------

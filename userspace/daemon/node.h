@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+// Node: everything the daemon knows and does, without its event loop: facts in, topology, devices
+// and tables out, counters in, reports out. One thread, one network namespace.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "exporter/latest_report.h"
+#include "kernel/attachments.h"
+#include "kernel/counters.h"
+#include "kernel/events.h"
+#include "kernel/identities.h"
+#include "kernel/maps.h"
+#include "kernel/programs.h"
+#include "model/config.h"
+#include "model/evaluate.h"
+#include "sources/kernel_watch.h"
+#include "sources/saved_topology.h"
+
+namespace espial {
+
+// The flows of the last snapshot, shared with the HTTP thread.
+class LatestFlows {
+ public:
+  void publish(std::vector<FlowRecord> flows) {
+    const std::scoped_lock lock(mutex_);
+    flows_.swap(flows);
+  }
+  [[nodiscard]] std::vector<FlowRecord> get() const {
+    const std::scoped_lock lock(mutex_);
+    return flows_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<FlowRecord> flows_;
+};
+
+class Node {
+ public:
+  // Reads the kernel, loads and attaches. Counting has begun when this returns. strict: an optional
+  // source that cannot start is an error.
+  static Result<std::unique_ptr<Node>> start(Config config, std::string config_path, bool strict);
+
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  // Descriptors that wake the loop.
+  [[nodiscard]] int kernel_events() const { return watch_.fd(); }
+  [[nodiscard]] int flow_events() const { return events_.fd(); }
+
+  // Takes the kernel's events. A device that came or changed is attached before this returns; what
+  // else changed waits for settle().
+  void on_kernel_events();
+  // Is there something that settle() should look at?
+  [[nodiscard]] bool unsettled() const { return pending_.any(); }
+  // Reads what changed and makes topology, table and devices follow.
+  void settle();
+
+  // Takes flow events. True: an unprotected flow was seen, evaluate now.
+  bool on_flow_events();
+
+  // Once a second: checks the attachments, takes a snapshot, judges and publishes it.
+  void tick();
+  void evaluate();
+
+  // The file again. A bad file changes nothing.
+  void reload();
+
+  [[nodiscard]] std::shared_ptr<const LatestReport> latest() const { return latest_; }
+  [[nodiscard]] std::shared_ptr<const LatestFlows> flows() const { return flows_; }
+  [[nodiscard]] const Config& config() const { return config_; }
+  [[nodiscard]] const Topology& topology() const { return topology_; }
+
+ private:
+  Node(Config config, std::string config_path, KernelWatch watch, KernelFacts facts,
+       Programs programs, Maps maps, Identities identities, Attachments attachments,
+       FlowEvents events);
+
+  Status begin(bool strict);
+  void follow_topology();
+  void follow_devices(bool started);
+  Status follow_table();
+  void save_topology();
+  void read_flows(const Snapshot& snapshot);
+  Result<Snapshot> snapshot();
+  [[nodiscard]] std::vector<SourceStatus> sources() const;
+
+  Config config_;
+  std::string config_path_;
+  KernelWatch watch_;
+  KernelFacts facts_;
+  Programs programs_;
+  Maps maps_;
+  Identities identities_;
+  Attachments attachments_;
+  FlowEvents events_;
+  SavedTopology saved_file_;
+  CounterReader counters_;
+  Evaluator evaluator_;
+  Topology saved_;
+  Topology topology_;
+  DevicePlans plans_;
+  Changes pending_;
+  GapCounters gaps_;
+  std::vector<XfrmStateFact> table_states_;  // integrity-only SAs the table knows
+  std::uint32_t generation_ = 0;
+  std::uint64_t unprotected_seen_ = 0;
+  std::optional<bool> last_reload_successful_;
+  std::string last_reload_error_;
+  std::string saved_problem_;
+  std::vector<std::string> logged_findings_;
+  std::shared_ptr<LatestReport> latest_;
+  std::shared_ptr<LatestFlows> flows_;
+};
+
+}  // namespace espial

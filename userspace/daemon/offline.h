@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the command line can do without a daemon: read the pins, the kernel and the saved topology.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "base/result.h"
+#include "model/config.h"
+#include "model/topology.h"
+
+namespace espial {
+
+// The status document from the pinned maps. Rates come from two looks a second apart.
+Result<nlohmann::json> offline_status(const Config& config);
+Result<nlohmann::json> offline_flows(const Config& config);
+
+// The effective topology as a daemon started now would see it.
+Result<Topology> effective_topology(const Config& config);
+
+// Removes a learnt peer from the saved topology, and tells a running daemon.
+Result<std::string> forget_saved_peer(const Config& config, const std::string& peer);
+
+// Removes everything of the instance from the kernel. Refused while its daemon runs.
+Result<std::string> detach_instance(const Config& config);
+
+}  // namespace espial

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/run.h"
+
+#include <fmt/format.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <systemd/sd-daemon.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <optional>
+
+#include "daemon/control_server.h"
+#include "daemon/instance_lock.h"
+#include "daemon/node.h"
+#include "daemon/privileges.h"
+#include "exporter/api.h"
+#include "exporter/http_server.h"
+#include "exporter/status_document.h"
+
+namespace espial {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kSettle{100};     // what changes together is read together
+constexpr milliseconds kEventPause{20};  // between evaluations that events wake
+
+Error loop_error(const char* what) {
+  return Error{fmt::format("event loop: {}: {}", what, std::strerror(errno))};
+}
+
+// Signals arrive through a descriptor; threads started later inherit the mask.
+Result<UniqueFd> take_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
+  if (sigprocmask(SIG_BLOCK, &signals, nullptr) != 0) return loop_error("mask signals");
+  UniqueFd fd(signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC));
+  if (!fd.valid()) return loop_error("take signals");
+  return fd;
+}
+
+// A timer that is armed at once with `first` and then every `every` (0: once).
+class Timer {
+ public:
+  static Result<Timer> open() {
+    Timer timer;
+    timer.fd_ = UniqueFd(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
+    if (!timer.fd_.valid()) return loop_error("make timer");
+    return timer;
+  }
+  void arm(milliseconds first, milliseconds every = milliseconds{0}) const {
+    const auto spec = [](milliseconds m) {
+      return timespec{m.count() / 1000, m.count() % 1000 * 1'000'000};
+    };
+    const itimerspec when{spec(every), spec(first)};
+    timerfd_settime(fd_.get(), 0, &when, nullptr);
+  }
+  void acknowledge() const {
+    std::uint64_t expired = 0;
+    (void)!::read(fd_.get(), &expired, sizeof(expired));
+  }
+  [[nodiscard]] int fd() const { return fd_.get(); }
+
+ private:
+  UniqueFd fd_;
+};
+
+// Who woke the loop.
+enum class Wake : std::uint32_t { kSignal, kTick, kSettle, kPause, kKernel, kFlow, kControl };
+
+class Loop {
+ public:
+  Loop(Node& node, ControlServer& control, UniqueFd signals)
+      : node_(node), control_(control), signals_(std::move(signals)) {}
+
+  Status prepare() {
+    epoll_ = UniqueFd(epoll_create1(EPOLL_CLOEXEC));
+    if (!epoll_.valid()) return loop_error("make epoll set");
+    EP_TRY(open(tick_));
+    EP_TRY(open(settle_));
+    EP_TRY(open(pause_));
+    EP_TRY(watch(signals_.get(), Wake::kSignal));
+    EP_TRY(watch(tick_->fd(), Wake::kTick));
+    EP_TRY(watch(settle_->fd(), Wake::kSettle));
+    EP_TRY(watch(pause_->fd(), Wake::kPause));
+    EP_TRY(watch(node_.kernel_events(), Wake::kKernel));
+    EP_TRY(watch(node_.flow_events(), Wake::kFlow));
+    EP_TRY(watch(control_.descriptor(), Wake::kControl));
+    tick_->arm(milliseconds{1000}, milliseconds{1000});
+    return Ok{};
+  }
+
+  Status run() {
+    while (!stop_) {
+      std::array<epoll_event, 8> events{};
+      const int count = epoll_wait(epoll_.get(), events.data(), events.size(), -1);
+      if (count < 0 && errno != EINTR) return loop_error("wait");
+      for (int i = 0; i < count; ++i)
+        handle(static_cast<Wake>(events[static_cast<std::size_t>(i)].data.u32));
+    }
+    return Ok{};
+  }
+
+ private:
+  static Status open(std::optional<Timer>& timer) {
+    EP_ASSIGN(opened, Timer::open());
+    timer = std::move(opened);
+    return Ok{};
+  }
+
+  Status watch(int fd, Wake wake) const {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.u32 = static_cast<std::uint32_t>(wake);
+    if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) return loop_error("watch");
+    return Ok{};
+  }
+
+  void handle(Wake wake) {
+    switch (wake) {
+      case Wake::kSignal:
+        return on_signal();
+      case Wake::kTick:
+        tick_->acknowledge();
+        node_.tick();
+        (void)sd_notify(0, "WATCHDOG=1");
+        return settle_soon();
+      case Wake::kSettle:
+        settle_->acknowledge();
+        settling_ = false;
+        if (node_.unsettled()) node_.settle();
+        return;
+      case Wake::kKernel:
+        node_.on_kernel_events();
+        return settle_soon();
+      case Wake::kFlow:
+        return on_flow();
+      case Wake::kPause:
+        pause_->acknowledge();
+        pausing_ = false;
+        if (std::exchange(evaluate_later_, false)) on_unprotected();
+        return;
+      case Wake::kControl:
+        return control_.serve();
+    }
+  }
+
+  void settle_soon() {
+    if (settling_ || !node_.unsettled()) return;
+    settling_ = true;
+    settle_->arm(kSettle);
+  }
+
+  void on_flow() {
+    if (!node_.on_flow_events()) return;
+    if (pausing_)
+      evaluate_later_ = true;
+    else
+      on_unprotected();
+  }
+
+  // A flood of new flows wakes at most 50 evaluations a second.
+  void on_unprotected() {
+    node_.evaluate();
+    pausing_ = true;
+    pause_->arm(kEventPause);
+  }
+
+  void on_signal() {
+    signalfd_siginfo info{};
+    if (::read(signals_.get(), &info, sizeof(info)) != sizeof(info)) return;
+    if (info.ssi_signo == SIGHUP) {
+      (void)sd_notify(0, "RELOADING=1");
+      node_.reload();
+      node_.evaluate();
+      (void)sd_notify(0, "READY=1");
+      return;
+    }
+    stop_ = true;
+  }
+
+  Node& node_;
+  ControlServer& control_;
+  UniqueFd signals_;
+  UniqueFd epoll_;
+  std::optional<Timer> tick_;
+  std::optional<Timer> settle_;
+  std::optional<Timer> pause_;
+  bool settling_ = false;
+  bool pausing_ = false;
+  bool evaluate_later_ = false;
+  bool stop_ = false;
+};
+
+void log_to_stderr() {
+  auto logger = spdlog::stderr_logger_mt("espial");
+  // Under systemd the journal has the time; the level is its priority prefix.
+  logger->set_pattern(sd_booted() > 0 && getenv("JOURNAL_STREAM") ? "%v"
+                                                                  : "%Y-%m-%dT%H:%M:%S.%e %l: %v");
+  spdlog::set_default_logger(logger);
+}
+
+std::string answer(const Node& node, std::string_view request) {
+  if (request == "status") return document_text(status_document(*node.latest()->get()));
+  if (request == "flows") return document_text(flows_document(node.flows()->get()));
+  return R"({"error":"unknown request; known are status and flows"})";
+}
+
+Result<std::optional<HttpServer>> serve_http(const Node& node, const std::string& version) {
+  EP_ASSIGN(listen, parse_listen(node.config().listen, node.config().listen_anywhere));
+  if (!listen) return std::optional<HttpServer>();
+  const auto choice = parse_metric_choice(node.config().metrics).value_or(MetricChoice::kAuto);
+  auto api = std::make_unique<Api>(
+      node.latest(),
+      [flows = node.flows()] { return Result<std::vector<FlowRecord>>(flows->get()); },
+      ApiOptions{version, choice});
+  EP_ASSIGN(server, HttpServer::open(*listen, std::move(api)));
+  spdlog::info("listening on http://{}", server.address().text());
+  return std::optional<HttpServer>(std::move(server));
+}
+
+}  // namespace
+
+Result<int> run_daemon(const Config& config, const RunOptions& options,
+                       const std::string& version) {
+  log_to_stderr();
+  EP_ASSIGN(lock, lock_instance(config.state_dir));
+  EP_ASSIGN(signals, take_signals());
+  EP_ASSIGN(node, Node::start(config, options.config_path, options.strict));
+  node->evaluate();
+  EP_ASSIGN(control, ControlServer::open(config.state_dir + "/control.sock",
+                                         [&node = *node](std::string_view request) {
+                                           return answer(node, request);
+                                         }));
+  EP_ASSIGN(http, serve_http(*node, version));
+  EP_TRY(drop_privileges());
+  Loop loop(*node, control, std::move(signals));
+  EP_TRY(loop.prepare());
+  (void)sd_notify(0, "READY=1");
+  EP_TRY(loop.run());
+  (void)sd_notify(0, "STOPPING=1");
+  spdlog::info(
+      "stopping; the programs stay attached and go on counting (espial detach removes them)");
+  return 0;
+}
+
+}  // namespace espial

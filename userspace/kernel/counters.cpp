@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/counters.h"
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+#include <net/if.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <map>
+
+namespace espial {
+namespace {
+
+void add(Cell& sum, const ep_cell& cell) {
+  sum.packets += cell.packets;
+  sum.bytes += cell.bytes;
+}
+
+std::uint64_t monotonic_now_ns() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U +
+         static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+std::string device_name(std::uint32_t ifindex) {
+  std::array<char, IF_NAMESIZE> name{};
+  return if_indextoname(ifindex, name.data()) ? name.data() : fmt::format("#{}", ifindex);
+}
+
+void merge_flow(FlowRecord& sum, const FlowRecord& part) {
+  if (sum.packets == 0) {
+    sum = part;
+    return;
+  }
+  sum.packets += part.packets;
+  sum.bytes += part.bytes;
+  sum.first = std::min(sum.first, part.first);
+  sum.last = std::max(sum.last, part.last);
+}
+
+}  // namespace
+
+CounterReader::CounterReader() : cpus_(static_cast<std::size_t>(libbpf_num_possible_cpus())) {}
+
+template <typename Value>
+Result<const Value*> CounterReader::read(const Maps& maps, MapId id, std::uint32_t index) {
+  static_assert(sizeof(Value) % sizeof(std::uint64_t) == 0);  // no padding between CPUs
+  buffer_.resize(cpus_ * sizeof(Value) / sizeof(std::uint64_t));
+  if (bpf_map_lookup_elem(maps.fd(id), &index, buffer_.data()) != 0)
+    return Error{fmt::format("map {}: read: {}", map_name(id), std::strerror(errno))};
+  return reinterpret_cast<const Value*>(buffer_.data());
+}
+
+std::optional<WallTime> CounterReader::wall_time(std::uint64_t monotonic_ns) const {
+  if (monotonic_ns == 0) return std::nullopt;
+  const auto age = static_cast<std::int64_t>(monotonic_now_ns() - monotonic_ns);
+  return std::chrono::system_clock::now() -
+         std::chrono::nanoseconds(std::max<std::int64_t>(age, 0));
+}
+
+Result<PeerCounters> CounterReader::peer(const Maps& maps, std::uint32_t index) {
+  EP_ASSIGN(values, read<ep_peer_stat>(maps, MapId::kPeerStat, index));
+  PeerCounters counters;
+  std::array<std::uint64_t, kDirections> last{};
+  for (std::size_t cpu = 0; cpu < cpus_; ++cpu) {
+    const auto& value = values[cpu];
+    for (std::size_t d = 0; d < kDirections; ++d) {
+      for (std::size_t f = 0; f < kFamilies; ++f)
+        for (std::size_t c = 0; c < kClasses; ++c)
+          add(counters.cells[d][f][c], value.cell[d][f][c]);
+      last[d] = std::max<std::uint64_t>(last[d], value.last_unprotected_ns[d]);
+    }
+    for (std::size_t f = 0; f < kFamilies; ++f) add(counters.decrypted[f], value.decrypted[f]);
+    counters.spoofed += value.spoofed;
+    counters.unattributed += value.unattributed;
+  }
+  for (std::size_t d = 0; d < kDirections; ++d) counters.last_unprotected[d] = wall_time(last[d]);
+  return counters;
+}
+
+Result<std::vector<NetworkCounters>> CounterReader::networks(const Maps& maps,
+                                                             const Identities& identities) {
+  std::map<std::uint32_t, std::string> names;
+  for (const auto& [name, id] : identities.peers()) names[id] = name;
+  std::map<std::pair<std::string, std::string>, NetworkCounters> sums;
+  for (const auto& [key, index] : identities.subnets()) {
+    EP_ASSIGN(values, read<ep_net_stat>(maps, MapId::kNetStat, index));
+    auto& sum = sums[{names[key.peer], key.network}];
+    sum.peer = names[key.peer];
+    sum.network = key.network;
+    for (std::size_t cpu = 0; cpu < cpus_; ++cpu)
+      for (std::size_t d = 0; d < kDirections; ++d)
+        sum.cleartext_packets[d] += values[cpu].cleartext[d];
+  }
+  std::vector<NetworkCounters> networks;
+  for (auto& [key, sum] : sums) networks.push_back(std::move(sum));
+  return networks;
+}
+
+Status CounterReader::node(const Maps& maps, Snapshot& snapshot) {
+  EP_ASSIGN(values, read<ep_node_stat>(maps, MapId::kNodeStat, 0));
+  for (std::size_t cpu = 0; cpu < cpus_; ++cpu) {
+    for (std::size_t i = 0; i < kOutcomes; ++i) snapshot.outcomes[i] += values[cpu].outcome[i];
+    for (std::size_t i = 0; i < kLosts; ++i) snapshot.lost[i] += values[cpu].lost[i];
+  }
+  return Ok{};
+}
+
+Result<std::vector<FlowRecord>> CounterReader::flows(const Maps& maps,
+                                                     const Identities& identities) {
+  std::map<std::uint32_t, std::string> names;
+  for (const auto& [name, id] : identities.peers()) names[id] = name;
+  std::map<std::vector<std::uint8_t>, FlowRecord> sums;
+  for (std::uint32_t slot = 0; slot < EP_FLOW_SLOTS; ++slot) {
+    EP_ASSIGN(values, read<ep_flow>(maps, MapId::kFlows, slot));
+    for (std::size_t cpu = 0; cpu < cpus_; ++cpu) {
+      const auto& flow = values[cpu];
+      const auto& key = flow.key;
+      if (flow.packets == 0 || key.class_ >= kClasses || key.dir >= kDirections) continue;
+      const auto family = key.family == EP_FAMILY_IPV6 ? Family::kIpv6 : Family::kIpv4;
+      FlowRecord record{IpAddress(family, key.src),
+                        IpAddress(family, key.dst),
+                        ntohs(key.sport),
+                        ntohs(key.dport),
+                        key.proto,
+                        static_cast<Direction>(key.dir),
+                        static_cast<Class>(key.class_),
+                        flow.peer ? names[flow.peer] : std::string(),
+                        device_name(flow.ifindex),
+                        flow.packets,
+                        flow.bytes,
+                        wall_time(flow.first_ns).value_or(WallTime{}),
+                        wall_time(flow.last_ns).value_or(WallTime{})};
+      const auto* bytes = reinterpret_cast<const std::uint8_t*>(&key);
+      merge_flow(sums[{bytes, bytes + sizeof(key)}], record);
+    }
+  }
+  std::vector<FlowRecord> flows;
+  for (auto& [key, record] : sums) flows.push_back(std::move(record));
+  std::sort(flows.begin(), flows.end(),
+            [](const auto& a, const auto& b) { return a.last > b.last; });
+  return flows;
+}
+
+std::vector<MapUsage> CounterReader::usage(const Maps& maps, const Identities& identities,
+                                           std::size_t table_entries, std::size_t table_slots) {
+  return {
+      {"ep_net_stat", identities.subnets().size(), maps.max_subnets()},
+      {"ep_peer_stat", identities.peers().size(), maps.max_peers()},
+      {"ep_tables", table_entries, table_slots},
+  };
+}
+
+}  // namespace espial

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/maps.h"
+
+#include <bpf/bpf.h>
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace espial {
+namespace {
+
+Result<std::uint32_t> max_entries(int fd, MapId id) {
+  bpf_map_info info{};
+  __u32 size = sizeof(info);
+  if (bpf_obj_get_info_by_fd(fd, &info, &size) != 0)
+    return Error{fmt::format("map {}: describe: {}", map_name(id), std::strerror(errno))};
+  return info.max_entries;
+}
+
+}  // namespace
+
+Result<Maps> Maps::of(const Programs& programs) {
+  Maps maps;
+  for (std::size_t i = 0; i < kMapCount; ++i) maps.fds_[i] = programs.map_fd(static_cast<MapId>(i));
+  EP_TRY(maps.measure());
+  return maps;
+}
+
+Result<Maps> Maps::open_pinned(const std::string& pin_dir) {
+  Maps maps;
+  for (std::size_t i = 0; i < kMapCount; ++i) {
+    EP_ASSIGN(fd, open_pinned_map(pin_dir, static_cast<MapId>(i)));
+    maps.fds_[i] = fd.get();
+    maps.owned_[i] = std::move(fd);
+  }
+  EP_TRY(maps.measure());
+  return maps;
+}
+
+Status Maps::measure() {
+  EP_ASSIGN(peers, max_entries(fd(MapId::kPeerMeta), MapId::kPeerMeta));
+  EP_ASSIGN(subnets, max_entries(fd(MapId::kNetMeta), MapId::kNetMeta));
+  max_peers_ = peers - 1;
+  max_subnets_ = subnets - 1;
+  return Ok{};
+}
+
+}  // namespace espial

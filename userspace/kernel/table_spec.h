@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// The peer table's contents from the topology, the device plan and the SAs. Pure.
+#pragma once
+
+#include <vector>
+
+#include "kernel/identities.h"
+#include "kernel/table.h"
+#include "model/devices.h"
+#include "model/facts.h"
+#include "model/topology.h"
+
+namespace espial {
+
+// Peers without an identity (over capacity) are left out: their addresses mean nothing then.
+TableSpec make_table_spec(const Topology& topology, const Identities& identities,
+                          const std::vector<DevicePlan>& devices,
+                          const std::vector<XfrmStateFact>& states);
+
+}  // namespace espial

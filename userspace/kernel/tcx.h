@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// tcx links (kernel 6.6): a program on a device's ingress or egress that survives its loader when
+// pinned and is exchanged atomically. libbpf 1.1 has no wrapper; the calls are those of
+// kernel/bpf/tcx.c.
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "model/words.h"
+
+namespace espial {
+
+struct TcxLink {
+  UniqueFd fd;
+  int ifindex = 0;            // 0: the device is gone
+  std::uint32_t program = 0;  // id of the attached program
+  Direction direction = Direction::RECEIVE;
+};
+
+// Does this kernel take tcx links? Tried with program_fd on the loopback device, and undone.
+bool tcx_available(int program_fd);
+
+// Attaches the program before all others of the device's hook.
+Result<TcxLink> tcx_attach(int program_fd, int ifindex, Direction direction);
+
+// The link pinned at path, as the kernel describes it. Error: not there, or no tcx link.
+Result<TcxLink> tcx_open(const std::string& path);
+
+// Reads ifindex and program again.
+Status tcx_refresh(TcxLink& link);
+
+// Exchanges the program; packets meet the old or the new one, never none.
+Status tcx_update(const TcxLink& link, int program_fd);
+
+}  // namespace espial

@@ -73,6 +73,7 @@ void add_inner_ends(CorpusBuilder& c, const Side& s) {
   c.receive(at + "pod_of_another_peer", in(ip(s, s.pod3, s.outside) / Tcp{}), clear_of_none);
   c.receive(at + "same_node", in(ip(s, s.self_pod, s.self_pod2) / Tcp{}), clear_of_none);
   c.receive(at + "stranger", in(ip(s, s.stranger, s.outside) / Tcp{}), clear_of_none);
+  c.receive(at + "to_a_stranger", in(ip(s, s.outside, s.stranger) / Tcp{}), clear_of_none);
   c.receive(at + "multicast_of_a_pod", in(ip(s, s.pod2, s.group) / Udp{}), clear);
   c.receive(at + "multicast_of_a_node", in(ip(s, s.node2, s.group) / Udp{}), on(s, OTHER, 1));
   c.receive(at + "outside", in(ip(s, s.outside, s.outside) / Tcp{}), on(s, OTHER, 1));

@@ -8,6 +8,7 @@
 
 #include "config/config_file.h"
 #include "kernel/table_spec.h"
+#include "model/learn.h"
 
 namespace espial {
 namespace {

@@ -28,8 +28,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kSettle{100};     // what changes together is read together
-constexpr milliseconds kEventPause{20};  // between evaluations that events wake
+constexpr milliseconds kSettleAfter{100};  // what changes together is read together
+constexpr milliseconds kEventPause{20};    // between evaluations that events wake
 
 Error loop_error(const char* what) {
   return Error{fmt::format("event loop: {}: {}", what, std::strerror(errno))};
@@ -155,7 +155,7 @@ class Loop {
   void settle_soon() {
     if (settling_ || !node_.unsettled()) return;
     settling_ = true;
-    settle_->arm(kSettle);
+    settle_->arm(kSettleAfter);
   }
 
   void on_flow() {

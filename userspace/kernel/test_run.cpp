@@ -73,8 +73,12 @@ Result<TestVerdict> TestRun::run(const TestFrame& frame) const {
 }
 
 Result<std::uint32_t> TestRun::time(const TestFrame& frame, std::uint32_t repeat) const {
-  const int fd = programs_.program_fd(frame.direction, frame.role, frame.ethernet);
-  EP_ASSIGN(done, run_program(fd, frame, repeat));
+  return time_program(programs_.program_fd(frame.direction, frame.role, frame.ethernet), frame,
+                      repeat);
+}
+
+Result<std::uint32_t> time_program(int program_fd, const TestFrame& frame, std::uint32_t repeat) {
+  EP_ASSIGN(done, run_program(program_fd, frame, repeat));
   return done.nanoseconds;
 }
 

@@ -28,6 +28,9 @@ struct TestFrame {
   std::uint32_t gso_segs = 0;
 };
 
+// Nanoseconds per run of any loaded program, averaged by the kernel over `repeat` runs.
+Result<std::uint32_t> time_program(int program_fd, const TestFrame& frame, std::uint32_t repeat);
+
 class TestRun {
  public:
   // With verdicts, run() works and the shortest path is left out, so that every frame is judged by

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pathlib
+import resource
 import signal
 import subprocess
 import threading
@@ -38,6 +39,12 @@ class Interrupted(Exception):
     pass
 
 
+def processor_seconds() -> float:
+    """What the children that have ended worked. Far below the elapsed time: the machine was busy."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 class Runner:
     """Runs steps one after the other; what is under way ends with it."""
 
@@ -51,9 +58,10 @@ class Runner:
     def _interrupt(self, *_) -> None:
         raise Interrupted
 
-    def run(self, step: Step) -> tuple[Tally, float]:
-        """The step's tally and how long it took. Twice the budget ends and fails a step."""
-        started = time.monotonic()
+    def run(self, step: Step) -> tuple[Tally, float, float]:
+        """The step's tally, how long it took and how much of a processor. Twice the budget ends and
+        fails a step."""
+        started, worked = time.monotonic(), processor_seconds()
         log = self._logs / f"{step.name}.log"
         good, late = True, False
         with open(log, "w", errors="replace") as output:
@@ -70,7 +78,7 @@ class Runner:
                 f"ended after twice its budget of {step.budget} s",))
         elif not good and not tally.failed:
             tally = dataclasses.replace(tally, failed=1)
-        return tally, took
+        return tally, took, processor_seconds() - worked
 
     def _execute(self, step: Step, command: tuple[str, ...], output, seconds: float) -> tuple[bool, bool]:
         environment = os.environ | dict(step.environment)

@@ -108,9 +108,31 @@ class Espial:
             connection.close()
 
     def status(self) -> dict:
-        """`espial status --json`: exit status 1 is a bad answer (a leak), but an answer."""
+        """What `espial status --json` prints; from the daemon itself where one runs.
+
+        Starting the command is what costs in an emulated machine; `cli_status` does.
+        """
+        answer = self._ask("status")
+        return json.loads(answer) if answer else self.cli_status()
+
+    def _ask(self, request: str) -> str:
+        """The daemon's answer on its control socket; empty when none runs."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+            sock.settimeout(10)
+            try:
+                sock.connect(f"{self.folder}/state/control.sock")
+            except (FileNotFoundError, ConnectionRefusedError):
+                return ""
+            sock.sendall(f"{request}\n".encode())
+            answer = b""
+            while part := sock.recv(1 << 16):
+                answer += part
+            return answer.decode()
+
+    def cli_status(self) -> dict:
+        """`espial status --json`: exit status 1 (a leak) and 3 (some verdict unknown) are answers."""
         done = self.run("status", "--json")
-        if done.returncode not in (0, 1):
+        if done.returncode not in (0, 1, 3) or not done.stdout.startswith("{"):
             raise AssertionError(f"{self.node.name}: espial status: exit status {done.returncode}: "
                                  f"{done.stderr.strip()}")
         return json.loads(done.stdout)

@@ -78,12 +78,25 @@ class Watch:
             self._zero[number] |= {("espial",) + key: value
                                    for key, value in espial.counts().items()}
 
-    def rewire(self, number: int) -> None:
-        """Counts anew after the wire device was replaced: its rules went with it."""
-        node = self.lab.mesh.node(number)
+    def rewire(self, number: int, device: str | None = None) -> None:
+        """Counts anew after the wire device was replaced or renamed: its rules went with it."""
+        node, known = self.lab.mesh.node(number), self.lab.mesh.wire_counts
+        for key in [key for key, wire in known.items() if wire is self.wires[number]]:
+            del known[key]
         self.wires[number].close()
-        self.wires[number] = self.lab.mesh.wire_counts[number, node.wire] = WireCount(node)
+        self.wires[number] = WireCount(node, device)
+        known[number, self.wires[number].device] = self.wires[number]
         self.zero(number)
+
+    def unwire(self, number: int) -> None:
+        """The rules of this node's wire device go with the scenario."""
+        wire, known = self.wires[number], self.lab.mesh.wire_counts
+
+        def forget() -> None:
+            for key in [key for key, value in known.items() if value is wire]:
+                del known[key]
+            wire.close()
+        self.lab.undo(forget)
 
     def _start(self, number: int, who: str) -> Counts:
         return {key[1:]: value for key, value in self._zero[number].items() if key[0] == who}

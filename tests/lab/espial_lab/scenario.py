@@ -210,6 +210,7 @@ class Lab:
     def __init__(self, mesh: Mesh, kernel: str):
         self.mesh, self.kernel = mesh, kernel
         self.sent = 0
+        self.notes: list[str] = []      # told in the line of the result
         self._watches: list[Watch] = []
         self._undo: list[Callable[[], None]] = []
 
@@ -279,6 +280,18 @@ class Lab:
         """The same frame again and again out of a pod, whatever sense it makes."""
         return self._add(traffic.frames(self.mesh.node(source).pod.namespace, "eth0", target_mac,
                                         packet, count), True)
+
+    def routed(self, source: int, packet: bytes, count: int = 20) -> Sent:
+        """The same packet out of a pod, addressed to its node's pod bridge, which routes it."""
+        node = self.mesh.node(source)
+        link = node.namespace.run("ip", "-br", "link", "show", "dev", node.pod_bridge).stdout
+        return self.frames(source, link.split()[2], packet, count)
+
+    def wire_frames(self, source: int, packet: bytes, count: int = 20, vlan: int = 0) -> Sent:
+        """The same frame out of the wire device of a node itself."""
+        node = self.mesh.node(source)
+        return self._add(traffic.frames(node.namespace, node.wire, "ff:ff:ff:ff:ff:ff", packet,
+                                        count, vlan), True)
 
     # -- what breaks a mesh ----------------------------------------------------------------------
 

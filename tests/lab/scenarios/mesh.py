@@ -85,7 +85,8 @@ def rekey_under_load(lab: Lab) -> None:
             before = charon.installed()[child]
             charon.rekey(child)
             for _ in range(200):
-                sent += lab.talk(1, 2, 5, (family,))
+                # A packet under way while its SA goes is lost; on the wire it was ESP all the same.
+                sent += lab.talk(1, 2, 5, (family,), lossy=True)
                 after = charon.installed().get(child, [])
                 if after and not set(after) & set(before):
                     break

@@ -112,11 +112,13 @@ def esp_in_tcp(lab: Lab) -> None:
     """TCP port 4500 between underlays counts as ESP as a whole (RFC 9329)."""
     one, two = lab.mesh.node(1), lab.mesh.node(2)
     watch = lab.watch(1, 2)
-    _, forth, back = traffic.tcp(one.namespace, one.underlay[4], two.namespace, two.underlay[4],
-                                 20_000, 4500)
-    lab.sent += forth
-    watch.expect(1, 2, {"esp_tcp/ipv4": forth}, {"esp_tcp/ipv4": back})
-    watch.expect(2, 1, {"esp_tcp/ipv4": back}, {"esp_tcp/ipv4": forth})
+    before = {node: traffic.tcp_segments(node.namespace) for node in (one, two)}
+    lab.sent += traffic.tcp(one.namespace, one.underlay[4], two.namespace, two.underlay[4],
+                            20_000, 4500)[1]
+    forth, back = ({"esp_tcp/ipv4": traffic.tcp_segments(node.namespace) - before[node]}
+                   for node in (one, two))
+    watch.expect(1, 2, forth, back)
+    watch.expect(2, 1, back, forth)
     for number, peer in BOTH:
         watch.verdict(number, peer, "encrypted")
     watch.agree()

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the demo prints: plain lines, coloured on a terminal only, 100 columns."""
+import sys
+
+from .stage import Alarm, Ping, Row, Stage
+
+_RED, _GREEN, _YELLOW, _BOLD, _DIM = "31", "32", "33", "1", "2"
+_COLOURS = {"encrypted": _GREEN, "leaking": _RED, "mixed": _RED, "one_way": _YELLOW,
+            "down": _YELLOW, "exposed": _YELLOW}
+_FAMILIES = {"ipv4": "IPv4", "ipv6": "IPv6", "both": "both"}
+
+
+class Screen:
+    def __init__(self, colour: bool):
+        self._colour = colour
+
+    def line(self, text: str = "") -> None:
+        print(text, flush=True)
+
+    def paint(self, text: str, code: str) -> str:
+        return f"\033[{code}m{text}\033[0m" if self._colour and code else text
+
+    def dim(self, text: str) -> str:
+        return self.paint(text, _DIM)
+
+    def title(self, text: str, *notes: str) -> None:
+        self.line(self.paint(text, _BOLD))
+        for note in notes:
+            self.line(self.dim(note))
+
+    def _mark(self, ok: bool) -> str:
+        return self.paint("ok", _GREEN) if ok else self.paint("WRONG", _RED)
+
+    def step(self, number: int, story: str) -> None:
+        self.line()
+        self.line(self.paint(f"{number:2}  {story}", _BOLD))
+
+    def played(self, stage: Stage, seconds: float) -> None:
+        """The result of a step."""
+        for ping in stage.pings:
+            self._ping(ping)
+        shown = [row for row in stage.rows if row.wire]
+        if shown:
+            self.line("    " + self.dim(f"{'espial on':10}{'of peer':9}{'family':8}"
+                                        f"{'nft: sent':18}{'received':18}"
+                                        f"{'verdict':11}{'coverage':15}"))
+        for row in shown:
+            self._row(row)
+        for alarm in stage.alarms:
+            self._alarm(alarm)
+        for text, ok in stage.facts:
+            self.fact(text, ok)
+        self.line("    " + self.dim(f"{seconds:.1f} s"))
+
+    def _ping(self, ping: Ping) -> None:
+        what = f"ping {ping.source} > {ping.target}"
+        wrong = "" if ping.ok else f"   {self._mark(False)}: {ping.expected_loss} % was expected"
+        self.line(f"    {what:19}{_FAMILIES[ping.family]:8}{ping.loss} % loss{wrong}")
+
+    def _row(self, row: Row) -> None:
+        ways = [", ".join(f"{packets} {name}" for name, packets in row.wire.get(way, {}).items())
+                or "-" for way in ("transmit", "receive")]
+        sent, received = (_percent(row.coverage.get(way)) for way in ("transmit", "receive"))
+        verdict = self.paint(f"{row.seen:11}", _COLOURS.get(row.seen, ""))
+        wrong = "" if row.ok else f"; {row.expected} was expected"
+        self.line(f"    {row.node:10}{row.peer:9}{_FAMILIES[row.family]:8}{ways[0]:18}{ways[1]:18}"
+                  f"{verdict}{sent + ' / ' + received:15}{self._mark(row.ok)}{wrong}")
+
+    def _alarm(self, alarm: Alarm) -> None:
+        if alarm.evidence:
+            self.line(f"    {self.paint(alarm.alarm, _RED)} fires on {alarm.node}: "
+                      f"{alarm.peer}: {alarm.evidence}")
+        else:
+            self.line(f"    {alarm.alarm} of {alarm.peer} on {alarm.node} does not fire  "
+                      f"{self._mark(False)}")
+
+    def fact(self, text: str, ok: bool) -> None:
+        self.line(f"    {text}  {self._mark(ok)}")
+
+
+def _percent(ratio: float | None) -> str:
+    return "-" if ratio is None else f"{100 * ratio:.4g} %"
+
+
+def on_terminal() -> bool:
+    return sys.stdout.isatty()

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Builds the mesh, plays the steps, keeps the mesh running for who wants to look around."""
+import contextlib
+import json
+import os
+import platform
+import subprocess
+import time
+from typing import Iterator, TextIO
+
+from espial_lab import traffic
+from espial_lab.espial import executable
+from espial_lab.mesh import Mesh, Spec
+from espial_lab.netns import Namespace
+from espial_lab.scenario import Lab
+
+from . import prometheus
+from .screen import Screen
+from .stage import Row, Stage
+from .steps import STEPS, Step
+
+MODULES = ("xfrm_user", "esp4", "esp6", "tun", "bridge", "veth", "nf_tables", "sch_ingress",
+           "cls_bpf", "ipip", "ip6_tunnel")
+
+
+def kernel_esp() -> bool:
+    """True if this kernel makes ESP itself: it accepts a state of either family."""
+    subprocess.run(["modprobe", "-a", "-q", *MODULES], check=False, stderr=subprocess.DEVNULL)
+    probe = Namespace("probe")
+    try:
+        return all(probe.run(
+            "ip", "xfrm", "state", "add", "src", source, "dst", target, "proto", "esp", "spi", "256",
+            "mode", "tunnel", "aead", "rfc4106(gcm(aes))", "0x" + 20 * "01", "128",
+            check=False).returncode == 0
+            for source, target in (("192.0.2.1", "192.0.2.2"), ("2001:db8::1", "2001:db8::2")))
+    finally:
+        probe.close()
+
+
+def _versions(in_kernel: bool) -> str:
+    espial = subprocess.run([executable(), "--version"], capture_output=True, text=True).stdout
+    charon = subprocess.run(["charon-systemd", "--version"], capture_output=True, text=True)
+    swan = (charon.stdout + charon.stderr).replace("charon-systemd, ", "").split("\n")[0]
+    esp = "ESP in the kernel" if in_kernel else \
+        "ESP in charon (kernel-libipsec, in UDP): this kernel has none"
+    return f"{espial.split(chr(10))[0].strip()}; {swan.strip()}; Linux {platform.release()}; {esp}"
+
+
+def _play(step: Step, mesh: Mesh, scraper: prometheus.Prometheus | None) -> Stage:
+    lab = Lab(mesh, "demo")
+    stage = Stage(lab, scraper)
+    failed = True
+    try:
+        step.play(stage)
+        failed = False
+    except Exception as error:  # a step may fail in any way; it is told, and the others still play
+        stage.rows.append(Row("", "", "both", "the step plays", f"{type(error).__name__}: {error}",
+                              False))
+        if os.environ.get("ESPIAL_LAB_TRACE"):
+            raise
+    finally:
+        if failed and stage.watching is None:
+            stage.rows = stage.rows or [Row("", "", "both", "the step plays", "it did not", False)]
+        lab.close(False)
+    return stage
+
+
+@contextlib.contextmanager
+def _scraping(mesh: Mesh) -> Iterator[prometheus.Prometheus | None]:
+    if not prometheus.installed():
+        yield None
+        return
+    scraper = prometheus.Prometheus(mesh.nodes, mesh.folder)
+    try:
+        yield scraper
+    finally:
+        scraper.close()
+
+
+class Show:
+    """One run. `report`: where the JSON goes; `need_prometheus`: without it the run fails."""
+
+    def __init__(self, screen: Screen, report: TextIO | None, need_prometheus: bool, only: str):
+        self._screen, self._report, self._need = screen, report, need_prometheus
+        self._only = only
+        self._rows: list[dict] = []
+        self._right = True
+
+    def run(self, stay: bool) -> int:
+        started = time.monotonic()
+        in_kernel = kernel_esp()
+        self._screen.title("Espial watches a strongSwan mesh: three nodes, each with a pod, charon "
+                           "and espial.", _versions(in_kernel),
+                           "nft counts the same wire, and every number of espial has to be equal.")
+        if self._need and not prometheus.installed():
+            self._screen.fact("Prometheus is not installed", False)
+            return 1
+        with contextlib.closing(Mesh(Spec(libipsec=not in_kernel, encap=not in_kernel))) as mesh, \
+                _scraping(mesh) as scraper:
+            self._screen.line(self._screen.dim(f"mesh up, SAs of both families between all nodes: "
+                                               f"{time.monotonic() - started:.1f} s"))
+            chosen = [step for step in STEPS if (step.kernel if in_kernel else step.user)
+                      and self._only in step.name]
+            for number, step in enumerate(chosen, 1):
+                self._step(number, step, mesh, scraper)
+            right = sum(row["ok"] for row in self._rows)
+            self._write()
+            self._screen.line()
+            self._screen.title(f"{right} of {len(self._rows)} right, {len(chosen)} steps, "
+                               f"{time.monotonic() - started:.0f} s")
+            if stay:
+                self._stay(mesh, scraper)
+        return 0 if self._right and self._rows else 1
+
+    def _step(self, number: int, step: Step, mesh: Mesh,
+              scraper: prometheus.Prometheus | None) -> None:
+        began = time.monotonic()
+        self._screen.step(number, step.story)
+        stage = _play(step, mesh, scraper)
+        self._screen.played(stage, time.monotonic() - began)
+        self._right = self._right and stage.ok
+        for row in stage.rows:
+            self._rows.append({"name": step.name, "node": row.node, "peer": row.peer,
+                               "family": row.family, "expected": row.expected, "seen": row.seen,
+                               "ok": row.ok})
+        for ping in stage.pings:
+            self._rows.append({"name": step.name, "node": ping.source, "peer": ping.target,
+                               "family": ping.family, "expected": f"{ping.expected_loss} % loss",
+                               "seen": f"{ping.loss} % loss", "ok": ping.ok})
+
+    def _write(self) -> None:
+        if self._report:
+            json.dump({"schema_version": 1, "steps": self._rows}, self._report, indent=1)
+            self._report.write("\n")
+            self._report.flush()
+
+    # -- looking around --------------------------------------------------------------------------
+
+    def _stay(self, mesh: Mesh, scraper: prometheus.Prometheus | None) -> None:
+        """The healthy mesh again, with a little traffic, until a signal ends it all."""
+        lab = Lab(mesh, "demo")
+        watch = lab.watch(1, 2, 3)
+        try:
+            for number, espial in watch.espials.items():
+                _tools(f"node{number}", espial=f"{espial.program} \"$@\" --config {espial.config}",
+                       swanctl=f"/usr/sbin/swanctl \"$@\" --uri unix://{espial.node.charon.socket}")
+            self._screen.line("The mesh stays until Ctrl-C, pods ping each other. Look around, from "
+                              "another terminal:")
+            enter = "    sudo tools/demo --in"
+            for text in ("node1 espial status --watch", "node1 tcpdump -ni prd-port",
+                         "node1 curl -s http://127.0.0.1:9754/metrics",
+                         "pod1 ping 10.101.2.10",
+                         "node1 swanctl --terminate --ike node2 --force     # and it leaks",
+                         "node1 swanctl --initiate --child node2-v4         # and node2-v6: healed"):
+                self._screen.line(f"{enter} {text}")
+            if scraper:
+                self._screen.line(f"{enter} prometheus curl -s "
+                                  f"'http://127.0.0.1:9090/api/v1/query?query=espial_peer_verdict==1'")
+            while True:
+                for one, two in ((1, 2), (1, 3), (2, 3)):
+                    for family in (4, 6):
+                        source, target = mesh.node(one).pod, mesh.node(two).pod
+                        with contextlib.suppress(OSError):
+                            traffic.ping(source.namespace, source.address(family),
+                                         target.address(family), 1, 0.2)
+                time.sleep(1)
+        finally:
+            lab.close(False)
+
+
+def _tools(namespace: str, **commands: str) -> None:
+    """Commands that know their node, for `tools/demo --in`."""
+    folder = f"/run/demo/{namespace}"
+    os.makedirs(folder, exist_ok=True)
+    for name, command in commands.items():
+        with open(f"{folder}/{name}", "w") as file:
+            file.write(f"#!/bin/sh\nexec {command}\n")
+        os.chmod(f"{folder}/{name}", 0o755)

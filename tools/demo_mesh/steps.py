@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The steps of the demo: how meshes fail, what espial says each time.
+
+IPv4 goes between node1 and node2, IPv6 between node1 and node3, so that each verdict is about one
+family. A step for kernel ESP only needs policies and states in the kernel, which kernel-libipsec
+does not make; `user` and `kernel` steps play only with ESP made there.
+"""
+import dataclasses
+from typing import Callable
+
+from espial_lab.wait import until
+
+from .stage import Stage
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    name: str
+    story: str
+    play: Callable[[Stage], None]
+    kernel: bool     # plays with kernel ESP
+    user: bool       # plays with ESP in user space
+
+
+STEPS: list[Step] = []
+
+
+def step(name: str, story: str, kernel: bool = True, user: bool = True):
+    def register(play: Callable[[Stage], None]) -> Callable[[Stage], None]:
+        STEPS.append(Step(name, story, play, kernel, user))
+        return play
+    return register
+
+
+def _four(stage: Stage, verdict: str) -> None:
+    """Both ends of both pairs say the same."""
+    stage.expect(1, 2, "ipv4", verdict)
+    stage.expect(2, 1, "ipv4", verdict)
+    stage.expect(1, 3, "ipv6", verdict)
+    stage.expect(3, 1, "ipv6", verdict)
+
+
+@step("healthy", "A healthy mesh.")
+def healthy(stage: Stage) -> None:
+    stage.watch(scraped=True)
+    stage.ping(1, 2, 4)
+    stage.ping(1, 3, 6)
+    _four(stage, "encrypted")
+    stage.expect(2, 3, "both", "silent")
+    stage.query_says(1, 2, "ipv4", 1)
+    stage.query_says(1, 3, "ipv6", 1)
+    stage.exposition_is_clean(1)
+
+
+@step("policies missing", "Nobody loaded the policies of node1: pings work, all in clear.")
+def policies_missing(stage: Stage) -> None:
+    stage.lab.unload(1, 2)
+    stage.lab.unload(1, 3)
+    stage.watch(scraped=True)
+    stage.ping(1, 2, 4)
+    stage.ping(1, 3, 6)
+    stage.ping(2, 3, 4)
+    _four(stage, "leaking")
+    stage.expect(2, 3, "ipv4", "encrypted")
+    stage.alarm(1, "CleartextTraffic", 2)
+    stage.query_says(1, 2, "ipv4", 0)
+    stage.query_says(1, 3, "ipv6", 0)
+    stage.query_says(2, 3, "ipv4", 1)
+
+
+@step("IPv6 forgotten", "IPv6 was added to the network, but not to swanctl.conf.")
+def ipv6_forgotten(stage: Stage) -> None:
+    stage.lab.unload(1, 2)
+    for number, peer in ((2, "node1"), (1, "node2")):
+        stage.node(number).load(peer, families=(4,))
+    until("the IPv4 SAs", lambda: "node2-v4" in stage.node(1).charon.installed() and
+          "node1-v4" in stage.node(2).charon.installed(), 20)
+    stage.watch()
+    stage.ping(1, 2, 4)
+    stage.ping(1, 2, 6)
+    stage.expect(1, 2, "both", "mixed")
+    stage.expect(2, 1, "both", "mixed")
+
+
+@step("policy missing on the sender", "node1 lost its outbound policy; node2 refuses what comes.",
+      user=False)
+def sender_only(stage: Stage) -> None:
+    one, two = stage.node(1), stage.node(2)
+    one.namespace.ip(f"xfrm policy delete src {one.backend[4]} dst {two.backend[4]} dir out")
+    stage.lab.undo(lambda: (stage.lab.mesh.unload(1, 2), stage.lab.mesh.reload(1, 2)))
+    stage.watch()
+    stage.ping(1, 2, 4, loss=100)
+    stage.expect(1, 2, "ipv4", "leaking")
+    stage.expect(2, 1, "ipv4", "leaking")
+
+
+@step("route into IPsec lost on the sender", "node1 lost charon's route: it sends in clear, node2 "
+      "answers with ESP.", kernel=False)
+def sender_route(stage: Stage) -> None:
+    one, two = stage.node(1), stage.node(2)
+    route = one.namespace.run("ip", "route", "show", "table", "220", two.backend[4]).stdout.strip()
+    one.namespace.ip(f"route del {two.backend[4]} table 220")
+    stage.lab.undo(lambda: one.namespace.ip(f"route add {route} table 220"))
+    stage.watch()
+    stage.ping(1, 2, 4)
+    stage.expect(1, 2, "ipv4", "mixed")
+    stage.expect(2, 1, "ipv4", "mixed")
+
+
+@step("host traffic", "node1 itself talks to a pod: its own address is outside of the selectors.",
+      user=False)
+def host_traffic(stage: Stage) -> None:
+    stage.watch()
+    stage.host_ping(1, 2, 4)
+    stage.expect(1, 2, "ipv4", "leaking")
+    stage.expect(2, 1, "ipv4", "leaking")
+    stage.alarm(1, "CleartextHost", 2)
+
+
+@step("host traffic", "Without policies node1 itself talks to pods, too, with its own address.",
+      kernel=False)
+def host_traffic_unprotected(stage: Stage) -> None:
+    stage.lab.unload(1, 2)
+    stage.watch()
+    stage.host_ping(1, 2, 4)
+    stage.expect(1, 2, "ipv4", "leaking")
+    stage.expect(2, 1, "ipv4", "leaking")
+    stage.alarm(1, "CleartextHost", 2)
+
+
+def _snat(stage: Stage) -> None:
+    stage.lab.nft(1, "ip", "type nat hook postrouting priority 90; "
+                           "ip saddr 10.101.1.0/24 ip daddr 10.101.2.0/24 snat to 192.0.2.7")
+
+
+@step("SNAT before IPsec", "A masquerading rule on node1 takes traffic out of its selector.",
+      user=False)
+def snat(stage: Stage) -> None:
+    _snat(stage)
+    stage.watch()
+    stage.ping(1, 2, 4, loss=100)
+    stage.expect(1, 2, "ipv4", "leaking")
+    stage.alarm(1, "CleartextTransit", 2)
+
+
+@step("leak in a tunnel", "OpenSVC tunnels between node1 and node2, and no policies: ipip in clear.",
+      user=False)
+def tunnel(stage: Stage) -> None:
+    stage.lab.unload(1, 2)
+    stage.lab.tunnel("ipip", 1, 2)
+    stage.watch()
+    stage.ping(1, 2, 4)
+    stage.ping(1, 2, 6)
+    stage.expect(1, 2, "both", "leaking")
+    stage.expect(2, 1, "both", "leaking")
+
+
+@step("FORWARD drops", "A second base chain on node2 drops what was decrypted: the common blocker.")
+def forward_drops(stage: Stage) -> None:
+    stage.lab.nft(2, "inet", "type filter hook forward priority 0; policy drop;")
+    stage.watch()
+    stage.ping(1, 2, 4, loss=100)
+    stage.expect(1, 2, "ipv4", "one_way")
+    stage.expect(2, 1, "ipv4", "one_way")
+
+
+@step("charon stopped", "charon ends cleanly on node1 while espial watches: its policies go with it.")
+def charon_stopped(stage: Stage) -> None:
+    stage.watch()
+    stage.ping(1, 2, 4)
+    stage.expect(1, 2, "ipv4", "encrypted")
+    stage.node(1).charon.stop()
+    stage.lab.undo(lambda: restart(stage, 1))
+    for number in (2, 3):
+        until(f"node{number} lost its SAs", lambda: not {"node1-v4", "node1-v6"} &
+              stage.node(number).charon.installed().keys(), 20)
+    stage.ping(1, 2, 4)
+    stage.expect(1, 2, "ipv4", "mixed")
+    stage.expect(2, 1, "ipv4", "mixed")
+    stage.alarm(1, "CleartextTraffic", 2)
+
+
+@step("no SA", "node2's charon is gone, node1 has a trap: nothing leaves, nothing leaks.",
+      user=False)
+def no_sa(stage: Stage) -> None:
+    one, two = stage.node(1), stage.node(2)
+    connection = one.connections()["node2"]
+    stage.lab.unload(1, 2)
+    two.charon.kill()
+    stage.lab.undo(lambda: restart(stage, 2))
+    for child in connection["children"].values():
+        child["start_action"] = "trap"
+    one.charon.load({"node2": connection}, "unused")
+    stage.watch()
+    stage.ping(1, 2, 4, loss=100)
+    stage.expect(1, 2, "ipv4", "down")
+
+
+@step("SAs lost", "node2 lost its SAs (a reboot): ESP arrives that nobody can open.", user=False)
+def sas_lost(stage: Stage) -> None:
+    stage.node(2).namespace.ip("xfrm state flush")
+    stage.lab.undo(lambda: restart(stage, 2))
+    stage.watch()
+    stage.ping(1, 2, 4, loss=100)
+    stage.expect(1, 2, "ipv4", "one_way")
+    stage.expect(2, 1, "ipv4", "one_way")
+
+
+@step("charon killed", "charon is killed on node1: policies and SAs stay in the kernel.", user=False)
+def charon_killed(stage: Stage) -> None:
+    stage.node(1).charon.kill()
+    stage.lab.undo(lambda: restart(stage, 1))
+    stage.watch()
+    stage.ping(1, 2, 4)
+    stage.ping(1, 3, 6)
+    _four(stage, "encrypted")
+
+
+@step("charon killed", "charon and its ESP are gone on node1: it sends in clear, node2 sends ESP "
+      "that nobody opens.", kernel=False)
+def charon_killed_in_user_space(stage: Stage) -> None:
+    stage.node(1).charon.kill()
+    stage.lab.undo(lambda: restart(stage, 1))
+    stage.watch()
+    stage.ping(1, 2, 4, loss=100)
+    stage.expect(1, 2, "ipv4", "mixed")
+    stage.expect(2, 1, "ipv4", "mixed")
+
+
+def restart(stage: Stage, number: int) -> None:
+    """Starts a node's charon anew, as after a reboot: no policy or SA is left of the one before."""
+    node, mesh = stage.node(number), stage.lab.mesh
+    node.charon.kill()
+    node.namespace.ip("xfrm policy flush", "xfrm state flush")
+    for peer in node.peers:
+        peer.charon.unload(node.name)
+    node.charon.start()
+    node.charon.ready()
+    for peer in node.peers:
+        mesh.reload(*sorted((number, peer.number)))

@@ -201,6 +201,11 @@ class Stage:
                              said.splitlines()[0] if said else "clean metrics", not said))
         self.facts.append((f"promtool check metrics on node{number}: {said or 'clean'}", not said))
 
+    def failed(self, why: str) -> None:
+        """The step could not be played to its end."""
+        self.rows.append(Row("", "", "both", "the step is played", why, False))
+        self.facts.append((why, False))
+
     @property
     def ok(self) -> bool:
         return bool(self.rows) and all(row.ok for row in self.rows) and \

@@ -215,11 +215,6 @@ __noinline int ep_judge_tx(struct ep_packet* pkt, struct ep_names* names, struct
   return 0;
 }
 
-static __always_inline int ep_is_protected(__u8 wrap) {
-  return wrap == EP_WRAP_ESP || wrap == EP_WRAP_ESP_UDP || wrap == EP_WRAP_ESP_TCP ||
-         wrap == EP_WRAP_IKE;
-}
-
 /* How many packets this skb is on the wire, and how many bytes they are together. */
 static __always_inline struct ep_cell ep_wire_size(struct __sk_buff* skb,
                                                    const struct ep_packet* pkt) {
@@ -443,7 +438,9 @@ __noinline int ep_watch_any(struct __sk_buff* skb, __u32 how) {
   struct ep_names names = {};
   struct ep_verdict v = {};
   ep_parse_skb(skb, &pkt, how);
-  if (!(how & EP_HOW_TRANSMIT) && !ep_is_protected(pkt.wrap)) ep_find_sa(skb, &sa);
+  /* ESP is ESP whoever its ends are. IKE and ESP in UDP or TCP may as well be a pod's, decrypted.
+   */
+  if (!(how & EP_HOW_TRANSMIT) && pkt.wrap != EP_WRAP_ESP) ep_find_sa(skb, &sa);
   /* A device that is not on the wire itself: only a packet with XFRM state matters here. */
   if (!(how & EP_HOW_WIRE) && !sa.present) return 0;
   if (ep_name_packet(&pkt, &sa, &names, skb->ifindex)) {

@@ -17,10 +17,14 @@
 
 #define EP_HASH_MULTIPLIER 0x9e3779b97f4a7c15ULL
 
+/* The low bits of a product depend on the low bits of its factors alone, and subnets end in
+ * zeros: every multiplication is followed by a shift that brings its upper half down. */
 static __always_inline __u64 ep_hash(__u64 hi, __u64 lo, __u32 plen, __u32 seed) {
   __u64 x = (hi ^ seed) * EP_HASH_MULTIPLIER;
-  x ^= x >> 29;
-  x = (x ^ lo ^ plen) * EP_HASH_MULTIPLIER;
+  x ^= x >> 32 ^ lo ^ plen;
+  x *= EP_HASH_MULTIPLIER;
+  x ^= x >> 32;
+  x *= EP_HASH_MULTIPLIER;
   return x ^ x >> 32;
 }
 

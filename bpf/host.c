@@ -52,3 +52,9 @@ struct ep_verdict ep_host_judge(const struct ep_table* table, const void* frame,
   ep_judge(pkt, &names, &sa, how & EP_HOW_TRANSMIT, &verdict);
   return verdict;
 }
+
+struct ep_who ep_host_lookup(const struct ep_table* table, __u32 family, __u64 hi, __u64 lo) {
+  struct ep_who who = {0};
+  ep_lookup(table, family, hi, lo, &who);
+  return who;
+}

@@ -19,6 +19,9 @@ struct ep_verdict ep_host_judge(const struct ep_table* table, const void* frame,
                                 __u32 length, __u32 how, __u16 vid, __u32 ifindex,
                                 struct ep_packet* pkt);
 
+/* What the table says about one address, given as a key (struct ep_ip). */
+struct ep_who ep_host_lookup(const struct ep_table* table, __u32 family, __u64 hi, __u64 lo);
+
 #ifdef __cplusplus
 }
 #endif

@@ -15,6 +15,9 @@ void add_cleartext(CorpusBuilder& c, const Side& s) {
   const auto clear = on(s, CLEARTEXT, 1, OK, s.subnet2);
   c.receive(at + "cleartext_udp", from_pod / Udp{} / Payload{9}, clear);
   c.receive(at + "cleartext_tcp", from_pod / Tcp{} / Payload{9}, clear);
+  c.receive(at + "cleartext_tcp_options", from_pod / Tcp{.option_words = 8} / Payload{9}, clear);
+  c.receive(at + "cleartext_tcp_one_option_word", from_pod / Tcp{.option_words = 1} / Payload{9},
+            clear);
   c.receive(at + "cleartext_ping", from_pod / (s.v6 ? Frame(Icmp6{}) : Frame(Icmp{})), clear);
   c.receive(at + "cleartext_unknown_protocol", from_pod / Payload{1}, clear);
   c.receive(at + "cleartext_gre", from_pod / Gre{} / Ipv4{}, clear);

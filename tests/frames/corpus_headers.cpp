@@ -164,6 +164,9 @@ void add_extension_lengths(CorpusBuilder& c, const std::string& name) {
             v6(ESP, 1));
   c.receive(at + "_length_lies", Eth{} / nodes6() / Header{.length = 200} / Udp{} / Payload{20},
             v6(MALFORMED, 1, SHORT_EXT));
+  c.receive(at + "_length_lies_announcing_esp",
+            Eth{} / pods6() / Header{.length = 200, .next = 50} / Payload{20},
+            v6(CLEARTEXT, 1, SHORT_EXT, 2));
   c.receive(at + "_length_lies_clear",
             Eth{} / pods6() / Header{.length = 200} / Udp{} / Payload{20},
             v6(CLEARTEXT, 1, SHORT_EXT, 2));

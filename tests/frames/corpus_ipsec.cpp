@@ -74,6 +74,12 @@ void add_ah(CorpusBuilder& c, const Side& s) {
   c.receive(at + "esp_null",
             Eth{} / ip(s, s.node2, s.self) / Ah{} / Esp{.spi = kNullSpi} / Payload{64},
             on(s, ESP_NULL, 1));
+  const Raw shortest{{50, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1}};
+  c.receive(at + "shortest_and_esp", Eth{} / announcing(s, s.node2, s.self, 51) / shortest / Esp{},
+            on(s, ESP, 1));
+  const Raw too_short{{50, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1}};
+  c.receive(at + "length_below_its_header",
+            Eth{} / announcing(s, s.node2, s.self, 51) / too_short / Esp{}, on(s, AH, 1, SHORT_L4));
   c.receive(at + "esp_short", Eth{} / ip(s, s.node2, s.self) / Ah{.next = 50} / Payload{7},
             on(s, MALFORMED, 1, SHORT_ESP));
   c.receive(at + "own_pods", Eth{} / ip(s, s.self_pod, s.self_pod2) / Ah{} / Udp{}, on(s, FLOODED));

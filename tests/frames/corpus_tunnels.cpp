@@ -66,10 +66,14 @@ void add_inner_ends(CorpusBuilder& c, const Side& s) {
              on(s, CLEARTEXT_TUNNEL, 2, OK, s.subnet3));
   c.transmit(at + "reverse", in(ip(s, s.pod2, s.self_pod) / Tcp{}), on(s, OTHER));
   c.receive(at + "one_end_backend", in(ip(s, s.outside, s.self_pod) / Tcp{}), clear_of_none);
+  c.receive(at + "tcp_options", in(ip(s, s.pod2, s.self_pod) / Tcp{.option_words = 3}), clear);
+  c.receive(at + "tcp_one_option_word",
+            in(ip(s, s.pod2, s.self_pod) / Tcp{.option_words = 1} / Payload{50}), clear);
   c.receive(at + "other_end_backend", in(ip(s, s.pod2, s.outside) / Tcp{}), clear);
   c.receive(at + "pod_of_another_peer", in(ip(s, s.pod3, s.outside) / Tcp{}), clear_of_none);
   c.receive(at + "same_node", in(ip(s, s.self_pod, s.self_pod2) / Tcp{}), clear_of_none);
   c.receive(at + "stranger", in(ip(s, s.stranger, s.outside) / Tcp{}), clear_of_none);
+  c.receive(at + "to_a_stranger", in(ip(s, s.outside, s.stranger) / Tcp{}), clear_of_none);
   c.receive(at + "multicast_of_a_pod", in(ip(s, s.pod2, s.group) / Udp{}), clear);
   c.receive(at + "multicast_of_a_node", in(ip(s, s.node2, s.group) / Udp{}), on(s, OTHER, 1));
   c.receive(at + "outside", in(ip(s, s.outside, s.outside) / Tcp{}), on(s, OTHER, 1));
@@ -166,6 +170,11 @@ void add_inner_extensions(CorpusBuilder& c, const Side& s) {
   c.receive(at + "chain_clear", in(clear_chain / Esp{}), clear);
   c.receive(at + "short_extension", in(nodes / DestOpts{.length = 9} / Udp{}),
             on(s, MALFORMED, 1, SHORT_TUNNEL));
+  c.receive(at + "short_extension_announcing_esp",
+            in(nodes / DestOpts{.length = 9, .next = 50} / Payload{8}),
+            on(s, MALFORMED, 1, SHORT_TUNNEL));
+  c.receive(at + "short_extension_announcing_esp_clear",
+            in(pods / DestOpts{.length = 9, .next = 50} / Payload{8}), clear);
   c.receive(at + "short_extension_clear", in(pods / DestOpts{.length = 9} / Udp{}), clear);
   c.receive(at + "later_fragment_of_a_tunnel",
             in(nodes / Fragment6{.offset = 4, .next = 47} / Payload{8}), on(s, OTHER, 1));

@@ -240,9 +240,10 @@ Bytes build(const Tcp& l, const Around& a) {
   put16(out, l.dport);
   put32(out, 1);
   put32(out, 1);
-  put16(out, 0x5010);
+  put16(out, (5U + l.option_words) << 12 | 0x10);
   put16(out, 512);
   put32(out, 0);
+  out.resize(20 + 4 * std::size_t{l.option_words}, 1);
   out = with_body(std::move(out), a);
   patch16(out, 16, transport_checksum(out, a, 6));
   return out;

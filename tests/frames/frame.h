@@ -88,6 +88,7 @@ struct Udp {
 struct Tcp {
   std::uint16_t sport = 40000;
   std::uint16_t dport = 40001;
+  std::uint8_t option_words = 0;  // of no-operation options
 };
 struct Icmp {
   std::uint8_t type = 8;

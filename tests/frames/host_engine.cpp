@@ -57,6 +57,8 @@ HostVerdict judge_on_host(const TableImage& image, const Input& input, std::size
       &table, input.bytes.data(), captured, std::max(captured, static_cast<__u32>(on_wire)), how,
       static_cast<__u16>(input.metadata_tci.value_or(0) & 0xfff), kIfindex, &packet);
   HostVerdict out;
+  out.length = packet.l3_len;
+  out.headers = packet.header_len;
   out.starved = packet.starved != 0;
   if ((v.flags & EP_VERDICT_SKIP) != 0) {
     out.verdict.counted = false;

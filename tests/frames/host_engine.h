@@ -30,6 +30,8 @@ class TableImage {
 
 struct HostVerdict {
   OracleVerdict verdict;
+  std::size_t length = 0;  // as OracleSize
+  std::size_t headers = 0;
   bool starved = false;  // the parser wanted bytes that the capture has not
 };
 // `on_wire`: the frame's original length; 0 = as many as there are bytes.

@@ -184,6 +184,30 @@ OracleVerdict oracle(const World& world, const Input& input) {
   return verdict;
 }
 
+OracleSize oracle_size(const Input& input) {
+  const Link2 link = read_link(input);
+  OracleSize size{link.rest.size(), {}};
+  if (link.broken != Outcome::OK || (link.ethertype != 0x0800 && link.ethertype != 0x86dd))
+    return size;
+  const auto family = link.ethertype == 0x86dd ? Family::kIpv6 : Family::kIpv4;
+  try {
+    const Headers packet = read_ip(family, link.rest, Lengths::kChecked);
+    const Content content = read_content(packet);
+    size.length = packet.whole.size();
+    if (content.kind == Kind::kTunnel) {
+      const View inner = content.inner.whole;
+      const bool fills = inner.data() + inner.size() == packet.whole.data() + packet.whole.size();
+      if (fills) size.headers = transport_end(content.inner, packet.whole);
+    } else if (content.outcome == Outcome::OK && !is_tunnel(packet)) {
+      const bool ports_end_it = content.kind == Kind::kPlain || content.kind == Kind::kEspTcp;
+      if (ports_end_it) size.headers = transport_end(packet, packet.whole);
+    }
+  } catch (const Unreadable&) {
+    return size;
+  }
+  return size;
+}
+
 std::ostream& operator<<(std::ostream& out, const OracleVerdict& v) {
   if (!v.counted) return out << "not counted";
   return out << to_string(v.klass) << " outcome " << to_string(v.outcome) << " peer " << v.peer

@@ -3,6 +3,7 @@
 // README.md and never from the BPF parser. The parser must agree with it on every frame.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <ostream>
@@ -65,5 +66,14 @@ struct OracleVerdict {
 std::ostream& operator<<(std::ostream& out, const OracleVerdict& v);
 
 OracleVerdict oracle(const World& world, const Input& input);
+
+// What a frame counts as: the length of its IP packet (of all behind the link header, where there
+// is no valid IP header), and how much of it every segment of a GSO packet repeats.
+struct OracleSize {
+  std::size_t length = 0;
+  std::optional<std::size_t>
+      headers;  // TCP and UDP, plain or in a tunnel that they fill; else none
+};
+OracleSize oracle_size(const Input& input);
 
 }  // namespace espial::frames

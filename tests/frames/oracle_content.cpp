@@ -148,6 +148,15 @@ Content read_content(const Headers& packet) {
   }
 }
 
+std::optional<std::size_t> transport_end(const Headers& packet, View whole) {
+  if (packet.outcome != Outcome::OK) return std::nullopt;
+  const auto begin = static_cast<std::size_t>(packet.l4.data() - whole.data());
+  if (packet.protocol == kUdp && packet.l4.size() >= 8) return begin + 8;
+  if (packet.protocol != kTcp || packet.l4.size() < 20) return std::nullopt;
+  const std::size_t stated = std::size_t{packet.l4[12]} / 16 * 4;
+  return begin + (stated > 20 && stated <= packet.l4.size() ? stated : 20);
+}
+
 bool is_tunnel(const Headers& packet) {
   if (packet.later_fragment) return false;
   const unsigned proto = packet.protocol.value_or(0);

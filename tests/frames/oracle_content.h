@@ -32,6 +32,9 @@ struct Content {
 
 Content read_content(const Headers& packet);
 
+// Bytes of `whole` up to the end of the TCP or UDP header of the packet; nothing for the rest.
+std::optional<std::size_t> transport_end(const Headers& packet, View whole);
+
 // Is this packet, inside a tunnel, a tunnel again?
 bool is_tunnel(const Headers& packet);
 

@@ -53,6 +53,7 @@ Headers read_ipv4(View bytes, Lengths lengths) {
   h.later_fragment = (number(bytes, 6, 2) & 0x1fff) != 0;
   h.first_fragment = !h.later_fragment && (bytes[6] & 0x20) != 0;
   if (h.later_fragment) h.outcome = Outcome::LATER_FRAGMENT;
+  h.whole = bytes;
   h.l4 = bytes.subspan(header);
   return h;
 }
@@ -70,6 +71,7 @@ Headers read_ipv6(View bytes, Lengths lengths) {
   h.family = Family::kIpv6;
   h.src = IpAddress(Family::kIpv6, &bytes[8]);
   h.dst = IpAddress(Family::kIpv6, &bytes[24]);
+  h.whole = bytes;
   h.l4 = bytes.subspan(40);
   try {
     walk_extensions(h, bytes[6]);

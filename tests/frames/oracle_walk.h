@@ -40,6 +40,7 @@ struct Headers {
   std::optional<std::uint8_t> protocol;  // what the extension headers lead to
   bool first_fragment = false;
   bool later_fragment = false;
+  View whole;  // the packet without Ethernet padding
   View l4;
 };
 // Whether the length fields of an IP header are held against the bytes present: not inside a first

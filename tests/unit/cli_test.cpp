@@ -201,6 +201,19 @@ TEST_F(CliTest, StatusWithoutADaemonReadsThePins) {
   EXPECT_EQ(failed.out, "");
 }
 
+// A daemon that refused a reload is asked why, through the very file that it refused.
+TEST_F(CliTest, ABadFileDoesNotHideTheDaemon) {
+  std::ofstream(config_, std::ios::app) << "peers:\n  - underlay: [10.45.0.1200]\n";
+  services_.offline_status = [](const Config&) -> Result<json> { return Error{"not asked"}; };
+  const auto without = run_configured({"status"});
+  EXPECT_EQ(without.status, 2);
+  EXPECT_NE(without.err.find(":4: peers[0].underlay[0]"), std::string::npos) << without.err;
+  start_daemon([](std::string_view) { return encrypted_status().dump(); });
+  EXPECT_EQ(run_configured({"status"}).status, 0);
+  std::ofstream(config_, std::ios::app) << "state_dirr: /elsewhere\n";
+  EXPECT_EQ(run_configured({"status"}).status, 2) << "the place itself is in doubt";
+}
+
 TEST_F(CliTest, AnswersThatAreNoStatusAreThree) {
   std::string answer;
   start_daemon([&](std::string_view) { return answer; });

@@ -90,6 +90,19 @@ class CommandLine {
     return config.ok() ? run(*config) : report(config.error(), console_);
   }
 
+  // The same for what a running daemon answers: it keeps its own configuration while the file is
+  // bad, and that is when one wants to ask it.
+  int with_daemon(const std::function<int(const Config&, const Services&)>& run) {
+    const auto config = load_config(arguments_.config_path);
+    if (config.ok()) return run(*config, services_);
+    const auto place = load_place(arguments_.config_path);
+    if (!place.ok()) return report(config.error(), console_);
+    Services services = services_;
+    services.offline_status = services.offline_flows =
+        [&](const Config&) -> Result<nlohmann::json> { return config.error(); };
+    return run(*place, services);
+  }
+
   // A Result of an exit status, as the exit status.
   int finish(const Result<int>& status) {
     return status.ok() ? *status : report(status.error(), console_);
@@ -110,8 +123,8 @@ class CommandLine {
 
   void add_status() {
     auto& app = command(app_, "status", "verdict, coverage and rates per peer, and alarms", [this] {
-      return with_config([this](const Config& config) {
-        return status_command(config, arguments_.status, services_, console_);
+      return with_daemon([this](const Config& config, const Services& services) {
+        return status_command(config, arguments_.status, services, console_);
       });
     });
     app.add_flag("--json", arguments_.status.json, "as JSON");
@@ -120,8 +133,8 @@ class CommandLine {
 
   void add_flows() {
     auto& app = command(app_, "flows", "recent unprotected flows: who, where, how much", [this] {
-      return with_config([this](const Config& config) {
-        return flows_command(config, arguments_.flows, services_, console_);
+      return with_daemon([this](const Config& config, const Services& services) {
+        return flows_command(config, arguments_.flows, services, console_);
       });
     });
     app.add_flag("--json", arguments_.flows.json, "as JSON");

@@ -11,10 +11,6 @@
 namespace espial {
 namespace {
 
-// A test run needs a packet behind the link header, and one page for frame, head and tail room.
-constexpr std::size_t kShortestRun = 15;
-constexpr std::size_t kLongestRun = 3000;
-
 std::uint32_t peers_for(const TableSpec& table) {
   return std::max<std::uint32_t>(64, static_cast<std::uint32_t>(table.entries.size()));
 }
@@ -44,10 +40,6 @@ Result<std::shared_ptr<const HostTable>> host_table(const TableSpec& spec) {
   return std::shared_ptr<const HostTable>(std::move(table));
 }
 
-bool runs_in_kernel(const CapturedFrame& frame) {
-  return !frame.cut() && frame.bytes.size() >= kShortestRun && frame.bytes.size() <= kLongestRun;
-}
-
 }  // namespace
 
 Result<Engine> host_engine(const TableSpec& spec) {
@@ -64,7 +56,8 @@ Result<Engine> kernel_engine(const TableSpec& spec) {
   auto run = std::make_shared<TestRun>(std::move(opened));
   return Engine{"kernel",
                 [table, run](const CapturedFrame& frame, Direction direction) -> Result<Judgement> {
-                  if (!runs_in_kernel(frame)) return table->judge(frame, direction);
+                  if (frame.cut() || !TestRun::accepts(frame.bytes))
+                    return table->judge(frame, direction);
                   TestFrame test;
                   test.bytes = frame.bytes;
                   test.direction = direction;

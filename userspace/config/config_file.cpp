@@ -83,6 +83,12 @@ std::string host_name() {
   return name.data();
 }
 
+std::string text_of(const std::vector<ConfigProblem>& problems) {
+  std::string text;
+  for (const auto& problem : problems) text.append(text.empty() ? "" : "\n").append(problem.text());
+  return text;
+}
+
 }  // namespace
 
 std::string ConfigProblem::text() const {
@@ -127,11 +133,20 @@ Result<Config> load_config(const std::string& path, std::string_view default_pat
     return system_error(path, "open the configuration", errno);
   }
   ParsedConfig parsed = parse_config(text, path);
-  std::string message;
-  for (const auto& problem : parsed.problems)
-    message.append(message.empty() ? "" : "\n").append(problem.text());
-  if (!message.empty()) return Error{std::move(message), Failure::kUsage};
+  if (!parsed.problems.empty()) return Error{text_of(parsed.problems), Failure::kUsage};
   if (parsed.config.node.empty()) parsed.config.node = host_name();
+  return std::move(parsed.config);
+}
+
+Result<Config> load_place(const std::string& path) {
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.valid()) return system_error(path, "open the configuration", errno);
+  EP_ASSIGN(text, read_file(path, fd.get()));
+  ParsedConfig parsed = parse_config(text, path);
+  // A problem with a key of the first level may be a misspelt one of the three.
+  for (const auto& problem : parsed.problems)
+    if (problem.key.find_first_of(".[") == std::string::npos)
+      return Error{text_of(parsed.problems), Failure::kUsage};
   return std::move(parsed.config);
 }
 

@@ -49,4 +49,9 @@ ParsedConfig parse_config(std::string_view text, std::string_view file_name);
 Result<Config> load_config(const std::string& path,
                            std::string_view default_path = kDefaultConfigPath);
 
+// Where the instance of a file with problems lives: instance, pin_dir and state_dir are what the
+// file says, nothing else of it is to be used. An error unless all problems are inside networks,
+// self, peers or devices.
+Result<Config> load_place(const std::string& path);
+
 }  // namespace espial

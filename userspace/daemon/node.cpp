@@ -110,6 +110,9 @@ Status Node::begin(bool strict) {
   EP_TRY(identities_.release(topology_, maps_));
   follow_devices(false);
   save_topology();
+  if (programs_.discarded())
+    spdlog::warn("{}: the pinned maps are of another version or max_peers: counters begin anew",
+                 config_.pin_dir);
   spdlog::info("watching {} peers on {} devices ({}){}", topology_.peers.size(),
                plans_.devices.size(), to_string(attachments_.mode()),
                programs_.adopted() ? ", counters of an earlier run go on" : "");

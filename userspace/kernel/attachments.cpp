@@ -44,6 +44,7 @@ Result<Attachments> Attachments::open(std::string pin_dir, std::string state_dir
   Attachments attachments;
   attachments.pin_dir_ = std::move(pin_dir);
   attachments.state_dir_ = std::move(state_dir);
+  attachments.clsact_handle_ = clsact_handle(attachments.pin_dir_);
   const int probe = programs.program_fd(Direction::RECEIVE, DeviceRole::kReentry, true);
   attachments.mode_ = tcx_available(probe) ? AttachMode::kTcx : AttachMode::kClsact;
   if (attachments.mode_ == AttachMode::kTcx)
@@ -53,7 +54,8 @@ Result<Attachments> Attachments::open(std::string pin_dir, std::string state_dir
       auto& device = attachments.devices_[ifindex];
       device.plan.ifindex = ifindex;
       for (const auto direction : kBoth)
-        device.hooks[at(direction)].attached = clsact_program(ifindex, direction) != 0;
+        device.hooks[at(direction)].attached =
+            clsact_program(ifindex, direction, attachments.clsact_handle_) != 0;
     }
   return attachments;
 }
@@ -119,7 +121,7 @@ bool Attachments::still_there(Device& device, Direction direction) const {
   auto& hook = device.hooks[at(direction)];
   if (!hook.attached) return false;
   if (mode_ == AttachMode::kClsact)
-    return clsact_program(device.plan.ifindex, direction) == hook.program;
+    return clsact_program(device.plan.ifindex, direction, clsact_handle_) == hook.program;
   if (!tcx_refresh(hook.link).ok()) return false;
   if (hook.link.ifindex != device.plan.ifindex || hook.link.program != hook.program) return false;
   // The link holds without its pin, but would end with this process.
@@ -152,16 +154,22 @@ Result<bool> Attachments::attach_tcx(Device& device, Direction direction, int pr
 }
 
 Result<bool> Attachments::attach_clsact(const Device& device, Direction direction, int program_fd) {
-  const auto before = clsact_program(device.plan.ifindex, direction);
-  if (before == device.hooks[at(direction)].program) return false;
+  const int ifindex = device.plan.ifindex;
+  const auto before = clsact_program(ifindex, direction, clsact_handle_);
   bool made = false;
-  EP_TRY(clsact_attach(program_fd, device.plan.ifindex, direction, made));
+  if (before != device.hooks[at(direction)].program)
+    EP_TRY(clsact_attach(program_fd, ifindex, direction, clsact_handle_, made));
   auto qdiscs = load_qdiscs(state_dir_);
-  auto& entry = qdiscs[device.plan.ifindex];
-  // An ifindex is used again after its device is gone: the name tells.
-  if (entry.name != device.plan.name) entry = {device.plan.name, made};
-  entry.made = entry.made || made;
-  EP_TRY(save_qdiscs(state_dir_, qdiscs));
+  const auto known = qdiscs.find(ifindex);
+  QdiscEntry entry{device.plan.name, made};
+  // A device that still has our filter is the recorded one, though its name may be new; without, an
+  // ifindex may have come to another device.
+  if (known != qdiscs.end() && (before != 0 || known->second.name == entry.name))
+    entry.made = entry.made || known->second.made;
+  if (known == qdiscs.end() || known->second != entry) {
+    qdiscs[ifindex] = entry;
+    EP_TRY(save_qdiscs(state_dir_, qdiscs));
+  }
   return before == 0;
 }
 
@@ -169,20 +177,23 @@ void Attachments::detach(Device& device, Direction direction) {
   auto& hook = device.hooks[at(direction)];
   hook.wanted = false;
   if (!hook.attached) return;
+  hook.attached = false;
   const int ifindex = device.plan.ifindex;
   if (mode_ == AttachMode::kTcx) {
     unlink(link_path(ifindex, direction).c_str());
     hook.link = {};
-  } else {
-    (void)clsact_detach(ifindex, direction);  // the device may be gone
-    auto qdiscs = load_qdiscs(state_dir_);
-    if (direction == Direction::TRANSMIT && qdiscs.contains(ifindex)) {
-      if (qdiscs[ifindex].made) (void)clsact_remove_unused(ifindex);
-      qdiscs.erase(ifindex);
-      (void)save_qdiscs(state_dir_, qdiscs);
-    }
+    return;
   }
-  hook.attached = false;
+  (void)clsact_detach(ifindex, direction, clsact_handle_);  // the device may be gone
+  // The record stays as long as a filter does: `espial detach` finds filters by it.
+  if (device.hooks[at(Direction::RECEIVE)].attached ||
+      device.hooks[at(Direction::TRANSMIT)].attached)
+    return;
+  auto qdiscs = load_qdiscs(state_dir_);
+  if (!qdiscs.contains(ifindex)) return;
+  if (qdiscs[ifindex].made) (void)clsact_remove_unused(ifindex);
+  qdiscs.erase(ifindex);
+  (void)save_qdiscs(state_dir_, qdiscs);
 }
 
 std::vector<DeviceSnapshot> Attachments::status() const {
@@ -224,7 +235,8 @@ std::vector<DeviceSnapshot> find_attached(const std::string& pin_dir,
   }
   for (const auto& [ifindex, entry] : load_qdiscs(state_dir))
     for (const auto direction : kBoth)
-      if (clsact_program(ifindex, direction) != 0) note(ifindex, direction, AttachMode::kClsact);
+      if (clsact_program(ifindex, direction, clsact_handle(pin_dir)) != 0)
+        note(ifindex, direction, AttachMode::kClsact);
   std::vector<DeviceSnapshot> devices;
   for (auto& [ifindex, device] : found) {
     device.role = device.transmit_attached ? DeviceRole::kWire : DeviceRole::kReentry;
@@ -237,15 +249,18 @@ Result<std::string> detach_all(const std::string& pin_dir, const std::string& st
   const auto links = list_dir(pinned_links_dir(pin_dir)).size();
   const auto maps = list_dir(pin_dir + "/maps").size();
   std::size_t filters = 0;
+  const auto handle = clsact_handle(pin_dir);
   for (const auto& [ifindex, entry] : load_qdiscs(state_dir)) {
-    if (device_name(ifindex) != entry.name) continue;  // another device by now
+    const auto before = filters;
     for (const auto direction : kBoth) {
-      if (clsact_program(ifindex, direction) == 0) continue;
-      auto status = clsact_detach(ifindex, direction);
+      if (clsact_program(ifindex, direction, handle) == 0) continue;
+      auto status = clsact_detach(ifindex, direction, handle);
       if (!status.ok()) return std::move(status).error().wrap(entry.name);
       ++filters;
     }
-    if (entry.made) EP_TRY(clsact_remove_unused(ifindex));
+    // Neither our filter nor the name: another device by now.
+    if (entry.made && (filters != before || device_name(ifindex) == entry.name))
+      EP_TRY(clsact_remove_unused(ifindex));
   }
   EP_TRY(save_qdiscs(state_dir, {}));
   EP_TRY(remove_pin_dir(pin_dir));

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
@@ -62,6 +63,7 @@ class Attachments {
 
   std::string pin_dir_;
   std::string state_dir_;
+  std::uint32_t clsact_handle_ = 0;
   AttachMode mode_ = AttachMode::kNone;
   std::map<int, Device> devices_;  // by ifindex
 };

@@ -53,7 +53,15 @@ bool has_filters(int ifindex, Direction direction) {
 
 }  // namespace
 
-Status clsact_attach(int program_fd, int ifindex, Direction direction, bool& made_qdisc) {
+std::uint32_t clsact_handle(std::string_view pin_dir) {
+  // FNV-1a, folded to 24 bits under a first byte that marks it as ours.
+  std::uint32_t hash = 2166136261U;
+  for (const char c : pin_dir) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
+  return 0xe5000000U | ((hash >> 24) ^ (hash & 0xffffffU));
+}
+
+Status clsact_attach(int program_fd, int ifindex, Direction direction, std::uint32_t handle,
+                     bool& made_qdisc) {
   LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex,
               .attach_point = static_cast<bpf_tc_attach_point>(BPF_TC_INGRESS | BPF_TC_EGRESS));
   const int created = bpf_tc_hook_create(&hook);
@@ -61,15 +69,15 @@ Status clsact_attach(int program_fd, int ifindex, Direction direction, bool& mad
   made_qdisc = created == 0;
   hook.attach_point = attach_point(direction);
   LIBBPF_OPTS(bpf_tc_opts, options, .prog_fd = program_fd, .flags = BPF_TC_F_REPLACE,
-              .handle = kClsactHandle, .priority = kClsactPriority);
+              .handle = handle, .priority = kClsactPriority);
   if (const int error = bpf_tc_attach(&hook, &options); error != 0)
     return clsact_error(direction, "attach", -error);
   return Ok{};
 }
 
-std::uint32_t clsact_program(int ifindex, Direction direction) {
+std::uint32_t clsact_program(int ifindex, Direction direction, std::uint32_t handle) {
   LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = attach_point(direction));
-  LIBBPF_OPTS(bpf_tc_opts, options, .handle = kClsactHandle, .priority = kClsactPriority);
+  LIBBPF_OPTS(bpf_tc_opts, options, .handle = handle, .priority = kClsactPriority);
   if (bpf_tc_query(&hook, &options) != 0) {
     (void)libbpf_log_tail();
     return 0;
@@ -77,10 +85,10 @@ std::uint32_t clsact_program(int ifindex, Direction direction) {
   return options.prog_id;
 }
 
-Status clsact_detach(int ifindex, Direction direction) {
-  if (clsact_program(ifindex, direction) == 0) return Ok{};
+Status clsact_detach(int ifindex, Direction direction, std::uint32_t handle) {
+  if (clsact_program(ifindex, direction, handle) == 0) return Ok{};
   LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = attach_point(direction));
-  LIBBPF_OPTS(bpf_tc_opts, options, .handle = kClsactHandle, .priority = kClsactPriority);
+  LIBBPF_OPTS(bpf_tc_opts, options, .handle = handle, .priority = kClsactPriority);
   const int error = bpf_tc_detach(&hook, &options);
   if (error != 0 && error != -ENOENT && error != -ENODEV)
     return clsact_error(direction, "remove", -error);

@@ -4,25 +4,30 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "base/result.h"
 #include "model/words.h"
 
 namespace espial {
 
-// Our filters' own place in the chain: first, and told from others' by the handle.
+// Our filters' place in the chain: first. Filters of several instances share it, each with the
+// handle of its instance.
 inline constexpr std::uint32_t kClsactPriority = 1;
-inline constexpr std::uint32_t kClsactHandle = 0xe591a1;
 
-// Attaches the program, or exchanges the one of ours that is there. made_qdisc: the device had no
-// clsact qdisc and has one now.
-Status clsact_attach(int program_fd, int ifindex, Direction direction, bool& made_qdisc);
+// The same for one instance always, another for another: made from where its pins are.
+std::uint32_t clsact_handle(std::string_view pin_dir);
 
-// The id of our program there; 0: none of ours.
-std::uint32_t clsact_program(int ifindex, Direction direction);
+// Attaches the program, or exchanges the one of this handle that is there. made_qdisc: the device
+// had no clsact qdisc and has one now.
+Status clsact_attach(int program_fd, int ifindex, Direction direction, std::uint32_t handle,
+                     bool& made_qdisc);
+
+// The id of our program there; 0: none of this handle.
+std::uint32_t clsact_program(int ifindex, Direction direction, std::uint32_t handle);
 
 // Removes our filter; fine when there is none.
-Status clsact_detach(int ifindex, Direction direction);
+Status clsact_detach(int ifindex, Direction direction, std::uint32_t handle);
 
 // Removes the clsact qdisc, unless somebody's filter is on it. For the one that we made.
 Status clsact_remove_unused(int ifindex);

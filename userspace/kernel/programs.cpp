@@ -122,6 +122,7 @@ Result<Programs> Programs::load(const std::string& pin_dir, const ProgramLimits&
   if (!pin_dir.empty()) {
     EP_TRY(prepare_pin_dir(pin_dir));
     programs.adopted_ = adopt_maps(skeleton, pin_dir);
+    programs.discarded_ = !programs.adopted_ && !list_dir(pin_dir + "/maps").empty();
   }
   if (const int error = espial_bpf__load(&skeleton); error != 0) return load_error(-error, "load");
   if (!pin_dir.empty()) EP_TRY(pin_maps(skeleton, pin_dir, programs.adopted_));

@@ -57,6 +57,8 @@ class Programs {
   [[nodiscard]] const ProgramLimits& limits() const { return limits_; }
   [[nodiscard]] const TableCapacity& capacity() const { return capacity_; }
   [[nodiscard]] bool adopted() const { return adopted_; }  // counters of an earlier run go on
+  // Pinned maps of another shape were replaced: their counters are gone.
+  [[nodiscard]] bool discarded() const { return discarded_; }
   [[nodiscard]] bool xfrm_state() const {
     return xfrm_state_;
   }  // kernel can tell decrypted packets
@@ -79,6 +81,7 @@ class Programs {
   ProgramLimits limits_;
   TableCapacity capacity_;
   bool adopted_ = false;
+  bool discarded_ = false;
   bool xfrm_state_ = false;
 };
 

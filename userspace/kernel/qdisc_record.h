@@ -14,6 +14,7 @@ namespace espial {
 struct QdiscEntry {
   std::string name;
   bool made = false;  // the clsact qdisc was not there before
+  bool operator==(const QdiscEntry&) const = default;
 };
 
 // Empty when there is no file; a line that makes no sense is passed over.

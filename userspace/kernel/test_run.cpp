@@ -50,6 +50,16 @@ Result<TestRun> TestRun::open(const TableSpec& table, std::uint32_t max_peers, V
   return TestRun(std::move(programs));
 }
 
+bool TestRun::accepts(std::span<const std::uint8_t> bytes) {
+  constexpr std::size_t kLinkHeader = 14;
+  constexpr std::size_t kLongest = 3000;
+  if (bytes.size() <= kLinkHeader || bytes.size() > kLongest) return false;
+  const unsigned type = static_cast<unsigned>(bytes[12] << 8 | bytes[13]);
+  if (type == 0x0800) return bytes.size() >= kLinkHeader + 20;
+  if (type == 0x86dd) return bytes.size() >= kLinkHeader + 40;
+  return true;
+}
+
 Result<TestVerdict> TestRun::run(const TestFrame& frame) const {
   const int fd = programs_.program_fd(frame.direction, frame.role, frame.ethernet);
   EP_ASSIGN(done, run_program(fd, frame, 1));
@@ -63,8 +73,12 @@ Result<TestVerdict> TestRun::run(const TestFrame& frame) const {
 }
 
 Result<std::uint32_t> TestRun::time(const TestFrame& frame, std::uint32_t repeat) const {
-  const int fd = programs_.program_fd(frame.direction, frame.role, frame.ethernet);
-  EP_ASSIGN(done, run_program(fd, frame, repeat));
+  return time_program(programs_.program_fd(frame.direction, frame.role, frame.ethernet), frame,
+                      repeat);
+}
+
+Result<std::uint32_t> time_program(int program_fd, const TestFrame& frame, std::uint32_t repeat) {
+  EP_ASSIGN(done, run_program(program_fd, frame, repeat));
   return done.nanoseconds;
 }
 

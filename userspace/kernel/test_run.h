@@ -28,6 +28,9 @@ struct TestFrame {
   std::uint32_t gso_segs = 0;
 };
 
+// Nanoseconds per run of any loaded program, averaged by the kernel over `repeat` runs.
+Result<std::uint32_t> time_program(int program_fd, const TestFrame& frame, std::uint32_t repeat);
+
 class TestRun {
  public:
   // With verdicts, run() works and the shortest path is left out, so that every frame is judged by
@@ -36,7 +39,11 @@ class TestRun {
   static Result<TestRun> open(const TableSpec& table, std::uint32_t max_peers,
                               Verdicts verdicts = Verdicts::kYes);
 
-  // The kernel takes frames of 14 to about 3,500 bytes; others are an error.
+  // Whether every supported kernel takes these bytes for a test run (net/bpf/test_run.c): a packet
+  // behind the first 14 bytes, with a whole IP header where their ethertype announces one (6.18),
+  // and no more than a page less head and tail room.
+  static bool accepts(std::span<const std::uint8_t> bytes);
+  // Frames that are not accepted are an error.
   Result<TestVerdict> run(const TestFrame& frame) const;
   // Nanoseconds per run, averaged by the kernel over `repeat` runs.
   Result<std::uint32_t> time(const TestFrame& frame, std::uint32_t repeat) const;

@@ -2,9 +2,11 @@
 """What the kernel says is attached to a device: tcx programs, or bpf filters behind clsact."""
 import ctypes
 import errno
+import json
 import os
 import socket
 import struct
+import subprocess
 
 from .netns import Namespace
 
@@ -37,6 +39,24 @@ def programs(namespace: Namespace, device: str, hook: str) -> int:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     filters = namespace.run("tc", "filter", "show", "dev", device, hook, check=False).stdout
     return sum("handle 0x" in line for line in filters.splitlines())
+
+
+def clsact(namespace: Namespace, device: str) -> bool:
+    """Has the device a clsact qdisc?"""
+    return "clsact" in namespace.run("tc", "qdisc", "show", "dev", device).stdout
+
+
+def everywhere(kind: str) -> list[str]:
+    """All programs, maps or links (`prog`, `map`, `link`) of espial that this kernel holds, of
+    every namespace: `bpftool`, told by the name or, a link, by its program."""
+    def told(*what: str) -> list[dict]:
+        done = subprocess.run(["bpftool", "-j", *what, "list"], capture_output=True, text=True,
+                              check=True)
+        return json.loads(done.stdout or "[]")
+    if kind != "link":
+        return [item.get("name", "") for item in told(kind) if item.get("name", "")[:3] == "ep_"]
+    ours = {item["id"] for item in told("prog") if item.get("name", "")[:3] == "ep_"}
+    return [str(item["id"]) for item in told("link") if item.get("prog_id") in ours]
 
 
 def both_ways(namespace: Namespace, device: str) -> bool:

@@ -12,6 +12,7 @@ from .mesh import BACKEND_V4, BACKEND_V6, Node
 from .netns import Namespace
 
 ETHERNET = 14
+OTHER_VLAN = 99         # of frames that are no business of the mesh
 FAMILIES = {4: "ipv4", 6: "ipv6"}
 PROTECTED = ("esp", "esp_udp", "esp_tcp")
 UNPROTECTED = ("esp_null", "ah", "cleartext", "cleartext_tunnel", "cleartext_host",
@@ -63,6 +64,10 @@ def _rules(node: Node, peer: Node, direction: str, table: list[str]) -> list[str
         for inside, protocol, ethertype in ((4, 4, "0x0800"), (6, 41, "0x86dd")):
             offset, width, value = inner[inside]
             count("cleartext_tunnel", family, f"{between} {protocol} @th,{offset},{width} {value}")
+            # VXLAN: UDP, eight bytes of header, an Ethernet frame.
+            count("cleartext_tunnel", family,
+                  f"{between} 17 udp dport 4789 @th,224,16 {ethertype} "
+                  f"@th,{offset + 240},{width} {value}")
             count("cleartext_tunnel", family,
                   f"{between} 47 @th,16,16 {ethertype} @th,{offset + 32},{width} {value}")
     return lines
@@ -88,6 +93,13 @@ def _flooded(node: Node, direction: str, table: list[str]) -> list[str]:
             matches.append(f"{ip} saddr {other.backend[family]} {ip} daddr {other.backend[family]}")
         lines += [f'{match} counter name {counter} accept' for match in matches]
     return lines
+
+
+def _other_vlan(direction: str, table: list[str]) -> list[str]:
+    """Tagged frames, whatever they carry; the lab tags with OTHER_VLAN only."""
+    counter = f"{direction}-none-other_vlan-ipv4"
+    table.append(f"counter {counter} {{ }}")
+    return [f"vlan id {OTHER_VLAN} counter name {counter} accept"]
 
 
 def _unknown(node: Node, direction: str, table: list[str]) -> list[str]:
@@ -159,6 +171,7 @@ class WireCount:
                   "\n".join(decrypted) + "\n}"]
         for direction, hook in (("receive", "ingress"), ("transmit", "egress")):
             rules = ["meta secpath exists accept"] if direction == "receive" else []
+            rules += _other_vlan(direction, table)
             rules += _flooded(node, direction, table)
             for peer in node.peers:
                 rules += _rules(node, peer, direction, table)

@@ -334,13 +334,21 @@ class Mesh:
         """Carries the backend routes of a pair in tunnels, as OpenSVC does with tunnel=always.
 
         ipip: IPv4 in ipip, IPv6 in ip6ip6. gre: both in GRE over IPv4. sit: IPv4 in ipip, IPv6 in
-        sit over IPv4.
+        sit over IPv4. vxlan: both in VXLAN over IPv4.
         """
         for node, peer in ((self.node(one), self.node(two)), (self.node(two), self.node(one))):
             over = {family: f"local {node.underlay[family]} remote {peer.underlay[family]}"
                     for family in (4, 6)}
             v4, v6 = f"tun{peer.number}", f"otun{peer.number}"
-            lines = [f"link add {v4} type {'gre' if kind == 'gre' else 'ipip'} {over[4]}"]
+            via = {4: "", 6: ""}
+            if kind == "vxlan":
+                v6 = v4
+                via = {4: f"via 172.30.0.{peer.number}", 6: f"via fd00:172::{peer.number}"}
+                lines = [f"link add {v4} type vxlan id 7 dstport 4789 {over[4]}",
+                         f"addr add 172.30.0.{node.number}/24 dev {v4}",
+                         f"addr add fd00:172::{node.number}/64 dev {v4} nodad"]
+            else:
+                lines = [f"link add {v4} type {'gre' if kind == 'gre' else 'ipip'} {over[4]}"]
             if kind == "ipip":
                 lines.append(f"link add {v6} type ip6tnl mode ip6ip6 {over[6]}")
             elif kind == "sit":
@@ -348,8 +356,8 @@ class Mesh:
             else:
                 v6 = v4
             lines += [f"link set {device} up" for device in dict.fromkeys((v4, v6))]
-            lines += [f"route replace {peer.backend[4]} dev {v4}",
-                      f"route replace {peer.backend[6]} dev {v6}"]
+            lines += [f"route replace {peer.backend[4]} {via[4]} dev {v4}",
+                      f"route replace {peer.backend[6]} {via[6]} dev {v6}"]
             node.namespace.ip(*lines)
 
     def untunnel(self, one: int, two: int) -> None:
@@ -358,7 +366,7 @@ class Mesh:
             links = node.namespace.run("ip", "-br", "link").stdout
             node.namespace.ip(*(f"link del {device}" for device in
                                 (f"tun{peer.number}", f"otun{peer.number}")
-                                if f"{device}@" in links))
+                                if f"{device}@" in links or f"{device} " in links))
             node.namespace.ip(*self.backend_routes(node, "replace"))
 
     def unplug(self, node: Node) -> None:

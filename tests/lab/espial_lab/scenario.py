@@ -78,12 +78,25 @@ class Watch:
             self._zero[number] |= {("espial",) + key: value
                                    for key, value in espial.counts().items()}
 
-    def rewire(self, number: int) -> None:
-        """Counts anew after the wire device was replaced: its rules went with it."""
-        node = self.lab.mesh.node(number)
+    def rewire(self, number: int, device: str | None = None) -> None:
+        """Counts anew after the wire device was replaced or renamed: its rules went with it."""
+        node, known = self.lab.mesh.node(number), self.lab.mesh.wire_counts
+        for key in [key for key, wire in known.items() if wire is self.wires[number]]:
+            del known[key]
         self.wires[number].close()
-        self.wires[number] = self.lab.mesh.wire_counts[number, node.wire] = WireCount(node)
+        self.wires[number] = WireCount(node, device)
+        known[number, self.wires[number].device] = self.wires[number]
         self.zero(number)
+
+    def unwire(self, number: int) -> None:
+        """The rules of this node's wire device go with the scenario."""
+        wire, known = self.wires[number], self.lab.mesh.wire_counts
+
+        def forget() -> None:
+            for key in [key for key, value in known.items() if value is wire]:
+                del known[key]
+            wire.close()
+        self.lab.undo(forget)
 
     def _start(self, number: int, who: str) -> Counts:
         return {key[1:]: value for key, value in self._zero[number].items() if key[0] == who}
@@ -197,6 +210,7 @@ class Lab:
     def __init__(self, mesh: Mesh, kernel: str):
         self.mesh, self.kernel = mesh, kernel
         self.sent = 0
+        self.notes: list[str] = []      # told in the line of the result
         self._watches: list[Watch] = []
         self._undo: list[Callable[[], None]] = []
 
@@ -266,6 +280,18 @@ class Lab:
         """The same frame again and again out of a pod, whatever sense it makes."""
         return self._add(traffic.frames(self.mesh.node(source).pod.namespace, "eth0", target_mac,
                                         packet, count), True)
+
+    def routed(self, source: int, packet: bytes, count: int = 20) -> Sent:
+        """The same packet out of a pod, addressed to its node's pod bridge, which routes it."""
+        node = self.mesh.node(source)
+        link = node.namespace.run("ip", "-br", "link", "show", "dev", node.pod_bridge).stdout
+        return self.frames(source, link.split()[2], packet, count)
+
+    def wire_frames(self, source: int, packet: bytes, count: int = 20, vlan: int = 0) -> Sent:
+        """The same frame out of the wire device of a node itself."""
+        node = self.mesh.node(source)
+        return self._add(traffic.frames(node.namespace, node.wire, "ff:ff:ff:ff:ff:ff", packet,
+                                        count, vlan), True)
 
     # -- what breaks a mesh ----------------------------------------------------------------------
 

@@ -121,20 +121,20 @@ def ping(source: Namespace, source_address: str, target_address: str, count: int
 
 
 def tcp(source: Namespace, source_address: str, target: Namespace, target_address: str,
-        size: int) -> tuple[int, int, int]:
+        size: int, port: int = PORT) -> tuple[int, int, int]:
     """Moves `size` bytes over one connection and closes it on both sides.
 
     Returns the bytes that arrived and the segments that client and server sent, handshake and
     closing included, as the kernel counted them for the sockets (tcpi_segs_out).
     """
     family = 6 if ":" in target_address else 4
-    with _socket(target, family, socket.SOCK_STREAM, target_address, PORT) as listener:
+    with _socket(target, family, socket.SOCK_STREAM, target_address, port) as listener:
         listener.listen(1)
         client = _socket(source, family, socket.SOCK_STREAM, source_address, 0)
         with client:
             client.setblocking(False)
             try:
-                client.connect((target_address, PORT))
+                client.connect((target_address, port))
             except BlockingIOError:
                 pass
             listener.settimeout(10)
@@ -189,15 +189,22 @@ def udp_payload(port: int = PORT, size: int = 16) -> bytes:
     return struct.pack("!HHHH", port, port, 8 + size, 0) + bytes(size)
 
 
-def frames(namespace: Namespace, device: str, target_mac: str, packet: bytes, count: int) -> Sent:
-    """Sends the same IP packet `count` times as Ethernet frames out of a device."""
+def icmpv6(source: str, target: str, kind: int, body: bytes = bytes(20)) -> bytes:
+    """An ICMPv6 message in an IPv6 packet; nothing here reads its checksum."""
+    return ipv6(source, target, socket.IPPROTO_ICMPV6, struct.pack("!BBH", kind, 0, 0) + body)
+
+
+def frames(namespace: Namespace, device: str, target_mac: str, packet: bytes, count: int,
+           vlan: int = 0) -> Sent:
+    """Sends the same IP packet `count` times as Ethernet frames out of a device, tagged or not."""
     with namespace:
         sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
     with sock:
         sock.bind((device, 0))
         source_mac = sock.getsockname()[4]
         ethertype = 0x0800 if packet[0] >> 4 == 4 else 0x86DD
-        frame = bytes.fromhex(target_mac.replace(":", "")) + source_mac + \
+        tag = struct.pack("!HH", 0x8100, vlan) if vlan else b""
+        frame = bytes.fromhex(target_mac.replace(":", "")) + source_mac + tag + \
             struct.pack("!H", ethertype) + packet
         for _ in range(count):
             sock.send(frame)

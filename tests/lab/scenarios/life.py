@@ -26,10 +26,10 @@ def attached_again(lab: Lab, node: Node, device: str) -> None:
     assert took <= limit, f"{device}: attached after {1000 * took:.0f} ms, not {1000 * limit:.0f}"
 
 
-def exact_from_now(lab: Lab, watch: Watch) -> None:
+def exact_from_now(lab: Lab, watch: Watch, device: str | None = None) -> None:
     """After the mesh settled, traffic is counted exactly again."""
     until("traffic flows again", lambda: lab.udp(1, 2, 1, lossy=True).received == 1, 15)
-    watch.rewire(1)
+    watch.rewire(1, device)
     watch.zero(2)
     lab.talk(1, 2)
     clear = {"cleartext/ipv4": 20, "cleartext/ipv6": 20}
@@ -63,19 +63,27 @@ def device_renamed(lab: Lab) -> None:
         assert "prd-other" in names and "prd-port" not in names, f"devices {sorted(names)}"
         return True
     until("status knows the new name", named, 5, 0.2)
-    until("traffic flows again", lambda: lab.udp(1, 2, 1, lossy=True).received == 1, 15)
-    watch.zero(1)
-    watch.zero(2)
-    lab.talk(1, 2)
-    watch.agree()
+    # From 6.18 on a netdev chain of nft ends its hook when the device takes another name.
+    exact_from_now(lab, watch, "prd-other")
+    watch.unwire(1)
 
 
 @scenario(kernels=EVERYWHERE, needs_espial=True, bare=BARE)
 def device_leaves_bridge_and_returns(lab: Lab) -> None:
+    """The bridge is taken apart and the addresses move to its port, and the reverse."""
     watch, node = lab.watch(1, 2), lab.mesh.node(1)
-    node.namespace.ip("link set prd-port nomaster")
+
+    def move(source: str, target: str) -> list[str]:
+        return [f"addr del {node.underlay[4]}/24 dev {source}",
+                f"addr del {node.underlay[6]}/64 dev {source}",
+                f"addr add {node.underlay[4]}/24 dev {target}",
+                f"addr add {node.underlay[6]}/64 dev {target} nodad",
+                *(line.replace(f"dev {node.underlay_device}", f"dev {target}")
+                  for line in lab.mesh.backend_routes(node, "replace"))]
+    node.namespace.ip("link set prd-port nomaster", *move("br-prd", "prd-port"))
     attached_again(lab, node, "prd-port")
-    node.namespace.ip("link set prd-port master br-prd")
+    exact_from_now(lab, watch)
+    node.namespace.ip("link set prd-port master br-prd", *move("prd-port", "br-prd"))
     attached_again(lab, node, "prd-port")
     exact_from_now(lab, watch)
 
@@ -134,15 +142,19 @@ def killed_and_started_again(lab: Lab) -> None:
     espial = watch.espials[1]
     lab.talk(1, 2, 10)
     watch.agree()
+    before = espial.links()
+    assert before or lab.kernel == "6.1", "no link is pinned"
     espial.stop(signal.SIGKILL)
+    assert attached.both_ways(lab.mesh.node(1).namespace, "prd-port"), "the programs died with it"
     lab.talk(1, 2, 10)
-    status = espial.status()
+    status = espial.cli_status()
     assert status["daemon"]["running"] is False, "a dead daemon runs"
     watch.agree(1)
     espial.start()
     lab.talk(1, 2, 10)
     espial.ready()
     lab.talk(1, 2, 10)
+    assert espial.links() == before, "links were made anew, not adopted"
     clear = {"cleartext/ipv4": 40, "cleartext/ipv6": 40}
     watch.expect(1, 2, clear, clear)
     watch.agree()
@@ -161,11 +173,6 @@ def stopped_and_started_again(lab: Lab) -> None:
     espial.start()
     espial.ready()
     watch.agree()
-    espial.stop()
-    espial.detach()
-    assert not any(attached.programs(node.namespace, "prd-port", hook)
-                   for hook in ("ingress", "egress")), "detach left a program"
-    del watch.espials[1]
 
 
 @scenario(kernels=EVERYWHERE, needs_espial=True, bare=BARE)
@@ -199,6 +206,8 @@ def endpoints(lab: Lab) -> None:
     assert espial.get("/healthz")[0] == 200
     code, text = espial.get("/api/v1/status")
     assert code == 200 and json.loads(text)["node"] == "node1"
+    peer = espial.cli_status()["peers"][0]
+    assert peer["receive"]["packets"] == json.loads(text)["peers"][0]["receive"]["packets"]
 
     def equal() -> bool:
         samples = {}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+// The programs as they are attached, run on frames: what they count, exactly.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "kernel/counters.h"
+#include "kernel/events.h"
+#include "kernel/test_run.h"
+
+namespace espial {
+namespace {
+
+TableSpec topology(std::uint32_t peer = 1) {
+  const auto prefix = [](const char* text) { return Prefix::parse(text).value(); };
+  TableSpec spec;
+  spec.entries = {
+      {prefix("10.45.0.11"), EP_ROLE_SELF_UNDERLAY, 0, 0, true},
+      {prefix("10.101.1.0/24"), EP_ROLE_SELF_BACKEND, 0, 0, true},
+      {prefix("10.45.0.12"), EP_ROLE_PEER_UNDERLAY, peer, 0, true},
+      {prefix("10.101.2.0/24"), EP_ROLE_PEER_BACKEND, peer, 5, true},
+      {prefix("10.101.0.0/16"), EP_ROLE_NETWORK, 0, 0, false},
+  };
+  return spec;
+}
+
+using Frame = std::vector<std::uint8_t>;
+using Ip = std::array<std::uint8_t, 4>;
+
+// Ethernet and IPv4 around `payload` bytes of a protocol.
+Frame ipv4(std::uint8_t protocol, const Ip& src, const Ip& dst, std::size_t payload) {
+  Frame frame(14 + 20 + payload);
+  const auto total = static_cast<std::uint16_t>(20 + payload);
+  frame[12] = 0x08;
+  frame[14] = 0x45;
+  frame[16] = static_cast<std::uint8_t>(total >> 8);
+  frame[17] = static_cast<std::uint8_t>(total);
+  frame[22] = 64;
+  frame[23] = protocol;
+  std::copy(src.begin(), src.end(), frame.begin() + 26);
+  std::copy(dst.begin(), dst.end(), frame.begin() + 30);
+  return frame;
+}
+
+constexpr Ip kSelfPod{10, 101, 1, 10};
+constexpr Ip kPeerPod{10, 101, 2, 10};
+constexpr Ip kSelf{10, 45, 0, 11};
+constexpr Ip kPeer{10, 45, 0, 12};
+
+Frame esp() {
+  auto frame = ipv4(50, kPeer, kSelf, 100);
+  frame[37] = 9;
+  return frame;
+}
+
+class Count : public testing::Test {
+ protected:
+  void SetUp() override {
+    auto opened = TestRun::open(topology(), 16, TestRun::Verdicts::kNo);
+    ASSERT_TRUE(opened.ok()) << opened.error().message;
+    run_.emplace(std::move(*opened));
+    auto maps = Maps::of(run_->programs());
+    ASSERT_TRUE(maps.ok()) << maps.error().message;
+    maps_.emplace(std::move(*maps));
+  }
+  void send(TestFrame frame, std::uint32_t times = 1) {
+    ASSERT_TRUE(run_->time(frame, times).ok());
+  }
+  PeerCounters peer(std::uint32_t index) { return reader_.peer(*maps_, index).value(); }
+
+  std::optional<TestRun> run_;
+  std::optional<Maps> maps_;
+  CounterReader reader_;
+};
+
+TEST_F(Count, EspByIpLength) {
+  const auto frame = esp();
+  send({.bytes = frame}, 1000);
+  const auto& cell = peer(1).cell(Direction::RECEIVE, Family::kIpv4, Class::ESP);
+  EXPECT_EQ(cell.packets, 1000U);
+  EXPECT_EQ(cell.bytes, 1000U * 120);
+}
+
+// Ethernet padding is no part of the packet.
+TEST_F(Count, PaddingIsNotCounted) {
+  auto frame = ipv4(1, kPeerPod, kSelfPod, 8);
+  frame.resize(60);
+  send({.bytes = frame});
+  EXPECT_EQ(peer(1).cell(Direction::RECEIVE, Family::kIpv4, Class::CLEARTEXT).bytes, 28U);
+}
+
+TEST_F(Count, GsoSegmentsEachWithTheirHeaders) {
+  auto frame = ipv4(6, kSelfPod, kPeerPod, 20 + 2900);
+  frame[14 + 20 + 12] = 5 << 4;  // TCP header of 20 bytes
+  send({.bytes = frame, .direction = Direction::TRANSMIT, .gso_size = 1448, .gso_segs = 3});
+  const auto& cell = peer(1).cell(Direction::TRANSMIT, Family::kIpv4, Class::CLEARTEXT);
+  EXPECT_EQ(cell.packets, 3U);
+  EXPECT_EQ(cell.bytes, 2900U + 3 * 40);
+}
+
+// tun and virtio leave the number of segments to whoever segments.
+TEST_F(Count, GsoWithoutASegmentCountIsComputed) {
+  auto frame = ipv4(6, kSelfPod, kPeerPod, 32 + 2900);
+  frame[14 + 20 + 12] = 8 << 4;
+  send({.bytes = frame, .direction = Direction::TRANSMIT, .gso_size = 1448, .gso_segs = 0});
+  const auto& cell = peer(1).cell(Direction::TRANSMIT, Family::kIpv4, Class::CLEARTEXT);
+  EXPECT_EQ(cell.packets, 3U);
+  EXPECT_EQ(cell.bytes, 2900U + 3 * 52);
+}
+
+TEST_F(Count, CleartextIsRememberedAsAFlow) {
+  auto frame = ipv4(17, kPeerPod, kSelfPod, 8 + 4);
+  frame[34] = 0x12, frame[35] = 0x34, frame[36] = 0x00, frame[37] = 53, frame[39] = 12;
+  send({.bytes = frame}, 7);
+  const auto counters = peer(1);
+  EXPECT_EQ(counters.cell(Direction::RECEIVE, Family::kIpv4, Class::CLEARTEXT).packets, 7U);
+  ASSERT_TRUE(counters.last_unprotected[at(Direction::RECEIVE)].has_value());
+  EXPECT_FALSE(counters.last_unprotected[at(Direction::TRANSMIT)].has_value());
+  const auto age =
+      std::chrono::system_clock::now() - *counters.last_unprotected[at(Direction::RECEIVE)];
+  EXPECT_LT(age, std::chrono::seconds(5));
+
+  const auto flows = reader_.flows(*maps_, Identities::load(*maps_).value()).value();
+  ASSERT_EQ(flows.size(), 1U);
+  EXPECT_EQ(flows[0].source.text(), "10.101.2.10");
+  EXPECT_EQ(flows[0].source_port, 0x1234);
+  EXPECT_EQ(flows[0].destination.text(), "10.101.1.10");
+  EXPECT_EQ(flows[0].destination_port, 53);
+  EXPECT_EQ(flows[0].protocol, 17);
+  EXPECT_EQ(flows[0].packets, 7U);
+  EXPECT_EQ(flows[0].bytes, 7U * 32);
+}
+
+TEST_F(Count, BrokenFramesAreToldByOutcome) {
+  auto frame = ipv4(17, kPeer, kSelf, 40);
+  frame[14] = 0x44;
+  send({.bytes = frame}, 3);
+  Snapshot snapshot;
+  ASSERT_TRUE(reader_.node(*maps_, snapshot).ok());
+  EXPECT_EQ(snapshot.outcomes[at(Outcome::BAD_IHL)], 3U);
+  EXPECT_EQ(peer(0).cell(Direction::RECEIVE, Family::kIpv4, Class::MALFORMED).packets, 3U);
+}
+
+// Roles: a bridge port does not count decrypted packets, a re-entry device nothing else. Test runs
+// carry no XFRM state, so a re-entry device counts nothing here.
+TEST_F(Count, AReentryDeviceCountsNothingWithoutXfrmState) {
+  const auto clear = ipv4(1, kPeerPod, kSelfPod, 8);
+  send({.bytes = clear, .role = DeviceRole::kReentry}, 5);
+  const auto encrypted = esp();
+  send({.bytes = encrypted, .role = DeviceRole::kReentry}, 5);
+  EXPECT_EQ(peer(1).cell(Direction::RECEIVE, Family::kIpv4, Class::CLEARTEXT).packets, 0U);
+  EXPECT_EQ(peer(1).cell(Direction::RECEIVE, Family::kIpv4, Class::ESP).packets, 0U);
+}
+
+// Two tables give the peer two indexes: while one thread swaps them, no packet may be lost, counted
+// twice, or counted against anybody else.
+TEST_F(Count, SwapsUnderTrafficLoseNothing) {
+  constexpr std::uint32_t kRounds = 400;
+  constexpr std::uint32_t kPerRound = 5000;
+  auto& programs = const_cast<Programs&>(run_->programs());
+  std::atomic<bool> done{false};
+  std::uint32_t swaps = 0;
+  std::thread swapper([&] {
+    while (!done) {
+      if (!programs.set_table(topology(1 + swaps % 2)).ok()) break;
+      ++swaps;
+    }
+  });
+  const auto encrypted = esp();
+  const auto clear = ipv4(1, kPeerPod, kSelfPod, 8);
+  for (std::uint32_t i = 0; i < kRounds; ++i)
+    send({.bytes = i % 2 != 0 ? encrypted : clear}, kPerRound);
+  done = true;
+  swapper.join();
+  const auto sum = [&](Class c) {
+    return peer(1).cell(Direction::RECEIVE, Family::kIpv4, c).packets +
+           peer(2).cell(Direction::RECEIVE, Family::kIpv4, c).packets;
+  };
+  EXPECT_EQ(sum(Class::ESP), std::uint64_t{kRounds} / 2 * kPerRound);
+  EXPECT_EQ(sum(Class::CLEARTEXT), std::uint64_t{kRounds} / 2 * kPerRound);
+  EXPECT_GT(peer(2).cell(Direction::RECEIVE, Family::kIpv4, Class::ESP).packets, 0U);
+  std::printf("%u swaps under %u packets\n", swaps, kRounds * kPerRound);
+  EXPECT_GT(swaps, 20U);
+}
+
+TEST(Events, TheFirstPacketOfAFlowIsToldAndARateHeld) {
+  ProgramLimits limits;
+  limits.max_peers = 16;
+  limits.max_subnets = 64;
+  limits.flow_events_per_second = 4;
+  auto programs = Programs::load("", limits);
+  ASSERT_TRUE(programs.ok()) << programs.error().message;
+  ASSERT_TRUE(programs->set_table(topology()).ok());
+  const auto maps = Maps::of(*programs).value();
+  auto events = FlowEvents::open(maps).value();
+  CounterReader reader;
+  const auto run = [&](const Frame& frame, std::uint32_t times) {
+    return time_program(programs->program_fd(Direction::RECEIVE, DeviceRole::kWire, true),
+                        {.bytes = frame}, times);
+  };
+  auto frame = ipv4(17, kPeerPod, kSelfPod, 16);
+  ASSERT_TRUE(run(frame, 100).ok());
+  EXPECT_EQ(events.drain(), 1U);  // one flow, one event
+  ASSERT_TRUE(run(esp(), 100).ok());
+  EXPECT_EQ(events.drain(), 0U);  // protected traffic tells nothing
+  for (std::uint8_t port = 1; port <= 20; ++port) {
+    frame[35] = port;
+    ASSERT_TRUE(run(frame, 1).ok());
+  }
+  Snapshot snapshot;
+  ASSERT_TRUE(reader.node(maps, snapshot).ok());
+  const auto told = events.drain();
+  EXPECT_EQ(told + snapshot.lost[at(Lost::FLOW_EVENT_RATE)], 20U);
+  EXPECT_GE(snapshot.lost[at(Lost::FLOW_EVENT_RATE)], 8U);  // at most two seconds' worth was told
+}
+
+}  // namespace
+}  // namespace espial

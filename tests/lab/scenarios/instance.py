@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An instance of espial as a whole: how soon it tells, with a second one beside it, how it leaves."""
+import os
+import time
+
+from espial_lab import attached
+from espial_lab.espial import Espial
+from espial_lab.mesh import Spec
+from espial_lab.scenario import DEBIAN, Lab, scenario
+from espial_lab.wait import until
+
+EVERYWHERE = DEBIAN + ("running",)
+BARE = Spec(secured=False)
+
+# What counts is 100 ms. An emulated processor is some twenty times slower than the running one.
+ALARM_SECONDS = {"running": 0.1, "6.1": 1.0, "6.12": 1.0}
+
+
+@scenario(kernels=EVERYWHERE, needs_espial=True, bare=BARE)
+def first_clear_packet(lab: Lab) -> None:
+    """One packet in clear, and the alarm is there: at the sender and at the receiver."""
+    watch = lab.watch(1, 2)
+    for number, peer in ((1, 2), (2, 1)):
+        espial, wanted = watch.espials[number], ("CleartextTraffic", f"node{peer}")
+        assert wanted not in espial.firing(), f"node{number}: fires before the first packet"
+        # Midway between two looks of the daemon: it is the event that has to wake it.
+        before = espial.status()["time"]
+        until("the daemon has looked", lambda: espial.status()["time"] != before, 5, 0.01)
+        time.sleep(0.3)
+        started = time.monotonic()
+        lab.udp(number, peer, 1, family=4 if number == 1 else 6)
+        until("the alarm fires", lambda: wanted in espial.firing(), 5, 0.002)
+        took, limit = time.monotonic() - started, ALARM_SECONDS[lab.kernel]
+        lab.notes.append(f"alarm of node{number} after {1000 * took:.0f} ms")
+        assert took <= limit, f"node{number}: alarm after {1000 * took:.0f} ms"
+        if number == 1:
+            watch.espials[2].stop()
+            watch.espials[2].detach()
+            watch.espials[2].start()
+            watch.espials[2].ready()
+            watch.zero(2)
+
+
+@scenario(kernels=EVERYWHERE, needs_espial=True, bare=BARE)
+def two_instances(lab: Lab) -> None:
+    """Two of them watch the same devices of the same node; one leaves, the other goes on."""
+    watch, node = lab.watch(1, 2), lab.mesh.node(1)
+    second = Espial(node, second=True)
+    try:
+        second.start()
+        second.ready()
+        assert attached.programs(node.namespace, "prd-port", "ingress") == 2
+        lab.talk(1, 2, 10)
+        watch.agree()
+
+        def same() -> bool:
+            for way in ("receive", "transmit"):
+                seen = second.peer("node2")[way]["packets"]["cleartext"]
+                assert seen == {"ipv4": 10, "ipv6": 10}, f"the second one: {way} {seen}"
+            return True
+        until("the second one counts the same", same, 8, 0.2)
+    finally:
+        second.stop()
+        second.detach()
+    assert attached.programs(node.namespace, "prd-port", "ingress") == 1
+    lab.talk(1, 2, 10)
+    watch.agree()
+
+
+@scenario(kernels=EVERYWHERE, needs_espial=True, spoils=True, bare=BARE)
+def detach_leaves_nothing(lab: Lab) -> None:
+    """Programs, maps, links, pins and qdiscs are gone; what others attached is as it was."""
+    node, other = lab.mesh.node(1), lab.mesh.node(2)
+    tc = other.namespace.run
+    tc("tc", "qdisc", "add", "dev", "prd-port", "clsact")
+    tc("tc", "filter", "add", "dev", "prd-port", "ingress", "prio", "77", "matchall", "action", "ok")
+    others = attached.clsact(node.namespace, "prd-port")
+    watch = lab.watch(1, 2)
+    lab.talk(1, 2, 10)
+    watch.agree()
+    assert attached.both_ways(node.namespace, "prd-port")
+    # A device that was renamed, and one that changed its role, are left clean, too.
+    node.namespace.ip("link set prd-port down", "link set prd-port name prd-other",
+                      "link set prd-other up")
+    until("attached to the renamed device",
+          lambda: attached.both_ways(node.namespace, "prd-other"), 10)
+    for number in (1, 2):
+        espial = watch.espials[number]
+        espial.stop()
+        espial.detach()
+        assert not os.path.exists(espial.pins), f"pins are left: {os.listdir(espial.pins)}"
+        again = espial.run("detach")
+        assert again.returncode == 0, "a second detach complains"
+    watch.espials.clear()
+    for namespace, device in ((node.namespace, "prd-other"), (node.namespace, "br-prd"),
+                              (other.namespace, "br-prd")):
+        for hook in ("ingress", "egress"):
+            assert not attached.programs(namespace, device, hook), f"{device} {hook}: a program"
+        assert attached.clsact(namespace, device) is others, f"{device}: a clsact qdisc is left"
+    assert attached.clsact(other.namespace, "prd-port"), "the qdisc of somebody else is gone"
+    assert "pref 77" in tc("tc", "filter", "show", "dev", "prd-port", "ingress").stdout, \
+        "the filter of somebody else is gone"
+    # On the running kernel there may be other espials; the emulated machine has only these.
+    if lab.kernel != "running":
+        for kind in ("link", "prog", "map"):
+            until(f"no {kind} is left", lambda: not attached.everywhere(kind), 10, 0.2)

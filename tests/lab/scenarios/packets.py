@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Packets that are hard to tell: no leak though they look like one, or a leak though they do not."""
+from espial_lab import traffic
+from espial_lab.count import OTHER_VLAN
+from espial_lab.mesh import Node, Spec
+from espial_lab.scenario import Lab, Watch, scenario
+from espial_lab.traffic import icmpv6, ipv4, ipv6, udp_payload
+from espial_lab.wait import until
+
+SHARED = Spec(layout="A")
+SEPARATE = Spec()
+PLAIN_NIC = Spec(underlay="eth0")
+BOTH = ((1, 2), (2, 1))
+
+
+def received(watch: Watch, number: int, peer: int, key: str) -> int:
+    """A counter of espial's that has no independent twin: `spoofed`, `unattributed`."""
+    return watch.espials[number].peer(f"node{peer}")["receive"][key]
+
+
+# -- what is no leak -----------------------------------------------------------------------------
+
+def _flooded(lab: Lab, family: str) -> None:
+    watch = lab.watch(1, 2)
+    # Multicast, broadcast, and unicast to a pod of the same node that nobody has.
+    if family == "ipv4":
+        lab.frames(1, "01:00:5e:00:00:fb", ipv4("10.101.1.10", "224.0.0.251", 17, udp_payload(5353)))
+        lab.frames(1, "ff:ff:ff:ff:ff:ff", ipv4("10.101.1.10", "10.101.1.255", 17, udp_payload()))
+        lab.frames(1, "02:00:00:00:00:77", ipv4("10.101.1.10", "10.101.1.77", 17, udp_payload(), 64))
+    else:
+        pod = "fd00:101:1::10"
+        lab.frames(1, "33:33:00:00:00:fb", ipv6(pod, "ff02::fb", 17, udp_payload(5353)))
+        lab.frames(1, "33:33:ff:00:00:77", icmpv6(pod, "ff02::1:ff00:77", 135))
+        lab.frames(1, "33:33:00:00:00:16", icmpv6(pod, "ff02::16", 143))
+        lab.frames(1, "02:00:00:00:00:77", ipv6(pod, "fd00:101:1::77", 17, udp_payload()))
+    sent = lab.talk(1, 2)
+    for number, peer in BOTH:
+        watch.expect(number, peer, {"esp/ipv4": sent}, {"esp/ipv4": sent})
+        watch.verdict(number, peer, "encrypted")
+    watch.agree(flooded=True)
+    for number, way in ((1, "transmit"), (2, "receive")):
+        flooded = watch.wire(number)[way, "", "flooded", family][0]
+        assert flooded >= 60, f"node{number} {way}: only {flooded} flooded"
+    watch.calm()
+
+
+@scenario(shared=SHARED)
+def flooding(lab: Lab) -> None:
+    """A pod's multicast, broadcast and unknown unicast reach the wire of all nodes; no leak."""
+    _flooded(lab, "ipv4")
+
+
+@scenario(shared=SHARED)
+def flooding_ipv6(lab: Lab) -> None:
+    _flooded(lab, "ipv6")
+
+
+@scenario(separate=SEPARATE)
+def unknown_node(lab: Lab) -> None:
+    """A route to a subnet of the network that no configured node has."""
+    node = lab.mesh.node(1)
+    node.namespace.ip("neigh add 10.45.0.19 lladdr 02:00:00:00:00:19 dev br-prd",
+                      "route add 10.101.9.0/24 via 10.45.0.19")
+    lab.undo(lambda: node.namespace.ip("route del 10.101.9.0/24",
+                                       "neigh del 10.45.0.19 dev br-prd"))
+    watch = lab.watch(1)
+    lab.routed(1, ipv4("10.101.1.10", "10.101.9.9", 17, udp_payload(), 64))
+    watch.no_peer(1, "transmit", "unknown_node", {"ipv4": 20})
+    watch.fires(1, "UnknownNode")
+
+
+@scenario(plain_nic=PLAIN_NIC)
+def other_vlan(lab: Lab) -> None:
+    """Backend addresses in a VLAN of a trunk port that is not ours: somebody else's."""
+    watch = lab.watch(1, 2)
+    lab.wire_frames(1, ipv4("10.101.1.10", "10.101.2.10", 17, udp_payload(), 64), vlan=OTHER_VLAN)
+    for number, way in ((1, "transmit"), (2, "receive")):
+        watch.no_peer(number, way, "other_vlan", {"ipv4": 20})
+    watch.agree()
+    for number, peer in BOTH:
+        watch.verdict(number, peer, "silent")
+    watch.calm()
+
+
+@scenario(separate=SEPARATE)
+def esp_in_tcp(lab: Lab) -> None:
+    """TCP port 4500 between underlays counts as ESP as a whole (RFC 9329)."""
+    one, two = lab.mesh.node(1), lab.mesh.node(2)
+    watch = lab.watch(1, 2)
+    _, forth, back = traffic.tcp(one.namespace, one.underlay[4], two.namespace, two.underlay[4],
+                                 20_000, 4500)
+    lab.sent += forth
+    watch.expect(1, 2, {"esp_tcp/ipv4": forth}, {"esp_tcp/ipv4": back})
+    watch.expect(2, 1, {"esp_tcp/ipv4": back}, {"esp_tcp/ipv4": forth})
+    for number, peer in BOTH:
+        watch.verdict(number, peer, "encrypted")
+    watch.agree()
+    watch.calm()
+
+
+# -- leaks that look well ------------------------------------------------------------------------
+
+@scenario(shared=SHARED)
+def past_the_remote_node(lab: Lab) -> None:
+    """Without its policy an IPv6 packet of an IPv4 connection finds the remote pod over the link.
+
+    charon's route in table 220 has no gateway: in layout A the target answers neighbour discovery
+    itself. Nothing is lost, one direction is in clear.
+    """
+    one, two = lab.mesh.node(1), lab.mesh.node(2)
+    one.namespace.ip(f"xfrm policy delete src {one.backend[6]} dst {two.backend[6]} dir out")
+    lab.undo(lambda: (lab.mesh.unload(1, 2), lab.mesh.reload(1, 2)))
+    watch = lab.watch(1, 2)
+    lab.talk(1, 2, families=(6,))
+    clear, esp = {"cleartext/ipv6": 20}, {"esp/ipv4": 20}
+    watch.expect(1, 2, transmit=clear, receive=esp)
+    watch.expect(2, 1, transmit=esp, receive=clear)
+    for number, peer in BOTH:
+        watch.verdict(number, peer, "mixed")
+        watch.fires(number, "CleartextTraffic", peer)
+    watch.agree()
+
+
+def _integrity_only(lab: Lab, wire: str, own: str) -> None:
+    """Decrypted it is, encrypted it was not: coverage must not count it."""
+    watch = lab.watch(1, 2)
+    sent = lab.talk(1, 2)
+    for number, peer in BOTH:
+        watch.expect(number, peer, {wire: sent}, {wire: sent})
+        opened = sum(watch.wire(number)["receive", f"node{peer}", "decrypted", family][0]
+                     for family in ("ipv4", "ipv6"))
+        assert opened == sent, f"node{number}: {opened} came back from IPsec, sent {sent}"
+        watch.verdict(number, peer, "leaking")
+        watch.fires(number, "CleartextTraffic", peer)
+        if number in watch.espials:
+            def exact() -> bool:
+                status = watch.espials[number].peer(f"node{peer}")
+                seen = {way: {name: sum(values.values())
+                              for name, values in status[way]["packets"].items()
+                              if name != "ike" and any(values.values())}
+                        for way in ("transmit", "receive")}
+                assert seen == {"transmit": {own: sent}, "receive": {own: sent}}, f"{seen}"
+                decrypted = sum(status["receive"]["decrypted"].values())
+                assert decrypted == 0, f"{decrypted} decrypted packets pass for encrypted"
+                assert status["receive"]["coverage"] == status["transmit"]["coverage"] == 0
+                return True
+            until(f"node{number}: all of it is {own}", exact, 8, 0.2)
+
+
+@scenario(separate=Spec(esp="null-sha256", nodes=2))
+def null_encryption(lab: Lab) -> None:
+    _integrity_only(lab, "esp/ipv4", "esp_null")
+
+
+@scenario(separate=Spec(esp="sha256", ah=True, nodes=2))
+def authentication_header(lab: Lab) -> None:
+    _integrity_only(lab, "ah/ipv4", "ah")
+
+
+# -- a source that is another's ------------------------------------------------------------------
+
+def _own_sa(lab: Lab, source: Node, target: Node, inside: str) -> None:
+    """An SA by hand that lets `source` send packets from `inside` to `target`'s subnet."""
+    ends = f"src {source.underlay[4]} dst {target.underlay[4]}"
+    keys = f"0x{'01' * 20}"
+    state = f"xfrm state add {ends} proto esp spi 0xc0de reqid 4711 mode tunnel " \
+            f"aead 'rfc4106(gcm(aes))' {keys} 128"
+    policy = f"src {inside} dst {target.backend[4]} dir out"
+    for node in (source, target):
+        node.namespace.ip(state)
+        lab.undo(lambda node=node: node.namespace.ip(
+            f"xfrm state delete {ends} proto esp spi 0xc0de"))
+    source.namespace.ip(f"xfrm policy add {policy} priority 1 "
+                        f"tmpl {ends} proto esp reqid 4711 mode tunnel")
+    lab.undo(lambda: source.namespace.ip(f"xfrm policy delete {policy}"))
+
+
+def _spoofed(lab: Lab, inside: str, address: str) -> None:
+    _own_sa(lab, lab.mesh.node(3), lab.mesh.node(1), inside)
+    watch = lab.watch(1)
+    lab.routed(3, ipv4(address, "10.101.1.10", 17, udp_payload(), 64))
+    watch.expect(1, 3, receive={"esp/ipv4": 20})
+    watch.expect(1, 2)
+    if 1 not in watch.espials:
+        return
+
+    def told() -> bool:
+        seen = received(watch, 1, 3, "spoofed"), received(watch, 1, 2, "spoofed")
+        assert seen == (20, 0), f"spoofed: {seen[0]} of node3, {seen[1]} of node2; sent 20"
+        return True
+    until("node1: spoofed packets", told, 8, 0.2)
+    watch.fires(1, "SpoofedInner", 3)
+    watch.verdict(1, 3, "one_way")
+    watch.verdict(1, 2, "silent")
+    watch.agree(ignore=("decrypted",))
+    assert watch.espials[1].firing() == {("SpoofedInner", "node3")}
+
+
+@scenario(separate=SEPARATE)
+def spoofed_source_of_another_peer(lab: Lab) -> None:
+    """node3 sends, under its own SA, what claims to come from node2."""
+    _spoofed(lab, "10.101.2.0/24", "10.101.2.99")
+
+
+@scenario(separate=SEPARATE)
+def spoofed_source_of_ours(lab: Lab) -> None:
+    """node3 sends, under its own SA, what claims to come from node1 itself."""
+    _spoofed(lab, "10.101.1.64/26", "10.101.1.77")

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+// The peer table as it is built and as the programs' own look-up reads it.
+#include "kernel/table.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <random>
+
+#include "host.h"
+#include "kernel/table_spec.h"
+
+namespace espial {
+namespace {
+
+Prefix prefix(const std::string& text) { return Prefix::parse(text).value(); }
+
+struct Built {
+  std::vector<std::byte> block;
+  ep_table table;
+};
+
+Built build(const TableSpec& spec, std::uint32_t max_peers) {
+  const auto capacity = TableCapacity::for_peers(max_peers);
+  auto block = build_table(spec, capacity);
+  EXPECT_TRUE(block.ok()) << block.error().message;
+  Built built{std::move(*block), {}};
+  built.table = {reinterpret_cast<const ep_table_head*>(built.block.data()), capacity.slots};
+  return built;
+}
+
+std::uint64_t word(const std::uint8_t* bytes) {
+  std::uint64_t value = 0;
+  for (int i = 0; i < 8; ++i) value = value << 8 | bytes[i];
+  return value;
+}
+
+ep_who look_up(const Built& built, const IpAddress& address) {
+  const auto* bytes = address.bytes().data();
+  if (address.family() == Family::kIpv4)
+    return ep_host_lookup(&built.table, EP_FAMILY_IPV4, ~0ULL, word(bytes) >> 32 << 32);
+  return ep_host_lookup(&built.table, EP_FAMILY_IPV6, word(bytes), word(bytes + 8));
+}
+
+ep_who look_up(const Built& built, const std::string& address) {
+  return look_up(built, IpAddress::parse(address).value());
+}
+
+TEST(Table, TheLongestPrefixWinsInBothFamilies) {
+  const auto built =
+      build({.entries = {{prefix("10.101.0.0/16"), EP_ROLE_NETWORK, 0, 0, false},
+                         {prefix("10.101.2.0/24"), EP_ROLE_PEER_BACKEND, 1, 7, true},
+                         {prefix("10.101.2.1"), EP_ROLE_PEER_UNDERLAY, 2, 0, false},
+                         {prefix("fd00:101::/48"), EP_ROLE_NETWORK, 0, 0, false},
+                         {prefix("fd00:101:0:2::/64"), EP_ROLE_PEER_BACKEND, 1, 8, true}},
+             .vlans = {},
+             .integrity_spis = {},
+             .generation = 1},
+            16);
+  EXPECT_EQ(look_up(built, "10.101.2.1").role, EP_ROLE_PEER_UNDERLAY);
+  EXPECT_EQ(look_up(built, "10.101.2.2").subnet, 7U);
+  EXPECT_EQ(look_up(built, "10.101.2.2").flags, EP_SLOT_CONFIGURED);
+  EXPECT_EQ(look_up(built, "10.101.3.2").role, EP_ROLE_NETWORK);
+  EXPECT_EQ(look_up(built, "10.102.0.1").role, EP_ROLE_NONE);
+  EXPECT_EQ(look_up(built, "fd00:101:0:2::9").subnet, 8U);
+  EXPECT_EQ(look_up(built, "fd00:101:0:3::9").role, EP_ROLE_NETWORK);
+  EXPECT_EQ(look_up(built, "fd00:102::1").role, EP_ROLE_NONE);
+}
+
+TEST(Table, TheFirstOfTwoEqualPrefixesWins) {
+  const auto built = build({.entries = {{prefix("10.0.0.0/24"), EP_ROLE_SELF_BACKEND, 0, 0, true},
+                                        {prefix("10.0.0.0/24"), EP_ROLE_PEER_BACKEND, 3, 1, true}},
+                            .vlans = {},
+                            .integrity_spis = {},
+                            .generation = 1},
+                           16);
+  EXPECT_EQ(look_up(built, "10.0.0.9").role, EP_ROLE_SELF_BACKEND);
+}
+
+// An IPv6 address that looks like a key of IPv4 means nothing.
+TEST(Table, FamiliesDoNotMeet) {
+  const auto built = build({.entries = {{prefix("10.45.0.12"), EP_ROLE_PEER_UNDERLAY, 1, 0, true}},
+                            .vlans = {},
+                            .integrity_spis = {},
+                            .generation = 1},
+                           16);
+  EXPECT_EQ(look_up(built, "::ffff:10.45.0.12").role, EP_ROLE_NONE);
+  EXPECT_EQ(look_up(built, "::10.45.0.12").role, EP_ROLE_NONE);
+}
+
+TEST(Table, TenThousandPeersAreFoundAndNobodyElse) {
+  TableSpec spec;
+  constexpr std::uint32_t kPeers = 10'000;
+  const auto address = [](std::uint32_t i, int kind) {
+    const std::array<std::uint8_t, 16> v6{0xfd,
+                                          0,
+                                          static_cast<std::uint8_t>(kind),
+                                          0,
+                                          static_cast<std::uint8_t>(i >> 8),
+                                          static_cast<std::uint8_t>(i)};
+    const std::array<std::uint8_t, 4> v4{static_cast<std::uint8_t>(10 + kind),
+                                         static_cast<std::uint8_t>(i >> 8),
+                                         static_cast<std::uint8_t>(i), 0};
+    return std::pair(IpAddress(Family::kIpv4, v4.data()), IpAddress(Family::kIpv6, v6.data()));
+  };
+  for (std::uint32_t i = 1; i <= kPeers; ++i) {
+    const auto [under4, under6] = address(i, 0);
+    const auto [back4, back6] = address(i, 1);
+    spec.entries.push_back({Prefix(under4, 32), EP_ROLE_PEER_UNDERLAY, i, 0, true});
+    spec.entries.push_back({Prefix(under6, 128), EP_ROLE_PEER_UNDERLAY, i, 0, true});
+    spec.entries.push_back({Prefix(back4, 24), EP_ROLE_PEER_BACKEND, i, 2 * i, true});
+    spec.entries.push_back({Prefix(back6, 64), EP_ROLE_PEER_BACKEND, i, 2 * i + 1, true});
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  const auto built = build(spec, kPeers);
+  const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
+  std::printf("table of %zu entries: %.1f ms, %zu KiB\n", spec.entries.size(), took.count(),
+              built.block.size() / 1024);
+  EXPECT_LE(built.block.size(), 4U << 20);  // an array map's value on 6.1 is no larger
+  EXPECT_EQ(built.table.head->entries, spec.entries.size());
+  for (std::uint32_t i = 1; i <= kPeers; ++i) {
+    ASSERT_EQ(look_up(built, address(i, 0).first).peer, i);
+    ASSERT_EQ(look_up(built, address(i, 0).second).peer, i);
+    ASSERT_EQ(look_up(built, address(i, 1).first).subnet, 2 * i);
+    ASSERT_EQ(look_up(built, address(i, 1).second).subnet, 2 * i + 1);
+    ASSERT_EQ(look_up(built, address(i, 7).first).role, EP_ROLE_NONE);
+    ASSERT_EQ(look_up(built, address(i, 7).second).role, EP_ROLE_NONE);
+  }
+}
+
+// Against the obvious: the longest prefix that contains the address.
+TEST(Table, AgreesWithALinearSearchOnRandomTables) {
+  std::mt19937 random(20261122);
+  const auto number = [&](unsigned limit) { return static_cast<unsigned>(random() % limit); };
+  for (int round = 0; round < 200; ++round) {
+    TableSpec spec;
+    const std::array<unsigned, 4> v4{8 + number(8), 16 + number(8), 24 + number(7), 32};
+    const std::array<unsigned, 4> v6{16 + number(32), 48 + number(16), 64 + number(63), 128};
+    for (std::uint32_t i = 1; i <= 60; ++i) {
+      std::array<std::uint8_t, 16> bytes{};
+      for (auto& byte : bytes) byte = static_cast<std::uint8_t>(number(3));
+      const bool four = number(2) != 0;
+      const IpAddress address(four ? Family::kIpv4 : Family::kIpv6, bytes.data());
+      spec.entries.push_back({Prefix(address, four ? v4[number(4)] : v6[number(4)]),
+                              EP_ROLE_PEER_BACKEND, i, i, true});
+    }
+    const auto built = build(spec, 16);
+    for (int probe = 0; probe < 300; ++probe) {
+      std::array<std::uint8_t, 16> bytes{};
+      for (auto& byte : bytes) byte = static_cast<std::uint8_t>(number(3));
+      const IpAddress address(number(2) != 0 ? Family::kIpv4 : Family::kIpv6, bytes.data());
+      const TableEntry* best = nullptr;
+      for (const auto& entry : spec.entries)
+        if (entry.prefix.contains(address) &&
+            (best == nullptr || entry.prefix.length() > best->prefix.length()))
+          best = &entry;
+      ASSERT_EQ(look_up(built, address).peer, best == nullptr ? 0 : best->peer) << address.text();
+    }
+  }
+}
+
+TEST(Table, RefusesWhatDoesNotFit) {
+  TableSpec lengths;
+  for (unsigned length = 20; length < 29; ++length)
+    lengths.entries.push_back(
+        {Prefix(*IpAddress::parse("10.0.0.0"), length), EP_ROLE_NETWORK, 0, 0, false});
+  const auto refused = build_table(lengths, TableCapacity::for_peers(16));
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().message,
+            "peer table: 9 different IPv4 prefix lengths, at most 8 are possible");
+
+  TableSpec many;
+  for (std::uint32_t i = 0; i < 1000; ++i) {
+    const std::array<std::uint8_t, 4> bytes{10, 0, static_cast<std::uint8_t>(i >> 8),
+                                            static_cast<std::uint8_t>(i)};
+    many.entries.push_back(
+        {Prefix(IpAddress(Family::kIpv4, bytes.data()), 32), EP_ROLE_PEER_UNDERLAY, 1, 0, true});
+  }
+  const auto full = build_table(many, TableCapacity::for_peers(16));
+  ASSERT_FALSE(full.ok());
+  EXPECT_EQ(full.error().message,
+            "peer table: 1000 prefixes do not fit into 128 slots (raise max_peers)");
+}
+
+TEST(TableSpec, IntegrityOnlySasAreListed) {
+  XfrmStateFact ah;
+  ah.protocol = 51;
+  ah.spi = 0xa;
+  XfrmStateFact null;
+  null.null_encryption = true;
+  null.spi = 0xb;
+  XfrmStateFact good;
+  good.spi = 0xc;
+  const auto spec = make_table_spec({}, {}, {}, {ah, null, good});
+  EXPECT_EQ(spec.integrity_spis, (std::vector<std::uint32_t>{0xa, 0xb}));
+}
+
+}  // namespace
+}  // namespace espial

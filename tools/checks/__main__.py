@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""tools/check after it has made sure of python3: runs the plan, prints one line per step."""
+import argparse
+import dataclasses
+import json
+import subprocess
+import sys
+import time
+
+import plan
+from step import Interrupted, Runner, Step, Tally
+
+SHOWN = 60  # lines of a failed step's log
+
+
+def chosen(steps: list[Step], only: list[str], long: bool) -> list[Step]:
+    """The steps to run; those named with --only bring what they need, and long steps when named."""
+    if not only:
+        return [step for step in steps if long or not step.long]
+    by_name = {step.name: step for step in steps}
+    unknown = set(only) - set(by_name)
+    if unknown:
+        sys.exit(f"check: {', '.join(sorted(unknown))}: no such step (known: {' '.join(by_name)})")
+    wanted: set[str] = set()
+    todo = list(only)
+    while todo:
+        name = todo.pop()
+        wanted.add(name)
+        todo += by_name[name].needs
+    return [step for step in steps if step.name in wanted]
+
+
+def unplanned(steps: list[Step]) -> list[str]:
+    """Tests in the build that no step would run."""
+    shown = subprocess.run(["ctest", "--test-dir", "build", "--show-only=json-v1"], cwd=plan.ROOT,
+                           stdout=subprocess.PIPE, check=True).stdout
+    known = {step.name for step in steps}
+    lost = []
+    for test in json.loads(shown)["tests"]:
+        labels = {label for item in test.get("properties", []) if item["name"] == "LABELS"
+                  for label in item["value"]}
+        if "lab" not in labels and (not labels & known or labels - known - plan.OTHER_LABELS):
+            lost.append(f"{test['name']}: no step runs the labels {sorted(labels) or 'it lacks'}")
+    return lost
+
+
+def tell(step: Step, tally: Tally, took: float, worked: float, log: str) -> None:
+    verdict = "FAILED" if tally.failed else "over budget" if took > step.budget else "ok"
+    tests = f"  {tally.passed} passed, {tally.failed} failed" if step.count else ""
+    print(f"== {step.name:<12} budget {step.budget:4d} s  took {took:5.0f} s  cpu {worked:5.0f} s  "
+          f"{verdict}{tests}",
+          flush=True)
+    if tally.failed and not step.live:
+        print("".join(f"   {line}\n" for line in log.splitlines()[-SHOWN:]), end="", flush=True)
+    for remark in tally.remarks:
+        print(f"   {remark}", flush=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="tools/check", description="Builds and runs every test.")
+    parser.add_argument("--long", action="store_true", help="add the long runs")
+    parser.add_argument("--only", action="append", default=[], metavar="NAME")
+    parser.add_argument("--patience", type=int, default=1, metavar="N",
+                        help="N times the budgets, for a busy or slow machine")
+    parser.add_argument("--list", action="store_true", help="print the steps and stop")
+    options = parser.parse_args()
+    every = [dataclasses.replace(step, budget=step.budget * options.patience)
+             for step in plan.steps(options.long)]
+    if options.list:
+        for step in every:
+            print(f"{step.name:<12} {step.budget:4d} s{'  (--long)' if step.long else ''}")
+        return 0
+
+    logs = plan.ROOT / "build" / "checks"
+    logs.mkdir(parents=True, exist_ok=True)
+    runner = Runner(logs, plan.ROOT)
+    started = time.monotonic()
+    passed = failed = 0
+    bad: list[str] = []
+    try:
+        for step in chosen(every, options.only, options.long):
+            blocked = [name for name in step.needs if name in bad]
+            if blocked:
+                tally = Tally(0, 1, (f"not run: {', '.join(blocked)} failed",))
+                took = worked = 0.0
+                (logs / f"{step.name}.log").write_text("")
+            else:
+                print(f"-- {step.name}", flush=True)
+                tally, took, worked = runner.run(step)
+                if step.name == "build" and not tally.failed:
+                    lost = unplanned(every)
+                    tally = Tally(0, len(lost), tuple(lost))
+            log = (logs / f"{step.name}.log").read_text(errors="replace")
+            tell(step, tally, took, worked, log)
+            passed += tally.passed
+            failed += tally.failed
+            if tally.failed:
+                bad.append(step.name)
+    except Interrupted:
+        runner.close()
+        print("check: interrupted", file=sys.stderr)
+        return 130
+    took = int(time.monotonic() - started)
+    print(f"\n{took // 60} min {took % 60} s; logs in build/checks" +
+          (f"; failed: {' '.join(bad)}" if bad else ""))
+    if passed == 0 and failed == 0:
+        failed = 1
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Counts tests out of what the runners leave. A skipped, disabled or missing test is a failure, and
+so is a runner that ran nothing."""
+import json
+import pathlib
+import re
+import xml.etree.ElementTree
+from typing import Callable
+
+from step import Tally
+
+
+def _checked(passed: int, failed: int, remarks: list[str]) -> Tally:
+    if passed + failed == 0:
+        return Tally(0, 1, ("no test ran",))
+    return Tally(passed, failed, tuple(remarks))
+
+
+def _googletest(report: pathlib.Path) -> tuple[int, list[str]]:
+    """The cases of one executable that passed, and the names of those that did not."""
+    passed, bad = 0, []
+    for suite in json.loads(report.read_text())["testsuites"]:
+        for case in suite["testsuite"]:
+            name = f"{report.stem}: {suite['name']}.{case['name']}"
+            if case["status"] != "RUN" or case["result"] != "COMPLETED":
+                bad.append(f"{name}: skipped")
+            elif case.get("failures"):
+                bad.append(f"{name}: failed")
+            else:
+                passed += 1
+    return passed, bad
+
+
+def of_ctest(folder: pathlib.Path) -> Callable[[str, bool], Tally]:
+    """Reads folder/junit.xml and, per GoogleTest executable, folder/NAME.json."""
+    def count(_: str, __: bool) -> Tally:
+        junit = folder / "junit.xml"
+        if not junit.exists():
+            return Tally(0, 1, ("ctest left no report",))
+        passed, bad = 0, []
+        for case in xml.etree.ElementTree.parse(junit).getroot().iter("testcase"):
+            name, status = case.get("name"), case.get("status")
+            report = folder / f"{name}.json"
+            cases, wrong = _googletest(report) if report.exists() else (int(status == "run"), [])
+            if status != "run" and not wrong:
+                wrong.append(f"{name}: {'failed' if status == 'fail' else status}")
+            passed += cases
+            bad += wrong
+        return _checked(passed, len(bad), bad)
+    return count
+
+
+def of_lab(log: str, _: bool) -> Tally:
+    """The lab's own last line, and a remark per scenario that failed."""
+    lines = re.findall(r"^(\d+) passed, (\d+) failed$", log, re.MULTILINE)
+    if not lines:
+        return Tally(0, 1, ("the lab did not come to its end",))
+    remarks = re.findall(r"^FAIL (.*)$", log, re.MULTILINE)
+    return _checked(int(lines[-1][0]), int(lines[-1][1]), remarks)
+
+
+def of_fuzz(log: str, _: bool) -> Tally:
+    """One test per fuzz target; a target that ran no input failed."""
+    runs = re.findall(r"^(\w+): (\d+) runs, no finding$", log, re.MULTILINE)
+    bad = [f"{name}: ran no input" for name, number in runs if not int(number)]
+    bad += [f"{name}: failed" for name in re.findall(r"^(\w+): failed$", log, re.MULTILINE)]
+    return _checked(sum(1 for _, number in runs if int(number)), len(bad), bad)
+
+
+def of_commands(log: str, good: bool) -> Tally:
+    """A command that is one test."""
+    return Tally(1, 0) if good else Tally(0, 1)

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The steps of the check, in their order. Fast ones that find most come first."""
+import os
+import pathlib
+import shutil
+
+import counts
+from step import Step
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+JOBS = str(os.cpu_count() or 2)
+
+SANITIZERS = (("ASAN_OPTIONS", "detect_stack_use_after_return=1:strict_string_checks=1"),
+              ("UBSAN_OPTIONS", "print_stacktrace=1"), ("TSAN_OPTIONS", "halt_on_error=1"))
+
+
+def _build(name: str, preset: str, budget: int, targets: tuple[str, ...] = (), **more) -> Step:
+    launcher = ("-DCMAKE_C_COMPILER_LAUNCHER=ccache", "-DCMAKE_CXX_COMPILER_LAUNCHER=ccache") \
+        if shutil.which("ccache") else ()
+    build = ("cmake", "--build", "--preset", preset, "--parallel", JOBS)
+    return Step(name, budget, (("cmake", "--preset", preset, *launcher),
+                               build + (("--target", *targets) if targets else ()) +
+                               ("--", "-k", "0")), **more)
+
+
+def _ctest(name: str, budget: int, label: str, folder: str = "build", jobs: str = JOBS,
+           launcher: tuple[str, ...] = (), **more) -> Step:
+    """The tests with one label. Their reports land in FOLDER/checks/NAME."""
+    reports = ROOT / folder / "checks" / name
+    environment = (("GTEST_OUTPUT", f"json:{reports}/"), ("GTEST_COLOR", "no"),
+                   *more.pop("environment", ()))
+    return Step(name, budget, (
+        ("cmake", "-E", "rm", "-rf", str(reports)),
+        (*launcher, "ctest", "--test-dir", folder, "-L", f"^({label})$", "-LE", "^lab$", "-j", jobs,
+         "--no-tests=error", "--output-on-failure", "--timeout", str(budget),
+         "--output-junit", str(reports / "junit.xml"))),
+        count=counts.of_ctest(reports), environment=environment, **more)
+
+
+def _lab(kernel: str, budget: int, long: bool) -> Step:
+    command = ("tests/lab/run", "--kernel", kernel, "--out", f"build/checks/lab-{kernel}")
+    return Step(f"lab-{kernel}", budget, (command + (("--long",) if long else ()),),
+                needs=("setup", "build"), count=counts.of_lab, live=True,
+                environment=(("ESPIAL", str(ROOT / "build/espial")),
+                             ("ESPIAL_LAB_TIMEOUT", str(2 * budget))))
+
+
+def steps(long: bool) -> list[Step]:
+    more = 4 if long else 1     # the long runs of the lab and the fuzzers
+    built = ("build",)
+    return [
+        Step("setup", 300, (("tools/setup", "--lab"),)),
+        _build("build", "release", 420),
+        # Tests whose conditions have deadlines (web, netns) run one at a time.
+        _ctest("unit", 60, "unit", needs=built),
+        _ctest("golden", 30, "golden", needs=built),
+        _ctest("bpf", 60, "bpf", needs=built, jobs="1"),
+        _ctest("web", 30, "web", needs=built, jobs="1"),
+        _ctest("netns", 90, "netns", needs=built, jobs="1"),
+        _ctest("install", 30, "install", needs=built),
+        _ctest("lint", 60, "lint", needs=built),
+        # The second compiler and the sanitizers in one build.
+        _build("build-asan", "asan", 420),
+        _ctest("asan", 120, "unit|web", "build-asan", needs=("build-asan",),
+               environment=SANITIZERS),
+        # ThreadSanitizer cannot place its shadow under the address randomization of new kernels.
+        _build("build-tsan", "tsan", 120, ("thread_tests",)),
+        _ctest("tsan", 60, "threads", "build-tsan", needs=("build-tsan",), environment=SANITIZERS,
+               launcher=("setarch", "-R")),
+        _build("build-fuzz", "fuzz", 180, ("fuzz_targets",)),
+        Step("fuzz", 100 * more, (("tests/fuzz/run", "build-fuzz", str(15 * more)),),
+             needs=("build-fuzz",), count=counts.of_fuzz),
+        _lab("running", 90 * more, long),
+        _lab("6.12", 300 * more, long),
+        _lab("6.1", 300 * more, long),
+        Step("mutants", 3600, (("tests/frames/mutants", "build"),), needs=built,
+             count=counts.of_commands, long=True),
+        Step("tidy", 3600, (("tools/lint", "tidy"),), needs=built, count=counts.of_commands,
+             long=True),
+    ]
+
+
+# Labels that several steps share, or that say something else than when to run.
+OTHER_LABELS = {"lab", "threads"}

@@ -139,7 +139,7 @@ class Stage:
         row = Row(f"node{number}", name, family, verdict, "", False)
 
         def right() -> bool:
-            status = espial.status()
+            status = espial.cli_status()
             own = espial.peer(name, status)
             counts = since(wire.read(), self._zero[number][0])
             row.seen, row.wire = own["verdict"], _packets(counts, name)
@@ -167,7 +167,7 @@ class Stage:
         found: list[str] = []
 
         def fires() -> bool:
-            status = espial.status()
+            status = espial.cli_status()
             found.extend(item["evidence"] for item in status["alarms"]
                          if (item["alarm"], item["peer"], item["state"]) == (alarm, name, "firing"))
             return bool(found)

@@ -125,7 +125,7 @@ class Stage:
               loss: int) -> None:
         # What is expected to be lost is not waited for.
         sent = traffic.ping(namespace, address, self.node(target).pod.address(family), PINGS,
-                            0.05 if loss == 100 else 3)
+                            0.05 if loss == 100 else 2)
         self.lab.sent += sent.sent
         self.pings.append(Ping(name, f"pod{target}", f"ipv{family}", sent.sent, sent.received,
                                loss))
@@ -183,10 +183,16 @@ class Stage:
         """The coverage query of a real Prometheus returns this ratio."""
         if not self._prometheus:
             return
-        self._prometheus.mark()
-        name = self.node(peer).name
-        seen = self._prometheus.coverage(self._begin).get((f"node{number}", name))
-        ok = seen is not None and abs(seen - ratio) < 1e-9
+        name, seen = self.node(peer).name, None
+
+        def right() -> bool:
+            nonlocal seen
+            seen = self._prometheus.coverage(self._begin).get((f"node{number}", name))
+            return seen is not None and abs(seen - ratio) < 1e-9
+        try:
+            ok = until("the query's answer", right, SECONDS, 0.2)
+        except Timeout:
+            ok = False
         self.rows.append(Row(f"node{number}", name, family, f"coverage {ratio:g}",
                              "no coverage" if seen is None else f"coverage {seen:g}", ok))
         self.facts.append((f"Prometheus: coverage of what node{number} sent to {name}: "

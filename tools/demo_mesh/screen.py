@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the demo prints: plain lines, coloured on a terminal only, 100 columns."""
+"""What the demo prints: plain lines, coloured on a terminal only, 104 columns."""
 import sys
 
 from .stage import Alarm, Ping, Row, Stage
@@ -41,9 +41,8 @@ class Screen:
             self._ping(ping)
         shown = [row for row in stage.rows if row.wire]
         if shown:
-            self.line("    " + self.dim(f"{'espial on':10}{'of peer':9}{'family':8}"
-                                        f"{'nft: sent':18}{'received':18}"
-                                        f"{'verdict':11}{'coverage':15}"))
+            self.line("    " + self.dim(f"{'node > peer':15}{'':6}{'nft: sent':25}{'nft: received':25}"
+                                        f"{'espial':11}coverage"))
         for row in shown:
             self._row(row)
         for alarm in stage.alarms:
@@ -55,16 +54,16 @@ class Screen:
     def _ping(self, ping: Ping) -> None:
         what = f"ping {ping.source} > {ping.target}"
         wrong = "" if ping.ok else f"   {self._mark(False)}: {ping.expected_loss} % was expected"
-        self.line(f"    {what:19}{_FAMILIES[ping.family]:8}{ping.loss} % loss{wrong}")
+        self.line(f"    {what:21}{_FAMILIES[ping.family]:6}{ping.loss} % loss{wrong}")
 
     def _row(self, row: Row) -> None:
         ways = [", ".join(f"{packets} {name}" for name, packets in row.wire.get(way, {}).items())
                 or "-" for way in ("transmit", "receive")]
         sent, received = (_percent(row.coverage.get(way)) for way in ("transmit", "receive"))
         verdict = self.paint(f"{row.seen:11}", _COLOURS.get(row.seen, ""))
-        wrong = "" if row.ok else f"; {row.expected} was expected"
-        self.line(f"    {row.node:10}{row.peer:9}{_FAMILIES[row.family]:8}{ways[0]:18}{ways[1]:18}"
-                  f"{verdict}{sent + ' / ' + received:15}{self._mark(row.ok)}{wrong}")
+        wrong = "" if row.ok else f": {row.expected} was expected"
+        self.line(f"    {row.node + ' > ' + row.peer:15}{_FAMILIES[row.family]:6}{ways[0]:25}"
+                  f"{ways[1]:25}{verdict}{sent + ' / ' + received:15}{self._mark(row.ok)}{wrong}")
 
     def _alarm(self, alarm: Alarm) -> None:
         if alarm.evidence:

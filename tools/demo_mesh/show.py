@@ -37,30 +37,26 @@ def kernel_esp() -> bool:
         probe.close()
 
 
-def _versions(in_kernel: bool) -> str:
-    espial = subprocess.run([executable(), "--version"], capture_output=True, text=True).stdout
-    charon = subprocess.run(["charon-systemd", "--version"], capture_output=True, text=True)
-    swan = (charon.stdout + charon.stderr).replace("charon-systemd, ", "").split("\n")[0]
-    esp = "ESP in the kernel" if in_kernel else \
-        "ESP in charon (kernel-libipsec, in UDP): this kernel has none"
-    return f"{espial.split(chr(10))[0].strip()}; {swan.strip()}; Linux {platform.release()}; {esp}"
+def _versions(mesh: Mesh) -> str:
+    espial = subprocess.run([executable(), "--version"], capture_output=True, text=True,
+                            stdin=subprocess.DEVNULL).stdout.split("\n")[0]
+    with mesh.node(1).charon.session() as session:
+        swan = session.call("version")["version"]
+    esp = "charon makes ESP (kernel-libipsec, in UDP), for this kernel does not" \
+        if mesh.spec.libipsec else "the kernel makes ESP"
+    return f"{espial}, strongSwan {swan}, Linux {platform.release()}: {esp}."
 
 
 def _play(step: Step, mesh: Mesh, scraper: prometheus.Prometheus | None) -> Stage:
     lab = Lab(mesh, "demo")
     stage = Stage(lab, scraper)
-    failed = True
     try:
         step.play(stage)
-        failed = False
     except Exception as error:  # a step may fail in any way; it is told, and the others still play
-        stage.rows.append(Row("", "", "both", "the step plays", f"{type(error).__name__}: {error}",
-                              False))
         if os.environ.get("ESPIAL_LAB_TRACE"):
             raise
+        stage.failed(f"{type(error).__name__}: {error}")
     finally:
-        if failed and stage.watching is None:
-            stage.rows = stage.rows or [Row("", "", "both", "the step plays", "it did not", False)]
         lab.close(False)
     return stage
 
@@ -90,14 +86,15 @@ class Show:
         started = time.monotonic()
         in_kernel = kernel_esp()
         self._screen.title("Espial watches a strongSwan mesh: three nodes, each with a pod, charon "
-                           "and espial.", _versions(in_kernel),
+                           "and espial.",
                            "nft counts the same wire, and every number of espial has to be equal.")
         if self._need and not prometheus.installed():
             self._screen.fact("Prometheus is not installed", False)
             return 1
         with contextlib.closing(Mesh(Spec(libipsec=not in_kernel, encap=not in_kernel))) as mesh, \
                 _scraping(mesh) as scraper:
-            self._screen.line(self._screen.dim(f"mesh up, SAs of both families between all nodes: "
+            self._screen.line(self._screen.dim(_versions(mesh)))
+            self._screen.line(self._screen.dim(f"Up, with SAs of both families between all nodes: "
                                                f"{time.monotonic() - started:.1f} s"))
             chosen = [step for step in STEPS if (step.kernel if in_kernel else step.user)
                       and self._only in step.name]

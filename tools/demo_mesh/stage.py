@@ -125,7 +125,7 @@ class Stage:
               loss: int) -> None:
         # What is expected to be lost is not waited for.
         sent = traffic.ping(namespace, address, self.node(target).pod.address(family), PINGS,
-                            0.05 if loss == 100 else 3)
+                            0.05 if loss == 100 else 2)
         self.lab.sent += sent.sent
         self.pings.append(Ping(name, f"pod{target}", f"ipv{family}", sent.sent, sent.received,
                                loss))
@@ -139,7 +139,7 @@ class Stage:
         row = Row(f"node{number}", name, family, verdict, "", False)
 
         def right() -> bool:
-            status = espial.status()
+            status = espial.cli_status()
             own = espial.peer(name, status)
             counts = since(wire.read(), self._zero[number][0])
             row.seen, row.wire = own["verdict"], _packets(counts, name)
@@ -167,7 +167,7 @@ class Stage:
         found: list[str] = []
 
         def fires() -> bool:
-            status = espial.status()
+            status = espial.cli_status()
             found.extend(item["evidence"] for item in status["alarms"]
                          if (item["alarm"], item["peer"], item["state"]) == (alarm, name, "firing"))
             return bool(found)
@@ -183,10 +183,16 @@ class Stage:
         """The coverage query of a real Prometheus returns this ratio."""
         if not self._prometheus:
             return
-        self._prometheus.mark()
-        name = self.node(peer).name
-        seen = self._prometheus.coverage(self._begin).get((f"node{number}", name))
-        ok = seen is not None and abs(seen - ratio) < 1e-9
+        name, seen = self.node(peer).name, None
+
+        def right() -> bool:
+            nonlocal seen
+            seen = self._prometheus.coverage(self._begin).get((f"node{number}", name))
+            return seen is not None and abs(seen - ratio) < 1e-9
+        try:
+            ok = until("the query's answer", right, SECONDS, 0.2)
+        except Timeout:
+            ok = False
         self.rows.append(Row(f"node{number}", name, family, f"coverage {ratio:g}",
                              "no coverage" if seen is None else f"coverage {seen:g}", ok))
         self.facts.append((f"Prometheus: coverage of what node{number} sent to {name}: "
@@ -200,6 +206,11 @@ class Stage:
         self.rows.append(Row(f"node{number}", "", "both", "clean metrics",
                              said.splitlines()[0] if said else "clean metrics", not said))
         self.facts.append((f"promtool check metrics on node{number}: {said or 'clean'}", not said))
+
+    def failed(self, why: str) -> None:
+        """The step could not be played to its end."""
+        self.rows.append(Row("", "", "both", "the step is played", why, False))
+        self.facts.append((why, False))
 
     @property
     def ok(self) -> bool:

@@ -98,9 +98,8 @@ def sender_only(stage: Stage) -> None:
       "answers with ESP.", kernel=False)
 def sender_route(stage: Stage) -> None:
     one, two = stage.node(1), stage.node(2)
-    route = one.namespace.run("ip", "route", "show", "table", "220", two.backend[4]).stdout.strip()
     one.namespace.ip(f"route del {two.backend[4]} table 220")
-    stage.lab.undo(lambda: one.namespace.ip(f"route add {route} table 220"))
+    stage.lab.undo(lambda: (stage.lab.mesh.unload(1, 2), stage.lab.mesh.reload(1, 2)))
     stage.watch()
     stage.ping(1, 2, 4)
     stage.expect(1, 2, "ipv4", "mixed")

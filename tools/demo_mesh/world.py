@@ -115,7 +115,8 @@ def enter(namespace: str, command: list[str]) -> None:
     if process is None:
         raise LookupError("no demo is running (start one: sudo tools/demo --stay)")
     root = f"/proc/{process}/root"
-    network = f"{root}/run/netns/{namespace}"
+    network = f"{root}/run/netns/{namespace}" if namespace != "prometheus" else \
+        f"/proc/{process}/ns/net"
     if not os.path.exists(network):
         known = ", ".join(sorted(os.listdir(f"{root}/run/netns")))
         raise LookupError(f"{namespace}: no such node or pod; there are {known}")

@@ -59,6 +59,19 @@ def of_lab(log: str, _: bool) -> Tally:
     return _checked(int(lines[-1][0]), int(lines[-1][1]), remarks)
 
 
+def of_demo(report: pathlib.Path) -> Callable[[str, bool], Tally]:
+    """One test per verdict that the demo asked for."""
+    def count(_: str, __: bool) -> Tally:
+        try:
+            shown = json.loads(report.read_text())["steps"]
+        except (OSError, ValueError, KeyError):
+            return Tally(0, 1, ("the demo left no report",))
+        bad = [f"{step['name']}: {step.get('node')} about {step.get('peer')}: expected "
+               f"{step['expected']}, seen {step['seen']}" for step in shown if not step["ok"]]
+        return _checked(len(shown) - len(bad), len(bad), bad)
+    return count
+
+
 def of_fuzz(log: str, _: bool) -> Tally:
     """One test per fuzz target; a target that ran no input failed."""
     runs = re.findall(r"^(\w+): (\d+) runs, no finding$", log, re.MULTILINE)

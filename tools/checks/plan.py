@@ -18,6 +18,8 @@ def _build(name: str, preset: str, budget: int, targets: tuple[str, ...] = (), *
     launcher = ("-DCMAKE_C_COMPILER_LAUNCHER=ccache", "-DCMAKE_CXX_COMPILER_LAUNCHER=ccache") \
         if shutil.which("ccache") else ()
     build = ("cmake", "--build", "--preset", preset, "--parallel", JOBS)
+    # Another checkout in another folder finds the same objects.
+    more.setdefault("environment", (("CCACHE_BASEDIR", str(ROOT)), ("CCACHE_NOHASHDIR", "1")))
     return Step(name, budget, (("cmake", "--preset", preset, *launcher),
                                build + (("--target", *targets) if targets else ()) +
                                ("--", "-k", "0")), **more)
@@ -42,6 +44,16 @@ def _lab(kernel: str, budget: int, long: bool) -> Step:
     return Step(f"lab-{kernel}", budget, (command + (("--long",) if long else ()),),
                 needs=("setup", "build"), count=counts.of_lab, live=True,
                 environment=(("ESPIAL", str(ROOT / "build/espial")),
+                             ("ESPIAL_LAB_TIMEOUT", "{budget}")))
+
+
+def _demo(name: str, budget: int, *arguments: str, long: bool = False) -> Step:
+    """Every step of the demo is a test: did espial say what is so?"""
+    report = ROOT / f"build/checks/{name}.json"
+    return Step(name, budget, (("cmake", "-E", "rm", "-f", str(report)),
+                               ("tools/demo", "--prometheus", "--json", str(report), *arguments)),
+                needs=("setup", "build"), count=counts.of_demo(report), live=True, long=long,
+                environment=(("ESPIAL", str(ROOT / "build/espial")), ("NO_COLOR", "1"),
                              ("ESPIAL_LAB_TIMEOUT", "{budget}")))
 
 
@@ -70,9 +82,11 @@ def steps(long: bool) -> list[Step]:
         _build("build-fuzz", "fuzz", 180, ("fuzz_targets",)),
         Step("fuzz", 100 * more, (("tests/fuzz/run", "build-fuzz", str(15 * more)),),
              needs=("build-fuzz",), count=counts.of_fuzz),
+        _demo("demo", 120),
         _lab("running", 90 * more, long),
         _lab("6.12", 300 * more, long),
         _lab("6.1", 300 * more, long),
+        _demo("demo-vm", 300, "--vm", long=True),
         Step("mutants", 3600, (("tests/frames/mutants", "build"),), needs=built,
              count=counts.of_commands, long=True),
         Step("tidy", 3600, (("tools/lint", "tidy"),), needs=built, count=counts.of_commands,

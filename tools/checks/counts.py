@@ -51,10 +51,10 @@ def of_ctest(folder: pathlib.Path) -> Callable[[str, bool], Tally]:
 
 
 def of_lab(log: str, _: bool) -> Tally:
-    """The lab's own last line, and a remark per scenario that failed."""
+    """The runner's own last line, and a remark per scenario that failed."""
     lines = re.findall(r"^(\d+) passed, (\d+) failed$", log, re.MULTILINE)
     if not lines:
-        return Tally(0, 1, ("the lab did not come to its end",))
+        return Tally(0, 1, ("the runner did not come to its end",))
     remarks = re.findall(r"^FAIL (.*)$", log, re.MULTILINE)
     return _checked(int(lines[-1][0]), int(lines[-1][1]), remarks)
 

@@ -311,10 +311,12 @@ class Lab:
         self.undo(lambda: self.mesh.untunnel(one, two))
 
 
-def selected(kernel: str, pattern: str, long: bool) -> list[Scenario]:
-    """Scenarios of a kernel whose name contains the pattern, those of one mesh side by side."""
+def selected(kernel: str, patterns: str, long: bool) -> list[Scenario]:
+    """Scenarios of a kernel whose name contains one of the patterns (separated by commas), those of
+    one mesh side by side."""
     chosen = [item for item in REGISTRY
-              if kernel in item.kernels and pattern in item.name and (long or not item.long)]
+              if kernel in item.kernels and (long or not item.long)
+              and any(pattern in item.name for pattern in patterns.split(","))]
     specs = list(dict.fromkeys(item.spec for item in chosen))
     # ESP offload modules stay loaded: what needs them comes last. Spoilers end a mesh's use.
     return sorted(chosen, key=lambda item: (item.spec.gro, specs.index(item.spec), item.spoils))

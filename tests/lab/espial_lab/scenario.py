@@ -159,7 +159,8 @@ class Watch:
             return True
         until(f"node{number}: verdict on node{peer}", right, 8, 0.2)
 
-    def fires(self, number: int, alarm: str, peer: int | None = None) -> None:
+    def fires(self, number: int, alarm: str, peer: int | None = None, hold_off: int = 0) -> None:
+        """The alarm fires; `hold_off`: seconds that it waits by its own rule."""
         espial = self.espials.get(number)
         if not espial:
             return
@@ -169,7 +170,7 @@ class Watch:
             seen = espial.firing()
             assert wanted in seen, f"firing: {sorted(seen) or 'none'}"
             return True
-        until(f"node{number}: {' '.join(wanted)} fires", right, 8, 0.2)
+        until(f"node{number}: {' '.join(wanted)} fires", right, 8 + hold_off, 0.2)
 
     def calm(self, *numbers: int) -> None:
         """No alarm fires."""

@@ -176,5 +176,7 @@ class Espial:
 
     def firing(self, status: dict | None = None) -> set[tuple[str, str]]:
         """(alarm, peer) of all alarms that fire."""
-        return {(alarm["alarm"], alarm.get("peer") or "") for alarm in
-                (status or self.status())["alarms"] if alarm["state"] == "firing"}
+        status = status or self.status()
+        names = {peer["name"]: self._known_as(peer) for peer in status["peers"]}
+        return {(alarm["alarm"], names.get(alarm.get("peer") or "", alarm.get("peer") or ""))
+                for alarm in status["alarms"] if alarm["state"] == "firing"}

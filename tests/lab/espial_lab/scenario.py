@@ -159,7 +159,8 @@ class Watch:
             return True
         until(f"node{number}: verdict on node{peer}", right, 8, 0.2)
 
-    def fires(self, number: int, alarm: str, peer: int | None = None) -> None:
+    def fires(self, number: int, alarm: str, peer: int | None = None, hold_off: int = 0) -> None:
+        """The alarm fires; `hold_off`: seconds that it waits by its own rule."""
         espial = self.espials.get(number)
         if not espial:
             return
@@ -169,7 +170,7 @@ class Watch:
             seen = espial.firing()
             assert wanted in seen, f"firing: {sorted(seen) or 'none'}"
             return True
-        until(f"node{number}: {' '.join(wanted)} fires", right, 8, 0.2)
+        until(f"node{number}: {' '.join(wanted)} fires", right, 8 + hold_off, 0.2)
 
     def calm(self, *numbers: int) -> None:
         """No alarm fires."""
@@ -311,10 +312,12 @@ class Lab:
         self.undo(lambda: self.mesh.untunnel(one, two))
 
 
-def selected(kernel: str, pattern: str, long: bool) -> list[Scenario]:
-    """Scenarios of a kernel whose name contains the pattern, those of one mesh side by side."""
+def selected(kernel: str, patterns: str, long: bool) -> list[Scenario]:
+    """Scenarios of a kernel whose name contains one of the patterns (separated by commas), those of
+    one mesh side by side."""
     chosen = [item for item in REGISTRY
-              if kernel in item.kernels and pattern in item.name and (long or not item.long)]
+              if kernel in item.kernels and (long or not item.long)
+              and any(pattern in item.name for pattern in patterns.split(","))]
     specs = list(dict.fromkeys(item.spec for item in chosen))
     # ESP offload modules stay loaded: what needs them comes last. Spoilers end a mesh's use.
     return sorted(chosen, key=lambda item: (item.spec.gro, specs.index(item.spec), item.spoils))

@@ -70,7 +70,7 @@ def unknown_node(lab: Lab) -> None:
     watch = lab.watch(1)
     lab.routed(1, ipv4("10.101.1.10", "10.101.9.9", 17, udp_payload(), 64))
     watch.no_peer(1, "transmit", "unknown_node", {"ipv4": 20})
-    watch.fires(1, "UnknownNode")
+    watch.fires(1, "UnknownNode", hold_off=10)
     watch.agree()
 
 

@@ -78,7 +78,7 @@ class Count : public testing::Test {
 TEST_F(Count, EspByIpLength) {
   const auto frame = esp();
   send({.bytes = frame}, 1000);
-  const auto& cell = peer(1).cell(Direction::RECEIVE, Family::kIpv4, Class::ESP);
+  const auto cell = peer(1).cell(Direction::RECEIVE, Family::kIpv4, Class::ESP);
   EXPECT_EQ(cell.packets, 1000U);
   EXPECT_EQ(cell.bytes, 1000U * 120);
 }
@@ -95,7 +95,7 @@ TEST_F(Count, GsoSegmentsEachWithTheirHeaders) {
   auto frame = ipv4(6, kSelfPod, kPeerPod, 20 + 2900);
   frame[14 + 20 + 12] = 5 << 4;  // TCP header of 20 bytes
   send({.bytes = frame, .direction = Direction::TRANSMIT, .gso_size = 1448, .gso_segs = 3});
-  const auto& cell = peer(1).cell(Direction::TRANSMIT, Family::kIpv4, Class::CLEARTEXT);
+  const auto cell = peer(1).cell(Direction::TRANSMIT, Family::kIpv4, Class::CLEARTEXT);
   EXPECT_EQ(cell.packets, 3U);
   EXPECT_EQ(cell.bytes, 2900U + 3 * 40);
 }
@@ -105,7 +105,7 @@ TEST_F(Count, GsoWithoutASegmentCountIsComputed) {
   auto frame = ipv4(6, kSelfPod, kPeerPod, 32 + 2900);
   frame[14 + 20 + 12] = 8 << 4;
   send({.bytes = frame, .direction = Direction::TRANSMIT, .gso_size = 1448, .gso_segs = 0});
-  const auto& cell = peer(1).cell(Direction::TRANSMIT, Family::kIpv4, Class::CLEARTEXT);
+  const auto cell = peer(1).cell(Direction::TRANSMIT, Family::kIpv4, Class::CLEARTEXT);
   EXPECT_EQ(cell.packets, 3U);
   EXPECT_EQ(cell.bytes, 2900U + 3 * 52);
 }

@@ -80,6 +80,10 @@ void add_vlan(CorpusBuilder& c) {
             v4(TOO_DEEP, 0, VLAN_DEPTH));
   c.receive("vlan/foreign_cut", (Eth{} / foreign / foreign / kClear4).truncated(19),
             v4(OTHER_VLAN, 0, SHORT_VLAN));
+  c.receive("vlan/foreign_nested",
+            Eth{} / foreign / ip(kSide4, kSide4.node2, kSide4.self) /
+                ip(kSide4, kSide4.node2, kSide4.self) / Gre{} / Ipv4{},
+            v4(OTHER_VLAN));
   c.receive("vlan/foreign_bad_ihl", Eth{} / foreign / Ipv4{.ihl = 3}, v4(OTHER_VLAN, 0, BAD_IHL));
   c.receive("vlan/three_priority_tags", Eth{} / priority / priority / priority / kClear4,
             v4(TOO_DEEP, 0, VLAN_DEPTH));

@@ -154,6 +154,18 @@ OracleVerdict judge_without_ip(const Link2& link, Family family, Outcome outcome
   return v;
 }
 
+// How far reading comes, whatever the frame means: what is inside a tunnel is not asked.
+Outcome reading_outcome(const Link2& link) {
+  if (link.broken != Outcome::OK) return link.broken;
+  if (link.ethertype != 0x0800 && link.ethertype != 0x86dd) return Outcome::NOT_IP;
+  const auto family = link.ethertype == 0x86dd ? Family::kIpv6 : Family::kIpv4;
+  try {
+    return read_content(read_ip(family, link.rest, Lengths::kChecked)).outcome;
+  } catch (const Unreadable& why) {
+    return why.outcome;
+  }
+}
+
 // The frame as if it were untagged.
 OracleVerdict judge_untagged(const World& world, const Input& input, const Link2& link) {
   if (link.broken != Outcome::OK) return judge_without_ip(link, Family::kIpv4, link.broken);
@@ -180,6 +192,7 @@ OracleVerdict oracle(const World& world, const Input& input) {
     return OracleVerdict{.counted = false};
   if (known != world.vlans.end() && link.vids.size() == 1) return verdict;
   verdict.klass = Class::OTHER_VLAN;
+  verdict.outcome = reading_outcome(link);
   verdict.peer = verdict.subnet = 0;
   return verdict;
 }

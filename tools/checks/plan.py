@@ -32,7 +32,7 @@ def _ctest(name: str, budget: int, label: str, folder: str = "build", jobs: str 
     return Step(name, budget, (
         ("cmake", "-E", "rm", "-rf", str(reports)),
         (*launcher, "ctest", "--test-dir", folder, "-L", f"^({label})$", "-LE", "^lab$", "-j", jobs,
-         "--no-tests=error", "--output-on-failure", "--timeout", str(budget),
+         "--no-tests=error", "--output-on-failure", "--timeout", "{budget}",
          "--output-junit", str(reports / "junit.xml"))),
         count=counts.of_ctest(reports), environment=environment, **more)
 
@@ -42,7 +42,7 @@ def _lab(kernel: str, budget: int, long: bool) -> Step:
     return Step(f"lab-{kernel}", budget, (command + (("--long",) if long else ()),),
                 needs=("setup", "build"), count=counts.of_lab, live=True,
                 environment=(("ESPIAL", str(ROOT / "build/espial")),
-                             ("ESPIAL_LAB_TIMEOUT", str(2 * budget))))
+                             ("ESPIAL_LAB_TIMEOUT", "{budget}")))
 
 
 def steps(long: bool) -> list[Step]:

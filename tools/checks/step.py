@@ -24,7 +24,8 @@ class Tally:
 @dataclasses.dataclass(frozen=True)
 class Step:
     """`count` turns (log, all commands succeeded) into a Tally; without it the step holds no tests
-    and fails as one when a command does. Budgets are seconds on two idle cores."""
+    and fails as one when a command does. Budgets are seconds on two idle cores; "{budget}" in a command
+    or in the environment becomes the number."""
     name: str
     budget: int
     commands: tuple[tuple[str, ...], ...]
@@ -80,8 +81,13 @@ class Runner:
             tally = dataclasses.replace(tally, failed=1)
         return tally, took, processor_seconds() - worked
 
-    def _execute(self, step: Step, command: tuple[str, ...], output, seconds: float) -> tuple[bool, bool]:
-        environment = os.environ | dict(step.environment)
+    def _execute(self, step: Step, command: tuple[str, ...], output,
+                 seconds: float) -> tuple[bool, bool]:
+        def filled(text: str) -> str:
+            return text.replace("{budget}", str(step.budget))
+
+        command = tuple(filled(part) for part in command)
+        environment = os.environ | {name: filled(value) for name, value in step.environment}
         self._child = subprocess.Popen(command, cwd=self._root, env=environment, text=True,
                                        errors="replace", stdin=subprocess.DEVNULL,
                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -109,14 +115,16 @@ class Runner:
             self.close()
 
     def _signal(self, number: int) -> None:
+        child = self._child
         try:
-            os.killpg(self._child.pid, number)
+            if child is not None:
+                os.killpg(child.pid, number)
         except ProcessLookupError:
             pass  # The whole group has ended.
 
     def close(self) -> None:
         """Ends what is under way, the whole group: gently first, so that it cleans up."""
-        child, leftover = self._child, signal.SIGKILL
+        child = self._child
         if child is None:
             return
         if child.poll() is None:
@@ -125,7 +133,7 @@ class Runner:
                 child.wait(GRACE)
             except subprocess.TimeoutExpired:
                 pass
-        self._signal(leftover)
+        self._signal(signal.SIGKILL)  # Whatever the child left behind in its group.
         child.wait()
         child.stdout.close()
         self._child = None

@@ -49,7 +49,8 @@ def two_instances(lab: Lab) -> None:
     try:
         second.start()
         second.ready()
-        assert attached.programs(node.namespace, "prd-port", "ingress") == 2
+        count = attached.programs(node.namespace, "prd-port", "ingress")
+        assert count == 2, f"{count} programs at the ingress of the wire device"
         lab.talk(1, 2, 10)
         watch.agree()
 
@@ -62,7 +63,9 @@ def two_instances(lab: Lab) -> None:
     finally:
         second.stop()
         second.detach()
-    assert attached.programs(node.namespace, "prd-port", "ingress") == 1
+    # The kernel ends a link some time after its last pin is gone.
+    until("only the first one's program is left",
+          lambda: attached.programs(node.namespace, "prd-port", "ingress") == 1, 5)
     lab.talk(1, 2, 10)
     watch.agree()
 
@@ -73,7 +76,10 @@ def detach_leaves_nothing(lab: Lab) -> None:
     node, other = lab.mesh.node(1), lab.mesh.node(2)
     tc = other.namespace.run
     tc("tc", "qdisc", "add", "dev", "prd-port", "clsact")
-    tc("tc", "filter", "add", "dev", "prd-port", "ingress", "prio", "77", "matchall", "action", "ok")
+    # A kernel may lack this classifier; then the qdisc is what somebody else has.
+    filtered = tc("tc", "filter", "add", "dev", "prd-port", "ingress", "prio", "77", "matchall",
+                  "action", "ok", check=False).returncode == 0
+    assert filtered or lab.kernel == "running"
     others = attached.clsact(node.namespace, "prd-port")
     watch = lab.watch(1, 2)
     lab.talk(1, 2, 10)
@@ -95,10 +101,12 @@ def detach_leaves_nothing(lab: Lab) -> None:
     for namespace, device in ((node.namespace, "prd-other"), (node.namespace, "br-prd"),
                               (other.namespace, "br-prd")):
         for hook in ("ingress", "egress"):
-            assert not attached.programs(namespace, device, hook), f"{device} {hook}: a program"
+            until(f"{device} {hook}: no program of ours",
+                  lambda: not attached.programs(namespace, device, hook), 5)
         assert attached.clsact(namespace, device) is others, f"{device}: a clsact qdisc is left"
     assert attached.clsact(other.namespace, "prd-port"), "the qdisc of somebody else is gone"
-    assert "pref 77" in tc("tc", "filter", "show", "dev", "prd-port", "ingress").stdout, \
+    assert not filtered or \
+        "pref 77" in tc("tc", "filter", "show", "dev", "prd-port", "ingress").stdout, \
         "the filter of somebody else is gone"
     # On the running kernel there may be other espials; the emulated machine has only these.
     if lab.kernel != "running":

@@ -4,6 +4,7 @@ from espial_lab import offload
 from espial_lab.capture import Capture
 from espial_lab.mesh import Spec
 from espial_lab.scenario import Lab, Watch, scenario
+from espial_lab.traffic import tcp_segments
 from espial_lab.wait import until
 
 SHARED = Spec(layout="A")
@@ -85,7 +86,8 @@ def rekey_under_load(lab: Lab) -> None:
             before = charon.installed()[child]
             charon.rekey(child)
             for _ in range(200):
-                sent += lab.talk(1, 2, 5, (family,))
+                # A packet under way while its SA goes is lost; on the wire it was ESP all the same.
+                sent += lab.talk(1, 2, 5, (family,), lossy=True)
                 after = charon.installed().get(child, [])
                 if after and not set(after) & set(before):
                     break
@@ -363,7 +365,7 @@ def tunnel_under_ipsec(lab: Lab) -> None:
 
 @scenario(separate=SEPARATE)
 def super_packets(lab: Lab) -> None:
-    """With segmentation offload one skb is many packets; the sockets know how many."""
+    """With segmentation offload one skb is many packets; TCP knows how many."""
     lab.unload(1, 2)
     devices = [(lab.mesh.node(n).pod.namespace, "eth0") for n in (1, 2)] + \
         [(lab.mesh.node(n).namespace, device) for n in (1, 2) for device in ("pod-port", "prd-port")]
@@ -374,16 +376,19 @@ def super_packets(lab: Lab) -> None:
     switch(True)
     lab.undo(lambda: switch(False))
     watch = lab.watch(1, 2)
-    forth, back = lab.tcp(1, 2, 300_000)
+    before = {n: tcp_segments(lab.mesh.node(n).pod.namespace) for n in (1, 2)}
+    forth, _ = lab.tcp(1, 2, 300_000)
     counts = watch.wire(1)
     assert counts["transmit", "node2", "cleartext", "ipv4"][0] < forth, "no super-packet was sent"
-    for number, peer, sent, got in ((1, 2, forth, back), (2, 1, back, forth)):
+    for number, peer in BOTH:
         if number in watch.espials:
             def equal() -> bool:
+                sent, got = (tcp_segments(lab.mesh.node(n).pod.namespace) - before[n]
+                             for n in (number, peer))
                 own = watch.espials[number].counts()
                 seen = [own[way, f"node{peer}", "cleartext", "ipv4"][0]
                         for way in ("transmit", "receive")]
-                assert seen == [sent, got], f"segments {seen}, the sockets say {[sent, got]}"
+                assert seen == [sent, got], f"segments {seen}, TCP says {[sent, got]}"
                 return True
             until(f"node{number}: segments", equal, 8, 0.2)
 

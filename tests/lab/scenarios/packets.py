@@ -55,18 +55,43 @@ def flooding_ipv6(lab: Lab) -> None:
     _flooded(lab, "ipv6")
 
 
-@scenario(separate=SEPARATE)
-def unknown_node(lab: Lab) -> None:
-    """A route to a subnet of the network that no configured node has."""
+def _ninth_node(lab: Lab, prefix: str) -> None:
+    """A route of node1 to a gateway that nobody configured; the gateway swallows all."""
     node = lab.mesh.node(1)
     node.namespace.ip("neigh add 10.45.0.19 lladdr 02:00:00:00:00:19 dev br-prd",
-                      "route add 10.101.9.0/24 via 10.45.0.19")
-    lab.undo(lambda: node.namespace.ip("route del 10.101.9.0/24",
-                                       "neigh del 10.45.0.19 dev br-prd"))
+                      f"route add {prefix} via 10.45.0.19")
+    lab.undo(lambda: node.namespace.ip(f"route del {prefix}", "neigh del 10.45.0.19 dev br-prd"))
+
+
+@scenario(separate=SEPARATE)
+def unknown_node(lab: Lab) -> None:
+    """A subnet of the network that belongs to nobody leaves by the default route."""
+    _ninth_node(lab, "default")
     watch = lab.watch(1)
     lab.routed(1, ipv4("10.101.1.10", "10.101.9.9", 17, udp_payload(), 64))
     watch.no_peer(1, "transmit", "unknown_node", {"ipv4": 20})
     watch.fires(1, "UnknownNode")
+    watch.agree()
+
+
+@scenario(separate=SEPARATE, needs_espial=True)
+def candidate(lab: Lab) -> None:
+    """A node that only a route names: its packets are counted for it, nothing fires for it."""
+    _ninth_node(lab, "10.101.9.0/24")
+    watch = lab.watch(1)
+    lab.routed(1, ipv4("10.101.1.10", "10.101.9.9", 17, udp_payload(), 64))
+
+    def counted() -> bool:
+        peers = {peer["name"]: peer for peer in watch.espials[1].status()["peers"]}
+        assert "10.45.0.19" in peers, f"peers {sorted(peers)}"
+        seen = peers["10.45.0.19"]
+        assert seen["state"] == "candidate", seen["state"]
+        packets = seen["transmit"]["packets"]["cleartext"]
+        assert packets == {"ipv4": 20, "ipv6": 0} or packets == {"ipv4": 20}, f"{packets}"
+        return True
+    until("node1: cleartext of the candidate", counted, 8, 0.2)
+    assert watch.wire(1)["transmit", "", "unknown_node", "ipv4"][0] == 20
+    watch.calm()
 
 
 @scenario(plain_nic=PLAIN_NIC)
@@ -87,11 +112,13 @@ def esp_in_tcp(lab: Lab) -> None:
     """TCP port 4500 between underlays counts as ESP as a whole (RFC 9329)."""
     one, two = lab.mesh.node(1), lab.mesh.node(2)
     watch = lab.watch(1, 2)
-    _, forth, back = traffic.tcp(one.namespace, one.underlay[4], two.namespace, two.underlay[4],
-                                 20_000, 4500)
-    lab.sent += forth
-    watch.expect(1, 2, {"esp_tcp/ipv4": forth}, {"esp_tcp/ipv4": back})
-    watch.expect(2, 1, {"esp_tcp/ipv4": back}, {"esp_tcp/ipv4": forth})
+    before = {node: traffic.tcp_segments(node.namespace) for node in (one, two)}
+    lab.sent += traffic.tcp(one.namespace, one.underlay[4], two.namespace, two.underlay[4],
+                            20_000, 4500)[1]
+    forth, back = ({"esp_tcp/ipv4": traffic.tcp_segments(node.namespace) - before[node]}
+                   for node in (one, two))
+    watch.expect(1, 2, forth, back)
+    watch.expect(2, 1, back, forth)
     for number, peer in BOTH:
         watch.verdict(number, peer, "encrypted")
     watch.agree()

@@ -39,7 +39,7 @@ enum ep_family { EP_FAMILY_LIST(EP_X_) EP_FAMILY_COUNT };
 
 /* Limits of the packet path. Each is an outcome or a refused configuration, never a surprise. */
 #define EP_MAX_VLAN_TAGS 2   /* tags in the bytes, after the one in the metadata */
-#define EP_MAX_EXT_HEADERS 8 /* IPv6 extension headers (and AH) before the L4 header */
+#define EP_MAX_EXT_HEADERS 8 /* IPv6 extension headers before the L4 header; AH is not one */
 #define EP_MAX_PREFIX_LENS 8 /* distinct prefix lengths per family in one table */
 #define EP_MAX_PROBE 16      /* slots a look-up visits; the table builder guarantees it */
 #define EP_VLAN_SLOTS 256    /* (device, VID) pairs; power of two */

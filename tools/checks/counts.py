@@ -51,12 +51,25 @@ def of_ctest(folder: pathlib.Path) -> Callable[[str, bool], Tally]:
 
 
 def of_lab(log: str, _: bool) -> Tally:
-    """The lab's own last line, and a remark per scenario that failed."""
+    """The runner's own last line, and a remark per scenario that failed."""
     lines = re.findall(r"^(\d+) passed, (\d+) failed$", log, re.MULTILINE)
     if not lines:
-        return Tally(0, 1, ("the lab did not come to its end",))
+        return Tally(0, 1, ("the runner did not come to its end",))
     remarks = re.findall(r"^FAIL (.*)$", log, re.MULTILINE)
     return _checked(int(lines[-1][0]), int(lines[-1][1]), remarks)
+
+
+def of_demo(report: pathlib.Path) -> Callable[[str, bool], Tally]:
+    """One test per verdict that the demo asked for."""
+    def count(_: str, __: bool) -> Tally:
+        try:
+            shown = json.loads(report.read_text())["steps"]
+        except (OSError, ValueError, KeyError):
+            return Tally(0, 1, ("the demo left no report",))
+        bad = [f"{step['name']}: {step.get('node')} about {step.get('peer')}: expected "
+               f"{step['expected']}, seen {step['seen']}" for step in shown if not step["ok"]]
+        return _checked(len(shown) - len(bad), len(bad), bad)
+    return count
 
 
 def of_fuzz(log: str, _: bool) -> Tally:

@@ -10,6 +10,7 @@ from step import Step
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 JOBS = str(os.cpu_count() or 2)
 
+ESPIAL = ("ESPIAL", str(ROOT / "build/espial"))
 SANITIZERS = (("ASAN_OPTIONS", "detect_stack_use_after_return=1:strict_string_checks=1"),
               ("UBSAN_OPTIONS", "print_stacktrace=1"), ("TSAN_OPTIONS", "halt_on_error=1"))
 
@@ -18,6 +19,8 @@ def _build(name: str, preset: str, budget: int, targets: tuple[str, ...] = (), *
     launcher = ("-DCMAKE_C_COMPILER_LAUNCHER=ccache", "-DCMAKE_CXX_COMPILER_LAUNCHER=ccache") \
         if shutil.which("ccache") else ()
     build = ("cmake", "--build", "--preset", preset, "--parallel", JOBS)
+    # Another checkout in another folder finds the same objects.
+    more.setdefault("environment", (("CCACHE_BASEDIR", str(ROOT)), ("CCACHE_NOHASHDIR", "1")))
     return Step(name, budget, (("cmake", "--preset", preset, *launcher),
                                build + (("--target", *targets) if targets else ()) +
                                ("--", "-k", "0")), **more)
@@ -41,8 +44,15 @@ def _lab(kernel: str, budget: int, long: bool) -> Step:
     command = ("tests/lab/run", "--kernel", kernel, "--out", f"build/checks/lab-{kernel}")
     return Step(f"lab-{kernel}", budget, (command + (("--long",) if long else ()),),
                 needs=("setup", "build"), count=counts.of_lab, live=True,
-                environment=(("ESPIAL", str(ROOT / "build/espial")),
-                             ("ESPIAL_LAB_TIMEOUT", "{budget}")))
+                environment=(ESPIAL, ("ESPIAL_LAB_TIMEOUT", "{budget}")))
+
+
+def _demo_in_machine() -> Step:
+    report = ROOT / "build/checks/demo-vm.json"
+    return Step("demo-vm", 300, (("cmake", "-E", "rm", "-f", str(report)),
+                                 ("tools/demo", "--vm", "--prometheus", "--json", str(report))),
+                needs=("setup", "build"), count=counts.of_demo(report), live=True, long=True,
+                environment=(ESPIAL, ("ESPIAL_LAB_TIMEOUT", "{budget}")))
 
 
 def steps(long: bool) -> list[Step]:
@@ -70,9 +80,13 @@ def steps(long: bool) -> list[Step]:
         _build("build-fuzz", "fuzz", 180, ("fuzz_targets",)),
         Step("fuzz", 100 * more, (("tests/fuzz/run", "build-fuzz", str(15 * more)),),
              needs=("build-fuzz",), count=counts.of_fuzz),
+        # To its end, interrupted, and killed.
+        Step("demo", 150, (("tests/demo/run",),), needs=("setup", "build"), count=counts.of_lab,
+             live=True, environment=(ESPIAL,)),
         _lab("running", 90 * more, long),
         _lab("6.12", 300 * more, long),
         _lab("6.1", 300 * more, long),
+        _demo_in_machine(),
         Step("mutants", 3600, (("tests/frames/mutants", "build"),), needs=built,
              count=counts.of_commands, long=True),
         Step("tidy", 3600, (("tools/lint", "tidy"),), needs=built, count=counts.of_commands,

@@ -159,8 +159,8 @@ Status Programs::set_table(const TableSpec& spec) {
   const int fd = tables_[next].get();
   if (bpf_map_update_elem(fd, &zero, block.data(), BPF_ANY) != 0)
     return load_error(errno, "fill peer table");
-  // Returns after a grace period: no program reads the other table any more (maybe_wait_bpf_programs
-  // in kernel/bpf/syscall.c), so the next call may fill it.
+  // Returns after a grace period: no program reads the other table any more
+  // (maybe_wait_bpf_programs in kernel/bpf/syscall.c), so the next call may fill it.
   if (bpf_map_update_elem(map_fd(MapId::kTables), &zero, &fd, BPF_ANY) != 0)
     return load_error(errno, "swap peer table");
   current_ = next;

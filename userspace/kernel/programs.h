@@ -63,8 +63,8 @@ class Programs {
     return xfrm_state_;
   }  // kernel can tell decrypted packets
 
-  // Replaces the peer table as a whole; the programs see the old or the new one. Needs no capability:
-  // two tables exist from the start, and the kernel waits for readers of the old one.
+  // Replaces the peer table as a whole; the programs see the old or the new one. Needs no
+  // capability: two tables exist from the start, and the kernel waits for readers of the old one.
   Status set_table(const TableSpec& spec);
   [[nodiscard]] std::size_t table_entries() const { return table_entries_; }
 

@@ -3,6 +3,7 @@
 import argparse
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,9 @@ sys.dont_write_bytecode = True
 from demo_mesh import world  # noqa: E402
 from demo_mesh.screen import Screen, on_terminal  # noqa: E402
 from demo_mesh.show import Show  # noqa: E402
+
+# What the emulated machine itself says on its console: vm-init, the kernel.
+NOISE = re.compile(r"vm-init: |\[ *\d+\.\d+\] ")
 
 
 def options() -> argparse.Namespace:
@@ -54,7 +58,7 @@ def in_machine(chosen: argparse.Namespace, report, colour: bool) -> int:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors="replace")
         try:
             for line in process.stdout:
-                if not line.startswith("vm-init:"):
+                if not NOISE.match(line):
                     print(line.rstrip("\r\n"), flush=True)
             status = process.wait()
         except BaseException:

@@ -18,6 +18,7 @@ from . import prometheus
 from .screen import Screen
 from .stage import Row, Stage
 from .steps import STEPS, Step
+from .world import Interrupted
 
 MODULES = ("xfrm_user", "esp4", "esp6", "tun", "bridge", "veth", "nf_tables", "sch_ingress",
            "cls_bpf", "ipip", "ip6_tunnel")
@@ -106,7 +107,8 @@ class Show:
             self._screen.title(f"{right} of {len(self._rows)} right, {len(chosen)} steps, "
                                f"{time.monotonic() - started:.0f} s")
             if stay:
-                self._stay(mesh, scraper)
+                with contextlib.suppress(Interrupted):     # the way to end it, and no failure
+                    self._stay(mesh, scraper)
         return 0 if self._right and self._rows else 1
 
     def _step(self, number: int, step: Step, mesh: Mesh,

@@ -8,6 +8,7 @@ does not make; `user` and `kernel` steps play only with ESP made there.
 import dataclasses
 from typing import Callable
 
+from espial_lab.mesh import SECRET
 from espial_lab.wait import until
 
 from .stage import Stage
@@ -189,10 +190,10 @@ def no_sa(stage: Stage) -> None:
     stage.lab.undo(lambda: restart(stage, 2))
     for child in connection["children"].values():
         child["start_action"] = "trap"
-    one.charon.load({"node2": connection}, "unused")
+    one.charon.load({"node2": connection}, SECRET)
     stage.watch()
     stage.ping(1, 2, 4, loss=100)
-    stage.expect(1, 2, "ipv4", "down")
+    stage.expect(1, 2, "ipv4", "silent")
 
 
 @step("SAs lost", "node2 lost its SAs (a reboot): ESP arrives that nobody can open.", user=False)

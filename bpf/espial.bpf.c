@@ -169,8 +169,7 @@ __noinline int ep_parse_skb(struct __sk_buff* skb, struct ep_packet* pkt, __u32 
   return 0;
 }
 
-/* The packet's XFRM state. Asked for on ingress, and never for what is protected itself: the common
- * path calls no helper. */
+/* The packet's XFRM state. Returns 0 when it has none. */
 __noinline int ep_find_sa(struct __sk_buff* skb, struct ep_sa* sa) {
   struct bpf_xfrm_state state = {};
   if (!sa || !ep_config.have_xfrm) return 0;
@@ -187,32 +186,6 @@ __noinline int ep_find_sa(struct __sk_buff* skb, struct ep_sa* sa) {
     sa->remote_lo = ep_load64(state.remote_ipv6 + 2);
   }
   return 1;
-}
-
-/* All look-ups of one packet, in one table. Returns 0, or 1 when there is no table. */
-__noinline int ep_name_packet(struct ep_packet* pkt, struct ep_sa* sa, struct ep_names* names,
-                              __u32 ifindex) {
-  if (!pkt || !sa || !names) return 1; /* verifier: pointer arguments may be NULL */
-  struct ep_table table = {.head = ep_current_table(), .slots = ep_config.slots};
-  if (!table.head) return 1;
-  ep_name(&table, pkt, sa, ifindex, names);
-  return 0;
-}
-
-/* One function for each direction: without CAP_PERFMON the verifier refuses a pointer that is
- * chosen between the two ends. And functions of their own: they leave their results unknown,
- * whatever path led to them; a counter's offset must not be a constant on one path and a variable
- * on another. */
-__noinline int ep_judge_rx(struct ep_packet* pkt, struct ep_names* names, struct ep_sa* sa,
-                           struct ep_verdict* v) {
-  if (pkt && names && sa && v) ep_judge(pkt, names, sa, 0, v);
-  return 0;
-}
-
-__noinline int ep_judge_tx(struct ep_packet* pkt, struct ep_names* names, struct ep_sa* sa,
-                           struct ep_verdict* v) {
-  if (pkt && names && sa && v) ep_judge(pkt, names, sa, 1, v);
-  return 0;
 }
 
 /* How many packets this skb is on the wire, and how many bytes they are together. */
@@ -279,54 +252,33 @@ static __always_inline void ep_send_event(const struct ep_flow* flow, __u64 now)
     ep_lose(EP_LOST_FLOW_EVENT_FULL);
 }
 
-/* Remembers an unprotected flow in its direct-mapped slot; the first packet is an event. */
-__noinline int ep_note_flow(struct __sk_buff* skb, struct ep_packet* pkt, struct ep_verdict* v,
-                            __u32 how) {
-  if (!pkt || !v) return 0; /* verifier: pointer arguments may be NULL */
-  struct ep_flow_key key = {
-      .sport = pkt->sport,
-      .dport = pkt->dport,
-      .family = pkt->ip.family,
-      .proto = pkt->ip.proto,
-      .dir = how & EP_HOW_TRANSMIT ? EP_DIR_TRANSMIT : EP_DIR_RECEIVE,
-      .class_ = v->class_,
-  };
-  ep_store_address(key.src, pkt->ip.family, pkt->ip.src_hi, pkt->ip.src_lo);
-  ep_store_address(key.dst, pkt->ip.family, pkt->ip.dst_hi, pkt->ip.dst_lo);
-  __u32 slot = ep_hash_flow(&key) & (EP_FLOW_SLOTS - 1);
+/* Remembers a flow in its direct-mapped slot; the first packet is an event. */
+static __always_inline void ep_note_flow(const struct ep_flow* seen, __u64 now) {
+  __u32 slot = ep_hash_flow(&seen->key) & (EP_FLOW_SLOTS - 1);
   struct ep_flow* flow = bpf_map_lookup_elem(&ep_flows, &slot);
-  if (!flow) return 0;
-  __u64 now = bpf_ktime_get_coarse_ns();
-  struct ep_cell size = ep_wire_size(skb, pkt);
-  if (flow->packets && ep_same_flow(&flow->key, &key)) {
-    flow->packets += size.packets;
-    flow->bytes += size.bytes;
+  if (!flow) return;
+  if (flow->packets && ep_same_flow(&flow->key, &seen->key)) {
+    flow->packets += seen->packets;
+    flow->bytes += seen->bytes;
     flow->last_ns = now;
-    return 0;
+    return;
   }
   if (flow->packets) ep_lose(EP_LOST_FLOW_EVICTED);
-  flow->key = key;
-  flow->peer = v->peer;
-  flow->ifindex = skb->ifindex;
-  flow->packets = size.packets;
-  flow->bytes = size.bytes;
+  *flow = *seen;
   flow->first_ns = now;
   flow->last_ns = now;
   if (ep_config.flow_events_per_second) ep_send_event(flow, now);
-  return 0;
 }
 
-/* What only unprotected packets cost: time stamp, network, flow. */
-static __always_inline void ep_count_unprotected(struct __sk_buff* skb, struct ep_packet* pkt,
-                                                 struct ep_verdict* v, struct ep_peer_stat* stat,
-                                                 __u32 dir, const struct ep_cell* size, __u32 how) {
-  stat->last_unprotected_ns[dir] = bpf_ktime_get_coarse_ns();
-  __u32 subnet = v->subnet;
-  if (subnet) {
-    struct ep_net_stat* net = bpf_map_lookup_elem(&ep_net_stat, &subnet);
-    if (net) net->cleartext[dir] += size->packets;
-  }
-  ep_note_flow(skb, pkt, v, how);
+/* When and in which network the last unprotected packet passed. */
+static __always_inline void ep_date_unprotected(const struct ep_flow* seen, __u32 subnet,
+                                                __u64 now) {
+  const __u32 dir = seen->key.dir & (EP_DIR_COUNT - 1);
+  struct ep_peer_stat* stat = bpf_map_lookup_elem(&ep_peer_stat, &seen->peer);
+  if (stat) stat->last_unprotected_ns[dir] = now;
+  if (!subnet) return;
+  struct ep_net_stat* net = bpf_map_lookup_elem(&ep_net_stat, &subnet);
+  if (net) net->cleartext[dir] += seen->packets;
 }
 
 EP_STATIC_ASSERT(EP_HOW_TRANSMIT == EP_DIR_TRANSMIT, "the direction is the lowest bit of how");
@@ -336,39 +288,81 @@ EP_STATIC_ASSERT(EP_HOW_TRANSMIT == EP_DIR_TRANSMIT, "the direction is the lowes
   ((EP_DIR(how) * EP_FAMILY_COUNT + (family)) * EP_CLASS_COUNT + (class_))
 #define EP_CELLS (EP_DIR_COUNT * EP_FAMILY_COUNT * EP_CLASS_COUNT) /* a power of two */
 
-/* verifier: global, and dir is no branch's result: see ep_judge_rx. */
-__noinline int ep_count(struct __sk_buff* skb, struct ep_packet* pkt, struct ep_verdict* v,
-                        __u32 how) {
-  if (!pkt || !v) return 0;
-  const __u32 dir = EP_DIR(how);
-  __u32 peer = v->peer;
+/* Counts in one cell of a peer. Returns 0 when the peer has no counters.
+ * verifier: an index that is a constant on one path and another constant on the next is refused
+ * without CAP_PERFMON. It is unknown in a function of its own, and by ep_unknown(). */
+static __always_inline int ep_add_cell(__u32 peer, __u64 index, __u64 packets, __u64 bytes) {
+  struct ep_peer_stat* stat = bpf_map_lookup_elem(&ep_peer_stat, &peer);
+  if (!stat) return 0;
+  struct ep_cell* cell = &stat->cell[0][0][0] + (index & (EP_CELLS - 1));
+  cell->packets += packets;
+  cell->bytes += bytes;
+  return 1;
+}
+
+__noinline int ep_add(__u32 peer, __u32 index, __u64 packets, __u64 bytes) {
+  if (ep_add_cell(peer, index, packets, bytes)) return 1;
+  ep_lose(EP_LOST_NO_COUNTER);
+  return 0;
+}
+
+__noinline int ep_add_decrypted(__u32 peer, __u32 family, __u32 flags, __u64 packets, __u64 bytes) {
   struct ep_peer_stat* stat = bpf_map_lookup_elem(&ep_peer_stat, &peer);
   if (!stat) {
     ep_lose(EP_LOST_NO_COUNTER);
     return 0;
   }
-  struct ep_cell size = ep_wire_size(skb, pkt);
-  __u32 family = pkt->ip.family & 1;
+  struct ep_cell* cell = &stat->decrypted[family & (EP_FAMILY_COUNT - 1)];
+  cell->packets += packets;
+  cell->bytes += bytes;
+  if (flags & EP_VERDICT_SPOOFED) stat->spoofed += packets;
+  if (flags & EP_VERDICT_UNATTRIBUTED) stat->unattributed += packets;
+  return 1;
+}
+
+/* verifier: `value`, but nothing is known of it any more. */
+static __always_inline __u64 ep_unknown(struct __sk_buff* skb, __u64 value) {
+  const volatile struct __sk_buff* context = skb;
+  return value + (context->len - context->len);
+}
+
+/* Notes an unprotected packet, or one of an unknown node. */
+__noinline int ep_suspect(struct __sk_buff* skb, struct ep_packet* pkt, struct ep_verdict* v,
+                          __u32 how) {
+  if (!pkt || !v) return 0; /* verifier: pointer arguments may be NULL */
+  const struct ep_cell size = ep_wire_size(skb, pkt);
+  struct ep_flow seen = {
+      .key = {.sport = pkt->sport,
+              .dport = pkt->dport,
+              .family = pkt->ip.family,
+              .proto = pkt->ip.proto,
+              .dir = EP_DIR(how),
+              .class_ = v->class_},
+      .peer = v->peer,
+      .ifindex = skb->ifindex,
+      .packets = size.packets,
+      .bytes = size.bytes,
+  };
+  ep_store_address(seen.key.src, pkt->ip.family, pkt->ip.src_hi, pkt->ip.src_lo);
+  ep_store_address(seen.key.dst, pkt->ip.family, pkt->ip.dst_hi, pkt->ip.dst_lo);
+  const __u64 now = bpf_ktime_get_coarse_ns();
+  if (v->class_ != EP_CLASS_UNKNOWN_NODE) ep_date_unprotected(&seen, v->subnet, now);
+  ep_note_flow(&seen, now);
+  return 0;
+}
+
+static __always_inline void ep_count(struct __sk_buff* skb, struct ep_packet* pkt,
+                                     struct ep_verdict* v, __u32 how) {
+  const struct ep_cell size = ep_wire_size(skb, pkt);
+  const __u32 class_ = v->class_ & (EP_CLASS_COUNT - 1);
   if (v->flags & EP_VERDICT_DECRYPTED) {
-    stat->decrypted[family].packets += size.packets;
-    stat->decrypted[family].bytes += size.bytes;
-    if (v->flags & EP_VERDICT_SPOOFED) stat->spoofed += size.packets;
-    if (v->flags & EP_VERDICT_UNATTRIBUTED) stat->unattributed += size.packets;
-    return 0;
+    ep_add_decrypted(v->peer, pkt->ip.family, v->flags, size.packets, size.bytes);
+    return;
   }
   if (pkt->outcome != EP_OUTCOME_OK) ep_count_outcome(pkt->outcome);
-  const __u32 class_ = v->class_ & (EP_CLASS_COUNT - 1);
-  __u64 index = EP_CELL(how, family, class_);
-  /* verifier: one sum, not one for each dimension. */
-  asm volatile("" : "+r"(index));
-  struct ep_cell* cell = &stat->cell[0][0][0] + (index & (EP_CELLS - 1));
-  cell->packets += size.packets;
-  cell->bytes += size.bytes;
-  if (EP_UNPROTECTED_CLASSES >> class_ & 1)
-    ep_count_unprotected(skb, pkt, v, stat, dir, &size, how);
-  else if (v->class_ == EP_CLASS_UNKNOWN_NODE)
-    ep_note_flow(skb, pkt, v, how);
-  return 0;
+  if (!ep_add(v->peer, EP_CELL(how, pkt->ip.family & 1, class_), size.packets, size.bytes)) return;
+  if ((EP_UNPROTECTED_CLASSES | 1 << EP_CLASS_UNKNOWN_NODE) >> class_ & 1)
+    ep_suspect(skb, pkt, v, how);
 }
 
 /* Does this program count this packet? A decrypted packet is counted where it re-enters, anything
@@ -389,75 +383,140 @@ static __always_inline void ep_report(struct __sk_buff* skb, const struct ep_pac
                              (ep_counts_here(v, how) ? 0 : EP_REPORT_SKIPPED);
 }
 
-/* Counts one packet. Returns 0 when the peer has no counters.
- * verifier: a function of its own, so that the index is no constant on any path (see ep_judge_rx).
- */
-__noinline int ep_add_packet(__u32 peer, __u32 index, __u32 bytes) {
-  struct ep_peer_stat* stat = bpf_map_lookup_elem(&ep_peer_stat, &peer);
-  if (!stat) return 0;
-  struct ep_cell* cell = &stat->cell[0][0][0] + (index & (EP_CELLS - 1));
-  cell->packets++;
-  cell->bytes += bytes;
+/* The IP header of an untagged packet, which is read in place. */
+struct ep_place {
+  const void* start;
+  const void* end;
+  __u32 length; /* what the wire carried from start on */
+  __u32 family;
+  __u32 group_mac;
+};
+
+/* Returns 0 when there is none. */
+static __always_inline int ep_find_ip(struct __sk_buff* skb, __u32 how, struct ep_place* place) {
+  const void* data = (void*)(long)skb->data;
+  place->end = (void*)(long)skb->data_end;
+  if (skb->vlan_present) return 0;
+  if (how & EP_HOW_RAW) {
+    if (data + 1 > place->end) return 0;
+    place->family = *(const __u8*)data >> 4 == 6 ? EP_FAMILY_IPV6 : EP_FAMILY_IPV4;
+    place->length = skb->len;
+    place->group_mac = 0;
+    place->start = data;
+    return 1;
+  }
+  const struct ethhdr* eth = data;
+  if ((const void*)(eth + 1) > place->end) return 0;
+  if (eth->h_proto != bpf_htons(ETH_P_IP) && eth->h_proto != bpf_htons(ETH_P_IPV6)) return 0;
+  place->family = eth->h_proto == bpf_htons(ETH_P_IPV6);
+  place->length = skb->len - sizeof(*eth);
+  place->group_mac = eth->h_dest[0] & 1;
+  place->start = eth + 1;
   return 1;
 }
 
-/* The shortest path (fast.h). Returns 1 when the packet is counted. */
-static __always_inline int ep_count_esp(struct __sk_buff* skb, const __u32 how) {
-  if (ep_config.report || skb->vlan_present || skb->gso_size) return 0;
-  const void* start = (void*)(long)skb->data;
-  const void* end = (void*)(long)skb->data_end;
-  struct ep_fast fast;
-  __u32 length = skb->len;
-  if (how & EP_HOW_RAW) {
-    if (start + 1 > end) return 0;
-    if (!(*(const __u8*)start >> 4 == 6 ? ep_fast_ipv6(start, end, length, &fast)
-                                        : ep_fast_ipv4(start, end, length, &fast)))
-      return 0;
+/* The shortest way. Returns 1 when the packet is counted. */
+static __always_inline int ep_watch_esp(struct __sk_buff* skb, const __u32 how) {
+  struct ep_place place;
+  struct ep_ip ip;
+  if (ep_config.report || skb->gso_size || !ep_find_ip(skb, how, &place)) return 0;
+  if (place.family == EP_FAMILY_IPV4) {
+    if (!ep_plain_ipv4(place.start, place.end, place.length, 0, &ip)) return 0;
+    if (ip.len < sizeof(struct iphdr) + EP_ESP_MIN) return 0;
   } else {
-    const struct ethhdr* eth = start;
-    if ((const void*)(eth + 1) > end) return 0;
-    length -= sizeof(*eth);
-    if (eth->h_proto == bpf_htons(ETH_P_IP)) {
-      if (!ep_fast_ipv4(eth + 1, end, length, &fast)) return 0;
-    } else if (eth->h_proto != bpf_htons(ETH_P_IPV6) ||
-               !ep_fast_ipv6(eth + 1, end, length, &fast)) {
-      return 0;
-    }
+    if (!ep_plain_ipv6(place.start, place.end, place.length, 0, &ip)) return 0;
+    if (ip.len < sizeof(struct ipv6hdr) + EP_ESP_MIN) return 0;
   }
-  struct ep_table table = {.head = ep_current_table(), .slots = ep_config.slots};
+  if (ip.proto != EP_PROTO_ESP) return 0;
+  const struct ep_table table = {.head = ep_current_table(), .slots = ep_config.slots};
   if (!table.head) return 0;
-  __u32 peer = ep_fast_peer(&table, &fast, how & EP_HOW_TRANSMIT);
+  const __u32 peer = ep_esp_peer(&table, &ip, how & EP_HOW_TRANSMIT);
   if (!peer) return 0;
-  return ep_add_packet(peer, EP_CELL(how, fast.family, EP_CLASS_ESP), fast.len);
+  return ep_add_cell(peer, ep_unknown(skb, EP_CELL(how, ip.family, EP_CLASS_ESP)), 1, ip.len);
+}
+
+/* Reads a plain packet (fast.h); pkt is zero before. Returns 0, and nothing is said of pkt, when it
+ * is not plain. */
+static __always_inline int ep_read_plain(struct __sk_buff* skb, struct ep_packet* pkt, __u32 how) {
+  struct ep_place place;
+  if (ep_config.report || !ep_find_ip(skb, how, &place)) return 0;
+  const int lenient = skb->gso_size != 0;
+  struct ep_cursor cur = {.end = place.end, .lenient = lenient, .in_place = 1};
+  /* verifier: the pointers stay pointers; a sum with a chosen offset would be refused. */
+  asm volatile("" : "+r"(place.start));
+  if (place.family == EP_FAMILY_IPV4) {
+    if (!ep_plain_ipv4(place.start, place.end, place.length, lenient, &pkt->ip)) return 0;
+    cur.context = place.start + sizeof(struct iphdr);
+    cur.remaining = pkt->ip.len - sizeof(struct iphdr);
+    asm volatile("" : "+r"(cur.context));
+  } else {
+    if (!ep_plain_ipv6(place.start, place.end, place.length, lenient, &pkt->ip)) return 0;
+    cur.context = place.start + sizeof(struct ipv6hdr);
+    cur.remaining = pkt->ip.len - sizeof(struct ipv6hdr);
+    asm volatile("" : "+r"(cur.context));
+  }
+  pkt->group_mac = place.group_mac;
+  return ep_plain_l4(&cur, pkt);
+}
+
+/* Any packet. verifier: this and the judges are global functions, so that each is walked once and
+ * leaves results of which nothing is known, whatever path led to them. */
+__noinline int ep_read(struct __sk_buff* skb, struct ep_packet* pkt, __u32 how) {
+  if (!pkt) return 0;
+  if (ep_read_plain(skb, pkt, how)) return 0;
+  return ep_parse_skb(skb, pkt, how);
+}
+
+/* One function for each direction: without CAP_PERFMON the verifier refuses a pointer that is
+ * chosen between the two ends. */
+__noinline int ep_judge_rx(struct ep_packet* pkt, struct ep_names* names, struct ep_verdict* v) {
+  if (pkt && names && v) ep_judge(pkt, names, 0, v);
+  return 0;
+}
+
+__noinline int ep_judge_tx(struct ep_packet* pkt, struct ep_names* names, struct ep_verdict* v) {
+  if (pkt && names && v) ep_judge(pkt, names, 1, v);
+  return 0;
+}
+
+/* The verdict on a packet, all of it from one table; *names holds the SA, if that is known. On
+ * ingress, what would be called unprotected is first asked for its XFRM state. Returns 0, or 1 when
+ * there is no table. verifier: global, so that what the look-ups leave is unknown. */
+__noinline int ep_decide(struct __sk_buff* skb, struct ep_packet* pkt, struct ep_names* names,
+                         struct ep_verdict* v, __u32 how) {
+  if (!pkt || !names || !v) return 1; /* verifier: pointer arguments may be NULL */
+  const struct ep_table table = {.head = ep_current_table(), .slots = ep_config.slots};
+  if (!table.head) return 1;
+  ep_name(&table, pkt, skb->ifindex, names);
+  if (how & EP_HOW_TRANSMIT) return ep_judge_tx(pkt, names, v);
+  ep_judge_rx(pkt, names, v);
+  if (!ep_may_be_decrypted(v)) return 0;
+  if (!names->sa.present && !ep_find_sa(skb, &names->sa)) return 0;
+  ep_name_sa(&table, names);
+  ep_attribute(names, v);
+  return 0;
 }
 
 /* Everything else. */
 __noinline int ep_watch_any(struct __sk_buff* skb, __u32 how) {
-  struct ep_packet pkt = {};
-  struct ep_sa sa = {};
   struct ep_names names = {};
-  struct ep_verdict v = {};
-  ep_parse_skb(skb, &pkt, how);
-  /* ESP is ESP whoever its ends are. IKE and ESP in UDP or TCP may as well be a pod's, decrypted.
-   */
-  if (!(how & EP_HOW_TRANSMIT) && pkt.wrap != EP_WRAP_ESP) ep_find_sa(skb, &sa);
   /* A device that is not on the wire itself: only a packet with XFRM state matters here. */
-  if (!(how & EP_HOW_WIRE) && !sa.present) return 0;
-  if (ep_name_packet(&pkt, &sa, &names, skb->ifindex)) {
+  if (!(how & EP_HOW_WIRE) && !ep_find_sa(skb, &names.sa)) return 0;
+  struct ep_packet pkt = {};
+  struct ep_verdict v = {};
+  ep_read(skb, &pkt, how);
+  if (ep_decide(skb, &pkt, &names, &v, how)) {
     ep_lose(EP_LOST_NO_TABLE);
     return 0;
   }
-  if (how & EP_HOW_TRANSMIT)
-    ep_judge_tx(&pkt, &names, &sa, &v);
-  else
-    ep_judge_rx(&pkt, &names, &sa, &v);
   if (ep_counts_here(&v, how)) ep_count(skb, &pkt, &v, how);
   if (ep_config.report) ep_report(skb, &pkt, &v, how);
   return 0;
 }
 
 static __always_inline int ep_watch(struct __sk_buff* skb, const __u32 how) {
-  if (!(how & EP_HOW_WIRE) || !ep_count_esp(skb, how)) ep_watch_any(skb, how);
+  if (how & EP_HOW_WIRE && ep_watch_esp(skb, how)) return TC_ACT_UNSPEC;
+  ep_watch_any(skb, how);
   return TC_ACT_UNSPEC;
 }
 

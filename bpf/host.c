@@ -45,11 +45,10 @@ struct ep_verdict ep_host_judge(const struct ep_table* table, const void* frame,
     }
     ep_stage_inner(&capture, pkt);
   }
-  const struct ep_sa sa = {0};
   struct ep_names names = {0};
   struct ep_verdict verdict = {0};
-  ep_name(table, pkt, &sa, ifindex, &names);
-  ep_judge(pkt, &names, &sa, how & EP_HOW_TRANSMIT, &verdict);
+  ep_name(table, pkt, ifindex, &names);
+  ep_judge(pkt, &names, how & EP_HOW_TRANSMIT, &verdict);
   return verdict;
 }
 

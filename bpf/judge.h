@@ -102,12 +102,12 @@ static __always_inline __u32 ep_judge_esp(const struct ep_packet* pkt,
   return names->null_spi ? EP_CLASS_ESP_NULL : EP_CLASS_ESP;
 }
 
-/* Whose decrypted packet is it? By the SA's remote address when that is a known underlay, else by
- * the inner source. Spoofed only on positive evidence. */
+/* The verdict becomes that of a packet which came back from IPsec. Whose is it? The SA's remote
+ * address tells, when that is a known underlay. Spoofed only on positive evidence. */
 static __always_inline void ep_attribute(const struct ep_names* names, struct ep_verdict* v) {
   v->flags |= EP_VERDICT_DECRYPTED;
   /* Integrity only: the wire counted it as ah or esp_null, it must not look confidential. */
-  if (names->null_spi) v->flags |= EP_VERDICT_SKIP;
+  if (names->null_sa) v->flags |= EP_VERDICT_SKIP;
   if (names->remote.role != EP_ROLE_PEER_UNDERLAY) {
     v->flags |= EP_VERDICT_UNATTRIBUTED;
     return;
@@ -175,9 +175,10 @@ static __always_inline void ep_judge_ends(struct ep_packet* pkt, const struct ep
   }
 }
 
-/* The verdict of one parsed frame; v is zero before. May refine pkt->outcome. */
+/* The verdict of one parsed frame, as if it had no XFRM state; v is zero before. May refine
+ * pkt->outcome. */
 static __always_inline void ep_judge(struct ep_packet* pkt, const struct ep_names* names,
-                                     const struct ep_sa* sa, __u32 transmit, struct ep_verdict* v) {
+                                     __u32 transmit, struct ep_verdict* v) {
   if (pkt->vid) {
     if (names->vlan_action == EP_VLAN_CLAIMED) v->flags |= EP_VERDICT_SKIP;
     if (names->vlan_action != EP_VLAN_OURS || pkt->second_vid) {
@@ -190,7 +191,6 @@ static __always_inline void ep_judge(struct ep_packet* pkt, const struct ep_name
     return;
   }
   ep_judge_ends(pkt, names, transmit, v);
-  if (sa->present && ep_may_be_decrypted(v)) ep_attribute(names, v);
 }
 
 #endif /* EP_JUDGE_H */

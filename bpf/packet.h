@@ -103,17 +103,18 @@ struct ep_sa {
   __u32 reserved;
 };
 
-/* Everything the table says about one packet, from one look at one table. */
+/* Everything that is known about one packet beside its bytes, from one look at one table. */
 struct ep_names {
+  struct ep_sa sa;
   struct ep_who src;
   struct ep_who dst;
   struct ep_who inner_src; /* of a tunnelled packet */
   struct ep_who inner_dst;
   struct ep_who remote; /* the SA's remote address */
   __u32 vlan_action;    /* enum ep_vlan_action */
-  /* The packet's SPI, or that of the SA it came through, is of an SA without encryption. */
-  __u8 null_spi;
-  __u8 reserved[3];
+  __u8 null_spi;        /* the packet's SPI is of an SA without encryption */
+  __u8 null_sa;         /* the SA it came through is one */
+  __u8 reserved[2];
 };
 
 /* What the judge says of one packet. */

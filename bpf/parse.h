@@ -16,23 +16,40 @@
 
 #include "packet.h"
 
-/* Reads a frame front to back by copying header after header through ep_load_bytes(), which the
- * includer defines. `remaining` counts what the wire carried from `at` on, trimmed to the IP length
- * once that is known.
+/* Reads a frame front to back, header after header: by copying through ep_load_bytes(), which the
+ * includer defines, or in place. `remaining` counts what the wire carried from `at` on, trimmed to
+ * the IP length once that is known.
  * verifier: without CAP_PERFMON a packet pointer moves by constants only (retrieve_ptr_limit in
- * kernel/bpf/verifier.c), so a parser of options and chains cannot use packet pointers. */
+ * kernel/bpf/verifier.c), so a parser of options and chains cannot use packet pointers; fast.h
+ * reads in place what stands at constant offsets. */
 struct ep_cursor {
-  const void* context; /* of ep_load_bytes */
-  __u32 at;            /* the next byte's offset in the frame */
+  const void* context; /* of ep_load_bytes; in place: where offset 0 is */
+  const void* end;     /* in place: of what can be read */
+  __u32 at;            /* the next byte's offset */
   __u32 remaining;
-  __u32 lenient; /* lengths in headers may exceed the frame: GSO, or in a first fragment */
-  __u32 reserved;
+  __u32 lenient;  /* lengths in headers may exceed the frame: GSO, or in a first fragment */
+  __u16 in_place; /* a constant wherever a cursor is made */
+  __u16 missed;   /* in place: a header that the wire carried is not readable here */
 };
+
+static __always_inline int ep_read_in_place(struct ep_cursor* cur, void* to, __u32 size) {
+  const void* from = cur->context + cur->at;
+  if (from + size > cur->end) {
+    cur->missed = 1;
+    return 0;
+  }
+  __builtin_memcpy(to, from, size);
+  return 1;
+}
 
 /* Copies the next `size` bytes to `to`. Returns 0 when they are not there. */
 static __always_inline int ep_take_bytes(struct ep_cursor* cur, void* to, __u32 size) {
   if (cur->remaining < size) return 0;
-  if (ep_load_bytes(cur->context, cur->at, to, size)) return 0;
+  if (cur->in_place) {
+    if (!ep_read_in_place(cur, to, size)) return 0;
+  } else if (ep_load_bytes(cur->context, cur->at, to, size)) {
+    return 0;
+  }
   cur->at += size;
   cur->remaining -= size;
   return 1;

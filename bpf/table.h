@@ -17,26 +17,34 @@ static __always_inline const void* ep_at(const struct ep_table* table, __u64 off
   return (const void*)table->head + offset;
 }
 
+/* The slot of exactly this prefix, or NULL. One comparison, not three: each doubles what the
+ * verifier walks. */
+static __always_inline const struct ep_slot* ep_slot_of(const struct ep_table* table, __u64 hi,
+                                                        __u64 lo, __u32 plen) {
+  const __u64 displacements = sizeof(*table->head) + (__u64)table->slots * sizeof(struct ep_slot);
+  const __u64 hash = ep_hash(hi, lo, plen, table->head->seed);
+  const __u16* displacement =
+      ep_at(table, displacements + ep_bucket(hash, table->slots) * sizeof(*displacement));
+  const __u32 index = ep_slot_index(hash, *displacement, table->slots);
+  const struct ep_slot* slot =
+      ep_at(table, sizeof(*table->head) + (__u64)index * sizeof(struct ep_slot));
+  return (slot->hi ^ hi) | (slot->lo ^ lo) | (slot->plen ^ plen) ? NULL : slot;
+}
+
 /* What one address is; *who is zero before. Not inlined: five look-ups in one function would not
  * fit on its stack. */
 static __noinline int ep_lookup(const struct ep_table* table, __u32 family, __u64 hi, __u64 lo,
                                 struct ep_who* who) {
-  const struct ep_table_head* head = table->head;
-  const __u64 displacements = sizeof(*head) + (__u64)table->slots * sizeof(struct ep_slot);
   family &= EP_FAMILY_COUNT - 1;
   /* verifier: unrolled, because the speculation limit of a sum is the largest offset seen there. */
 #pragma unroll
   for (__u32 i = 0; i < EP_MAX_PREFIX_LENS; i++) {
-    const __u8* plen = ep_at(table, offsetof(struct ep_table_head, lens) +
-                                        (family * EP_MAX_PREFIX_LENS + i) * sizeof(*plen));
-    if (!*plen) break; /* the list ends */
-    __u64 mhi = ep_mask_hi(hi, *plen), mlo = ep_mask_lo(lo, *plen);
-    __u64 hash = ep_hash(mhi, mlo, *plen, head->seed);
-    const __u16* displacement =
-        ep_at(table, displacements + ep_bucket(hash, table->slots) * sizeof(*displacement));
-    __u32 index = ep_slot_index(hash, *displacement, table->slots);
-    const struct ep_slot* slot = ep_at(table, sizeof(*head) + (__u64)index * sizeof(*slot));
-    if (slot->hi != mhi || slot->lo != mlo || slot->plen != *plen) continue;
+    const struct ep_mask* mask =
+        ep_at(table, offsetof(struct ep_table_head, masks) +
+                         (family * EP_MAX_PREFIX_LENS + i) * sizeof(*mask));
+    if (!mask->plen) break; /* the list ends */
+    const struct ep_slot* slot = ep_slot_of(table, hi & mask->hi, lo & mask->lo, mask->plen);
+    if (!slot) continue;
     who->role = slot->role;
     who->flags = slot->flags;
     who->peer = slot->peer;
@@ -77,18 +85,24 @@ static __always_inline int ep_is_null_spi(const struct ep_table* table, __u32 sp
 
 /* Looks up all that the judge will ask. names is zero before. */
 static __always_inline void ep_name(const struct ep_table* table, const struct ep_packet* pkt,
-                                    const struct ep_sa* sa, __u32 ifindex, struct ep_names* names) {
+                                    __u32 ifindex, struct ep_names* names) {
   const struct ep_ip *ip = &pkt->ip, *inner = &pkt->inner;
   if (pkt->vid) names->vlan_action = ep_lookup_vlan(table, ifindex, pkt->vid);
   if (!pkt->has_ip) return;
   ep_lookup(table, ip->family, ip->src_hi, ip->src_lo, &names->src);
   ep_lookup(table, ip->family, ip->dst_hi, ip->dst_lo, &names->dst);
-  names->null_spi = (__u8)ep_is_null_spi(table, sa->present ? sa->spi : pkt->spi);
+  names->null_spi = (__u8)ep_is_null_spi(table, pkt->spi);
   if (pkt->wrap == EP_WRAP_TUNNEL) {
     ep_lookup(table, inner->family, inner->src_hi, inner->src_lo, &names->inner_src);
     ep_lookup(table, inner->family, inner->dst_hi, inner->dst_lo, &names->inner_dst);
   }
-  if (sa->present) ep_lookup(table, sa->family, sa->remote_hi, sa->remote_lo, &names->remote);
+}
+
+/* And what ep_attribute() will ask about the SA. */
+static __always_inline void ep_name_sa(const struct ep_table* table, struct ep_names* names) {
+  const struct ep_sa* sa = &names->sa;
+  ep_lookup(table, sa->family, sa->remote_hi, sa->remote_lo, &names->remote);
+  names->null_sa = (__u8)ep_is_null_spi(table, sa->spi);
 }
 
 #endif /* EP_TABLE_H */

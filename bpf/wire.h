@@ -35,7 +35,7 @@ enum ep_family { EP_FAMILY_LIST(EP_X_) EP_FAMILY_COUNT };
 #undef EP_X_
 
 /* Changing any struct below changes this number: pins of another number are never adopted. */
-#define EP_ABI_VERSION 1
+#define EP_ABI_VERSION 2
 
 /* Limits of the packet path. Each is an outcome or a refused configuration, never a surprise. */
 #define EP_MAX_VLAN_TAGS 2   /* tags in the bytes, after the one in the metadata */
@@ -88,24 +88,31 @@ struct ep_vlan_slot {
 };
 EP_STATIC_ASSERT(sizeof(struct ep_vlan_slot) == 8, "ep_vlan_slot");
 
+/* One prefix length that occurs in a table, with the masks of the key that it stands for. */
+struct ep_mask {
+  __u64 hi;
+  __u64 lo;
+  __u32 plen; /* 0 ends the list */
+  __u32 reserved;
+};
+
 /* A peer table is the single value of an inner array map and is swapped as one: this head, then
  * ep_config.slots slots, then ep_config.slots / 2 displacements (__u16). An address of one prefix
  * length can stand in exactly one slot (hash.h): user space chooses the displacements so that no
  * two entries meet, and a look-up needs no probing. */
 struct ep_table_head {
-  __u32 lens_count[EP_FAMILY_COUNT];
   __u32 vlan_count;     /* 0: skip the VLAN look-up */
   __u32 null_spi_count; /* 0: skip the SPI look-up */
   __u32 generation;     /* grows with each swap */
   __u32 entries;        /* used slots */
   __u32 seed;           /* of all hashes */
   __u32 reserved;
-  __u8 lens[EP_FAMILY_COUNT][EP_MAX_PREFIX_LENS]; /* distinct plen values, longest first */
+  struct ep_mask masks[EP_FAMILY_COUNT][EP_MAX_PREFIX_LENS]; /* distinct, longest first */
   struct ep_vlan_slot vlans[EP_VLAN_SLOTS];
   __u32 null_spis[EP_NULL_SPI_SLOTS]; /* by SPI, host order; 0 = empty */
 };
 EP_STATIC_ASSERT(sizeof(struct ep_table_head) ==
-                     32 + 2 * EP_MAX_PREFIX_LENS + 8 * EP_VLAN_SLOTS + 4 * EP_NULL_SPI_SLOTS,
+                     24 + 48 * EP_MAX_PREFIX_LENS + 8 * EP_VLAN_SLOTS + 4 * EP_NULL_SPI_SLOTS,
                  "ep_table_head");
 
 /* Read-only data of every program, frozen at load. */

@@ -123,7 +123,10 @@ Status put_lengths(Block& block, const TableSpec& spec) {
       return Error{
           fmt::format("peer table: {} different {} prefix lengths, at most {} are possible",
                       lengths[family].size(), family == 0 ? "IPv4" : "IPv6", EP_MAX_PREFIX_LENS)};
-    for (const auto length : lengths[family]) head.lens[family][head.lens_count[family]++] = length;
+    std::size_t next = 0;
+    for (const auto length : lengths[family])
+      head.masks[family][next++] = {ep_mask_hi(~std::uint64_t{0}, length),
+                                    ep_mask_lo(~std::uint64_t{0}, length), length, 0};
   }
   return Ok{};
 }

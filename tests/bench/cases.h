@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is measured: one frame per class and direction, and the mesh around it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "bench/shared.h"
+#include "frames/frame.h"
+#include "kernel/table.h"
+#include "model/words.h"
+
+namespace espial::bench {
+
+// A mesh of `peers` nodes, each with an underlay address and a backend subnet of both families.
+TableSpec mesh(std::uint32_t peers);
+
+struct Case {
+  std::string name;  // a JSON key: stable
+  frames::Bytes bytes;
+  Direction direction = Direction::RECEIVE;
+  Class expected = Class::OTHER;
+  std::uint32_t peers = 1000;  // in the mesh
+  bench_vary vary{};           // count 0: the same packet each time
+};
+
+// Every row of the table of classes. quick: the rows that the gate watches.
+std::vector<Case> classifier_cases(bool quick);
+
+// 64 bytes with Ethernet: ESP, as a healthy mesh carries it, from the first peer to this node.
+frames::Bytes esp_frame();
+
+}  // namespace espial::bench

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the classifier costs per packet above an empty tc program.
+#pragma once
+
+#include <vector>
+
+#include "base/result.h"
+#include "bench/measure.h"
+#include "bench/report.h"
+
+namespace espial::bench {
+
+// Fails when a frame does not get the class that its row claims to measure.
+Result<std::vector<Row>> measure_classifier(const Effort& effort, bool quick);
+
+}  // namespace espial::bench

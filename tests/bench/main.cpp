@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// espial_bench: what the packet path costs, held against an empty program and against other tools.
+#include <fmt/format.h>
+#include <sched.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <fstream>
+#include <sstream>
+
+#include "bench/classifier.h"
+#include "bench/report.h"
+
+namespace espial::bench {
+namespace {
+
+struct Options {
+  bool quick = false;
+  bool classifier_only = false;
+  std::string json;
+  std::string gate;
+};
+
+constexpr double kTolerance = 1.25;
+enum Exit { kGood = 0, kBad = 1, kUsage = 2, kCannotTell = 3 };
+
+// One CPU for the whole run: ratios of two CPUs mean nothing.
+void stay_on_one_cpu() {
+  const int cpu = sched_getcpu();
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(static_cast<std::size_t>(cpu < 0 ? 0 : cpu), &set);
+  sched_setaffinity(0, sizeof(set), &set);
+}
+
+int fail(const Error& error) {
+  fmt::print(stderr, "bench: {}\n", error.message);
+  return kCannotTell;
+}
+
+Result<std::string> read_file(const std::string& path) {
+  std::ifstream file(path);
+  std::ostringstream text;
+  text << file.rdbuf();
+  if (!file) return Error{fmt::format("{}: cannot be read", path)};
+  return text.str();
+}
+
+Result<int> hold_against(const std::string& path, const std::vector<Row>& rows) {
+  EP_ASSIGN(stored, read_file(path));
+  EP_ASSIGN(worse, worse_than(rows, stored, kTolerance));
+  for (const auto& line : worse) fmt::print(stderr, "bench: {}\n", line);
+  fmt::print("{} rows held against {}: {}\n", rows.size(), path,
+             worse.empty() ? "none worse" : fmt::format("{} worse", worse.size()));
+  return worse.empty() ? kGood : kBad;
+}
+
+Result<int> run(const Options& options) {
+  stay_on_one_cpu();
+  const Effort effort = options.quick ? Effort{5, 200'000} : Effort{};
+  EP_ASSIGN(rows, measure_classifier(effort, options.quick));
+  fmt::print("{}", table_of(rows));
+  if (!options.json.empty() && !(std::ofstream(options.json) << json_of(rows)))
+    return Error{fmt::format("{}: cannot be written", options.json)};
+  if (!options.gate.empty()) return hold_against(options.gate, rows);
+  return kGood;
+}
+
+}  // namespace
+}  // namespace espial::bench
+
+int main(int argc, char** argv) {
+  using namespace espial::bench;  // NOLINT: the whole program is in there
+  Options options;
+  CLI::App app("What the packet path of espial costs, in ns of CPU time per packet.");
+  app.add_flag("--quick", options.quick, "fewer rows, fewer rounds");
+  app.add_option("--json", options.json, "write the rows to FILE")->type_name("FILE");
+  app.add_option("--gate", options.gate, "fail when a ratio is above 1.25 x the stored one")
+      ->type_name("FILE");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kGood : kUsage;
+  }
+  const auto result = run(options);
+  return result.ok() ? *result : fail(result.error());
+}

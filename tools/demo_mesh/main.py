@@ -81,7 +81,7 @@ def main() -> int:
             return 3
     if chosen.inside:
         with open(f"{chosen.inside}/steps.json", "w") as report:
-            return Show(Screen(chosen.colour), report, chosen.prometheus, chosen.only).run(False)
+            return Show(Screen(chosen.colour), report, chosen.prometheus, chosen.only, True).run(False)
     colour = on_terminal() and "NO_COLOR" not in os.environ
     report = None
     if chosen.json:

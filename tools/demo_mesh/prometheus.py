@@ -21,7 +21,6 @@ from espial_lab.wait import until
 
 ADDRESS = ("127.0.0.1", 9090)
 _RELAYS = 9101     # port of the first node
-_INTERVAL = "250ms"
 _libc = ctypes.CDLL(None, use_errno=True)
 
 # A peer's coverage over a time, per node: what dashboards and alerts ask.
@@ -79,13 +78,13 @@ class _Relay:
 
 
 class Prometheus:
-    """Runs from the constructor to close()."""
+    """Runs from the constructor to close(). `interval`: of scrapes, as Prometheus writes it."""
 
-    def __init__(self, nodes: list[Node], folder: str):
+    def __init__(self, nodes: list[Node], folder: str, interval: str):
         self._nodes = nodes
         self._relays = [_Relay(node.namespace, _RELAYS + index)
                         for index, node in enumerate(nodes)]
-        config = {"global": {"scrape_interval": _INTERVAL, "scrape_timeout": _INTERVAL},
+        config = {"global": {"scrape_interval": interval, "scrape_timeout": interval},
                   "scrape_configs": [{"job_name": "espial", "static_configs": [
                       {"targets": [f"{ADDRESS[0]}:{_RELAYS + index}"],
                        "labels": {"node": node.name}} for index, node in enumerate(nodes)]}]}

@@ -63,11 +63,11 @@ def _play(step: Step, mesh: Mesh, scraper: prometheus.Prometheus | None) -> Stag
 
 
 @contextlib.contextmanager
-def _scraping(mesh: Mesh) -> Iterator[prometheus.Prometheus | None]:
+def _scraping(mesh: Mesh, interval: str) -> Iterator[prometheus.Prometheus | None]:
     if not prometheus.installed():
         yield None
         return
-    scraper = prometheus.Prometheus(mesh.nodes, mesh.folder)
+    scraper = prometheus.Prometheus(mesh.nodes, mesh.folder, interval)
     try:
         yield scraper
     finally:
@@ -77,8 +77,11 @@ def _scraping(mesh: Mesh) -> Iterator[prometheus.Prometheus | None]:
 class Show:
     """One run. `report`: where the JSON goes; `need_prometheus`: without it the run fails."""
 
-    def __init__(self, screen: Screen, report: TextIO | None, need_prometheus: bool, only: str):
+    def __init__(self, screen: Screen, report: TextIO | None, need_prometheus: bool, only: str,
+                 emulated: bool = False):
         self._screen, self._report, self._need = screen, report, need_prometheus
+        # An emulated processor has better things to do than to answer scrapes.
+        self._interval = "2s" if emulated else "250ms"
         self._only = only
         self._rows: list[dict] = []
         self._right = True
@@ -93,7 +96,7 @@ class Show:
             self._screen.fact("Prometheus is not installed", False)
             return 1
         with contextlib.closing(Mesh(Spec(libipsec=not in_kernel, encap=not in_kernel))) as mesh, \
-                _scraping(mesh) as scraper:
+                _scraping(mesh, self._interval) as scraper:
             self._screen.line(self._screen.dim(_versions(mesh)))
             self._screen.line(self._screen.dim(f"Up, with SAs of both families between all nodes: "
                                                f"{time.monotonic() - started:.1f} s"))

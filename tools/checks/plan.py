@@ -60,7 +60,7 @@ def steps(long: bool) -> list[Step]:
     built = ("build",)
     return [
         Step("setup", 300, (("tools/setup", "--lab"),)),
-        _build("build", "release", 420),
+        _build("build", "release", 900),
         # Tests whose conditions have deadlines (web, netns) run one at a time.
         _ctest("unit", 60, "unit", needs=built),
         _ctest("golden", 30, "golden", needs=built),
@@ -70,22 +70,22 @@ def steps(long: bool) -> list[Step]:
         _ctest("install", 30, "install", needs=built),
         _ctest("lint", 60, "lint", needs=built),
         # The second compiler and the sanitizers in one build.
-        _build("build-asan", "asan", 420),
+        _build("build-asan", "asan", 900),
         _ctest("asan", 120, "unit|web", "build-asan", needs=("build-asan",),
                environment=SANITIZERS),
         # ThreadSanitizer cannot place its shadow under the address randomization of new kernels.
-        _build("build-tsan", "tsan", 120, ("thread_tests",)),
+        _build("build-tsan", "tsan", 400, ("thread_tests",)),
         _ctest("tsan", 60, "threads", "build-tsan", needs=("build-tsan",), environment=SANITIZERS,
                launcher=("setarch", "-R")),
-        _build("build-fuzz", "fuzz", 180, ("fuzz_targets",)),
+        _build("build-fuzz", "fuzz", 500, ("fuzz_targets",)),
         Step("fuzz", 100 * more, (("tests/fuzz/run", "build-fuzz", str(15 * more)),),
              needs=("build-fuzz",), count=counts.of_fuzz),
         # To its end, interrupted, and killed.
         Step("demo", 150, (("tests/demo/run",),), needs=("setup", "build"), count=counts.of_lab,
              live=True, environment=(ESPIAL,)),
         _lab("running", 90 * more, long),
-        _lab("6.12", 300 * more, long),
-        _lab("6.1", 300 * more, long),
+        _lab("6.12", 600 * more, long),
+        _lab("6.1", 600 * more, long),
         _demo_in_machine(),
         Step("mutants", 3600, (("tests/frames/mutants", "build"),), needs=built,
              count=counts.of_commands, long=True),

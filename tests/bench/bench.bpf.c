@@ -7,7 +7,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#include "shared.h"
+#include "shared.bpf.h"
 
 struct bench_vary bench_vary = {};
 __u32 bench_ifindex = 0;

@@ -6,9 +6,9 @@
 #include <cerrno>
 #include <cstring>
 
-#include "bench/shared.h"
+#include "bench/shared.bpf.h"
 
-// After bench/shared.h, whose types the skeleton uses.
+// After bench/shared.bpf.h, whose types the skeleton uses.
 #include "bench.skel.h"
 
 namespace espial::bench {

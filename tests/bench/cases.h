@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "bench/shared.h"
+#include "bench/shared.bpf.h"
 #include "frames/frame.h"
 #include "kernel/table.h"
 #include "model/words.h"

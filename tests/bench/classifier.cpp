@@ -10,7 +10,7 @@
 #include "bench/bench_object.h"
 #include "bench/cases.h"
 #include "kernel/test_run.h"
-// After bench/shared.h, whose types the skeleton uses.
+// After bench/shared.bpf.h, whose types the skeleton uses.
 #include "bench.skel.h"
 
 namespace espial::bench {

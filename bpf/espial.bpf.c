@@ -222,16 +222,11 @@ static __always_inline int ep_same_flow(const struct ep_flow_key* a, const struc
   return !differ;
 }
 
+/* IPv4 stands in the upper half of lo (packet.h), so in the first four bytes. */
 static __always_inline void ep_store_address(__u8* to, __u32 family, __u64 hi, __u64 lo) {
-  __u32* words = (__u32*)to;
-  if (family == EP_FAMILY_IPV4) {
-    words[0] = bpf_htonl((__u32)(lo >> 32));
-    return;
-  }
-  words[0] = bpf_htonl((__u32)(hi >> 32));
-  words[1] = bpf_htonl((__u32)hi);
-  words[2] = bpf_htonl((__u32)(lo >> 32));
-  words[3] = bpf_htonl((__u32)lo);
+  __u64* words = (__u64*)to;
+  words[0] = bpf_cpu_to_be64(family == EP_FAMILY_IPV4 ? lo : hi);
+  words[1] = bpf_cpu_to_be64(family == EP_FAMILY_IPV4 ? 0 : lo);
 }
 
 /* A new flow: one event, unless this second's share is used up. */
@@ -320,23 +315,26 @@ __noinline int ep_add_decrypted(__u32 peer, __u32 family, __u32 flags, __u64 pac
   return 1;
 }
 
+/* The last eight bytes of a flow's key as one word.
+ * verifier: without CAP_PERFMON, Linux 6.1 refuses a small store into a word of the stack after one
+ * to its start. */
+static __always_inline __u64 ep_flow_kind(const struct ep_packet* pkt, const struct ep_verdict* v,
+                                          __u32 how) {
+  const __u64 ports = (__u64)bpf_ntohs(pkt->sport) << 48 | (__u64)bpf_ntohs(pkt->dport) << 32;
+  return bpf_cpu_to_be64(ports | (__u64)pkt->ip.family << 24 | pkt->ip.proto << 16 |
+                         EP_DIR(how) << 8 | (v->class_ & 0xff));
+}
+
 /* Notes an unprotected packet, or one of an unknown node. */
 __noinline int ep_suspect(struct __sk_buff* skb, struct ep_packet* pkt, struct ep_verdict* v,
                           __u32 how) {
   if (!pkt || !v) return 0; /* verifier: pointer arguments may be NULL */
   const struct ep_cell size = ep_wire_size(skb, pkt);
-  struct ep_flow seen = {
-      .key = {.sport = pkt->sport,
-              .dport = pkt->dport,
-              .family = pkt->ip.family,
-              .proto = pkt->ip.proto,
-              .dir = EP_DIR(how),
-              .class_ = v->class_},
-      .peer = v->peer,
-      .ifindex = skb->ifindex,
-      .packets = size.packets,
-      .bytes = size.bytes,
-  };
+  struct ep_flow seen = {.packets = size.packets, .bytes = size.bytes};
+  seen.ifindex = skb->ifindex;
+  barrier(); /* verifier: the word's start last, see ep_flow_kind */
+  seen.peer = v->peer;
+  *(__u64*)&seen.key.sport = ep_flow_kind(pkt, v, how);
   ep_store_address(seen.key.src, pkt->ip.family, pkt->ip.src_hi, pkt->ip.src_lo);
   ep_store_address(seen.key.dst, pkt->ip.family, pkt->ip.dst_hi, pkt->ip.dst_lo);
   const __u64 now = bpf_ktime_get_coarse_ns();

@@ -222,16 +222,11 @@ static __always_inline int ep_same_flow(const struct ep_flow_key* a, const struc
   return !differ;
 }
 
+/* IPv4 stands in the upper half of lo (packet.h), so in the first four bytes. */
 static __always_inline void ep_store_address(__u8* to, __u32 family, __u64 hi, __u64 lo) {
-  __u32* words = (__u32*)to;
-  if (family == EP_FAMILY_IPV4) {
-    words[0] = bpf_htonl((__u32)(lo >> 32));
-    return;
-  }
-  words[0] = bpf_htonl((__u32)(hi >> 32));
-  words[1] = bpf_htonl((__u32)hi);
-  words[2] = bpf_htonl((__u32)(lo >> 32));
-  words[3] = bpf_htonl((__u32)lo);
+  __u64* words = (__u64*)to;
+  words[0] = bpf_cpu_to_be64(family == EP_FAMILY_IPV4 ? lo : hi);
+  words[1] = bpf_cpu_to_be64(family == EP_FAMILY_IPV4 ? 0 : lo);
 }
 
 /* A new flow: one event, unless this second's share is used up. */
@@ -288,9 +283,15 @@ EP_STATIC_ASSERT(EP_HOW_TRANSMIT == EP_DIR_TRANSMIT, "the direction is the lowes
   ((EP_DIR(how) * EP_FAMILY_COUNT + (family)) * EP_CLASS_COUNT + (class_))
 #define EP_CELLS (EP_DIR_COUNT * EP_FAMILY_COUNT * EP_CLASS_COUNT) /* a power of two */
 
+/* verifier: `value`, but nothing is known of it any more. */
+static __always_inline __u64 ep_unknown(struct __sk_buff* skb, __u64 value) {
+  const volatile struct __sk_buff* context = skb;
+  return value + (context->len - context->len);
+}
+
 /* Counts in one cell of a peer. Returns 0 when the peer has no counters.
  * verifier: an index that is a constant on one path and another constant on the next is refused
- * without CAP_PERFMON. It is unknown in a function of its own, and by ep_unknown(). */
+ * without CAP_PERFMON: see ep_unknown. */
 static __always_inline int ep_add_cell(__u32 peer, __u64 index, __u64 packets, __u64 bytes) {
   struct ep_peer_stat* stat = bpf_map_lookup_elem(&ep_peer_stat, &peer);
   if (!stat) return 0;
@@ -298,12 +299,6 @@ static __always_inline int ep_add_cell(__u32 peer, __u64 index, __u64 packets, _
   cell->packets += packets;
   cell->bytes += bytes;
   return 1;
-}
-
-__noinline int ep_add(__u32 peer, __u32 index, __u64 packets, __u64 bytes) {
-  if (ep_add_cell(peer, index, packets, bytes)) return 1;
-  ep_lose(EP_LOST_NO_COUNTER);
-  return 0;
 }
 
 __noinline int ep_add_decrypted(__u32 peer, __u32 family, __u32 flags, __u64 packets, __u64 bytes) {
@@ -320,10 +315,14 @@ __noinline int ep_add_decrypted(__u32 peer, __u32 family, __u32 flags, __u64 pac
   return 1;
 }
 
-/* verifier: `value`, but nothing is known of it any more. */
-static __always_inline __u64 ep_unknown(struct __sk_buff* skb, __u64 value) {
-  const volatile struct __sk_buff* context = skb;
-  return value + (context->len - context->len);
+/* The last eight bytes of a flow's key as one word.
+ * verifier: without CAP_PERFMON, Linux 6.1 refuses a small store into a word of the stack after one
+ * to its start. */
+static __always_inline __u64 ep_flow_kind(const struct ep_packet* pkt, const struct ep_verdict* v,
+                                          __u32 how) {
+  const __u64 ports = (__u64)bpf_ntohs(pkt->sport) << 48 | (__u64)bpf_ntohs(pkt->dport) << 32;
+  return bpf_cpu_to_be64(ports | (__u64)pkt->ip.family << 24 | pkt->ip.proto << 16 |
+                         EP_DIR(how) << 8 | (v->class_ & 0xff));
 }
 
 /* Notes an unprotected packet, or one of an unknown node. */
@@ -331,18 +330,11 @@ __noinline int ep_suspect(struct __sk_buff* skb, struct ep_packet* pkt, struct e
                           __u32 how) {
   if (!pkt || !v) return 0; /* verifier: pointer arguments may be NULL */
   const struct ep_cell size = ep_wire_size(skb, pkt);
-  struct ep_flow seen = {
-      .key = {.sport = pkt->sport,
-              .dport = pkt->dport,
-              .family = pkt->ip.family,
-              .proto = pkt->ip.proto,
-              .dir = EP_DIR(how),
-              .class_ = v->class_},
-      .peer = v->peer,
-      .ifindex = skb->ifindex,
-      .packets = size.packets,
-      .bytes = size.bytes,
-  };
+  struct ep_flow seen = {.packets = size.packets, .bytes = size.bytes};
+  seen.ifindex = skb->ifindex;
+  barrier(); /* verifier: the word's start last, see ep_flow_kind */
+  seen.peer = v->peer;
+  *(__u64*)&seen.key.sport = ep_flow_kind(pkt, v, how);
   ep_store_address(seen.key.src, pkt->ip.family, pkt->ip.src_hi, pkt->ip.src_lo);
   ep_store_address(seen.key.dst, pkt->ip.family, pkt->ip.dst_hi, pkt->ip.dst_lo);
   const __u64 now = bpf_ktime_get_coarse_ns();
@@ -360,7 +352,11 @@ static __always_inline void ep_count(struct __sk_buff* skb, struct ep_packet* pk
     return;
   }
   if (pkt->outcome != EP_OUTCOME_OK) ep_count_outcome(pkt->outcome);
-  if (!ep_add(v->peer, EP_CELL(how, pkt->ip.family & 1, class_), size.packets, size.bytes)) return;
+  const __u64 index = EP_CELL(how, pkt->ip.family & 1, class_);
+  if (!ep_add_cell(v->peer, ep_unknown(skb, index), size.packets, size.bytes)) {
+    ep_lose(EP_LOST_NO_COUNTER);
+    return;
+  }
   if ((EP_UNPROTECTED_CLASSES | 1 << EP_CLASS_UNKNOWN_NODE) >> class_ & 1)
     ep_suspect(skb, pkt, v, how);
 }
@@ -415,19 +411,32 @@ static __always_inline int ep_find_ip(struct __sk_buff* skb, __u32 how, struct e
   return 1;
 }
 
+/* Reads a plain IP header; *l4 becomes what follows it. Returns 0 when it is not plain. */
+static __always_inline int ep_read_ip(const struct ep_place* place, int lenient, struct ep_ip* ip,
+                                      const void** l4) {
+  const void* start = place->start;
+  /* verifier: the pointers stay pointers; a sum with a chosen offset would be refused. */
+  asm volatile("" : "+r"(start));
+  if (place->family == EP_FAMILY_IPV4) {
+    if (!ep_plain_ipv4(start, place->end, place->length, lenient, ip)) return 0;
+    *l4 = start + sizeof(struct iphdr);
+    asm volatile("" : "+r"(*l4));
+  } else {
+    if (!ep_plain_ipv6(start, place->end, place->length, lenient, ip)) return 0;
+    *l4 = start + sizeof(struct ipv6hdr);
+    asm volatile("" : "+r"(*l4));
+  }
+  return 1;
+}
+
 /* The shortest way. Returns 1 when the packet is counted. */
 static __always_inline int ep_watch_esp(struct __sk_buff* skb, const __u32 how) {
   struct ep_place place;
   struct ep_ip ip;
+  const void* l4;
   if (ep_config.report || skb->gso_size || !ep_find_ip(skb, how, &place)) return 0;
-  if (place.family == EP_FAMILY_IPV4) {
-    if (!ep_plain_ipv4(place.start, place.end, place.length, 0, &ip)) return 0;
-    if (ip.len < sizeof(struct iphdr) + EP_ESP_MIN) return 0;
-  } else {
-    if (!ep_plain_ipv6(place.start, place.end, place.length, 0, &ip)) return 0;
-    if (ip.len < sizeof(struct ipv6hdr) + EP_ESP_MIN) return 0;
-  }
-  if (ip.proto != EP_PROTO_ESP) return 0;
+  if (!ep_read_ip(&place, 0, &ip, &l4) || ip.proto != EP_PROTO_ESP) return 0;
+  if (ip.len < ep_plain_size(ip.family) + EP_ESP_MIN) return 0;
   const struct ep_table table = {.head = ep_current_table(), .slots = ep_config.slots};
   if (!table.head) return 0;
   const __u32 peer = ep_esp_peer(&table, &ip, how & EP_HOW_TRANSMIT);
@@ -437,75 +446,58 @@ static __always_inline int ep_watch_esp(struct __sk_buff* skb, const __u32 how) 
 
 /* Reads a plain packet (fast.h); pkt is zero before. Returns 0, and nothing is said of pkt, when it
  * is not plain. */
-static __always_inline int ep_read_plain(struct __sk_buff* skb, struct ep_packet* pkt, __u32 how) {
+__noinline int ep_read_plain(struct __sk_buff* skb, struct ep_packet* pkt, __u32 how) {
+  if (!pkt) return 0; /* verifier: pointer arguments may be NULL */
   struct ep_place place;
+  struct ep_cursor l4 = {.in_place = 1, .lenient = skb->gso_size != 0};
   if (ep_config.report || !ep_find_ip(skb, how, &place)) return 0;
-  const int lenient = skb->gso_size != 0;
-  struct ep_cursor cur = {.end = place.end, .lenient = lenient, .in_place = 1};
-  /* verifier: the pointers stay pointers; a sum with a chosen offset would be refused. */
-  asm volatile("" : "+r"(place.start));
-  if (place.family == EP_FAMILY_IPV4) {
-    if (!ep_plain_ipv4(place.start, place.end, place.length, lenient, &pkt->ip)) return 0;
-    cur.context = place.start + sizeof(struct iphdr);
-    cur.remaining = pkt->ip.len - sizeof(struct iphdr);
-    asm volatile("" : "+r"(cur.context));
-  } else {
-    if (!ep_plain_ipv6(place.start, place.end, place.length, lenient, &pkt->ip)) return 0;
-    cur.context = place.start + sizeof(struct ipv6hdr);
-    cur.remaining = pkt->ip.len - sizeof(struct ipv6hdr);
-    asm volatile("" : "+r"(cur.context));
-  }
+  if (!ep_read_ip(&place, l4.lenient, &pkt->ip, &l4.context)) return 0;
+  l4.end = place.end;
+  l4.remaining = pkt->ip.len - ep_plain_size(pkt->ip.family);
   pkt->group_mac = place.group_mac;
-  return ep_plain_l4(&cur, pkt);
-}
-
-/* Any packet. verifier: this and the judges are global functions, so that each is walked once and
- * leaves results of which nothing is known, whatever path led to them. */
-__noinline int ep_read(struct __sk_buff* skb, struct ep_packet* pkt, __u32 how) {
-  if (!pkt) return 0;
-  if (ep_read_plain(skb, pkt, how)) return 0;
-  return ep_parse_skb(skb, pkt, how);
-}
-
-/* One function for each direction: without CAP_PERFMON the verifier refuses a pointer that is
- * chosen between the two ends. */
-__noinline int ep_judge_rx(struct ep_packet* pkt, struct ep_names* names, struct ep_verdict* v) {
-  if (pkt && names && v) ep_judge(pkt, names, 0, v);
-  return 0;
-}
-
-__noinline int ep_judge_tx(struct ep_packet* pkt, struct ep_names* names, struct ep_verdict* v) {
-  if (pkt && names && v) ep_judge(pkt, names, 1, v);
-  return 0;
+  return ep_plain_l4(&l4, pkt);
 }
 
 /* The verdict on a packet, all of it from one table; *names holds the SA, if that is known. On
  * ingress, what would be called unprotected is first asked for its XFRM state. Returns 0, or 1 when
- * there is no table. verifier: global, so that what the look-ups leave is unknown. */
-__noinline int ep_decide(struct __sk_buff* skb, struct ep_packet* pkt, struct ep_names* names,
-                         struct ep_verdict* v, __u32 how) {
+ * there is no table. `transmit` is a constant: without CAP_PERFMON the verifier refuses a pointer
+ * that is chosen between the two ends. */
+static __always_inline int ep_decide(struct __sk_buff* skb, struct ep_packet* pkt,
+                                     struct ep_names* names, struct ep_verdict* v,
+                                     const __u32 transmit) {
   if (!pkt || !names || !v) return 1; /* verifier: pointer arguments may be NULL */
   const struct ep_table table = {.head = ep_current_table(), .slots = ep_config.slots};
   if (!table.head) return 1;
   ep_name(&table, pkt, skb->ifindex, names);
-  if (how & EP_HOW_TRANSMIT) return ep_judge_tx(pkt, names, v);
-  ep_judge_rx(pkt, names, v);
-  if (!ep_may_be_decrypted(v)) return 0;
+  ep_judge(pkt, names, transmit, v);
+  if (transmit || !ep_may_be_decrypted(v)) return 0;
   if (!names->sa.present && !ep_find_sa(skb, &names->sa)) return 0;
   ep_name_sa(&table, names);
   ep_attribute(names, v);
   return 0;
 }
 
-/* Everything else. */
-__noinline int ep_watch_any(struct __sk_buff* skb, __u32 how) {
+/* verifier: global functions are walked once, and leave results of which nothing is known, whatever
+ * path led to them. */
+__noinline int ep_decide_rx(struct __sk_buff* skb, struct ep_packet* pkt, struct ep_names* names,
+                            struct ep_verdict* v) {
+  return ep_decide(skb, pkt, names, v, 0);
+}
+
+__noinline int ep_decide_tx(struct __sk_buff* skb, struct ep_packet* pkt, struct ep_names* names,
+                            struct ep_verdict* v) {
+  return ep_decide(skb, pkt, names, v, 1);
+}
+
+/* Everything else; `how` is a constant in its direction. */
+static __always_inline int ep_watch_any(struct __sk_buff* skb, __u32 how, const __u32 transmit) {
   struct ep_names names = {};
   /* A device that is not on the wire itself: only a packet with XFRM state matters here. */
   if (!(how & EP_HOW_WIRE) && !ep_find_sa(skb, &names.sa)) return 0;
   struct ep_packet pkt = {};
   struct ep_verdict v = {};
-  ep_read(skb, &pkt, how);
-  if (ep_decide(skb, &pkt, &names, &v, how)) {
+  if (!ep_read_plain(skb, &pkt, how)) ep_parse_skb(skb, &pkt, how);
+  if (transmit ? ep_decide_tx(skb, &pkt, &names, &v) : ep_decide_rx(skb, &pkt, &names, &v)) {
     ep_lose(EP_LOST_NO_TABLE);
     return 0;
   }
@@ -514,9 +506,15 @@ __noinline int ep_watch_any(struct __sk_buff* skb, __u32 how) {
   return 0;
 }
 
+__noinline int ep_watch_rx(struct __sk_buff* skb, __u32 how) { return ep_watch_any(skb, how, 0); }
+__noinline int ep_watch_tx(struct __sk_buff* skb, __u32 how) { return ep_watch_any(skb, how, 1); }
+
 static __always_inline int ep_watch(struct __sk_buff* skb, const __u32 how) {
   if (how & EP_HOW_WIRE && ep_watch_esp(skb, how)) return TC_ACT_UNSPEC;
-  ep_watch_any(skb, how);
+  if (how & EP_HOW_TRANSMIT)
+    ep_watch_tx(skb, how);
+  else
+    ep_watch_rx(skb, how);
   return TC_ACT_UNSPEC;
 }
 

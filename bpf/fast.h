@@ -27,6 +27,8 @@ static __always_inline int ep_plain_ipv4(const void* start, const void* end, __u
   ip->src_hi = ip->dst_hi = ~0ULL;
   ip->src_lo = (__u64)bpf_ntohl(header->saddr) << 32;
   ip->dst_lo = (__u64)bpf_ntohl(header->daddr) << 32;
+  ip->fragment = EP_FRAGMENT_NONE;
+  ip->outcome = EP_OUTCOME_OK;
   return 1;
 }
 
@@ -42,7 +44,14 @@ static __always_inline int ep_plain_ipv6(const void* start, const void* end, __u
   ip->src_lo = ep_load64(header->saddr.in6_u.u6_addr32 + 2);
   ip->dst_hi = ep_load64(header->daddr.in6_u.u6_addr32);
   ip->dst_lo = ep_load64(header->daddr.in6_u.u6_addr32 + 2);
+  ip->fragment = EP_FRAGMENT_NONE;
+  ip->outcome = EP_OUTCOME_OK;
   return 1;
+}
+
+/* The size of a plain header. */
+static __always_inline __u32 ep_plain_size(__u32 family) {
+  return family == EP_FAMILY_IPV4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
 }
 
 /* What follows a plain IP header. Returns 0 when it is not plain. */

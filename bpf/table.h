@@ -31,10 +31,9 @@ static __always_inline const struct ep_slot* ep_slot_of(const struct ep_table* t
   return (slot->hi ^ hi) | (slot->lo ^ lo) | (slot->plen ^ plen) ? NULL : slot;
 }
 
-/* What one address is; *who is zero before. Not inlined: five look-ups in one function would not
- * fit on its stack. */
-static __noinline int ep_lookup(const struct ep_table* table, __u32 family, __u64 hi, __u64 lo,
-                                struct ep_who* who) {
+/* What one address is; *who is zero before. */
+static __always_inline void ep_find(const struct ep_table* table, __u32 family, __u64 hi, __u64 lo,
+                                    struct ep_who* who) {
   family &= EP_FAMILY_COUNT - 1;
   /* verifier: unrolled, because the speculation limit of a sum is the largest offset seen there. */
 #pragma unroll
@@ -49,8 +48,15 @@ static __noinline int ep_lookup(const struct ep_table* table, __u32 family, __u6
     who->flags = slot->flags;
     who->peer = slot->peer;
     who->subnet = slot->subnet;
-    return 1;
+    break;
   }
+}
+
+/* The same as a function, for what few packets ask. Five look-ups in one function would not fit on
+ * its stack; a call costs more than a look-up where returns are guarded. */
+static __noinline int ep_lookup(const struct ep_table* table, __u32 family, __u64 hi, __u64 lo,
+                                struct ep_who* who) {
+  ep_find(table, family, hi, lo, who);
   return 0;
 }
 
@@ -89,8 +95,8 @@ static __always_inline void ep_name(const struct ep_table* table, const struct e
   const struct ep_ip *ip = &pkt->ip, *inner = &pkt->inner;
   if (pkt->vid) names->vlan_action = ep_lookup_vlan(table, ifindex, pkt->vid);
   if (!pkt->has_ip) return;
-  ep_lookup(table, ip->family, ip->src_hi, ip->src_lo, &names->src);
-  ep_lookup(table, ip->family, ip->dst_hi, ip->dst_lo, &names->dst);
+  ep_find(table, ip->family, ip->src_hi, ip->src_lo, &names->src);
+  ep_find(table, ip->family, ip->dst_hi, ip->dst_lo, &names->dst);
   names->null_spi = (__u8)ep_is_null_spi(table, pkt->spi);
   if (pkt->wrap == EP_WRAP_TUNNEL) {
     ep_lookup(table, inner->family, inner->src_hi, inner->src_lo, &names->inner_src);

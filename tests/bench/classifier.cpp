@@ -56,11 +56,13 @@ Result<Cost> measure(bench_bpf& object, const TestRun& run, const Case& c, const
 
 }  // namespace
 
-Result<std::vector<Row>> measure_classifier(const Effort& effort, bool quick) {
+Result<std::vector<Row>> measure_classifier(const Effort& effort, bool quick,
+                                            const std::string& only) {
   EP_ASSIGN(object, load_bench_object());
   std::map<std::uint32_t, Loaded> meshes;
   std::vector<Row> rows;
   for (const Case& c : classifier_cases(quick)) {
+    if (c.name.find(only) == std::string::npos) continue;
     auto found = meshes.find(c.peers);
     if (found == meshes.end()) {
       EP_ASSIGN(loaded, load(c.peers));

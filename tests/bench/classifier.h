@@ -2,6 +2,7 @@
 // What the classifier costs per packet above an empty tc program.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "base/result.h"
@@ -10,7 +11,9 @@
 
 namespace espial::bench {
 
-// Fails when a frame does not get the class that its row claims to measure.
-Result<std::vector<Row>> measure_classifier(const Effort& effort, bool quick);
+// Of the rows whose name contains `only`. Fails when a frame does not get the class that its row
+// claims to measure.
+Result<std::vector<Row>> measure_classifier(const Effort& effort, bool quick,
+                                            const std::string& only);
 
 }  // namespace espial::bench

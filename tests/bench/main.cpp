@@ -16,7 +16,7 @@ namespace {
 
 struct Options {
   bool quick = false;
-  bool classifier_only = false;
+  std::string only;
   std::string json;
   std::string gate;
 };
@@ -58,7 +58,7 @@ Result<int> hold_against(const std::string& path, const std::vector<Row>& rows) 
 Result<int> run(const Options& options) {
   stay_on_one_cpu();
   const Effort effort = options.quick ? Effort{5, 200'000} : Effort{};
-  EP_ASSIGN(rows, measure_classifier(effort, options.quick));
+  EP_ASSIGN(rows, measure_classifier(effort, options.quick, options.only));
   fmt::print("{}", table_of(rows));
   if (!options.json.empty() && !(std::ofstream(options.json) << json_of(rows)))
     return Error{fmt::format("{}: cannot be written", options.json)};
@@ -74,6 +74,7 @@ int main(int argc, char** argv) {
   Options options;
   CLI::App app("What the packet path of espial costs, in ns of CPU time per packet.");
   app.add_flag("--quick", options.quick, "fewer rows, fewer rounds");
+  app.add_option("--only", options.only, "rows whose name contains TEXT")->type_name("TEXT");
   app.add_option("--json", options.json, "write the rows to FILE")->type_name("FILE");
   app.add_option("--gate", options.gate, "fail when a ratio is above 1.25 x the stored one")
       ->type_name("FILE");

@@ -118,7 +118,8 @@ class Prometheus:
             if self._process.poll() is not None:
                 raise RuntimeError(f"prometheus ended; see {self.log}")
             try:
-                found = self.query("timestamp(up == 1)")
+                # Of a plain selector only is timestamp() the sample's; a failed scrape leaves none.
+                found = self.query("timestamp(espial_build_info)")
             except OSError:
                 return False
             return len([one for one in found if float(one["value"][1]) > now]) == len(self._nodes)

@@ -81,7 +81,7 @@ class Show:
                  emulated: bool = False):
         self._screen, self._report, self._need = screen, report, need_prometheus
         # An emulated processor has better things to do than to answer scrapes.
-        self._interval = "2s" if emulated else "250ms"
+        self._interval = "2s" if emulated else "500ms"
         self._only = only
         self._rows: list[dict] = []
         self._right = True

@@ -190,7 +190,7 @@ class Stage:
             seen = self._prometheus.coverage(self._begin).get((f"node{number}", name))
             return seen is not None and abs(seen - ratio) < 1e-9
         try:
-            ok = until("the query's answer", right, SECONDS, 0.2)
+            ok = until("the query's answer", right, 20, 0.2)
         except Timeout:
             ok = False
         self.rows.append(Row(f"node{number}", name, family, f"coverage {ratio:g}",

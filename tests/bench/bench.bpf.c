@@ -11,7 +11,8 @@
 
 struct bench_vary bench_vary = {};
 __u32 bench_ifindex = 0;
-__u64 bench_sent = 0;
+__u64 bench_arrived = 0;
+__u8 bench_header[BENCH_HEADER] = {};
 
 struct {
   __uint(type, BPF_MAP_TYPE_PROG_ARRAY);
@@ -36,10 +37,19 @@ SEC("tc") int bench_random(struct __sk_buff* skb) {
   return TC_ACT_SHOT;
 }
 
-/* Puts the frame on a device as if another host had sent it. */
+/* Puts the frame on a device as if another host had sent it. Frames come back with the headers that
+ * forwarding has changed. */
 SEC("xdp") int bench_send(struct xdp_md* ctx) {
-  bench_sent++;
+  void* data = (void*)(long)ctx->data;
+  if (data + BENCH_HEADER > (void*)(long)ctx->data_end) return XDP_ABORTED;
+  __builtin_memcpy(data, bench_header, BENCH_HEADER);
   return bpf_redirect(bench_ifindex, 0);
+}
+
+/* The far end: counts and drops. */
+SEC("tc") int bench_drop(struct __sk_buff* skb) {
+  bench_arrived++;
+  return TC_ACT_SHOT;
 }
 
 /* Only there because a veth takes redirected frames when its peer has an XDP program. */

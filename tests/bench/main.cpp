@@ -10,6 +10,7 @@
 
 #include "bench/classifier.h"
 #include "bench/report.h"
+#include "bench/side_by_side.h"
 
 namespace espial::bench {
 namespace {
@@ -59,6 +60,10 @@ Result<int> run(const Options& options) {
   stay_on_one_cpu();
   const Effort effort = options.quick ? Effort{5, 200'000} : Effort{};
   EP_ASSIGN(rows, measure_classifier(effort, options.quick, options.only));
+  if (options.gate.empty() && std::string("pass_").find(options.only.substr(0, 5)) == 0) {
+    EP_ASSIGN(pass, measure_side_by_side({effort.rounds, effort.repeat / 5}));
+    rows.insert(rows.end(), pass.begin(), pass.end());
+  }
   fmt::print("{}", table_of(rows));
   if (!options.json.empty() && !(std::ofstream(options.json) << json_of(rows)))
     return Error{fmt::format("{}: cannot be written", options.json)};

@@ -5,6 +5,8 @@
 
 #include <linux/types.h>
 
+#define BENCH_HEADER 34 /* Ethernet and IPv4 */
+
 /* Which word of a frame becomes base + stride * (a random number below count). */
 struct bench_vary {
   __u32 offset; /* of a 32-bit big-endian word, below 64 */

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writes the seeds of the fuzz targets: FOLDER/frame_fuzz (the corpus, one frame per file) and
-// FOLDER/capture_fuzz (small captures of every format and link type). The folders must exist.
+// FOLDER/capture_fuzz (small captures of every format and link type).
 #include <algorithm>
 #include <cstdint>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <string>
@@ -58,6 +59,14 @@ int main(int argc, char** argv) {
     return 2;
   }
   const std::string folder = argv[1];
+  for (const char* target : {"/frame_fuzz", "/capture_fuzz"}) {
+    std::error_code error;
+    std::filesystem::create_directories(folder + target, error);
+    if (error) {
+      std::cerr << folder << target << ": " << error.message() << "\n";
+      return 3;
+    }
+  }
   for (const auto& c : frames::corpus()) {
     std::string name = c.name;
     std::replace(name.begin(), name.end(), '/', '-');

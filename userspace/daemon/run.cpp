@@ -207,7 +207,9 @@ void log_to_stderr() {
   spdlog::set_default_logger(logger);
 }
 
-std::string answer(const Node& node, std::string_view request) {
+// An answer is of now, not of the last tick.
+std::string answer(Node& node, std::string_view request) {
+  if (request == "status" || request == "flows") node.evaluate();
   if (request == "status") return document_text(status_document(*node.latest()->get()));
   if (request == "flows") return document_text(flows_document(node.flows()->get()));
   return R"({"error":"unknown request; known are status and flows"})";

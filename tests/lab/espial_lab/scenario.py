@@ -70,13 +70,17 @@ class Watch:
             raise
 
     def zero(self, number: int) -> None:
-        """Counts of this node are from now on; the mesh is idle, so both observers agree on now."""
-        wire = self.wires[number]
-        espial = self.espials.get(number)
-        self._zero[number] = {("wire",) + key: value for key, value in wire.read().items()}
-        if espial:
-            self._zero[number] |= {("espial",) + key: value
-                                   for key, value in espial.counts().items()}
+        """Counts of this node are from now on, a moment at which nothing passes: bridges and hosts
+        tell of their multicast groups when they like."""
+        wire, espial = self.wires[number], self.espials.get(number)
+        for _ in range(20):
+            before, own = wire.read(), espial.counts() if espial else {}
+            if wire.read() == before:
+                break
+        else:
+            raise AssertionError(f"node{number}: the wire is never at rest")
+        self._zero[number] = {("wire",) + key: value for key, value in before.items()} | \
+            {("espial",) + key: value for key, value in own.items()}
 
     def rewire(self, number: int, device: str | None = None) -> None:
         """Counts anew after the wire device was replaced or renamed: its rules went with it."""

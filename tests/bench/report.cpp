@@ -48,13 +48,13 @@ Result<std::vector<std::string>> worse_than(const std::vector<Row>& rows,
   }
   std::vector<std::string> worse;
   for (const Row& row : rows) {
-    const auto known = stored.find(row.name);
-    if (known == stored.end())
-      worse.push_back(fmt::format("{}: no stored ratio (store one with --json)", row.name));
-    else if (row.cost.ratio() > known->second * tolerance)
+    const auto known = stored.extract(row.name);
+    if (!known.empty() && row.cost.ratio() > known.mapped() * tolerance)
       worse.push_back(fmt::format("{}: ratio {:.2f}, stored {:.2f}, at most {:.2f}", row.name,
-                                  row.cost.ratio(), known->second, known->second * tolerance));
+                                  row.cost.ratio(), known.mapped(), known.mapped() * tolerance));
   }
+  for (const auto& [name, ratio] : stored)
+    worse.push_back(fmt::format("{}: stored, but not measured any more", name));
   return worse;
 }
 

@@ -69,6 +69,8 @@ def steps(long: bool) -> list[Step]:
         _ctest("netns", 90, "netns", needs=built, jobs="1"),
         _ctest("install", 30, "install", needs=built),
         _ctest("lint", 60, "lint", needs=built),
+        # Ratios of the packet path against the stored ones, while nothing else runs.
+        Step("bench", 120, (("tools/bench", "--gate"),), needs=built, count=counts.of_commands),
         # The second compiler and the sanitizers in one build.
         _build("build-asan", "asan", 900),
         _ctest("asan", 120, "unit|web", "build-asan", needs=("build-asan",),

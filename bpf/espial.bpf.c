@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * The tc programs: classify every packet of a wire device and count it against its peer.
- * Each entry is one constant view of a device (direction, role, link header); all of them return
- * "next": monitoring never changes a packet's fate.
+ * Each entry is one constant view of a device (direction, role, link header). A packet goes on to
+ * the next program, unless it is a row of enforcement and its peer's policy says drop.
  *
  * XFRM state is asked for on ingress only (a forwarded packet keeps its state) and only before a
  * packet would be called anything unprotected: net/core/filter.c, bpf_skb_get_xfrm_state.
@@ -16,8 +16,8 @@ static __always_inline long ep_load_bytes(const void* context, __u32 at, void* t
   return bpf_skb_load_bytes(context, at, to, size);
 }
 
+#include "enforce.h"
 #include "fast.h"
-#include "judge.h"
 
 const volatile struct ep_config ep_config = {};
 
@@ -41,6 +41,15 @@ struct {
   __type(key, __u32);
   __type(value, struct ep_peer_stat);
 } ep_peer_stat SEC(".maps");
+
+/* By peer index. User space writes it; nothing here does. */
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1);
+  __uint(map_flags, BPF_F_RDONLY_PROG);
+  __type(key, __u32);
+  __type(value, ep_policy_t);
+} ep_policy SEC(".maps");
 
 struct {
   __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -247,33 +256,75 @@ static __always_inline void ep_send_event(const struct ep_flow* flow, __u64 now)
     ep_lose(EP_LOST_FLOW_EVENT_FULL);
 }
 
-/* Remembers a flow in its direct-mapped slot; the first packet is an event. */
-static __always_inline void ep_note_flow(const struct ep_flow* seen, __u64 now) {
-  __u32 slot = ep_hash_flow(&seen->key) & (EP_FLOW_SLOTS - 1);
-  struct ep_flow* flow = bpf_map_lookup_elem(&ep_flows, &slot);
-  if (!flow) return;
-  if (flow->packets && ep_same_flow(&flow->key, &seen->key)) {
-    flow->packets += seen->packets;
-    flow->bytes += seen->bytes;
-    flow->last_ns = now;
-    return;
+/* What became of a packet. */
+#define EP_FATE_PASS 0u
+#define EP_FATE_WOULD_DROP 1u
+#define EP_FATE_DROP 2u
+EP_STATIC_ASSERT(EP_FATE_WOULD_DROP == 1 && EP_FATE_DROP == 2, "each is a bit");
+EP_STATIC_ASSERT(EP_FATE_WOULD_DROP - 1 == EP_ACTION_WOULD_DROP &&
+                     EP_FATE_DROP - 1 == EP_ACTION_DROP,
+                 "a fate is an action and one");
+
+/* An unprotected packet, or GSO packet, on its way into the flow table. */
+struct ep_sighting {
+  struct ep_flow_key key;
+  struct ep_cell size;
+  __u64 now;
+  __u32 fate;
+};
+
+static __always_inline void ep_add_sighting(struct ep_flow* flow, const struct ep_sighting* seen) {
+  flow->packets += seen->size.packets;
+  flow->bytes += seen->size.bytes;
+  /* verifier: two stores at constant offsets; branches would become one at a chosen offset. */
+  flow->enforced[EP_ACTION_WOULD_DROP] += seen->size.packets * (seen->fate & 1);
+  flow->enforced[EP_ACTION_DROP] += seen->size.packets * (seen->fate >> 1);
+  flow->last_ns = seen->now;
+}
+
+/* Remembers a flow in one of the few slots that its hash allows, at worst in that of the flow seen
+ * longest ago; the first packet is an event. */
+static __always_inline void ep_note_flow(const struct ep_sighting* seen, __u32 peer,
+                                         __u32 ifindex) {
+  const __u32 first = ep_hash_flow(&seen->key) & (EP_FLOW_SLOTS - 1) & ~(EP_FLOW_WAYS - 1);
+  __u32 oldest = first;
+  __u64 oldest_ns = ~0ULL;
+  for (__u32 way = 0; way < EP_FLOW_WAYS; way++) {
+    __u32 slot = first + way;
+    struct ep_flow* flow = bpf_map_lookup_elem(&ep_flows, &slot);
+    if (!flow) return;
+    if (flow->packets && ep_same_flow(&flow->key, &seen->key)) {
+      ep_add_sighting(flow, seen);
+      return;
+    }
+    const __u64 age = flow->packets ? flow->last_ns : 0;
+    if (age < oldest_ns) {
+      oldest_ns = age;
+      oldest = slot;
+    }
   }
+  struct ep_flow* flow = bpf_map_lookup_elem(&ep_flows, &oldest);
+  if (!flow) return;
   if (flow->packets) ep_lose(EP_LOST_FLOW_EVICTED);
-  *flow = *seen;
-  flow->first_ns = now;
-  flow->last_ns = now;
-  if (ep_config.flow_events_per_second) ep_send_event(flow, now);
+  __builtin_memset(flow, 0, sizeof(*flow));
+  flow->key = seen->key;
+  flow->peer = peer;
+  flow->ifindex = ifindex;
+  flow->first_ns = seen->now;
+  ep_add_sighting(flow, seen);
+  if (ep_config.flow_events_per_second) ep_send_event(flow, seen->now);
 }
 
 /* When and in which network the last unprotected packet passed. */
-static __always_inline void ep_date_unprotected(const struct ep_flow* seen, __u32 subnet,
-                                                __u64 now) {
+static __always_inline void ep_date_unprotected(const struct ep_sighting* seen,
+                                                const struct ep_verdict* v) {
+  const __u32 peer = v->peer, subnet = v->subnet;
   const __u32 dir = seen->key.dir & (EP_DIR_COUNT - 1);
-  struct ep_peer_stat* stat = bpf_map_lookup_elem(&ep_peer_stat, &seen->peer);
-  if (stat) stat->last_unprotected_ns[dir] = now;
+  struct ep_peer_stat* stat = bpf_map_lookup_elem(&ep_peer_stat, &peer);
+  if (stat) stat->last_unprotected_ns[dir] = seen->now;
   if (!subnet) return;
   struct ep_net_stat* net = bpf_map_lookup_elem(&ep_net_stat, &subnet);
-  if (net) net->cleartext[dir] += seen->packets;
+  if (net) net->cleartext[dir] += seen->size.packets;
 }
 
 EP_STATIC_ASSERT(EP_HOW_TRANSMIT == EP_DIR_TRANSMIT, "the direction is the lowest bit of how");
@@ -325,40 +376,104 @@ static __always_inline __u64 ep_flow_kind(const struct ep_packet* pkt, const str
                          EP_DIR(how) << 8 | (v->class_ & 0xff));
 }
 
-/* Notes an unprotected packet, or one of an unknown node. */
-__noinline int ep_suspect(struct __sk_buff* skb, struct ep_packet* pkt, struct ep_verdict* v,
-                          __u32 how) {
-  if (!pkt || !v) return 0; /* verifier: pointer arguments may be NULL */
-  const struct ep_cell size = ep_wire_size(skb, pkt);
-  struct ep_flow seen = {.packets = size.packets, .bytes = size.bytes};
-  seen.ifindex = skb->ifindex;
-  barrier(); /* verifier: the word's start last, see ep_flow_kind */
-  seen.peer = v->peer;
-  *(__u64*)&seen.key.sport = ep_flow_kind(pkt, v, how);
-  ep_store_address(seen.key.src, pkt->ip.family, pkt->ip.src_hi, pkt->ip.src_lo);
-  ep_store_address(seen.key.dst, pkt->ip.family, pkt->ip.dst_hi, pkt->ip.dst_lo);
-  const __u64 now = bpf_ktime_get_coarse_ns();
-  if (v->class_ != EP_CLASS_UNKNOWN_NODE) ep_date_unprotected(&seen, v->subnet, now);
-  ep_note_flow(&seen, now);
-  return 0;
-}
-
-static __always_inline void ep_count(struct __sk_buff* skb, struct ep_packet* pkt,
-                                     struct ep_verdict* v, __u32 how) {
-  const struct ep_cell size = ep_wire_size(skb, pkt);
-  const __u32 class_ = v->class_ & (EP_CLASS_COUNT - 1);
-  if (v->flags & EP_VERDICT_DECRYPTED) {
-    ep_add_decrypted(v->peer, pkt->ip.family, v->flags, size.packets, size.bytes);
-    return;
-  }
-  if (pkt->outcome != EP_OUTCOME_OK) ep_count_outcome(pkt->outcome);
-  const __u64 index = EP_CELL(how, pkt->ip.family & 1, class_);
-  if (!ep_add_cell(v->peer, ep_unknown(skb, index), size.packets, size.bytes)) {
+static __always_inline void ep_count_enforced(struct __sk_buff* skb, __u32 peer, __u32 action,
+                                              __u32 row, const struct ep_cell* size) {
+  struct ep_peer_stat* stat = bpf_map_lookup_elem(&ep_peer_stat, &peer);
+  if (!stat) {
     ep_lose(EP_LOST_NO_COUNTER);
     return;
   }
-  if ((EP_UNPROTECTED_CLASSES | 1 << EP_CLASS_UNKNOWN_NODE) >> class_ & 1)
-    ep_suspect(skb, pkt, v, how);
+  const __u64 index = ep_unknown(skb, action * EP_DIR_COUNT * EP_REASON_COUNT + row);
+  struct ep_cell* cell =
+      &stat->enforced[0][0][0] + (index & (EP_ACTION_COUNT * EP_DIR_COUNT * EP_REASON_COUNT - 1));
+  cell->packets += size->packets;
+  cell->bytes += size->bytes;
+  stat->last_enforced_ns[ep_unknown(skb, action) & (EP_ACTION_COUNT - 1)] =
+      bpf_ktime_get_coarse_ns();
+}
+
+static __always_inline void ep_count_exempted(struct __sk_buff* skb, __u32 peer, __u32 index,
+                                              __u64 packets) {
+  struct ep_peer_stat* stat = bpf_map_lookup_elem(&ep_peer_stat, &peer);
+  if (!stat) return;
+  (&stat->exempted[0][0])[ep_unknown(skb, index) & (EP_DIR_COUNT * EP_EXEMPTION_COUNT - 1)] +=
+      packets;
+}
+
+/* The table may be the next one already: rules do not depend on who is who. */
+__noinline int ep_exempts(struct ep_packet* pkt) {
+  const struct ep_table table = {.head = ep_current_table(), .slots = ep_config.slots};
+  return pkt && table.head ? (int)ep_is_exempt(&table, pkt) : 0;
+}
+
+/* The mode that a row comes to; EP_MODE_MONITOR without table or policy. */
+__noinline int ep_rule_on(struct ep_verdict* v, __u32 reason) {
+  if (!v) return EP_MODE_MONITOR; /* verifier: pointer arguments may be NULL */
+  const __u32 peer = v->peer;
+  const ep_policy_t* policy = bpf_map_lookup_elem(&ep_policy, &peer);
+  const struct ep_table table = {.head = ep_current_table(), .slots = ep_config.slots};
+  if (!policy || !table.head) return EP_MODE_MONITOR;
+  const ep_policy_t word = *(const volatile ep_policy_t*)policy;
+  const __u64 now = EP_POLICY_DEADLINE(word) ? bpf_ktime_get_coarse_ns() : 0;
+  return (int)ep_mode_of(&table, v, reason, word, now);
+}
+
+/* The fate of a packet, counted if it is one of enforcement's rows. */
+__noinline int ep_enforce(struct __sk_buff* skb, struct ep_packet* pkt, struct ep_verdict* v,
+                          __u32 how) {
+  if (!pkt || !v) return EP_FATE_PASS; /* verifier: pointer arguments may be NULL */
+  __u32 reason = 0;
+  if (!ep_reason_of(v, &reason)) return EP_FATE_PASS;
+  const int mode = ep_rule_on(v, reason);
+  if (mode == EP_MODE_MONITOR) return EP_FATE_PASS;
+  const struct ep_cell size = ep_wire_size(skb, pkt);
+  const __u32 peer = v->peer, dir = EP_DIR(how);
+  const int pmtu = ep_is_pmtu(pkt, reason);
+  if (pmtu || (ep_may_be_exempt(reason) && ep_exempts(pkt))) {
+    const __u32 kind = pmtu ? EP_EXEMPTION_PMTU : EP_EXEMPTION_RULE;
+    ep_count_exempted(skb, peer, dir * EP_EXEMPTION_COUNT + kind, size.packets);
+    return EP_FATE_PASS;
+  }
+  const __u32 action = mode == EP_MODE_ENFORCE ? EP_ACTION_DROP : EP_ACTION_WOULD_DROP;
+  ep_count_enforced(skb, peer, action, dir * EP_REASON_COUNT + reason, &size);
+  return (int)(action + 1);
+}
+
+/* Notes an unprotected packet, or one of an unknown node, and its fate. */
+__noinline int ep_suspect(struct __sk_buff* skb, struct ep_packet* pkt, struct ep_verdict* v,
+                          __u32 how_and_fate) {
+  if (!pkt || !v) return 0; /* verifier: pointer arguments may be NULL */
+  const __u32 how = how_and_fate & 0xff;
+  struct ep_sighting seen = {.size = ep_wire_size(skb, pkt), .fate = how_and_fate >> 8};
+  ep_store_address(seen.key.src, pkt->ip.family, pkt->ip.src_hi, pkt->ip.src_lo);
+  ep_store_address(seen.key.dst, pkt->ip.family, pkt->ip.dst_hi, pkt->ip.dst_lo);
+  *(__u64*)&seen.key.sport = ep_flow_kind(pkt, v, how);
+  seen.now = bpf_ktime_get_coarse_ns();
+  const int on_wire = !(how & EP_HOW_TRANSMIT && seen.fate == EP_FATE_DROP);
+  if (v->class_ != EP_CLASS_UNKNOWN_NODE && on_wire) ep_date_unprotected(&seen, v);
+  ep_note_flow(&seen, v->peer, skb->ifindex);
+  return 0;
+}
+
+/* Counts a packet. Returns its fate. */
+static __always_inline __u32 ep_count(struct __sk_buff* skb, struct ep_packet* pkt,
+                                      struct ep_verdict* v, __u32 how) {
+  const struct ep_cell size = ep_wire_size(skb, pkt);
+  const __u32 class_ = v->class_ & (EP_CLASS_COUNT - 1);
+  const int suspect = (EP_UNPROTECTED_CLASSES | 1 << EP_CLASS_UNKNOWN_NODE) >> class_ & 1;
+  const __u32 fate =
+      suspect || v->flags & EP_VERDICT_SPOOFED ? ep_enforce(skb, pkt, v, how) : EP_FATE_PASS;
+  if (v->flags & EP_VERDICT_DECRYPTED) {
+    ep_add_decrypted(v->peer, pkt->ip.family, v->flags, size.packets, size.bytes);
+    return fate;
+  }
+  if (pkt->outcome != EP_OUTCOME_OK) ep_count_outcome(pkt->outcome);
+  const __u64 index = EP_CELL(how, pkt->ip.family & 1, class_);
+  if (!(how & EP_HOW_TRANSMIT && fate == EP_FATE_DROP) &&
+      !ep_add_cell(v->peer, ep_unknown(skb, index), size.packets, size.bytes))
+    ep_lose(EP_LOST_NO_COUNTER);
+  if (suspect) ep_suspect(skb, pkt, v, how | fate << 8);
+  return fate;
 }
 
 /* Does this program count this packet? A decrypted packet is counted where it re-enters, anything
@@ -369,13 +484,15 @@ static __always_inline int ep_counts_here(const struct ep_verdict* v, __u32 how)
 }
 
 static __always_inline void ep_report(struct __sk_buff* skb, const struct ep_packet* pkt,
-                                      const struct ep_verdict* v, __u32 how) {
+                                      const struct ep_verdict* v, __u32 how, __u32 fate) {
   skb->cb[EP_REPORT_CLASS] = v->class_;
   skb->cb[EP_REPORT_OUTCOME] = pkt->outcome;
   skb->cb[EP_REPORT_PEER] = v->peer;
   skb->cb[EP_REPORT_FLAGS] = EP_REPORT_SEEN |
                              (v->flags & EP_VERDICT_DECRYPTED ? EP_REPORT_DECRYPTED : 0) |
                              (v->flags & EP_VERDICT_SPOOFED ? EP_REPORT_SPOOFED : 0) |
+                             (fate == EP_FATE_DROP ? EP_REPORT_DROPPED : 0) |
+                             (fate == EP_FATE_WOULD_DROP ? EP_REPORT_WOULD_DROP : 0) |
                              (ep_counts_here(v, how) ? 0 : EP_REPORT_SKIPPED);
 }
 
@@ -470,10 +587,10 @@ static __always_inline int ep_decide(struct __sk_buff* skb, struct ep_packet* pk
   if (!table.head) return 1;
   ep_name(&table, pkt, skb->ifindex, names);
   ep_judge(pkt, names, transmit, v);
-  if (transmit || !ep_may_be_decrypted(v)) return 0;
-  if (!names->sa.present && !ep_find_sa(skb, &names->sa)) return 0;
-  ep_name_sa(&table, names);
-  ep_attribute(names, v);
+  if (!transmit && ep_may_be_decrypted(v) && (names->sa.present || ep_find_sa(skb, &names->sa))) {
+    ep_name_sa(&table, names);
+    ep_attribute(names, v);
+  }
   return 0;
 }
 
@@ -489,21 +606,21 @@ __noinline int ep_decide_tx(struct __sk_buff* skb, struct ep_packet* pkt, struct
   return ep_decide(skb, pkt, names, v, 1);
 }
 
-/* Everything else; `how` is a constant in its direction. */
+/* Everything else; `how` is a constant in its direction. Returns the packet's fate. */
 static __always_inline int ep_watch_any(struct __sk_buff* skb, __u32 how, const __u32 transmit) {
   struct ep_names names = {};
   /* A device that is not on the wire itself: only a packet with XFRM state matters here. */
-  if (!(how & EP_HOW_WIRE) && !ep_find_sa(skb, &names.sa)) return 0;
+  if (!(how & EP_HOW_WIRE) && !ep_find_sa(skb, &names.sa)) return EP_FATE_PASS;
   struct ep_packet pkt = {};
   struct ep_verdict v = {};
   if (!ep_read_plain(skb, &pkt, how)) ep_parse_skb(skb, &pkt, how);
   if (transmit ? ep_decide_tx(skb, &pkt, &names, &v) : ep_decide_rx(skb, &pkt, &names, &v)) {
     ep_lose(EP_LOST_NO_TABLE);
-    return 0;
+    return EP_FATE_PASS;
   }
-  if (ep_counts_here(&v, how)) ep_count(skb, &pkt, &v, how);
-  if (ep_config.report) ep_report(skb, &pkt, &v, how);
-  return 0;
+  const __u32 fate = ep_counts_here(&v, how) ? ep_count(skb, &pkt, &v, how) : EP_FATE_PASS;
+  if (ep_config.report) ep_report(skb, &pkt, &v, how, fate);
+  return (int)fate;
 }
 
 __noinline int ep_watch_rx(struct __sk_buff* skb, __u32 how) { return ep_watch_any(skb, how, 0); }
@@ -511,11 +628,8 @@ __noinline int ep_watch_tx(struct __sk_buff* skb, __u32 how) { return ep_watch_a
 
 static __always_inline int ep_watch(struct __sk_buff* skb, const __u32 how) {
   if (how & EP_HOW_WIRE && ep_watch_esp(skb, how)) return TC_ACT_UNSPEC;
-  if (how & EP_HOW_TRANSMIT)
-    ep_watch_tx(skb, how);
-  else
-    ep_watch_rx(skb, how);
-  return TC_ACT_UNSPEC;
+  const int fate = how & EP_HOW_TRANSMIT ? ep_watch_tx(skb, how) : ep_watch_rx(skb, how);
+  return fate == EP_FATE_DROP ? TC_ACT_SHOT : TC_ACT_UNSPEC;
 }
 
 SEC("tc") int ep_rx_wire(struct __sk_buff* skb) { return ep_watch(skb, EP_HOW_WIRE); }

@@ -67,8 +67,11 @@ static __always_inline int ep_plain_l4(struct ep_cursor* cur, struct ep_packet* 
     case EP_PROTO_TCP:
       pkt->wrap = ep_parse_tcp(cur, pkt);
       break;
+    case EP_PROTO_ICMP:
+      ep_parse_icmp(cur, pkt);
+      break;
     case EP_PROTO_ICMPV6:
-      if (!EP_TAKE(cur, pkt->icmp6_type)) return 0;
+      ep_parse_icmp6(cur, pkt);
       break;
     case EP_PROTO_AH:
     case EP_PROTO_IPIP:

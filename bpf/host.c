@@ -20,7 +20,7 @@ static inline long ep_load_bytes(const void* context, __u32 at, void* to, __u32 
   return 0;
 }
 
-#include "judge.h"
+#include "enforce.h"
 
 struct ep_verdict ep_host_judge(const struct ep_table* table, const void* frame, __u32 captured,
                                 __u32 length, __u32 how, __u16 vid, __u32 ifindex,
@@ -50,6 +50,15 @@ struct ep_verdict ep_host_judge(const struct ep_table* table, const void* frame,
   ep_name(table, pkt, ifindex, &names);
   ep_judge(pkt, &names, how & EP_HOW_TRANSMIT, &verdict);
   return verdict;
+}
+
+enum ep_mode ep_host_enforce(const struct ep_table* table, const struct ep_packet* pkt,
+                             const struct ep_verdict* verdict, ep_policy_t policy, __u64 now) {
+  __u32 reason = 0;
+  if (!ep_reason_of(verdict, &reason)) return EP_MODE_MONITOR;
+  if (ep_is_pmtu(pkt, reason) || (ep_may_be_exempt(reason) && ep_is_exempt(table, pkt)))
+    return EP_MODE_MONITOR;
+  return (enum ep_mode)ep_mode_of(table, verdict, reason, policy, now);
 }
 
 struct ep_who ep_host_lookup(const struct ep_table* table, __u32 family, __u64 hi, __u64 lo) {

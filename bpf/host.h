@@ -19,6 +19,11 @@ struct ep_verdict ep_host_judge(const struct ep_table* table, const void* frame,
                                 __u32 length, __u32 how, __u16 vid, __u32 ifindex,
                                 struct ep_packet* pkt);
 
+/* What enforcement does to a frame that was judged so, under its peer's policy and at a time
+ * (CLOCK_MONOTONIC, ns): EP_MODE_MONITOR is nothing. */
+enum ep_mode ep_host_enforce(const struct ep_table* table, const struct ep_packet* pkt,
+                             const struct ep_verdict* verdict, ep_policy_t policy, __u64 now);
+
 /* What the table says about one address, given as a key (struct ep_ip). */
 struct ep_who ep_host_lookup(const struct ep_table* table, __u32 family, __u64 hi, __u64 lo);
 

@@ -137,6 +137,15 @@ static __always_inline int ep_may_be_decrypted(const struct ep_verdict* v) {
   return 0;
 }
 
+/* What unknown nodes are under in the network that an end lies in; the stricter of two. */
+static __always_inline __u32 ep_network_mode(const struct ep_names* names) {
+  const __u32 src = names->src.role == EP_ROLE_NETWORK ? names->src.flags : 0;
+  const __u32 dst = names->dst.role == EP_ROLE_NETWORK ? names->dst.flags : 0;
+  const __u32 a = src >> EP_SLOT_MODE_SHIFT & EP_MODE_MASK;
+  const __u32 b = dst >> EP_SLOT_MODE_SHIFT & EP_MODE_MASK;
+  return a > b ? a : b;
+}
+
 /* Class, peer and subnet by the ends. */
 static __always_inline void ep_judge_ends(struct ep_packet* pkt, const struct ep_names* names,
                                           __u32 transmit, struct ep_verdict* v) {
@@ -156,6 +165,7 @@ static __always_inline void ep_judge_ends(struct ep_packet* pkt, const struct ep
     v->class_ = EP_CLASS_FLOODED;
   } else if (src == EP_ROLE_NETWORK || dst == EP_ROLE_NETWORK) {
     v->class_ = EP_CLASS_UNKNOWN_NODE;
+    v->network_mode = ep_network_mode(names);
   } else if (pkt->wrap == EP_WRAP_AH) {
     v->class_ = EP_CLASS_AH;
     v->peer = peer;

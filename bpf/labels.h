@@ -56,6 +56,28 @@
   X(FLOW_EVENT_FULL, "flow_event_full") /* ring buffer was full */                    \
   X(FLOW_EVICTED, "flow_evicted")       /* a flow's slot was taken over by another flow */
 
+/* X(NAME, "label"): why a packet is dropped, or would be: the rows of enforcement. */
+#define EP_REASON_LIST(X)                   \
+  X(CLEARTEXT, "cleartext")                 \
+  X(CLEARTEXT_TUNNEL, "cleartext_tunnel")   \
+  X(CLEARTEXT_HOST, "cleartext_host")       \
+  X(CLEARTEXT_TRANSIT, "cleartext_transit") \
+  X(AH, "ah")                               \
+  X(ESP_NULL, "esp_null")                   \
+  X(SPOOFED, "spoofed")                     \
+  X(UNKNOWN_NODE, "unknown_node")
+
+/* X(NAME, "label"): why a packet of such a row passes all the same, in audit and in enforce. */
+#define EP_EXEMPTION_LIST(X)                              \
+  X(RULE, "rule") /* an exemption of the configuration */ \
+  X(PMTU, "pmtu") /* ICMP fragmentation needed, packet too big */
+
+/* X(NAME, "label"): what enforcement does, by strength. */
+#define EP_MODE_LIST(X)                                      \
+  X(MONITOR, "monitor") /* counts */                         \
+  X(AUDIT, "audit")     /* counts what enforce would drop */ \
+  X(ENFORCE, "enforce") /* drops it */
+
 #define EP_DIRECTION_LIST(X) \
   X(RECEIVE, "receive")      \
   X(TRANSMIT, "transmit")

@@ -75,7 +75,9 @@ struct ep_packet {
   __u8 more;       /* enum ep_more: the stage of the parser to run next */
   __u8 lenient;    /* lengths in headers may exceed the frame (GSO) */
   __u8 starved;    /* on the host: a header lies behind what the capture kept */
-  __u32 at;        /* between stages: the cursor */
+  __u8 pmtu;       /* ICMP fragmentation needed, or ICMPv6 packet too big */
+  __u8 reserved[3];
+  __u32 at; /* between stages: the cursor */
   __u32 left;
 };
 
@@ -122,7 +124,9 @@ struct ep_verdict {
   __u32 class_; /* enum ep_class */
   __u32 peer;
   __u32 subnet;
-  __u32 flags; /* EP_VERDICT_* */
+  __u32 flags;        /* EP_VERDICT_* */
+  __u32 network_mode; /* enum ep_mode that an unknown node is under */
+  __u32 reserved;
 };
 #define EP_VERDICT_SKIP 1u         /* counted elsewhere: a VLAN device above, a re-entry device */
 #define EP_VERDICT_DECRYPTED 2u    /* came back from IPsec: its XFRM state says so */

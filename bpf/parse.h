@@ -66,6 +66,7 @@ static __always_inline int ep_skip(struct ep_cursor* cur, __u32 size) {
 
 enum {
   EP_PROTO_HOPOPTS = 0,
+  EP_PROTO_ICMP = 1,
   EP_PROTO_IGMP = 2,
   EP_PROTO_IPIP = 4,
   EP_PROTO_TCP = 6,
@@ -401,6 +402,23 @@ static __always_inline enum ep_wrap ep_parse_tcp(struct ep_cursor* cur, struct e
   return EP_WRAP_NONE;
 }
 
+/* RFC 792: destination unreachable, fragmentation needed. */
+static __always_inline void ep_parse_icmp(struct ep_cursor* cur, struct ep_packet* pkt) {
+  __u8 head[2];
+  if (EP_TAKE(cur, head)) pkt->pmtu = head[0] == 3 && head[1] == 4;
+}
+
+/* RFC 4443: packet too big is type 2. */
+static __always_inline void ep_parse_icmp6(struct ep_cursor* cur, struct ep_packet* pkt) {
+  __u8 type;
+  if (!EP_TAKE(cur, type)) {
+    pkt->outcome = EP_OUTCOME_SHORT_L4;
+    return;
+  }
+  pkt->icmp6_type = type;
+  pkt->pmtu = type == 2;
+}
+
 /* What follows the IP header (and its extension headers) of the outer packet. */
 static __always_inline enum ep_wrap ep_parse_l4(struct ep_cursor* cur, struct ep_packet* pkt) {
   switch (pkt->ip.proto) {
@@ -417,14 +435,12 @@ static __always_inline enum ep_wrap ep_parse_l4(struct ep_cursor* cur, struct ep
     case EP_PROTO_GRE:
       pkt->more = EP_MORE_TUNNEL;
       return EP_WRAP_NONE;
-    case EP_PROTO_ICMPV6: {
-      __u8 type;
-      if (EP_TAKE(cur, type))
-        pkt->icmp6_type = type;
-      else
-        pkt->outcome = EP_OUTCOME_SHORT_L4;
+    case EP_PROTO_ICMP:
+      ep_parse_icmp(cur, pkt);
       return EP_WRAP_NONE;
-    }
+    case EP_PROTO_ICMPV6:
+      ep_parse_icmp6(cur, pkt);
+      return EP_WRAP_NONE;
   }
   return EP_WRAP_NONE;
 }

@@ -27,6 +27,15 @@ enum ep_outcome { EP_OUTCOME_LIST(EP_X_) EP_OUTCOME_COUNT };
 #define EP_X_(name, ...) EP_LOST_##name,
 enum ep_lost { EP_LOST_LIST(EP_X_) EP_LOST_COUNT };
 #undef EP_X_
+#define EP_X_(name, ...) EP_REASON_##name,
+enum ep_reason { EP_REASON_LIST(EP_X_) EP_REASON_COUNT };
+#undef EP_X_
+#define EP_X_(name, ...) EP_EXEMPTION_##name,
+enum ep_exemption_kind { EP_EXEMPTION_LIST(EP_X_) EP_EXEMPTION_COUNT };
+#undef EP_X_
+#define EP_X_(name, ...) EP_MODE_##name,
+enum ep_mode { EP_MODE_LIST(EP_X_) EP_MODE_COUNT };
+#undef EP_X_
 #define EP_X_(name, ...) EP_DIR_##name,
 enum ep_dir { EP_DIRECTION_LIST(EP_X_) EP_DIR_COUNT };
 #undef EP_X_
@@ -34,8 +43,12 @@ enum ep_dir { EP_DIRECTION_LIST(EP_X_) EP_DIR_COUNT };
 enum ep_family { EP_FAMILY_LIST(EP_X_) EP_FAMILY_COUNT };
 #undef EP_X_
 
+/* An enum ep_mode in a word. */
+#define EP_MODE_BITS 2
+#define EP_MODE_MASK 3u
+
 /* Changing any struct below changes this number: pins of another number are never adopted. */
-#define EP_ABI_VERSION 2
+#define EP_ABI_VERSION 3
 
 /* Limits of the packet path. Each is an outcome or a refused configuration, never a surprise. */
 #define EP_MAX_VLAN_TAGS 2   /* tags in the bytes, after the one in the metadata */
@@ -45,6 +58,8 @@ enum ep_family { EP_FAMILY_LIST(EP_X_) EP_FAMILY_COUNT };
 #define EP_VLAN_SLOTS 256    /* (device, VID) pairs; power of two */
 #define EP_NULL_SPI_SLOTS 64 /* SPIs of AH and of null-encryption SAs; power of two */
 #define EP_FLOW_SLOTS 512    /* per CPU; power of two */
+#define EP_FLOW_WAYS 4       /* slots that one flow may take; power of two */
+#define EP_EXEMPTIONS 16     /* rules of one table */
 #define EP_NAME_LEN 64
 
 /* What an address is, as one slot of the table says. A longer prefix wins. */
@@ -59,6 +74,8 @@ enum ep_role {
 
 /* The peer is configured, not only learnt: evidence against another peer may rest on it. */
 #define EP_SLOT_CONFIGURED 1u
+/* Of a network: the enum ep_mode that its unknown nodes are under. */
+#define EP_SLOT_MODE_SHIFT 1
 
 /* One prefix: the key as packet.h says (struct ep_ip), masked to plen bits. An empty slot has role
  * EP_ROLE_NONE. */
@@ -96,6 +113,21 @@ struct ep_mask {
   __u32 reserved;
 };
 
+/* Packets that pass although enforcement would drop them. A rule fits when its prefix contains one
+ * end of the outer packet, and protocol and port, where given, are the packet's; later fragments
+ * have no ports, so no rule with a port fits them. */
+struct ep_exemption {
+  __u64 hi; /* the prefix as a key, masked */
+  __u64 lo;
+  __u64 mask_hi;
+  __u64 mask_lo;
+  __u32 family; /* enum ep_family; EP_FAMILY_COUNT: no rule */
+  __u32 port;   /* 0 = any; else the port of either end */
+  __u32 proto;  /* 0 = any; after extension headers */
+  __u32 reserved;
+};
+EP_STATIC_ASSERT(sizeof(struct ep_exemption) == 48, "ep_exemption");
+
 /* A peer table is the single value of an inner array map and is swapped as one: this head, then
  * ep_config.slots slots, then ep_config.slots / 2 displacements (__u16). An address of one prefix
  * length can stand in exactly one slot (hash.h): user space chooses the displacements so that no
@@ -106,13 +138,16 @@ struct ep_table_head {
   __u32 generation;     /* grows with each swap */
   __u32 entries;        /* used slots */
   __u32 seed;           /* of all hashes */
+  __u32 exemption_count;
+  __u32 limits; /* what a reason never exceeds: an enum ep_mode of EP_MODE_BITS each, by reason */
   __u32 reserved;
+  struct ep_exemption exemptions[EP_EXEMPTIONS];
   struct ep_mask masks[EP_FAMILY_COUNT][EP_MAX_PREFIX_LENS]; /* distinct, longest first */
   struct ep_vlan_slot vlans[EP_VLAN_SLOTS];
   __u32 null_spis[EP_NULL_SPI_SLOTS]; /* by SPI, host order; 0 = empty */
 };
-EP_STATIC_ASSERT(sizeof(struct ep_table_head) ==
-                     24 + 48 * EP_MAX_PREFIX_LENS + 8 * EP_VLAN_SLOTS + 4 * EP_NULL_SPI_SLOTS,
+EP_STATIC_ASSERT(sizeof(struct ep_table_head) == 32 + 48 * EP_EXEMPTIONS + 48 * EP_MAX_PREFIX_LENS +
+                                                     8 * EP_VLAN_SLOTS + 4 * EP_NULL_SPI_SLOTS,
                  "ep_table_head");
 
 /* Read-only data of every program, frozen at load. */
@@ -133,15 +168,34 @@ struct ep_cell {
   __u64 bytes;   /* IP lengths, headers repeated per segment */
 };
 
-/* Per CPU and peer. Index 0 of the map takes what belongs to no peer. */
+/* What enforcement did to a packet of its rows. */
+enum ep_action {
+  EP_ACTION_WOULD_DROP = 0, /* audit: it passed */
+  EP_ACTION_DROP = 1,
+  EP_ACTION_COUNT,
+};
+
+/* The policy of one peer, written as one word so that no program sees half of it: the enum ep_mode
+ * in the lowest bits, and in the others a time (CLOCK_MONOTONIC, ns) from which on enforce is no
+ * more than audit, whoever is alive to see it; 0 = no such time. */
+typedef __u64 ep_policy_t;
+#define EP_POLICY_MODE(policy) ((policy)&EP_MODE_MASK)
+#define EP_POLICY_DEADLINE(policy) ((policy) & ~(ep_policy_t)EP_MODE_MASK)
+
+/* Per CPU and peer. Index 0 of the map takes what belongs to no peer. A packet that is dropped on
+ * its way out was never on the wire: `enforced` counts it and no cell does. */
 struct ep_peer_stat {
   struct ep_cell cell[EP_DIR_COUNT][EP_FAMILY_COUNT][EP_CLASS_COUNT];
   struct ep_cell decrypted[EP_FAMILY_COUNT]; /* family of the inner packet */
   __u64 spoofed;                             /* of the decrypted ones */
   __u64 unattributed; /* decrypted under an SA whose remote is no known underlay */
   __u64 last_unprotected_ns[EP_DIR_COUNT]; /* CLOCK_MONOTONIC, coarse; 0 = never */
+  struct ep_cell enforced[EP_ACTION_COUNT][EP_DIR_COUNT][EP_REASON_COUNT];
+  __u64 last_enforced_ns[EP_ACTION_COUNT];
+  __u64 exempted[EP_DIR_COUNT][EP_EXEMPTION_COUNT]; /* packets */
 };
-EP_STATIC_ASSERT(sizeof(struct ep_peer_stat) == 16 * 2 * 2 * EP_CLASS_COUNT + 32 + 32,
+EP_STATIC_ASSERT(sizeof(struct ep_peer_stat) ==
+                     16 * 2 * 2 * EP_CLASS_COUNT + 32 + 32 + 16 * 2 * 2 * EP_REASON_COUNT + 16 + 32,
                  "ep_peer_stat");
 
 /* Per CPU and peer subnet: the cleartext of one (peer, network). */
@@ -175,10 +229,11 @@ struct ep_flow {
   __u32 ifindex;
   __u64 packets;
   __u64 bytes;
-  __u64 first_ns; /* CLOCK_MONOTONIC, coarse */
+  __u64 enforced[EP_ACTION_COUNT]; /* of the packets */
+  __u64 first_ns;                  /* CLOCK_MONOTONIC, coarse */
   __u64 last_ns;
 };
-EP_STATIC_ASSERT(sizeof(struct ep_flow) == 80, "ep_flow");
+EP_STATIC_ASSERT(sizeof(struct ep_flow) == 96, "ep_flow");
 
 /* Per CPU, one element: how many flow events went out in the current second. */
 struct ep_limiter {
@@ -213,6 +268,8 @@ enum ep_report {
 #define EP_REPORT_DECRYPTED 2u /* XFRM state present */
 #define EP_REPORT_SPOOFED 4u
 #define EP_REPORT_SKIPPED 8u /* role says: counted elsewhere, or not at all */
+#define EP_REPORT_DROPPED 16u
+#define EP_REPORT_WOULD_DROP 32u
 
 #ifdef __cplusplus
 }

@@ -147,7 +147,7 @@ void visit_verdict(const Report& report, MetricSet set, const FamilySink& sink) 
 void visit_mode(const Report& report, const FamilySink& sink) {
   auto metric = MetricBuilder::gauge("espial_peer_mode", "1 for the peer's mode, else 0.");
   for (const PeerSnapshot& peer : report.snapshot.peers)
-    for (const Mode mode : {Mode::kMonitor, Mode::kAudit, Mode::kEnforce})
+    for (const Mode mode : {Mode::MONITOR, Mode::AUDIT, Mode::ENFORCE})
       metric.add({{"peer", peer.peer.name}, {"mode", to_string(mode)}}, peer.peer.mode == mode);
   sink(std::move(metric).take());
 }

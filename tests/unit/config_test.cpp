@@ -71,7 +71,7 @@ devices: {include: [eth0], exclude: [docker0, wg0]}
   ASSERT_EQ(c.peers.size(), 2U);
   EXPECT_EQ(c.peers[0].underlays[1].text(), "fd00:45::12");
   EXPECT_EQ(c.peers[0].backends[2].text(), "172.16.0.0/12");
-  EXPECT_EQ(c.peers[0].mode, Mode::kMonitor);
+  EXPECT_EQ(c.peers[0].mode, Mode::MONITOR);
   EXPECT_EQ(c.peers[1].name, "10.45.0.13");
   EXPECT_EQ(c.peers[1].mode, std::nullopt);
   EXPECT_EQ(c.exclude_devices[1], "wg0");

@@ -43,7 +43,7 @@ Config file() {
 
 Config file_with_node2() {
   auto config = file();
-  config.peers = {{"node2", {addr("10.45.0.12")}, {net("10.101.2.0/24")}, Mode::kAudit}};
+  config.peers = {{"node2", {addr("10.45.0.12")}, {net("10.101.2.0/24")}, Mode::AUDIT}};
   return config;
 }
 
@@ -96,7 +96,7 @@ TEST(MergeTopology, TheFileNamesWhatWasLearnt) {
   EXPECT_EQ(shown(topology), (Lines{"10.45.0.13 learnt: 10.45.0.13 10.101.3.0/24",
                                     "node2 configured: 10.45.0.12 10.101.2.0/24"}));
   const auto* node2 = topology.find("node2");
-  EXPECT_EQ(node2->mode, Mode::kAudit);
+  EXPECT_EQ(node2->mode, Mode::AUDIT);
   EXPECT_TRUE(node2->backends[0].from.has(Origin::kFile));
   EXPECT_TRUE(node2->backends[0].from.has(Origin::kPolicy));
   EXPECT_EQ(node2->backends[0].network, "backendnet");

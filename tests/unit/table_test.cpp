@@ -56,7 +56,9 @@ TEST(Table, TheLongestPrefixWinsInBothFamilies) {
                          {prefix("fd00:101:0:2::/64"), EP_ROLE_PEER_BACKEND, 1, 8, true}},
              .vlans = {},
              .integrity_spis = {},
-             .generation = 1},
+             .generation = 1,
+             .limits = no_limits(),
+             .exemptions = {}},
             16);
   EXPECT_EQ(look_up(built, "10.101.2.1").role, EP_ROLE_PEER_UNDERLAY);
   EXPECT_EQ(look_up(built, "10.101.2.2").subnet, 7U);
@@ -73,7 +75,9 @@ TEST(Table, TheFirstOfTwoEqualPrefixesWins) {
                                         {prefix("10.0.0.0/24"), EP_ROLE_PEER_BACKEND, 3, 1, true}},
                             .vlans = {},
                             .integrity_spis = {},
-                            .generation = 1},
+                            .generation = 1,
+                            .limits = no_limits(),
+                            .exemptions = {}},
                            16);
   EXPECT_EQ(look_up(built, "10.0.0.9").role, EP_ROLE_SELF_BACKEND);
 }
@@ -83,7 +87,9 @@ TEST(Table, FamiliesDoNotMeet) {
   const auto built = build({.entries = {{prefix("10.45.0.12"), EP_ROLE_PEER_UNDERLAY, 1, 0, true}},
                             .vlans = {},
                             .integrity_spis = {},
-                            .generation = 1},
+                            .generation = 1,
+                            .limits = no_limits(),
+                            .exemptions = {}},
                            16);
   EXPECT_EQ(look_up(built, "::ffff:10.45.0.12").role, EP_ROLE_NONE);
   EXPECT_EQ(look_up(built, "::10.45.0.12").role, EP_ROLE_NONE);

@@ -26,7 +26,7 @@ std::optional<Mode> read_mode(YamlReader& reader, const YAML::Node& node, const 
   if (!word) return std::nullopt;
   if (*word != "monitor")
     reader.problems().add(at, *word + " is not available in this version; use monitor");
-  return Mode::kMonitor;
+  return Mode::MONITOR;
 }
 
 DraftNetwork read_network(YamlReader& reader, const YAML::Node& node, const Place& at) {

@@ -16,6 +16,8 @@
 namespace espial {
 namespace {
 
+static_assert(kActions == EP_ACTION_COUNT && at(Action::kDrop) == EP_ACTION_DROP);
+
 void add(Cell& sum, const ep_cell& cell) {
   sum.packets += cell.packets;
   sum.bytes += cell.bytes;
@@ -40,6 +42,7 @@ void merge_flow(FlowRecord& sum, const FlowRecord& part) {
   }
   sum.packets += part.packets;
   sum.bytes += part.bytes;
+  for (std::size_t a = 0; a < kActions; ++a) sum.enforced[a] += part.enforced[a];
   sum.first = std::min(sum.first, part.first);
   sum.last = std::max(sum.last, part.last);
 }
@@ -68,6 +71,7 @@ Result<PeerCounters> CounterReader::peer(const Maps& maps, std::uint32_t index) 
   EP_ASSIGN(values, read<ep_peer_stat>(maps, MapId::kPeerStat, index));
   PeerCounters counters;
   std::array<std::uint64_t, kDirections> last{};
+  std::array<std::uint64_t, kActions> last_enforced{};
   for (std::size_t cpu = 0; cpu < cpus_; ++cpu) {
     const auto& value = values[cpu];
     for (std::size_t d = 0; d < kDirections; ++d) {
@@ -75,12 +79,21 @@ Result<PeerCounters> CounterReader::peer(const Maps& maps, std::uint32_t index) 
         for (std::size_t c = 0; c < kClasses; ++c)
           add(counters.cells[d][f][c], value.cell[d][f][c]);
       last[d] = std::max<std::uint64_t>(last[d], value.last_unprotected_ns[d]);
+      for (std::size_t e = 0; e < kExemptions; ++e) counters.exempted[d][e] += value.exempted[d][e];
+    }
+    for (std::size_t a = 0; a < kActions; ++a) {
+      for (std::size_t d = 0; d < kDirections; ++d)
+        for (std::size_t r = 0; r < kReasons; ++r)
+          add(counters.enforced[a][d][r], value.enforced[a][d][r]);
+      last_enforced[a] = std::max<std::uint64_t>(last_enforced[a], value.last_enforced_ns[a]);
     }
     for (std::size_t f = 0; f < kFamilies; ++f) add(counters.decrypted[f], value.decrypted[f]);
     counters.spoofed += value.spoofed;
     counters.unattributed += value.unattributed;
   }
   for (std::size_t d = 0; d < kDirections; ++d) counters.last_unprotected[d] = wall_time(last[d]);
+  for (std::size_t a = 0; a < kActions; ++a)
+    counters.last_enforced[a] = wall_time(last_enforced[a]);
   return counters;
 }
 
@@ -135,6 +148,7 @@ Result<std::vector<FlowRecord>> CounterReader::flows(const Maps& maps,
                         device_name(flow.ifindex),
                         flow.packets,
                         flow.bytes,
+                        {flow.enforced[0], flow.enforced[1]},
                         wall_time(flow.first_ns).value_or(WallTime{}),
                         wall_time(flow.last_ns).value_or(WallTime{})};
       const auto* bytes = reinterpret_cast<const std::uint8_t*>(&key);

@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::array<std::string_view, kMapCount> kMapNames{
     "ep_tables",  "ep_peer_stat", "ep_net_stat",  "ep_node_stat", "ep_flows",
-    "ep_limiter", "ep_events",    "ep_peer_meta", "ep_net_meta"};
+    "ep_limiter", "ep_events",    "ep_peer_meta", "ep_net_meta",  "ep_policy"};
 
 bpf_map* map_of(const espial_bpf& skeleton, MapId id) {
   return bpf_object__find_map_by_name(skeleton.obj, map_name(id).data());
@@ -88,6 +88,7 @@ void configure(espial_bpf& skeleton, const ProgramLimits& limits, const TableCap
   config.report = limits.report;
   bpf_map__set_max_entries(skeleton.maps.ep_peer_stat, limits.max_peers + 1);
   bpf_map__set_max_entries(skeleton.maps.ep_peer_meta, limits.max_peers + 1);
+  bpf_map__set_max_entries(skeleton.maps.ep_policy, limits.max_peers + 1);
   bpf_map__set_max_entries(skeleton.maps.ep_net_stat, limits.max_subnets + 1);
   bpf_map__set_max_entries(skeleton.maps.ep_net_meta, limits.max_subnets + 1);
 }

@@ -37,8 +37,9 @@ enum class MapId : std::uint8_t {
   kEvents,
   kPeerMeta,
   kNetMeta,
+  kPolicy,
 };
-inline constexpr std::size_t kMapCount = 9;
+inline constexpr std::size_t kMapCount = 10;
 std::string_view map_name(MapId id);
 
 class Programs {

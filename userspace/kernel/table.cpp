@@ -48,7 +48,8 @@ ep_slot make_slot(const TableEntry& entry) {
           v4 ? load64(bytes.data()) : load64(bytes.data() + 8),
           key_length(entry.prefix),
           static_cast<std::uint8_t>(entry.role),
-          static_cast<std::uint16_t>(entry.configured ? EP_SLOT_CONFIGURED : 0),
+          static_cast<std::uint16_t>((entry.configured ? EP_SLOT_CONFIGURED : 0) |
+                                     static_cast<unsigned>(entry.mode) << EP_SLOT_MODE_SHIFT),
           entry.peer,
           entry.subnet,
           0};
@@ -131,6 +132,27 @@ Status put_lengths(Block& block, const TableSpec& spec) {
   return Ok{};
 }
 
+Status put_enforcement(ep_table_head& head, const TableSpec& spec) {
+  for (std::size_t i = 0; i < kReasons; ++i)
+    head.limits |= static_cast<__u32>(spec.limits[i]) << i * EP_MODE_BITS;
+  if (spec.exemptions.size() > EP_EXEMPTIONS)
+    return Error{fmt::format("peer table: {} exemptions, at most {} are possible",
+                             spec.exemptions.size(), EP_EXEMPTIONS)};
+  for (auto& unused : head.exemptions) unused.family = EP_FAMILY_COUNT;
+  for (const auto& exemption : spec.exemptions) {
+    const auto slot = make_slot({exemption.prefix});
+    head.exemptions[head.exemption_count++] = {slot.hi,
+                                               slot.lo,
+                                               ep_mask_hi(~std::uint64_t{0}, slot.plen),
+                                               ep_mask_lo(~std::uint64_t{0}, slot.plen),
+                                               static_cast<__u32>(exemption.prefix.family()),
+                                               exemption.port,
+                                               exemption.protocol,
+                                               0};
+  }
+  return Ok{};
+}
+
 // Linear probing over a small table of the head; false when EP_MAX_PROBE slots are taken.
 template <typename Slot, std::size_t kSlots, typename IsFree>
 bool put_probed(Slot (&slots)[kSlots], std::uint32_t hash, const Slot& value, IsFree is_free) {
@@ -186,6 +208,7 @@ Result<std::vector<std::byte>> build_table(const TableSpec& spec, const TableCap
     block.head().generation = spec.generation;
     block.head().seed = seed * 0x9e3779b9;
     EP_TRY(put_lengths(block, spec));
+    EP_TRY(put_enforcement(block.head(), spec));
     if (place_vlans(block.head(), spec) && place_spis(block.head(), spec) &&
         place_entries(block, spec))
       return std::move(block.bytes);

@@ -4,6 +4,7 @@
 // Pure: building reads no map. A block is complete or refused, never partly filled.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -11,6 +12,7 @@
 
 #include "base/ip.h"
 #include "base/result.h"
+#include "model/words.h"
 #include "wire.h"
 
 namespace espial {
@@ -27,10 +29,24 @@ struct TableCapacity {
 struct TableEntry {
   Prefix prefix;
   ep_role role = EP_ROLE_NONE;
-  std::uint32_t peer = 0;    // index of ep_peer_stat; 0 for self and networks
-  std::uint32_t subnet = 0;  // index of ep_net_stat; 0 = none
-  bool configured = false;   // EP_SLOT_CONFIGURED
+  std::uint32_t peer = 0;     // index of ep_peer_stat; 0 for self and networks
+  std::uint32_t subnet = 0;   // index of ep_net_stat; 0 = none
+  bool configured = false;    // EP_SLOT_CONFIGURED
+  Mode mode = Mode::MONITOR;  // of a network: what its unknown nodes are under
 };
+
+// Packets of enforcement's rows that pass (struct ep_exemption).
+struct TableExemption {
+  Prefix prefix;
+  std::uint8_t protocol = 0;  // 0 = any
+  std::uint16_t port = 0;     // 0 = any
+};
+
+constexpr std::array<Mode, kReasons> no_limits() {
+  std::array<Mode, kReasons> limits{};
+  limits.fill(Mode::ENFORCE);
+  return limits;
+}
 
 struct TableVlan {
   int ifindex = 0;
@@ -43,10 +59,12 @@ struct TableSpec {
   std::vector<TableVlan> vlans;
   std::vector<std::uint32_t> integrity_spis;  // host order: AH and null-encryption SAs
   std::uint32_t generation = 0;
+  std::array<Mode, kReasons> limits = no_limits();  // what a reason never exceeds
+  std::vector<TableExemption> exemptions;           // at most EP_EXEMPTIONS
 };
 
 // The block of `capacity.bytes()` bytes. Errors: more than five sixths of the slots in use, more
-// than EP_MAX_PREFIX_LENS prefix lengths in a family, too many VLANs or SPIs.
+// than EP_MAX_PREFIX_LENS prefix lengths in a family, too many VLANs, SPIs or exemptions.
 Result<std::vector<std::byte>> build_table(const TableSpec& spec, const TableCapacity& capacity);
 
 }  // namespace espial

@@ -68,8 +68,11 @@ Result<TestVerdict> TestRun::run(const TestFrame& frame) const {
       cb[EP_REPORT_OUTCOME] >= EP_OUTCOME_COUNT)
     return Error{"test run: the program left no verdict"};
   return TestVerdict{static_cast<Class>(cb[EP_REPORT_CLASS]),
-                     static_cast<Outcome>(cb[EP_REPORT_OUTCOME]), cb[EP_REPORT_PEER],
-                     (cb[EP_REPORT_FLAGS] & EP_REPORT_SKIPPED) != 0};
+                     static_cast<Outcome>(cb[EP_REPORT_OUTCOME]),
+                     cb[EP_REPORT_PEER],
+                     (cb[EP_REPORT_FLAGS] & EP_REPORT_SKIPPED) != 0,
+                     (cb[EP_REPORT_FLAGS] & EP_REPORT_DROPPED) != 0,
+                     (cb[EP_REPORT_FLAGS] & EP_REPORT_WOULD_DROP) != 0};
 }
 
 Result<std::uint32_t> TestRun::time(const TestFrame& frame, std::uint32_t repeat) const {

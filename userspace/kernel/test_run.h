@@ -17,6 +17,8 @@ struct TestVerdict {
   Outcome outcome = Outcome::OK;
   std::uint32_t peer = 0;
   bool skipped = false;  // this role does not count it
+  bool dropped = false;
+  bool would_drop = false;
 };
 
 struct TestFrame {

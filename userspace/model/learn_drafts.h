@@ -25,7 +25,7 @@ struct Draft {
   bool learnt = false;      // named by a policy, now or earlier
   bool current = false;     // a policy names one of its underlays now
   bool has_underlay = false;
-  Mode mode = Mode::kMonitor;
+  Mode mode = Mode::MONITOR;
   Origins from;
 };
 

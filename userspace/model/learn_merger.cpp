@@ -47,7 +47,7 @@ void Merger::add_file() {
     auto& draft = drafts_[id];
     draft.configured = true;
     draft.from.add(Origin::kFile);
-    draft.mode = peer.mode.value_or(Mode::kMonitor);
+    draft.mode = peer.mode.value_or(Mode::MONITOR);
     for (const auto& address : peer.underlays)
       if (!drafts_.add_underlay(id, address, Origin::kFile))
         findings_.add("contradicting underlays",

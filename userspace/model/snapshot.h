@@ -29,6 +29,11 @@ constexpr std::size_t at(Enum e) {
   return static_cast<std::size_t>(e);
 }
 
+// What enforcement did to a packet of its rows.
+enum class Action : std::uint8_t { kWouldDrop, kDrop };
+inline constexpr std::size_t kActions = 2;
+using EnforcedCells = std::array<std::array<Cell, kReasons>, kDirections>;  // [direction][reason]
+
 using ClassCells = std::array<std::array<Cell, kClasses>, kFamilies>;  // [family][class]
 
 struct PeerCounters {
@@ -37,6 +42,10 @@ struct PeerCounters {
   std::uint64_t spoofed = 0;                    // of the decrypted ones
   std::uint64_t unattributed = 0;               // decrypted, the SA's remote is unknown
   std::array<std::optional<WallTime>, kDirections> last_unprotected{};
+  // What enforcement did, by direction and reason. What was dropped on its way out is in no class.
+  std::array<EnforcedCells, kActions> enforced{};
+  std::array<std::optional<WallTime>, kActions> last_enforced{};
+  std::array<std::array<std::uint64_t, kExemptions>, kDirections> exempted{};  // packets
 
   [[nodiscard]] const Cell& cell(Direction d, Family f, Class c) const {
     return cells[at(d)][at(f)][at(c)];
@@ -104,6 +113,7 @@ struct FlowRecord {
   std::string device;
   std::uint64_t packets = 0;
   std::uint64_t bytes = 0;
+  std::array<std::uint64_t, kActions> enforced{};  // of the packets
   WallTime first;
   WallTime last;
 };

@@ -32,18 +32,6 @@ std::string_view to_string(PeerState state) {
   return "?";
 }
 
-std::string_view to_string(Mode mode) {
-  switch (mode) {
-    case Mode::kMonitor:
-      return "monitor";
-    case Mode::kAudit:
-      return "audit";
-    case Mode::kEnforce:
-      return "enforce";
-  }
-  return "?";
-}
-
 const Peer* Topology::find(std::string_view name) const {
   const auto it =
       std::find_if(peers.begin(), peers.end(), [&](const Peer& peer) { return peer.name == name; });

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/ip.h"
+#include "model/words.h"
 
 namespace espial {
 
@@ -56,13 +57,10 @@ struct BackendSubnet {
 enum class PeerState : std::uint8_t { kCandidate, kLearnt, kConfigured };
 std::string_view to_string(PeerState state);
 
-enum class Mode : std::uint8_t { kMonitor, kAudit, kEnforce };
-std::string_view to_string(Mode mode);
-
 struct Peer {
   std::string name;  // from the file or OpenSVC, else its first underlay address
   PeerState state = PeerState::kCandidate;
-  Mode mode = Mode::kMonitor;
+  Mode mode = Mode::MONITOR;
   Origins from;
   std::vector<Underlay> underlays;
   std::vector<BackendSubnet> backends;

@@ -18,12 +18,18 @@ enum class Class : std::uint8_t { EP_CLASS_LIST(EP_X_) };
 enum class Outcome : std::uint8_t { EP_OUTCOME_LIST(EP_X_) };
 enum class Lost : std::uint8_t { EP_LOST_LIST(EP_X_) };
 enum class Direction : std::uint8_t { EP_DIRECTION_LIST(EP_X_) };
+enum class Reason : std::uint8_t { EP_REASON_LIST(EP_X_) };        // of enforcement's rows
+enum class Exemption : std::uint8_t { EP_EXEMPTION_LIST(EP_X_) };  // why one passes all the same
+enum class Mode : std::uint8_t { EP_MODE_LIST(EP_X_) };            // by strength
 #undef EP_X_
 
 inline constexpr std::size_t kClasses = 0 EP_CLASS_LIST(EP_ENUM_COUNT_);
 inline constexpr std::size_t kOutcomes = 0 EP_OUTCOME_LIST(EP_ENUM_COUNT_);
 inline constexpr std::size_t kLosts = 0 EP_LOST_LIST(EP_ENUM_COUNT_);
 inline constexpr std::size_t kDirections = 0 EP_DIRECTION_LIST(EP_ENUM_COUNT_);
+inline constexpr std::size_t kReasons = 0 EP_REASON_LIST(EP_ENUM_COUNT_);
+inline constexpr std::size_t kExemptions = 0 EP_EXEMPTION_LIST(EP_ENUM_COUNT_);
+inline constexpr std::size_t kModes = 0 EP_MODE_LIST(EP_ENUM_COUNT_);
 inline constexpr std::size_t kFamilies = 2;
 
 #define EP_X_(name, label, ...) label,
@@ -32,6 +38,10 @@ inline constexpr std::array<std::string_view, kOutcomes> kOutcomeLabels { EP_OUT
 inline constexpr std::array<std::string_view, kLosts> kLostLabels{EP_LOST_LIST(EP_X_)};
 inline constexpr std::array<std::string_view, kDirections> kDirectionLabels{
     EP_DIRECTION_LIST(EP_X_)};
+inline constexpr std::array<std::string_view, kReasons> kReasonLabels{EP_REASON_LIST(EP_X_)};
+inline constexpr std::array<std::string_view, kExemptions> kExemptionLabels{
+    EP_EXEMPTION_LIST(EP_X_)};
+inline constexpr std::array<std::string_view, kModes> kModeLabels{EP_MODE_LIST(EP_X_)};
 #undef EP_X_
 #define EP_X_(name, label, kind) Coverage::kind,
 inline constexpr std::array<Coverage, kClasses> kClassCoverage { EP_CLASS_LIST(EP_X_) };
@@ -45,6 +55,13 @@ constexpr std::string_view to_string(Lost l) { return kLostLabels[static_cast<st
 constexpr std::string_view to_string(Direction d) {
   return kDirectionLabels[static_cast<std::size_t>(d)];
 }
+constexpr std::string_view to_string(Reason r) {
+  return kReasonLabels[static_cast<std::size_t>(r)];
+}
+constexpr std::string_view to_string(Exemption e) {
+  return kExemptionLabels[static_cast<std::size_t>(e)];
+}
+constexpr std::string_view to_string(Mode m) { return kModeLabels[static_cast<std::size_t>(m)]; }
 constexpr Coverage coverage_of(Class c) { return kClassCoverage[static_cast<std::size_t>(c)]; }
 
 }  // namespace espial

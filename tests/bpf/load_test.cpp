@@ -17,7 +17,7 @@ namespace espial {
 namespace {
 
 // Verified instructions each entry may cost; raise knowingly (other kernels explore differently).
-constexpr unsigned kVerifierCeiling = 30'000;
+constexpr unsigned kVerifierCeiling = 40'000;
 
 TableSpec small_table() {
   TableSpec spec;

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "config/config_file.h"
+#include "kernel/policy_map.h"
 #include "kernel/table_spec.h"
 #include "model/learn.h"
 
@@ -189,7 +190,19 @@ Status Node::follow_table() {
     if (state.protocol == 51 || state.null_encryption) table_states_.push_back(state);
   auto spec = make_table_spec(topology_, identities_, plans_.devices, facts_.states);
   spec.generation = ++generation_;
-  return programs_.set_table(spec);
+  EP_TRY(programs_.set_table(spec));
+  return follow_policies();
+}
+
+Status Node::follow_policies() {
+  for (const auto& peer : topology_.peers) {
+    const auto id = identities_.peer(peer.name);
+    if (id == 0) continue;
+    // A candidate is only a guess of ours: never enforced.
+    const Mode mode = peer.state == PeerState::kCandidate ? Mode::MONITOR : peer.mode;
+    EP_TRY(write_policy(maps_.fd(MapId::kPolicy), id, {mode, {}}));
+  }
+  return Ok{};
 }
 
 void Node::follow_devices(bool started) {

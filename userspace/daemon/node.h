@@ -86,6 +86,7 @@ class Node {
   void follow_topology();
   void follow_devices(bool started);
   Status follow_table();
+  Status follow_policies();
   void save_topology();
   void read_flows(const Snapshot& snapshot);
   Result<Snapshot> snapshot();

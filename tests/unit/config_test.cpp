@@ -211,9 +211,6 @@ constexpr Bad kBad[] = {
     {"networks: [{name: a}, {name: a}, {}]\n",
      "f:1: networks[1].name: \"a\" is already the name of a network on line 1 (choose another)\n"
      "f:1: networks[2]: a network needs a name\n"},
-    {"peers:\n- name: a\n  mode: enforce\n- name: b\n  mode: audit\n",
-     "f:3: peers[0].mode: enforce is not available in this version; use monitor\n"
-     "f:5: peers[1].mode: audit is not available in this version; use monitor\n"},
     {"devices: {include: [a/b, abcdefghijklmnop]}\n",
      "f:1: devices.include[0]: \"a/b\" is not a device name (1 to 15 characters, no space, / or "
      ":)\n"

@@ -24,9 +24,9 @@ void locate(std::optional<Located<std::string>>& member, std::optional<std::stri
 std::optional<Mode> read_mode(YamlReader& reader, const YAML::Node& node, const Place& at) {
   const auto word = reader.choice(node, at, {"monitor", "audit", "enforce"});
   if (!word) return std::nullopt;
-  if (*word != "monitor")
-    reader.problems().add(at, *word + " is not available in this version; use monitor");
-  return Mode::MONITOR;
+  for (std::size_t i = 0; i < kModes; ++i)
+    if (*word == kModeLabels[i]) return static_cast<Mode>(i);
+  return std::nullopt;
 }
 
 DraftNetwork read_network(YamlReader& reader, const YAML::Node& node, const Place& at) {

@@ -44,7 +44,11 @@ static __always_inline int ep_reason_of(const struct ep_verdict* v, __u32* reaso
 }
 
 /* 1 if x is not 0. verifier: arithmetic, because each branch doubles what is walked. */
-static __always_inline __u64 ep_nonzero(__u64 x) { return (x | -x) >> 63; }
+static __always_inline __u64 ep_nonzero(__u64 x) {
+  __u64 negative = -x;
+  asm volatile("" : "+r"(negative)); /* or the compiler makes it a branch again */
+  return (x | negative) >> 63;
+}
 
 /* 0 when x is `wanted`, or nothing is wanted. */
 static __always_inline __u64 ep_unlike(__u64 x, __u64 wanted) {

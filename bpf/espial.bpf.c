@@ -107,23 +107,29 @@ struct {
 
 EP_STATIC_ASSERT(EP_CLASS_COUNT == 16, "a class is used as a masked index");
 
+/* An element of an array map, or NULL. verifier: the key is written as a whole word of the stack;
+ * Linux 6.1 without CAP_PERFMON refuses four bytes where eight were spilled. */
+static __always_inline void* ep_element(void* map, __u64 index) {
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+  index <<= 32;
+#endif
+  return bpf_map_lookup_elem(map, &index);
+}
+
 static __always_inline void ep_lose(enum ep_lost what) {
-  __u32 zero = 0;
-  struct ep_node_stat* node = bpf_map_lookup_elem(&ep_node_stat, &zero);
+  struct ep_node_stat* node = ep_element(&ep_node_stat, 0);
   if (node) node->lost[what]++;
 }
 
 static __always_inline void ep_count_outcome(__u32 outcome) {
-  __u32 zero = 0;
-  struct ep_node_stat* node = bpf_map_lookup_elem(&ep_node_stat, &zero);
+  struct ep_node_stat* node = ep_element(&ep_node_stat, 0);
   if (node && outcome < EP_OUTCOME_COUNT) node->outcome[outcome]++;
 }
 
 /* The current table. Called once a packet: none is judged by a mixture of two tables. */
 static __always_inline const struct ep_table_head* ep_current_table(void) {
-  __u32 zero = 0;
-  void* inner = bpf_map_lookup_elem(&ep_tables, &zero);
-  return inner ? bpf_map_lookup_elem(inner, &zero) : NULL;
+  void* inner = ep_element(&ep_tables, 0);
+  return inner ? ep_element(inner, 0) : NULL;
 }
 
 /* The parser's stages as global functions: verified once each, whoever calls them.
@@ -224,24 +230,27 @@ static __always_inline __u32 ep_hash_flow(const struct ep_flow_key* key) {
   return (__u32)(hash >> 32);
 }
 
-static __always_inline int ep_same_flow(const struct ep_flow_key* a, const struct ep_flow_key* b) {
+/* 0 when the keys are equal. */
+static __always_inline __u64 ep_differ(const struct ep_flow_key* a, const struct ep_flow_key* b) {
   const __u64 *x = (const __u64*)a, *y = (const __u64*)b;
   __u64 differ = 0;
   for (int i = 0; i < (int)(sizeof(*a) / 8); i++) differ |= x[i] ^ y[i];
-  return !differ;
+  return differ;
 }
 
-/* IPv4 stands in the upper half of lo (packet.h), so in the first four bytes. */
+/* IPv4 stands in the upper half of lo (packet.h), so in the first four bytes.
+ * verifier: masks, because two branches a packet are four times the paths. */
 static __always_inline void ep_store_address(__u8* to, __u32 family, __u64 hi, __u64 lo) {
+  const __u64 v6 = -(__u64)(family & 1);
   __u64* words = (__u64*)to;
-  words[0] = bpf_cpu_to_be64(family == EP_FAMILY_IPV4 ? lo : hi);
-  words[1] = bpf_cpu_to_be64(family == EP_FAMILY_IPV4 ? 0 : lo);
+  words[0] = bpf_cpu_to_be64((hi & v6) | (lo & ~v6));
+  words[1] = bpf_cpu_to_be64(lo & v6);
 }
+EP_STATIC_ASSERT(EP_FAMILY_IPV4 == 0 && EP_FAMILY_IPV6 == 1, "the family is a bit");
 
 /* A new flow: one event, unless this second's share is used up. */
 static __always_inline void ep_send_event(const struct ep_flow* flow, __u64 now) {
-  __u32 zero = 0;
-  struct ep_limiter* limiter = bpf_map_lookup_elem(&ep_limiter, &zero);
+  struct ep_limiter* limiter = ep_element(&ep_limiter, 0);
   if (!limiter) return;
   if (now - limiter->window_ns >= 1000000000ULL) {
     limiter->window_ns = now;
@@ -282,30 +291,33 @@ static __always_inline void ep_add_sighting(struct ep_flow* flow, const struct e
   flow->last_ns = seen->now;
 }
 
-/* Remembers a flow in one of the few slots that its hash allows, at worst in that of the flow seen
- * longest ago; the first packet is an event. */
+/* The slot of a flow among the few that its hash allows: its own, a free one, or another's. */
+static __always_inline struct ep_flow* ep_flow_slot(const struct ep_sighting* seen) {
+  const __u32 first = ep_hash_flow(&seen->key) & (EP_FLOW_SLOTS - 1) & ~(EP_FLOW_WAYS - 1);
+  /* verifier: unrolled; Linux 6.1 takes two rounds that look alike for an endless loop. */
+#pragma unroll
+  for (__u32 way = 0; way < EP_FLOW_WAYS; way++) {
+    struct ep_flow* flow = ep_element(&ep_flows, first + way);
+    if (!flow) return NULL;
+    if (!(ep_nonzero(flow->packets) & ep_nonzero(ep_differ(&flow->key, &seen->key)))) return flow;
+  }
+  /* Whose turn it is to go says the clock. */
+  struct ep_flow* flow = ep_element(&ep_flows, first + (seen->now >> 24 & (EP_FLOW_WAYS - 1)));
+  if (!flow) return NULL;
+  ep_lose(EP_LOST_FLOW_EVICTED);
+  flow->packets = 0;
+  return flow;
+}
+
+/* Remembers a flow; the first packet is an event. */
 static __always_inline void ep_note_flow(const struct ep_sighting* seen, __u32 peer,
                                          __u32 ifindex) {
-  const __u32 first = ep_hash_flow(&seen->key) & (EP_FLOW_SLOTS - 1) & ~(EP_FLOW_WAYS - 1);
-  __u32 oldest = first;
-  __u64 oldest_ns = ~0ULL;
-  for (__u32 way = 0; way < EP_FLOW_WAYS; way++) {
-    __u32 slot = first + way;
-    struct ep_flow* flow = bpf_map_lookup_elem(&ep_flows, &slot);
-    if (!flow) return;
-    if (flow->packets && ep_same_flow(&flow->key, &seen->key)) {
-      ep_add_sighting(flow, seen);
-      return;
-    }
-    const __u64 age = flow->packets ? flow->last_ns : 0;
-    if (age < oldest_ns) {
-      oldest_ns = age;
-      oldest = slot;
-    }
-  }
-  struct ep_flow* flow = bpf_map_lookup_elem(&ep_flows, &oldest);
+  struct ep_flow* flow = ep_flow_slot(seen);
   if (!flow) return;
-  if (flow->packets) ep_lose(EP_LOST_FLOW_EVICTED);
+  if (flow->packets) {
+    ep_add_sighting(flow, seen);
+    return;
+  }
   __builtin_memset(flow, 0, sizeof(*flow));
   flow->key = seen->key;
   flow->peer = peer;
@@ -320,10 +332,10 @@ static __always_inline void ep_date_unprotected(const struct ep_sighting* seen,
                                                 const struct ep_verdict* v) {
   const __u32 peer = v->peer, subnet = v->subnet;
   const __u32 dir = seen->key.dir & (EP_DIR_COUNT - 1);
-  struct ep_peer_stat* stat = bpf_map_lookup_elem(&ep_peer_stat, &peer);
+  struct ep_peer_stat* stat = ep_element(&ep_peer_stat, peer);
   if (stat) stat->last_unprotected_ns[dir] = seen->now;
   if (!subnet) return;
-  struct ep_net_stat* net = bpf_map_lookup_elem(&ep_net_stat, &subnet);
+  struct ep_net_stat* net = ep_element(&ep_net_stat, subnet);
   if (net) net->cleartext[dir] += seen->size.packets;
 }
 
@@ -344,7 +356,7 @@ static __always_inline __u64 ep_unknown(struct __sk_buff* skb, __u64 value) {
  * verifier: an index that is a constant on one path and another constant on the next is refused
  * without CAP_PERFMON: see ep_unknown. */
 static __always_inline int ep_add_cell(__u32 peer, __u64 index, __u64 packets, __u64 bytes) {
-  struct ep_peer_stat* stat = bpf_map_lookup_elem(&ep_peer_stat, &peer);
+  struct ep_peer_stat* stat = ep_element(&ep_peer_stat, peer);
   if (!stat) return 0;
   struct ep_cell* cell = &stat->cell[0][0][0] + (index & (EP_CELLS - 1));
   cell->packets += packets;
@@ -353,7 +365,7 @@ static __always_inline int ep_add_cell(__u32 peer, __u64 index, __u64 packets, _
 }
 
 __noinline int ep_add_decrypted(__u32 peer, __u32 family, __u32 flags, __u64 packets, __u64 bytes) {
-  struct ep_peer_stat* stat = bpf_map_lookup_elem(&ep_peer_stat, &peer);
+  struct ep_peer_stat* stat = ep_element(&ep_peer_stat, peer);
   if (!stat) {
     ep_lose(EP_LOST_NO_COUNTER);
     return 0;
@@ -378,7 +390,7 @@ static __always_inline __u64 ep_flow_kind(const struct ep_packet* pkt, const str
 
 static __always_inline void ep_count_enforced(struct __sk_buff* skb, __u32 peer, __u32 action,
                                               __u32 row, const struct ep_cell* size) {
-  struct ep_peer_stat* stat = bpf_map_lookup_elem(&ep_peer_stat, &peer);
+  struct ep_peer_stat* stat = ep_element(&ep_peer_stat, peer);
   if (!stat) {
     ep_lose(EP_LOST_NO_COUNTER);
     return;
@@ -394,7 +406,7 @@ static __always_inline void ep_count_enforced(struct __sk_buff* skb, __u32 peer,
 
 static __always_inline void ep_count_exempted(struct __sk_buff* skb, __u32 peer, __u32 index,
                                               __u64 packets) {
-  struct ep_peer_stat* stat = bpf_map_lookup_elem(&ep_peer_stat, &peer);
+  struct ep_peer_stat* stat = ep_element(&ep_peer_stat, peer);
   if (!stat) return;
   (&stat->exempted[0][0])[ep_unknown(skb, index) & (EP_DIR_COUNT * EP_EXEMPTION_COUNT - 1)] +=
       packets;
@@ -410,7 +422,7 @@ __noinline int ep_exempts(struct ep_packet* pkt) {
 __noinline int ep_rule_on(struct ep_verdict* v, __u32 reason) {
   if (!v) return EP_MODE_MONITOR; /* verifier: pointer arguments may be NULL */
   const __u32 peer = v->peer;
-  const ep_policy_t* policy = bpf_map_lookup_elem(&ep_policy, &peer);
+  const ep_policy_t* policy = ep_element(&ep_policy, peer);
   const struct ep_table table = {.head = ep_current_table(), .slots = ep_config.slots};
   if (!policy || !table.head) return EP_MODE_MONITOR;
   const ep_policy_t word = *(const volatile ep_policy_t*)policy;

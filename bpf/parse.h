@@ -207,8 +207,9 @@ static __always_inline enum ep_outcome ep_parse_ext_header(struct ep_cursor* cur
   }
   struct ep_ext_header ext;
   if (!EP_TAKE(cur, ext)) return EP_OUTCOME_SHORT_EXT;
+  if (!ep_skip(cur, (ext.len + 1) * 8 - sizeof(ext))) return EP_OUTCOME_SHORT_EXT;
   ip->proto = ext.next;
-  return ep_skip(cur, (ext.len + 1) * 8 - sizeof(ext)) ? EP_OUTCOME_OK : EP_OUTCOME_SHORT_EXT;
+  return EP_OUTCOME_OK;
 }
 
 static __always_inline __u64 ep_load64(const __be32* words) {

@@ -8,6 +8,7 @@
 
 #include "kernel/counters.h"
 #include "kernel/events.h"
+#include "kernel/policy_map.h"
 #include "kernel/test_run.h"
 
 namespace espial {
@@ -68,6 +69,9 @@ class Count : public testing::Test {
   void send(TestFrame frame, std::uint32_t times = 1) {
     ASSERT_TRUE(run_->time(frame, times).ok());
   }
+  void set_policy(const Policy& policy) {
+    ASSERT_TRUE(write_policy(maps_->fd(MapId::kPolicy), 1, policy).ok());
+  }
   PeerCounters peer(std::uint32_t index) { return reader_.peer(*maps_, index).value(); }
 
   std::optional<TestRun> run_;
@@ -109,6 +113,70 @@ TEST_F(Count, GsoWithoutASegmentCountIsComputed) {
   EXPECT_EQ(cell.packets, 3U);
   EXPECT_EQ(cell.bytes, 2900U + 3 * 52);
 }
+
+// -- enforcement ---------------------------------------------------------------------------------
+
+TEST_F(Count, ADropOnTheWayOutIsNoCleartextOnTheWire) {
+  set_policy({Mode::ENFORCE, {}});
+  auto frame = ipv4(17, kSelfPod, kPeerPod, 8 + 4);
+  frame[39] = 12;
+  send({.bytes = frame, .direction = Direction::TRANSMIT}, 5);
+  const auto counters = peer(1);
+  EXPECT_EQ(counters.cell(Direction::TRANSMIT, Family::kIpv4, Class::CLEARTEXT).packets, 0U);
+  const auto& dropped =
+      counters.enforced[at(Action::kDrop)][at(Direction::TRANSMIT)][at(Reason::CLEARTEXT)];
+  EXPECT_EQ(dropped.packets, 5U);
+  EXPECT_EQ(dropped.bytes, 5U * 32);
+  EXPECT_FALSE(counters.last_unprotected[at(Direction::TRANSMIT)].has_value());
+  EXPECT_TRUE(counters.last_enforced[at(Action::kDrop)].has_value());
+  const auto flows = reader_.flows(*maps_, Identities::load(*maps_).value()).value();
+  ASSERT_EQ(flows.size(), 1U);
+  EXPECT_EQ(flows[0].enforced[at(Action::kDrop)], 5U);
+}
+
+TEST_F(Count, WhatArrivesInClearIsCountedAndDropped) {
+  set_policy({Mode::ENFORCE, {}});
+  const auto frame = ipv4(6, kPeerPod, kSelfPod, 20 + 2900);
+  send({.bytes = frame, .gso_size = 1448, .gso_segs = 3});
+  const auto counters = peer(1);
+  EXPECT_EQ(counters.cell(Direction::RECEIVE, Family::kIpv4, Class::CLEARTEXT).packets, 3U);
+  EXPECT_EQ(
+      counters.enforced[at(Action::kDrop)][at(Direction::RECEIVE)][at(Reason::CLEARTEXT)].packets,
+      3U);
+}
+
+// No daemon has to be alive for the deadline to pass.
+TEST_F(Count, EnforceIsAuditFromItsDeadlineOn) {
+  const auto frame = ipv4(17, kPeerPod, kSelfPod, 8);
+  const auto now = std::chrono::steady_clock::now();
+  set_policy({Mode::ENFORCE, now + std::chrono::hours(1)});
+  EXPECT_TRUE(run_->drops({.bytes = frame}).value());
+  // The programs read the coarse clock, which is up to a tick behind.
+  set_policy({Mode::ENFORCE, now - std::chrono::milliseconds(20)});
+  EXPECT_FALSE(run_->drops({.bytes = frame}).value());
+  set_policy({Mode::ENFORCE, now + std::chrono::milliseconds(50)});
+  const auto limit = now + std::chrono::seconds(5);
+  while (run_->drops({.bytes = frame}).value())
+    ASSERT_LT(std::chrono::steady_clock::now(), limit) << "the deadline never came";
+  EXPECT_GE(std::chrono::steady_clock::now(), now + std::chrono::milliseconds(45));
+  const auto counters = peer(1);
+  EXPECT_GE(counters.enforced[at(Action::kWouldDrop)][at(Direction::RECEIVE)][at(Reason::CLEARTEXT)]
+                .packets,
+            2U);
+}
+
+TEST_F(Count, APolicyIsReadAsItWasWritten) {
+  const int map = maps_->fd(MapId::kPolicy);
+  for (const Policy& policy :
+       {Policy{}, Policy{Mode::AUDIT, {}}, Policy{Mode::ENFORCE, {}},
+        Policy{Mode::ENFORCE, MonoTime(std::chrono::nanoseconds(123'456'788))}}) {
+    ASSERT_TRUE(write_policy(map, 3, policy).ok());
+    EXPECT_EQ(read_policy(map, 3).value(), policy);
+  }
+  EXPECT_FALSE(write_policy(map, 1 << 20, {}).ok());
+}
+
+// -- flows ---------------------------------------------------------------------------------------
 
 TEST_F(Count, CleartextIsRememberedAsAFlow) {
   auto frame = ipv4(17, kPeerPod, kSelfPod, 8 + 4);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The programs as they are attached, with their short ways: each frame of the corpus, its
 // truncations and its mutations move exactly the counter that the parser and the judge name.
-#include <bpf/bpf.h>
 #include <gtest/gtest.h>
 
 #include <optional>
@@ -10,6 +9,7 @@
 #include "frames/host_engine.h"
 #include "frames/mutate.h"
 #include "kernel/counters.h"
+#include "kernel/policy_map.h"
 #include "kernel/test_run.h"
 
 namespace espial::frames {
@@ -31,6 +31,8 @@ class DataPlane : public ::testing::Test {
     ASSERT_TRUE(opened.ok()) << opened.error().message;
     run_.emplace(std::move(*opened));
     maps_.emplace(Maps::of(run_->programs()).value());
+    for (const auto& [peer, mode] : world.modes)
+      ASSERT_TRUE(write_policy(maps_->fd(MapId::kPolicy), peer, {mode, {}}).ok());
     image_.emplace(world);
     before_ = read();
   }
@@ -43,30 +45,43 @@ class DataPlane : public ::testing::Test {
     return counts;
   }
 
-  // Runs one frame and holds what moved against the verdict of the host-compiled parser.
+  // Runs one frame; holds what moved, and whether it was dropped, against the host-compiled parser.
   void expect_counted(const Bytes& bytes, LinkKind link, Direction direction,
                       const std::string& name) {
     if (!TestRun::accepts(bytes)) return;
-    ASSERT_TRUE(
-        run_->time(
-                {.bytes = bytes, .direction = direction, .ethernet = link == LinkKind::kEthernet},
-                1)
-            .ok())
-        << name;
-    const auto wanted =
-        judge_on_host(*image_, {.bytes = bytes, .link = link, .direction = direction}).verdict;
+    const auto dropped = run_->drops(
+        {.bytes = bytes, .direction = direction, .ethernet = link == LinkKind::kEthernet});
+    ASSERT_TRUE(dropped.ok()) << name << ": " << dropped.error().message;
+    const auto judged =
+        judge_on_host(*image_, {.bytes = bytes, .link = link, .direction = direction});
+    const auto& wanted = judged.verdict;
+    ASSERT_EQ(*dropped, judged.fate == Mode::ENFORCE) << name;
     const Counts after = read();
-    for (std::uint32_t peer = 0; peer <= kPeers; ++peer)
+    // What is dropped on its way out was never on the wire.
+    const bool on_wire = wanted.counted && !(*dropped && direction == Direction::TRANSMIT);
+    for (std::uint32_t peer = 0; peer <= kPeers; ++peer) {
       for (const Direction d : {Direction::RECEIVE, Direction::TRANSMIT})
         for (const Family family : {Family::kIpv4, Family::kIpv6})
           for (std::size_t c = 0; c < kClasses; ++c) {
             const auto klass = static_cast<Class>(c);
-            const bool here = wanted.counted && peer == wanted.peer && d == direction &&
+            const bool here = on_wire && peer == wanted.peer && d == direction &&
                               family == wanted.family && klass == wanted.klass;
             ASSERT_EQ(after.peer[peer].cell(d, family, klass).packets,
                       before_.peer[peer].cell(d, family, klass).packets + (here ? 1 : 0))
                 << name << ": " << to_string(klass) << " of peer " << peer << ", " << to_string(d);
           }
+      const bool mine = wanted.counted && peer == wanted.peer;
+      for (const auto action : {Action::kWouldDrop, Action::kDrop}) {
+        const Mode mode = action == Action::kDrop ? Mode::ENFORCE : Mode::AUDIT;
+        ASSERT_EQ(enforced(after, peer, action, direction, wanted.klass),
+                  enforced(before_, peer, action, direction, wanted.klass) +
+                      (mine && judged.fate == mode ? 1 : 0))
+            << name << ": " << to_string(mode) << " of peer " << peer;
+      }
+      ASSERT_EQ(all_enforced(after, peer),
+                all_enforced(before_, peer) + (mine && judged.fate != Mode::MONITOR ? 1 : 0))
+          << name << ": another reason or direction";
+    }
     for (std::size_t o = 1; o < kOutcomes; ++o) {
       const bool here = wanted.counted && o == static_cast<std::size_t>(wanted.outcome);
       ASSERT_EQ(after.node.outcomes[o], before_.node.outcomes[o] + (here ? 1 : 0))
@@ -74,6 +89,22 @@ class DataPlane : public ::testing::Test {
     }
     before_ = after;
     ++counted_;
+  }
+
+  // Reasons have the names of the classes that they are about.
+  static std::uint64_t enforced(const Counts& counts, std::uint32_t peer, Action action,
+                                Direction direction, Class klass) {
+    for (std::size_t r = 0; r < kReasons; ++r)
+      if (kReasonLabels[r] == to_string(klass))
+        return counts.peer[peer].enforced[at(action)][at(direction)][r].packets;
+    return 0;
+  }
+  static std::uint64_t all_enforced(const Counts& counts, std::uint32_t peer) {
+    std::uint64_t sum = 0;
+    for (const auto& action : counts.peer[peer].enforced)
+      for (const auto& direction : action)
+        for (const Cell& cell : direction) sum += cell.packets;
+    return sum;
   }
 
   void expect_corpus() {

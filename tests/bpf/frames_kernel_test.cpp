@@ -6,6 +6,7 @@
 #include "frames/corpus.h"
 #include "frames/host_engine.h"
 #include "frames/mutate.h"
+#include "kernel/policy_map.h"
 #include "kernel/test_run.h"
 
 namespace espial::frames {
@@ -17,6 +18,9 @@ class KernelTest : public ::testing::Test {
     auto opened = TestRun::open(table_spec(corpus_world()), 16);
     ASSERT_TRUE(opened.ok()) << opened.error().message;
     run_ = std::make_unique<TestRun>(std::move(opened).value());
+    const int policies = run_->programs().map_fd(MapId::kPolicy);
+    for (const auto& [peer, mode] : corpus_world().modes)
+      ASSERT_TRUE(write_policy(policies, peer, {mode, {}}).ok());
   }
   static void TearDownTestSuite() { run_.reset(); }
 
@@ -33,13 +37,20 @@ class KernelTest : public ::testing::Test {
     ASSERT_EQ(to_string(got->klass), to_string(expected.klass)) << name;
     ASSERT_EQ(to_string(got->outcome), to_string(expected.outcome)) << name;
     ASSERT_EQ(got->peer, expected.peer) << name;
+    const Mode fate = oracle_fate(corpus_world(),
+                                  {.bytes = bytes, .link = link, .direction = direction}, expected);
+    ASSERT_EQ(got->dropped, fate == Mode::ENFORCE) << name;
+    ASSERT_EQ(got->would_drop, fate == Mode::AUDIT) << name;
+    if (got->dropped) ++dropped_;
   }
 
   static std::unique_ptr<TestRun> run_;
   static std::size_t judged_;
+  static std::size_t dropped_;
 };
 std::unique_ptr<TestRun> KernelTest::run_;
 std::size_t KernelTest::judged_ = 0;
+std::size_t KernelTest::dropped_ = 0;
 
 // A test run cannot give a packet VLAN metadata.
 bool runs(const FrameCase& c) { return !c.metadata_tci; }
@@ -49,6 +60,7 @@ TEST_F(KernelTest, SaysWhatIsExpected) {
   for (const FrameCase& c : corpus())
     if (runs(c)) expect(c.expected, c.frame.bytes(), c.frame.link(), c.direction, c.name);
   EXPECT_GE(judged_, 900U);
+  EXPECT_GE(dropped_, 100U);
 }
 
 TEST_F(KernelTest, EveryTruncationInBothDirections) {

@@ -39,8 +39,8 @@ const Side kSide6 = {"v6",
 const World& corpus_world() {
   static const World world = [] {
     const auto entry = [](const char* prefix, Role role, std::uint32_t peer = 0,
-                          std::uint32_t subnet = 0) {
-      return RoleEntry{Prefix::parse(prefix).value(), role, peer, subnet};
+                          std::uint32_t subnet = 0, Mode mode = Mode::MONITOR) {
+      return RoleEntry{Prefix::parse(prefix).value(), role, peer, subnet, mode};
     };
     World w;
     w.roles = {
@@ -56,11 +56,20 @@ const World& corpus_world() {
         entry("fd00:45::13", Role::kPeerUnderlay, 2),
         entry("10.101.3.0/24", Role::kPeerBackend, 2, 3),
         entry("fd00:101:3::/64", Role::kPeerBackend, 2, 4),
-        entry("10.101.0.0/16", Role::kNetwork),
-        entry("fd00:101::/32", Role::kNetwork),
+        entry("10.101.0.0/16", Role::kNetwork, 0, 0, Mode::ENFORCE),
+        entry("fd00:101::/32", Role::kNetwork, 0, 0, Mode::AUDIT),
     };
     w.vlans = {{kOurVid, VlanAction::kOurs}, {kClaimedVid, VlanAction::kClaimed}};
     w.null_spis = {kNullSpi};
+    w.modes = {{1, Mode::ENFORCE}, {2, Mode::AUDIT}};
+    w.limits = {{Reason::CLEARTEXT_TRANSIT, Mode::AUDIT}, {Reason::AH, Mode::MONITOR}};
+    w.exempt = {
+        {Prefix::parse("10.101.2.200/32").value(), {}, {}},
+        {Prefix::parse("10.101.2.0/24").value(), 6, 22},
+        {Prefix::parse("fd00:101:2::/64").value(), 17, 53},
+        {Prefix::parse("fd00:101:9::/64").value(), 58, {}},
+        {Prefix::parse("10.45.0.13/32").value(), {}, 179},
+    };
     return w;
   }();
   return world;
@@ -101,6 +110,7 @@ const std::vector<FrameCase>& corpus() {
     add_ends_cases(c);
     add_ipsec_cases(c);
     add_tunnel_cases(c);
+    add_fate_cases(c);
     return std::move(c.cases);
   }();
   return cases;

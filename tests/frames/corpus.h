@@ -22,7 +22,10 @@ inline constexpr std::uint32_t kNullSpi = 0xbad0;
 
 // Self 10.45.0.11 with 10.101.1.0/24, node2 (peer 1) .12 with 10.101.2.0/24 (subnet 1), node3
 // (peer 2) .13 with 10.101.3.0/24 (subnet 3), network 10.101.0.0/16; the same in fd00:45::/64 and
-// fd00:101::/32 (subnets 2 and 4).
+// fd00:101::/32 (subnets 2 and 4). node2 is under enforce, node3 under audit; transit under audit
+// at most and AH under monitor; unknown nodes under enforce in IPv4 and audit in IPv6. Exempt are
+// 10.101.2.200, TCP 22 of 10.101.2.0/24, UDP 53 of fd00:101:2::/64, ICMPv6 of fd00:101:9::/64 and
+// port 179 of node3.
 const World& corpus_world();
 
 // The addresses of one family in that world.
@@ -74,6 +77,7 @@ void add_header_cases(CorpusBuilder& c);  // corpus_headers.cpp: IPv4, IPv6, ext
 void add_ends_cases(CorpusBuilder& c);    // corpus_ends.cpp: who talks to whom
 void add_ipsec_cases(CorpusBuilder& c);   // corpus_ipsec.cpp: ESP, AH, IKE, UDP 4500
 void add_tunnel_cases(CorpusBuilder& c);  // corpus_tunnels.cpp: ipip, sit, gre, vxlan
+void add_fate_cases(CorpusBuilder& c);    // corpus_fates.cpp: exemptions, path MTU
 
 // The whole table, built once.
 const std::vector<FrameCase>& corpus();

@@ -256,6 +256,7 @@ Bytes control_message(std::uint8_t type, const Around& a) {
 
 Bytes build(const Icmp& l, const Around& a) {
   Bytes out = control_message(l.type, a);
+  out[1] = l.code;
   patch16(out, 2, checksum(out));
   return out;
 }

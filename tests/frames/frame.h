@@ -92,6 +92,7 @@ struct Tcp {
 };
 struct Icmp {
   std::uint8_t type = 8;
+  std::uint8_t code = 0;
 };
 struct Icmp6 {
   std::uint8_t type = 128;

@@ -29,19 +29,30 @@ ep_role role_number(Role role) {
 TableSpec table_spec(const World& world) {
   TableSpec spec;
   for (const RoleEntry& entry : world.roles)
-    spec.entries.push_back({entry.prefix, role_number(entry.role), entry.peer, entry.subnet, true});
+    spec.entries.push_back(
+        {entry.prefix, role_number(entry.role), entry.peer, entry.subnet, true, entry.mode});
   for (const VlanEntry& entry : world.vlans) {
     const bool ours = entry.action == VlanAction::kOurs;
     spec.vlans.push_back(
         {static_cast<int>(kIfindex), entry.vid, ours ? EP_VLAN_OURS : EP_VLAN_CLAIMED});
   }
   spec.integrity_spis = world.null_spis;
+  for (const auto& [reason, mode] : world.limits)
+    spec.limits[static_cast<std::size_t>(reason)] = mode;
+  for (const Exempt& rule : world.exempt)
+    spec.exemptions.push_back({rule.prefix, rule.protocol.value_or(0), rule.port.value_or(0)});
   return spec;
 }
 
 TableImage::TableImage(const World& world)
     : capacity_(TableCapacity::for_peers(16)),
-      block_(build_table(table_spec(world), capacity_).value()) {}
+      block_(build_table(table_spec(world), capacity_).value()),
+      modes_(world.modes) {}
+
+Mode TableImage::mode(std::uint32_t peer) const {
+  const auto found = modes_.find(peer);
+  return found == modes_.end() ? Mode::MONITOR : found->second;
+}
 
 ep_table TableImage::table() const {
   return {reinterpret_cast<const ep_table_head*>(block_.data()), capacity_.slots};
@@ -68,6 +79,8 @@ HostVerdict judge_on_host(const TableImage& image, const Input& input, std::size
   out.verdict.outcome = static_cast<Outcome>(packet.outcome);
   out.verdict.peer = v.peer;
   out.verdict.subnet = v.subnet;
+  out.fate = static_cast<Mode>(
+      ep_host_enforce(&table, &packet, &v, static_cast<ep_policy_t>(image.mode(v.peer)), 0));
   out.verdict.family = packet.ip.family == EP_FAMILY_IPV6 ? Family::kIpv6 : Family::kIpv4;
   return out;
 }

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <vector>
 
 #include "frames/oracle.h"
@@ -22,15 +23,18 @@ class TableImage {
  public:
   explicit TableImage(const World& world);
   [[nodiscard]] ep_table table() const;
+  [[nodiscard]] Mode mode(std::uint32_t peer) const;
 
  private:
   TableCapacity capacity_;
   std::vector<std::byte> block_;
+  std::map<std::uint32_t, Mode> modes_;
 };
 
 struct HostVerdict {
   OracleVerdict verdict;
-  std::size_t length = 0;  // as OracleSize
+  Mode fate = Mode::MONITOR;  // as oracle_fate
+  std::size_t length = 0;     // as OracleSize
   std::size_t headers = 0;
   bool starved = false;  // the parser wanted bytes that the capture has not
 };

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <ostream>
 #include <span>
@@ -31,6 +32,14 @@ struct RoleEntry {
   Role role = Role::kNone;
   std::uint32_t peer = 0;
   std::uint32_t subnet = 0;
+  Mode mode = Mode::MONITOR;  // of a network: what unknown nodes are under
+};
+
+// What passes although enforcement would drop it.
+struct Exempt {
+  Prefix prefix;
+  std::optional<std::uint8_t> protocol;
+  std::optional<std::uint16_t> port;
 };
 
 enum class VlanAction : std::uint8_t { kOurs, kClaimed };
@@ -44,6 +53,9 @@ struct World {
   std::vector<RoleEntry> roles;
   std::vector<VlanEntry> vlans;  // of the one device that frames come from
   std::vector<std::uint32_t> null_spis;
+  std::map<std::uint32_t, Mode> modes;  // by peer; else monitor
+  std::map<Reason, Mode> limits;        // else none
+  std::vector<Exempt> exempt;
 };
 
 // A frame as it comes to a program. metadata_tci: the tag that the kernel took out of the bytes.
@@ -66,6 +78,10 @@ struct OracleVerdict {
 std::ostream& operator<<(std::ostream& out, const OracleVerdict& v);
 
 OracleVerdict oracle(const World& world, const Input& input);
+
+// What enforcement does to a frame that was judged so: MONITOR nothing, AUDIT counts, ENFORCE
+// drops.
+Mode oracle_fate(const World& world, const Input& input, const OracleVerdict& verdict);
 
 // What a frame counts as: the length of its IP packet (of all behind the link header, where there
 // is no valid IP header), and how much of it every segment of a GSO packet repeats.

@@ -23,9 +23,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   input.direction = (data[0] & 2) != 0 ? Direction::TRANSMIT : Direction::RECEIVE;
   if ((data[0] & 4) != 0) input.metadata_tci = static_cast<std::uint16_t>(data[1] << 8 | data[2]);
   const auto expected = frames::oracle(frames::corpus_world(), input);
-  const auto got = frames::judge_on_host(image, input).verdict;
-  if (!(got == expected)) {
-    std::cerr << "oracle: " << expected << "\nparser: " << got << "\n";
+  const auto got = frames::judge_on_host(image, input);
+  const auto fate = frames::oracle_fate(frames::corpus_world(), input, expected);
+  if (!(got.verdict == expected) || got.fate != fate) {
+    std::cerr << "oracle: " << expected << " " << to_string(fate) << "\nparser: " << got.verdict
+              << " " << to_string(got.fate) << "\n";
     std::abort();
   }
   return 0;

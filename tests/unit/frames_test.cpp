@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <map>
 #include <set>
 
 #include "frames/corpus.h"
@@ -38,7 +39,9 @@ std::string hex(const Bytes& bytes) {
 // The oracle and the host-compiled parser say the same of the frame and of its size.
 void expect_agreement(const Input& input, const std::string& what) {
   const auto got = judge_on_host(image(), input);
-  ASSERT_EQ(got.verdict, oracle(corpus_world(), input)) << what;
+  const auto wanted = oracle(corpus_world(), input);
+  ASSERT_EQ(got.verdict, wanted) << what;
+  ASSERT_EQ(to_string(got.fate), to_string(oracle_fate(corpus_world(), input, wanted))) << what;
   const auto size = oracle_size(input);
   ASSERT_EQ(got.length, size.length) << what;
   if (size.headers) {
@@ -80,6 +83,54 @@ TEST(Corpus, HostParserSaysWhatIsExpected) {
     const auto got = judge_on_host(image(), input_of(c, bytes));
     EXPECT_EQ(got.verdict, c.expected) << c.name;
     EXPECT_FALSE(got.starved) << c.name;
+  }
+}
+
+// What enforcement does, written down: the oracle could be wrong in the same way as the parser.
+TEST(Corpus, FatesAreAsWritten) {
+  const std::map<std::string, Mode> written = {
+      {"fate/exempt_address", Mode::MONITOR},
+      {"fate/exempt_address_out", Mode::MONITOR},
+      {"fate/next_address", Mode::ENFORCE},
+      {"fate/exempt_tcp_to", Mode::MONITOR},
+      {"fate/exempt_tcp_from", Mode::MONITOR},
+      {"fate/exempt_tcp_other", Mode::ENFORCE},
+      {"fate/udp_is_not_tcp_to", Mode::ENFORCE},
+      {"fate/exempt_tcp_later_fragment", Mode::ENFORCE},
+      {"fate/exempt_dns", Mode::MONITOR},
+      {"fate/exempt_unknown_node", Mode::MONITOR},
+      {"fate/fragmentation_needed", Mode::MONITOR},
+      {"fate/port_unreachable", Mode::ENFORCE},
+      {"fate/redirect", Mode::ENFORCE},
+      {"fate/fragmentation_needed_from_pod", Mode::ENFORCE},
+      {"fate/fragmentation_needed_in_transit", Mode::MONITOR},
+      {"fate/packet_too_big", Mode::MONITOR},
+      {"fate/parameter_problem", Mode::ENFORCE},
+      {"v4/stranger_to_own_pod", Mode::ENFORCE},
+      {"v6/stranger_to_own_pod", Mode::AUDIT},
+      {"v4/nodes_udp", Mode::MONITOR},
+  };
+  std::map<Class, std::set<Mode>> seen;
+  std::size_t found = 0;
+  for (const FrameCase& c : corpus()) {
+    const Bytes bytes = c.frame.bytes();
+    const Input input = input_of(c, bytes);
+    const Mode fate = oracle_fate(corpus_world(), input, c.expected);
+    seen[c.expected.klass].insert(fate);
+    EXPECT_EQ(judge_on_host(image(), input).fate, fate) << c.name;
+    const auto line = written.find(c.name);
+    if (line == written.end()) continue;
+    ++found;
+    EXPECT_EQ(to_string(fate), to_string(line->second)) << c.name;
+  }
+  EXPECT_EQ(found, written.size());
+  // What is never dropped, whatever the modes.
+  for (const auto& [klass, fates] : seen) {
+    const bool row = coverage_of(klass) == Coverage::UNPROTECTED || klass == Class::UNKNOWN_NODE;
+    const bool limited = klass == Class::AH;  // by the world to monitor
+    EXPECT_EQ(fates.contains(Mode::ENFORCE), row && !limited && klass != Class::CLEARTEXT_TRANSIT)
+        << to_string(klass);
+    EXPECT_EQ(fates.size() > 1, row && !limited) << to_string(klass);
   }
 }
 

@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <fmt/format.h>
 #include <linux/bpf.h>
+#include <linux/pkt_cls.h>
 
 #include <array>
 #include <cerrno>
@@ -15,6 +16,7 @@ namespace {
 struct Run {
   __sk_buff context{};
   std::uint32_t nanoseconds = 0;
+  int action = 0;
 };
 
 Result<Run> run_program(int program_fd, const TestFrame& frame, std::uint32_t repeat) {
@@ -34,6 +36,7 @@ Result<Run> run_program(int program_fd, const TestFrame& frame, std::uint32_t re
     return Error{
         fmt::format("test run of a {}-byte frame: {}", frame.bytes.size(), std::strerror(errno))};
   run.nanoseconds = options.duration;
+  run.action = static_cast<int>(options.retval);
   return run;
 }
 
@@ -73,6 +76,14 @@ Result<TestVerdict> TestRun::run(const TestFrame& frame) const {
                      (cb[EP_REPORT_FLAGS] & EP_REPORT_SKIPPED) != 0,
                      (cb[EP_REPORT_FLAGS] & EP_REPORT_DROPPED) != 0,
                      (cb[EP_REPORT_FLAGS] & EP_REPORT_WOULD_DROP) != 0};
+}
+
+Result<bool> TestRun::drops(const TestFrame& frame) const {
+  const int fd = programs_.program_fd(frame.direction, frame.role, frame.ethernet);
+  EP_ASSIGN(done, run_program(fd, frame, 1));
+  if (done.action != TC_ACT_SHOT && done.action != TC_ACT_UNSPEC)
+    return Error{fmt::format("test run: the program returned {}", done.action)};
+  return done.action == TC_ACT_SHOT;
 }
 
 Result<std::uint32_t> TestRun::time(const TestFrame& frame, std::uint32_t repeat) const {

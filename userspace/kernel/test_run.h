@@ -47,6 +47,8 @@ class TestRun {
   static bool accepts(std::span<const std::uint8_t> bytes);
   // Frames that are not accepted are an error.
   Result<TestVerdict> run(const TestFrame& frame) const;
+  // Runs once; true: the program said drop. Works without verdicts, too.
+  Result<bool> drops(const TestFrame& frame) const;
   // Nanoseconds per run, averaged by the kernel over `repeat` runs.
   Result<std::uint32_t> time(const TestFrame& frame, std::uint32_t repeat) const;
 

@@ -16,121 +16,8 @@ static __always_inline long ep_load_bytes(const void* context, __u32 at, void* t
   return bpf_skb_load_bytes(context, at, to, size);
 }
 
-#include "enforce.h"
+#include "count.h"
 #include "fast.h"
-
-const volatile struct ep_config ep_config = {};
-
-/* The single inner array's value is the whole table (wire.h); user space sets its size. */
-struct {
-  __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-  __uint(max_entries, 1);
-  __type(key, __u32);
-  __array(
-      values, struct {
-        __uint(type, BPF_MAP_TYPE_ARRAY);
-        __uint(max_entries, 1);
-        __uint(key_size, sizeof(__u32));
-        __uint(value_size, sizeof(struct ep_table_head));
-      });
-} ep_tables SEC(".maps");
-
-struct {
-  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-  __uint(max_entries, 1);
-  __type(key, __u32);
-  __type(value, struct ep_peer_stat);
-} ep_peer_stat SEC(".maps");
-
-/* By peer index. User space writes it; nothing here does. */
-struct {
-  __uint(type, BPF_MAP_TYPE_ARRAY);
-  __uint(max_entries, 1);
-  __uint(map_flags, BPF_F_RDONLY_PROG);
-  __type(key, __u32);
-  __type(value, ep_policy_t);
-} ep_policy SEC(".maps");
-
-struct {
-  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-  __uint(max_entries, 1);
-  __type(key, __u32);
-  __type(value, struct ep_net_stat);
-} ep_net_stat SEC(".maps");
-
-struct {
-  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-  __uint(max_entries, 1);
-  __type(key, __u32);
-  __type(value, struct ep_node_stat);
-} ep_node_stat SEC(".maps");
-
-struct {
-  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-  __uint(max_entries, EP_FLOW_SLOTS);
-  __type(key, __u32);
-  __type(value, struct ep_flow);
-} ep_flows SEC(".maps");
-
-struct {
-  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-  __uint(max_entries, 1);
-  __type(key, __u32);
-  __type(value, struct ep_limiter);
-} ep_limiter SEC(".maps");
-
-struct {
-  __uint(type, BPF_MAP_TYPE_RINGBUF);
-  __uint(max_entries, 64 * 1024);
-} ep_events SEC(".maps");
-
-struct {
-  __uint(type, BPF_MAP_TYPE_ARRAY);
-  __uint(max_entries, 1);
-  __type(key, __u32);
-  __type(value, struct ep_peer_meta);
-} ep_peer_meta SEC(".maps");
-
-struct {
-  __uint(type, BPF_MAP_TYPE_ARRAY);
-  __uint(max_entries, 1);
-  __type(key, __u32);
-  __type(value, struct ep_net_meta);
-} ep_net_meta SEC(".maps");
-
-/* bit n: class n is unprotected */
-#define EP_KIND_ENCRYPTED 0
-#define EP_KIND_UNPROTECTED 1
-#define EP_KIND_NEUTRAL 0
-#define EP_X_(name, label, kind) | (EP_KIND_##kind << EP_CLASS_##name)
-#define EP_UNPROTECTED_CLASSES (0 EP_CLASS_LIST(EP_X_))
-
-EP_STATIC_ASSERT(EP_CLASS_COUNT == 16, "a class is used as a masked index");
-
-/* An element of an array map, or NULL. verifier: the key is written as a whole word of the stack;
- * Linux 6.1 without CAP_PERFMON refuses four bytes where eight were spilled. */
-static __always_inline void* ep_element(void* map, __u64 index) {
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-  index <<= 32;
-#endif
-  return bpf_map_lookup_elem(map, &index);
-}
-
-static __always_inline void ep_lose(enum ep_lost what) {
-  struct ep_node_stat* node = ep_element(&ep_node_stat, 0);
-  if (node) node->lost[what]++;
-}
-
-static __always_inline void ep_count_outcome(__u32 outcome) {
-  struct ep_node_stat* node = ep_element(&ep_node_stat, 0);
-  if (node && outcome < EP_OUTCOME_COUNT) node->outcome[outcome]++;
-}
-
-/* The current table. Called once a packet: none is judged by a mixture of two tables. */
-static __always_inline const struct ep_table_head* ep_current_table(void) {
-  void* inner = ep_element(&ep_tables, 0);
-  return inner ? ep_element(inner, 0) : NULL;
-}
 
 /* The parser's stages as global functions: verified once each, whoever calls them.
  * verifier: a pointer argument may be NULL. */
@@ -203,6 +90,11 @@ __noinline int ep_find_sa(struct __sk_buff* skb, struct ep_sa* sa) {
   return 1;
 }
 
+/* A value of which the verifier knows nothing. */
+static __always_inline __u64 ep_anything(struct __sk_buff* skb) {
+  return ((const volatile struct __sk_buff*)skb)->len;
+}
+
 /* How many packets this skb is on the wire, and how many bytes they are together. */
 static __always_inline struct ep_cell ep_wire_size(struct __sk_buff* skb,
                                                    const struct ep_packet* pkt) {
@@ -220,271 +112,25 @@ static __always_inline struct ep_cell ep_wire_size(struct __sk_buff* skb,
   return size;
 }
 
-static __always_inline __u32 ep_hash_flow(const struct ep_flow_key* key) {
-  const __u64* words = (const __u64*)key;
-  __u64 hash = 0;
-  for (int i = 0; i < (int)(sizeof(*key) / 8); i++) {
-    hash = (hash ^ words[i]) * EP_HASH_MULTIPLIER;
-    hash ^= hash >> 29;
-  }
-  return (__u32)(hash >> 32);
-}
-
-/* 0 when the keys are equal. */
-static __always_inline __u64 ep_differ(const struct ep_flow_key* a, const struct ep_flow_key* b) {
-  const __u64 *x = (const __u64*)a, *y = (const __u64*)b;
-  __u64 differ = 0;
-  for (int i = 0; i < (int)(sizeof(*a) / 8); i++) differ |= x[i] ^ y[i];
-  return differ;
-}
-
-/* IPv4 stands in the upper half of lo (packet.h), so in the first four bytes.
- * verifier: masks, because two branches a packet are four times the paths. */
-static __always_inline void ep_store_address(__u8* to, __u32 family, __u64 hi, __u64 lo) {
-  const __u64 v6 = -(__u64)(family & 1);
-  __u64* words = (__u64*)to;
-  words[0] = bpf_cpu_to_be64((hi & v6) | (lo & ~v6));
-  words[1] = bpf_cpu_to_be64(lo & v6);
-}
-EP_STATIC_ASSERT(EP_FAMILY_IPV4 == 0 && EP_FAMILY_IPV6 == 1, "the family is a bit");
-
-/* A new flow: one event, unless this second's share is used up. */
-static __always_inline void ep_send_event(const struct ep_flow* flow, __u64 now) {
-  struct ep_limiter* limiter = ep_element(&ep_limiter, 0);
-  if (!limiter) return;
-  if (now - limiter->window_ns >= 1000000000ULL) {
-    limiter->window_ns = now;
-    limiter->used = 0;
-  }
-  if (limiter->used >= ep_config.flow_events_per_second) {
-    ep_lose(EP_LOST_FLOW_EVENT_RATE);
-    return;
-  }
-  limiter->used++;
-  if (bpf_ringbuf_output(&ep_events, (void*)flow, sizeof(*flow), 0))
-    ep_lose(EP_LOST_FLOW_EVENT_FULL);
-}
-
-/* What became of a packet. */
-#define EP_FATE_PASS 0u
-#define EP_FATE_WOULD_DROP 1u
-#define EP_FATE_DROP 2u
-EP_STATIC_ASSERT(EP_FATE_WOULD_DROP == 1 && EP_FATE_DROP == 2, "each is a bit");
-EP_STATIC_ASSERT(EP_FATE_WOULD_DROP - 1 == EP_ACTION_WOULD_DROP &&
-                     EP_FATE_DROP - 1 == EP_ACTION_DROP,
-                 "a fate is an action and one");
-
-/* An unprotected packet, or GSO packet, on its way into the flow table. */
-struct ep_sighting {
-  struct ep_flow_key key;
-  struct ep_cell size;
-  __u64 now;
-  __u32 fate;
-};
-
-static __always_inline void ep_add_sighting(struct ep_flow* flow, const struct ep_sighting* seen) {
-  flow->packets += seen->size.packets;
-  flow->bytes += seen->size.bytes;
-  /* verifier: two stores at constant offsets; branches would become one at a chosen offset. */
-  flow->enforced[EP_ACTION_WOULD_DROP] += seen->size.packets * (seen->fate & 1);
-  flow->enforced[EP_ACTION_DROP] += seen->size.packets * (seen->fate >> 1);
-  flow->last_ns = seen->now;
-}
-
-/* The slot of a flow among the few that its hash allows: its own, a free one, or another's. */
-static __always_inline struct ep_flow* ep_flow_slot(const struct ep_sighting* seen) {
-  const __u32 first = ep_hash_flow(&seen->key) & (EP_FLOW_SLOTS - 1) & ~(EP_FLOW_WAYS - 1);
-  /* verifier: unrolled; Linux 6.1 takes two rounds that look alike for an endless loop. */
-#pragma unroll
-  for (__u32 way = 0; way < EP_FLOW_WAYS; way++) {
-    struct ep_flow* flow = ep_element(&ep_flows, first + way);
-    if (!flow) return NULL;
-    if (!(ep_nonzero(flow->packets) & ep_nonzero(ep_differ(&flow->key, &seen->key)))) return flow;
-  }
-  /* Whose turn it is to go says the clock. */
-  struct ep_flow* flow = ep_element(&ep_flows, first + (seen->now >> 24 & (EP_FLOW_WAYS - 1)));
-  if (!flow) return NULL;
-  ep_lose(EP_LOST_FLOW_EVICTED);
-  flow->packets = 0;
-  return flow;
-}
-
-/* Remembers a flow; the first packet is an event. */
-static __always_inline void ep_note_flow(const struct ep_sighting* seen, __u32 peer,
-                                         __u32 ifindex) {
-  struct ep_flow* flow = ep_flow_slot(seen);
-  if (!flow) return;
-  if (flow->packets) {
-    ep_add_sighting(flow, seen);
-    return;
-  }
-  __builtin_memset(flow, 0, sizeof(*flow));
-  flow->key = seen->key;
-  flow->peer = peer;
-  flow->ifindex = ifindex;
-  flow->first_ns = seen->now;
-  ep_add_sighting(flow, seen);
-  if (ep_config.flow_events_per_second) ep_send_event(flow, seen->now);
-}
-
-/* When and in which network the last unprotected packet passed. */
-static __always_inline void ep_date_unprotected(const struct ep_sighting* seen,
-                                                const struct ep_verdict* v) {
-  const __u32 peer = v->peer, subnet = v->subnet;
-  const __u32 dir = seen->key.dir & (EP_DIR_COUNT - 1);
-  struct ep_peer_stat* stat = ep_element(&ep_peer_stat, peer);
-  if (stat) stat->last_unprotected_ns[dir] = seen->now;
-  if (!subnet) return;
-  struct ep_net_stat* net = ep_element(&ep_net_stat, subnet);
-  if (net) net->cleartext[dir] += seen->size.packets;
-}
-
-EP_STATIC_ASSERT(EP_HOW_TRANSMIT == EP_DIR_TRANSMIT, "the direction is the lowest bit of how");
-#define EP_DIR(how) ((how)&EP_HOW_TRANSMIT)
-/* The index of a cell among those of a peer. */
-#define EP_CELL(how, family, class_) \
-  ((EP_DIR(how) * EP_FAMILY_COUNT + (family)) * EP_CLASS_COUNT + (class_))
-#define EP_CELLS (EP_DIR_COUNT * EP_FAMILY_COUNT * EP_CLASS_COUNT) /* a power of two */
-
-/* verifier: `value`, but nothing is known of it any more. */
-static __always_inline __u64 ep_unknown(struct __sk_buff* skb, __u64 value) {
-  const volatile struct __sk_buff* context = skb;
-  return value + (context->len - context->len);
-}
-
-/* Counts in one cell of a peer. Returns 0 when the peer has no counters.
- * verifier: an index that is a constant on one path and another constant on the next is refused
- * without CAP_PERFMON: see ep_unknown. */
-static __always_inline int ep_add_cell(__u32 peer, __u64 index, __u64 packets, __u64 bytes) {
-  struct ep_peer_stat* stat = ep_element(&ep_peer_stat, peer);
-  if (!stat) return 0;
-  struct ep_cell* cell = &stat->cell[0][0][0] + (index & (EP_CELLS - 1));
-  cell->packets += packets;
-  cell->bytes += bytes;
-  return 1;
-}
-
-__noinline int ep_add_decrypted(__u32 peer, __u32 family, __u32 flags, __u64 packets, __u64 bytes) {
-  struct ep_peer_stat* stat = ep_element(&ep_peer_stat, peer);
-  if (!stat) {
-    ep_lose(EP_LOST_NO_COUNTER);
-    return 0;
-  }
-  struct ep_cell* cell = &stat->decrypted[family & (EP_FAMILY_COUNT - 1)];
-  cell->packets += packets;
-  cell->bytes += bytes;
-  if (flags & EP_VERDICT_SPOOFED) stat->spoofed += packets;
-  if (flags & EP_VERDICT_UNATTRIBUTED) stat->unattributed += packets;
-  return 1;
-}
-
-/* The last eight bytes of a flow's key as one word.
- * verifier: without CAP_PERFMON, Linux 6.1 refuses a small store into a word of the stack after one
- * to its start. */
-static __always_inline __u64 ep_flow_kind(const struct ep_packet* pkt, const struct ep_verdict* v,
-                                          __u32 how) {
-  const __u64 ports = (__u64)bpf_ntohs(pkt->sport) << 48 | (__u64)bpf_ntohs(pkt->dport) << 32;
-  return bpf_cpu_to_be64(ports | (__u64)pkt->ip.family << 24 | pkt->ip.proto << 16 |
-                         EP_DIR(how) << 8 | (v->class_ & 0xff));
-}
-
-static __always_inline void ep_count_enforced(struct __sk_buff* skb, __u32 peer, __u32 action,
-                                              __u32 row, const struct ep_cell* size) {
-  struct ep_peer_stat* stat = ep_element(&ep_peer_stat, peer);
-  if (!stat) {
-    ep_lose(EP_LOST_NO_COUNTER);
-    return;
-  }
-  const __u64 index = ep_unknown(skb, action * EP_DIR_COUNT * EP_REASON_COUNT + row);
-  struct ep_cell* cell =
-      &stat->enforced[0][0][0] + (index & (EP_ACTION_COUNT * EP_DIR_COUNT * EP_REASON_COUNT - 1));
-  cell->packets += size->packets;
-  cell->bytes += size->bytes;
-  stat->last_enforced_ns[ep_unknown(skb, action) & (EP_ACTION_COUNT - 1)] =
-      bpf_ktime_get_coarse_ns();
-}
-
-static __always_inline void ep_count_exempted(struct __sk_buff* skb, __u32 peer, __u32 index,
-                                              __u64 packets) {
-  struct ep_peer_stat* stat = ep_element(&ep_peer_stat, peer);
-  if (!stat) return;
-  (&stat->exempted[0][0])[ep_unknown(skb, index) & (EP_DIR_COUNT * EP_EXEMPTION_COUNT - 1)] +=
-      packets;
-}
-
-/* The table may be the next one already: rules do not depend on who is who. */
-__noinline int ep_exempts(struct ep_packet* pkt) {
-  const struct ep_table table = {.head = ep_current_table(), .slots = ep_config.slots};
-  return pkt && table.head ? (int)ep_is_exempt(&table, pkt) : 0;
-}
-
-/* The mode that a row comes to; EP_MODE_MONITOR without table or policy. */
-__noinline int ep_rule_on(struct ep_verdict* v, __u32 reason) {
-  if (!v) return EP_MODE_MONITOR; /* verifier: pointer arguments may be NULL */
-  const __u32 peer = v->peer;
-  const ep_policy_t* policy = ep_element(&ep_policy, peer);
-  const struct ep_table table = {.head = ep_current_table(), .slots = ep_config.slots};
-  if (!policy || !table.head) return EP_MODE_MONITOR;
-  const ep_policy_t word = *(const volatile ep_policy_t*)policy;
-  const __u64 now = EP_POLICY_DEADLINE(word) ? bpf_ktime_get_coarse_ns() : 0;
-  return (int)ep_mode_of(&table, v, reason, word, now);
-}
-
-/* The fate of a packet, counted if it is one of enforcement's rows. */
-__noinline int ep_enforce(struct __sk_buff* skb, struct ep_packet* pkt, struct ep_verdict* v,
-                          __u32 how) {
-  if (!pkt || !v) return EP_FATE_PASS; /* verifier: pointer arguments may be NULL */
-  __u32 reason = 0;
-  if (!ep_reason_of(v, &reason)) return EP_FATE_PASS;
-  const int mode = ep_rule_on(v, reason);
-  if (mode == EP_MODE_MONITOR) return EP_FATE_PASS;
-  const struct ep_cell size = ep_wire_size(skb, pkt);
-  const __u32 peer = v->peer, dir = EP_DIR(how);
-  const int pmtu = ep_is_pmtu(pkt, reason);
-  if (pmtu || (ep_may_be_exempt(reason) && ep_exempts(pkt))) {
-    const __u32 kind = pmtu ? EP_EXEMPTION_PMTU : EP_EXEMPTION_RULE;
-    ep_count_exempted(skb, peer, dir * EP_EXEMPTION_COUNT + kind, size.packets);
-    return EP_FATE_PASS;
-  }
-  const __u32 action = mode == EP_MODE_ENFORCE ? EP_ACTION_DROP : EP_ACTION_WOULD_DROP;
-  ep_count_enforced(skb, peer, action, dir * EP_REASON_COUNT + reason, &size);
-  return (int)(action + 1);
-}
-
-/* Notes an unprotected packet, or one of an unknown node, and its fate. */
-__noinline int ep_suspect(struct __sk_buff* skb, struct ep_packet* pkt, struct ep_verdict* v,
-                          __u32 how_and_fate) {
-  if (!pkt || !v) return 0; /* verifier: pointer arguments may be NULL */
-  const __u32 how = how_and_fate & 0xff;
-  struct ep_sighting seen = {.size = ep_wire_size(skb, pkt), .fate = how_and_fate >> 8};
-  ep_store_address(seen.key.src, pkt->ip.family, pkt->ip.src_hi, pkt->ip.src_lo);
-  ep_store_address(seen.key.dst, pkt->ip.family, pkt->ip.dst_hi, pkt->ip.dst_lo);
-  *(__u64*)&seen.key.sport = ep_flow_kind(pkt, v, how);
-  seen.now = bpf_ktime_get_coarse_ns();
-  const int on_wire = !(how & EP_HOW_TRANSMIT && seen.fate == EP_FATE_DROP);
-  if (v->class_ != EP_CLASS_UNKNOWN_NODE && on_wire) ep_date_unprotected(&seen, v);
-  ep_note_flow(&seen, v->peer, skb->ifindex);
-  return 0;
-}
-
 /* Counts a packet. Returns its fate. */
 static __always_inline __u32 ep_count(struct __sk_buff* skb, struct ep_packet* pkt,
                                       struct ep_verdict* v, __u32 how) {
   const struct ep_cell size = ep_wire_size(skb, pkt);
   const __u32 class_ = v->class_ & (EP_CLASS_COUNT - 1);
-  const int suspect = (EP_UNPROTECTED_CLASSES | 1 << EP_CLASS_UNKNOWN_NODE) >> class_ & 1;
-  const __u32 fate =
-      suspect || v->flags & EP_VERDICT_SPOOFED ? ep_enforce(skb, pkt, v, how) : EP_FATE_PASS;
+  const int suspect = ep_is_suspect(class_);
+  const __u32 fate = suspect || v->flags & EP_VERDICT_SPOOFED
+                         ? ep_enforce(pkt, v, how, size.packets, size.bytes)
+                         : EP_FATE_PASS;
   if (v->flags & EP_VERDICT_DECRYPTED) {
     ep_add_decrypted(v->peer, pkt->ip.family, v->flags, size.packets, size.bytes);
     return fate;
   }
   if (pkt->outcome != EP_OUTCOME_OK) ep_count_outcome(pkt->outcome);
-  const __u64 index = EP_CELL(how, pkt->ip.family & 1, class_);
+  const __u64 index = ep_unknown(EP_CELL(how, pkt->ip.family & 1, class_), ep_anything(skb));
   if (!(how & EP_HOW_TRANSMIT && fate == EP_FATE_DROP) &&
-      !ep_add_cell(v->peer, ep_unknown(skb, index), size.packets, size.bytes))
+      !ep_add_cell(v->peer, index, size.packets, size.bytes))
     ep_lose(EP_LOST_NO_COUNTER);
-  if (suspect) ep_suspect(skb, pkt, v, how | fate << 8);
+  if (suspect) ep_suspect(pkt, v, ep_scene(skb->ifindex, fate, how), size.packets, size.bytes);
   return fate;
 }
 
@@ -508,16 +154,7 @@ static __always_inline void ep_report(struct __sk_buff* skb, const struct ep_pac
                              (ep_counts_here(v, how) ? 0 : EP_REPORT_SKIPPED);
 }
 
-/* The IP header of an untagged packet, which is read in place. */
-struct ep_place {
-  const void* start;
-  const void* end;
-  __u32 length; /* what the wire carried from start on */
-  __u32 family;
-  __u32 group_mac;
-};
-
-/* Returns 0 when there is none. */
+/* Where the IP header of an untagged packet is. Returns 0 when there is none. */
 static __always_inline int ep_find_ip(struct __sk_buff* skb, __u32 how, struct ep_place* place) {
   const void* data = (void*)(long)skb->data;
   place->end = (void*)(long)skb->data_end;
@@ -540,24 +177,6 @@ static __always_inline int ep_find_ip(struct __sk_buff* skb, __u32 how, struct e
   return 1;
 }
 
-/* Reads a plain IP header; *l4 becomes what follows it. Returns 0 when it is not plain. */
-static __always_inline int ep_read_ip(const struct ep_place* place, int lenient, struct ep_ip* ip,
-                                      const void** l4) {
-  const void* start = place->start;
-  /* verifier: the pointers stay pointers; a sum with a chosen offset would be refused. */
-  asm volatile("" : "+r"(start));
-  if (place->family == EP_FAMILY_IPV4) {
-    if (!ep_plain_ipv4(start, place->end, place->length, lenient, ip)) return 0;
-    *l4 = start + sizeof(struct iphdr);
-    asm volatile("" : "+r"(*l4));
-  } else {
-    if (!ep_plain_ipv6(start, place->end, place->length, lenient, ip)) return 0;
-    *l4 = start + sizeof(struct ipv6hdr);
-    asm volatile("" : "+r"(*l4));
-  }
-  return 1;
-}
-
 /* The shortest way. Returns 1 when the packet is counted. */
 static __always_inline int ep_watch_esp(struct __sk_buff* skb, const __u32 how) {
   struct ep_place place;
@@ -570,7 +189,8 @@ static __always_inline int ep_watch_esp(struct __sk_buff* skb, const __u32 how) 
   if (!table.head) return 0;
   const __u32 peer = ep_esp_peer(&table, &ip, how & EP_HOW_TRANSMIT);
   if (!peer) return 0;
-  return ep_add_cell(peer, ep_unknown(skb, EP_CELL(how, ip.family, EP_CLASS_ESP)), 1, ip.len);
+  const __u64 index = ep_unknown(EP_CELL(how, ip.family, EP_CLASS_ESP), ep_anything(skb));
+  return ep_add_cell(peer, index, 1, ip.len);
 }
 
 /* Reads a plain packet (fast.h); pkt is zero before. Returns 0, and nothing is said of pkt, when it
@@ -662,5 +282,7 @@ SEC("tc") int ep_rx_re_l3(struct __sk_buff* skb) {
 SEC("tc") int ep_tx_l3(struct __sk_buff* skb) {
   return ep_watch(skb, EP_HOW_WIRE | EP_HOW_TRANSMIT | EP_HOW_RAW);
 }
+
+#include "xdp.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";

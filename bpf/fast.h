@@ -49,6 +49,33 @@ static __always_inline int ep_plain_ipv6(const void* start, const void* end, __u
   return 1;
 }
 
+/* An IP header that is read in place. */
+struct ep_place {
+  const void* start;
+  const void* end;
+  __u32 length; /* what the wire carried from start on */
+  __u32 family;
+  __u32 group_mac;
+};
+
+/* Reads a plain IP header; *l4 becomes what follows it. Returns 0 when it is not plain. */
+static __always_inline int ep_read_ip(const struct ep_place* place, int lenient, struct ep_ip* ip,
+                                      const void** l4) {
+  const void* start = place->start;
+  /* verifier: the pointers stay pointers; a sum with a chosen offset would be refused. */
+  asm volatile("" : "+r"(start));
+  if (place->family == EP_FAMILY_IPV4) {
+    if (!ep_plain_ipv4(start, place->end, place->length, lenient, ip)) return 0;
+    *l4 = start + sizeof(struct iphdr);
+    asm volatile("" : "+r"(*l4));
+  } else {
+    if (!ep_plain_ipv6(start, place->end, place->length, lenient, ip)) return 0;
+    *l4 = start + sizeof(struct ipv6hdr);
+    asm volatile("" : "+r"(*l4));
+  }
+  return 1;
+}
+
 /* The size of a plain header. */
 static __always_inline __u32 ep_plain_size(__u32 family) {
   return family == EP_FAMILY_IPV4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);

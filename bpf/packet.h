@@ -23,6 +23,7 @@
 #define EP_HOW_RAW 2u      /* no Ethernet header: the frame starts with IP */
 #define EP_HOW_WIRE 4u     /* count what the wire carried */
 #define EP_HOW_REENTRY 8u  /* count decrypted packets here */
+#define EP_HOW_XDP 16u     /* before tc: count only what is dropped */
 
 /* What the headers after IP say the packet would be between two underlay addresses. */
 enum ep_wrap {

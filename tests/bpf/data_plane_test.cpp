@@ -126,6 +126,47 @@ class DataPlane : public ::testing::Test {
   std::size_t counted_ = 0;
 };
 
+// The accelerator drops nothing that tc would not drop, and counts what it drops as tc would.
+TEST_F(DataPlane, XdpDropsOnlyWhatTcDrops) {
+  std::size_t dropped = 0;
+  std::mt19937_64 random(20240120);
+  std::vector<Bytes> frames;
+  for (const FrameCase& c : corpus()) frames.push_back(c.frame.bytes());
+  for (int round = 0; round < 10; ++round) {
+    for (std::size_t i = 0; i < frames.size(); ++i) {
+      const FrameCase& c = corpus()[i];
+      if (c.frame.link() != LinkKind::kEthernet || c.metadata_tci) continue;
+      // The corpus itself first.
+      const Bytes bytes =
+          round == 0 ? frames[i] : mutate(frames[i], frames[random() % frames.size()], random);
+      if (bytes.size() < 14 || bytes.size() > 3000) continue;
+      const auto early = run_->drops_early(bytes);
+      ASSERT_TRUE(early.ok()) << c.name << ": " << early.error().message;
+      const Counts after = read();
+      const auto judged = judge_on_host(*image_, {.bytes = bytes});
+      // XDP looks at a VLAN that a device above watches; tc there would see it untagged.
+      const bool tc_drops = judged.fate == Mode::ENFORCE || !judged.verdict.counted;
+      std::uint64_t moved = 0;
+      for (std::uint32_t peer = 0; peer <= kPeers; ++peer)
+        moved += all_enforced(after, peer) - all_enforced(before_, peer);
+      ASSERT_EQ(moved, *early ? 1U : 0U) << c.name;
+      if (*early && judged.verdict.counted) {
+        ASSERT_TRUE(tc_drops) << c.name;
+        const auto& v = judged.verdict;
+        ASSERT_EQ(enforced(after, v.peer, Action::kDrop, Direction::RECEIVE, v.klass),
+                  enforced(before_, v.peer, Action::kDrop, Direction::RECEIVE, v.klass) + 1)
+            << c.name;
+        ASSERT_EQ(after.peer[v.peer].cell(Direction::RECEIVE, v.family, v.klass).packets,
+                  before_.peer[v.peer].cell(Direction::RECEIVE, v.family, v.klass).packets + 1)
+            << c.name;
+      }
+      dropped += *early ? 1 : 0;
+      before_ = after;
+    }
+  }
+  EXPECT_GE(dropped, 200U);
+}
+
 TEST_F(DataPlane, CountsTheCorpusInBothDirections) { expect_corpus(); }
 
 // Without SPIs to look at, ESP between underlays takes the shortest way.

@@ -86,6 +86,7 @@ void configure(espial_bpf& skeleton, const ProgramLimits& limits, const TableCap
   config.flow_events_per_second = limits.flow_events_per_second;
   config.have_xfrm = xfrm_state;
   config.report = limits.report;
+  bpf_program__set_autoload(skeleton.progs.ep_xdp, limits.xdp);
   bpf_map__set_max_entries(skeleton.maps.ep_peer_stat, limits.max_peers + 1);
   bpf_map__set_max_entries(skeleton.maps.ep_peer_meta, limits.max_peers + 1);
   bpf_map__set_max_entries(skeleton.maps.ep_policy, limits.max_peers + 1);
@@ -150,6 +151,8 @@ int Programs::program_fd(Direction direction, DeviceRole role, bool ethernet) co
   }
   return bpf_program__fd(program);
 }
+
+int Programs::xdp_fd() const { return limits_.xdp ? bpf_program__fd(skeleton_->progs.ep_xdp) : -1; }
 
 int Programs::map_fd(MapId id) const { return bpf_map__fd(map_of(*skeleton_, id)); }
 

@@ -24,6 +24,7 @@ struct ProgramLimits {
   std::uint32_t max_subnets = 4096;
   std::uint32_t flow_events_per_second = 100;
   bool report = false;  // test runs: verdicts are written to skb->cb
+  bool xdp = false;     // load the accelerator, too (Linux 5.18)
 };
 
 // One map of the object; the order of kMapNames.
@@ -54,6 +55,7 @@ class Programs {
 
   // The program for a device seen in one direction. ethernet: frames start with a link header.
   [[nodiscard]] int program_fd(Direction direction, DeviceRole role, bool ethernet) const;
+  [[nodiscard]] int xdp_fd() const;  // -1: not loaded
   [[nodiscard]] int map_fd(MapId id) const;
   [[nodiscard]] const ProgramLimits& limits() const { return limits_; }
   [[nodiscard]] const TableCapacity& capacity() const { return capacity_; }

@@ -48,6 +48,7 @@ Result<TestRun> TestRun::open(const TableSpec& table, std::uint32_t max_peers, V
   limits.max_subnets = max_peers * 4;
   limits.flow_events_per_second = 0;
   limits.report = verdicts == Verdicts::kYes;
+  limits.xdp = true;
   EP_ASSIGN(programs, Programs::load("", limits));
   EP_TRY(programs.set_table(table));
   return TestRun(std::move(programs));
@@ -84,6 +85,19 @@ Result<bool> TestRun::drops(const TestFrame& frame) const {
   if (done.action != TC_ACT_SHOT && done.action != TC_ACT_UNSPEC)
     return Error{fmt::format("test run: the program returned {}", done.action)};
   return done.action == TC_ACT_SHOT;
+}
+
+Result<bool> TestRun::drops_early(std::span<const std::uint8_t> bytes) const {
+  LIBBPF_OPTS(bpf_test_run_opts, options);
+  options.data_in = bytes.data();
+  options.data_size_in = static_cast<__u32>(bytes.size());
+  options.repeat = 1;
+  if (bpf_prog_test_run_opts(programs_.xdp_fd(), &options) != 0)
+    return Error{
+        fmt::format("XDP test run of a {}-byte frame: {}", bytes.size(), std::strerror(errno))};
+  if (options.retval != XDP_DROP && options.retval != XDP_PASS)
+    return Error{fmt::format("XDP test run: the program returned {}", options.retval)};
+  return options.retval == XDP_DROP;
 }
 
 Result<std::uint32_t> TestRun::time(const TestFrame& frame, std::uint32_t repeat) const {

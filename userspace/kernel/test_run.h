@@ -49,6 +49,8 @@ class TestRun {
   Result<TestVerdict> run(const TestFrame& frame) const;
   // Runs once; true: the program said drop. Works without verdicts, too.
   Result<bool> drops(const TestFrame& frame) const;
+  // The same of the XDP accelerator, on a received frame with its Ethernet header.
+  [[nodiscard]] Result<bool> drops_early(std::span<const std::uint8_t> bytes) const;
   // Nanoseconds per run, averaged by the kernel over `repeat` runs.
   Result<std::uint32_t> time(const TestFrame& frame, std::uint32_t repeat) const;
 

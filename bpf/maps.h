@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The maps of the programs (layout: wire.h), and how an element of one is reached.
+ */
+#ifndef EP_MAPS_H
+#define EP_MAPS_H
+
+#include <linux/bpf.h>
+/* linux/bpf.h first: the helpers' prototypes need its types. */
+#include <bpf/bpf_helpers.h>
+
+#include "wire.h"
+
+const volatile struct ep_config ep_config = {};
+
+/* The single inner array's value is the whole table (wire.h); user space sets its size. */
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __array(
+      values, struct {
+        __uint(type, BPF_MAP_TYPE_ARRAY);
+        __uint(max_entries, 1);
+        __uint(key_size, sizeof(__u32));
+        __uint(value_size, sizeof(struct ep_table_head));
+      });
+} ep_tables SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct ep_peer_stat);
+} ep_peer_stat SEC(".maps");
+
+/* By peer index. User space writes it; nothing here does. */
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1);
+  __uint(map_flags, BPF_F_RDONLY_PROG);
+  __type(key, __u32);
+  __type(value, ep_policy_t);
+} ep_policy SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct ep_net_stat);
+} ep_net_stat SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct ep_node_stat);
+} ep_node_stat SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, EP_FLOW_SLOTS);
+  __type(key, __u32);
+  __type(value, struct ep_flow);
+} ep_flows SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct ep_limiter);
+} ep_limiter SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_RINGBUF);
+  __uint(max_entries, 64 * 1024);
+} ep_events SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct ep_peer_meta);
+} ep_peer_meta SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct ep_net_meta);
+} ep_net_meta SEC(".maps");
+
+/* bit n: class n is unprotected */
+#define EP_KIND_ENCRYPTED 0
+#define EP_KIND_UNPROTECTED 1
+#define EP_KIND_NEUTRAL 0
+#define EP_X_(name, label, kind) | (EP_KIND_##kind << EP_CLASS_##name)
+#define EP_UNPROTECTED_CLASSES (0 EP_CLASS_LIST(EP_X_))
+
+EP_STATIC_ASSERT(EP_CLASS_COUNT == 16, "a class is used as a masked index");
+
+/* An element of an array map, or NULL. verifier: the key is written as a whole word of the stack;
+ * Linux 6.1 without CAP_PERFMON refuses four bytes where eight were spilled. */
+static __always_inline void* ep_element(void* map, __u64 index) {
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+  index <<= 32;
+#endif
+  return bpf_map_lookup_elem(map, &index);
+}
+
+static __always_inline void ep_lose(enum ep_lost what) {
+  struct ep_node_stat* node = ep_element(&ep_node_stat, 0);
+  if (node) node->lost[what]++;
+}
+
+static __always_inline void ep_count_outcome(__u32 outcome) {
+  struct ep_node_stat* node = ep_element(&ep_node_stat, 0);
+  if (node && outcome < EP_OUTCOME_COUNT) node->outcome[outcome]++;
+}
+
+/* The current table. Called once a packet: none is judged by a mixture of two tables. */
+static __always_inline const struct ep_table_head* ep_current_table(void) {
+  void* inner = ep_element(&ep_tables, 0);
+  return inner ? ep_element(inner, 0) : NULL;
+}
+
+#endif /* EP_MAPS_H */

@@ -47,6 +47,7 @@ std::string yaml_settings(const Topology& topology, const Config& config) {
   out += std::string("discover: ") + flag(config.discover);
   out += "max_peers: " + std::to_string(config.max_peers) + "\n";
   out += "metrics: " + yaml_text(config.metrics) + "\n";
+  out += "xdp: " + std::string(to_string(config.xdp)) + "\n";
   out += "flow_events_per_second: " + std::to_string(config.flow_events_per_second) + "\n";
   return out;
 }

@@ -92,6 +92,14 @@ void read_root(YamlReader& reader, const YAML::Node& root, Draft& draft) {
           draft.max_peers = p;
           assign(c.max_peers, reader.number(n, p, 1, kMaxPeers));
         }},
+       {"xdp",
+        [&](const auto& n, const auto& p) {
+          const auto word = reader.choice(n, p, {"off", "auto", "require"});
+          if (!word) return;
+          c.xdp = *word == "off"    ? XdpChoice::kOff
+                  : *word == "auto" ? XdpChoice::kAuto
+                                    : XdpChoice::kRequire;
+        }},
        {"metrics",
         [&](const auto& n, const auto& p) {
           assign(c.metrics, reader.choice(n, p, {"auto", "full", "compact"}));

@@ -21,6 +21,7 @@ ProgramLimits limits_of(const Config& config) {
   limits.max_peers = config.max_peers;
   limits.max_subnets = config.max_peers * kSubnetsPerPeer;
   limits.flow_events_per_second = config.flow_events_per_second;
+  limits.xdp = config.xdp != XdpChoice::kOff;
   return limits;
 }
 
@@ -32,6 +33,7 @@ std::string fixed_key_changed(const Config& now, const Config& next) {
   if (now.listen != next.listen || now.listen_anywhere != next.listen_anywhere) return "listen";
   if (now.max_peers != next.max_peers) return "max_peers";
   if (now.metrics != next.metrics) return "metrics";
+  if (now.xdp != next.xdp) return "xdp";
   if (now.flow_events_per_second != next.flow_events_per_second) return "flow_events_per_second";
   return {};
 }
@@ -69,6 +71,7 @@ Node::Node(Config config, std::string config_path, KernelWatch watch, KernelFact
       maps_(std::move(maps)),
       identities_(std::move(identities)),
       attachments_(std::move(attachments)),
+      xdp_(XdpAttachments::open(config_.pin_dir)),
       events_(std::move(events)),
       saved_file_(config_.state_dir),
       latest_(std::make_shared<LatestReport>()),
@@ -141,6 +144,7 @@ void Node::on_kernel_events() {
   pending_.routes = true;  // they went with the device or the address
   plans_ = plan_devices(facts_, topology_, config_, plans_.peer_ports);
   const int attached = attachments_.apply(plans_.devices, programs_);
+  xdp_.apply(plan_xdp(plans_.devices, facts_, config_.xdp), programs_);
   if (attached == 0) return;
   gaps_.count += 1;
   gaps_.last = std::chrono::steady_clock::now() - woken;
@@ -207,6 +211,7 @@ Status Node::follow_policies() {
 
 void Node::follow_devices(bool started) {
   const int attached = attachments_.apply(plans_.devices, programs_);
+  xdp_.apply(plan_xdp(plans_.devices, facts_, config_.xdp), programs_);
   if (started && attached > 0) spdlog::info("{} programs attached", attached);
   std::vector<std::string> findings = topology_.findings;
   for (const auto& device : plans_.refused)
@@ -232,7 +237,7 @@ void Node::save_topology() {
 bool Node::on_flow_events() { return events_.drain() > 0; }
 
 void Node::tick() {
-  if (const int missing = attachments_.verify(programs_); missing > 0)
+  if (const int missing = attachments_.verify(programs_) + xdp_.verify(programs_); missing > 0)
     spdlog::warn("{} programs had been removed by somebody; attached again", missing);
   if (!watch_.xfrm_events() && facts_.xfrm_readable) pending_.policies = pending_.states = true;
   evaluate();
@@ -298,6 +303,9 @@ Result<Snapshot> Node::snapshot() {
   snapshot.networks = std::move(networks);
   EP_TRY(counters_.node(maps_, snapshot));
   snapshot.devices = attachments_.status();
+  const auto xdp = xdp_.status();
+  for (auto& device : snapshot.devices)
+    if (const auto found = xdp.find(device.ifindex); found != xdp.end()) device.xdp = found->second;
   snapshot.gaps = gaps_;
   snapshot.sources = sources();
   snapshot.maps = CounterReader::usage(maps_, identities_, programs_.table_entries(),

@@ -17,6 +17,7 @@
 #include "kernel/identities.h"
 #include "kernel/maps.h"
 #include "kernel/programs.h"
+#include "kernel/xdp_attachments.h"
 #include "model/config.h"
 #include "model/evaluate.h"
 #include "sources/kernel_watch.h"
@@ -100,6 +101,7 @@ class Node {
   Maps maps_;
   Identities identities_;
   Attachments attachments_;
+  XdpAttachments xdp_;
   FlowEvents events_;
   SavedTopology saved_file_;
   CounterReader counters_;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/ip.h"
@@ -24,6 +25,15 @@ struct ConfigNetwork {
   std::vector<Prefix> prefixes;
 };
 
+// Whether wire devices get the XDP accelerator. Attaching it can reset a NIC.
+enum class XdpChoice : std::uint8_t {
+  kOff,
+  kAuto,     // where it costs nothing
+  kRequire,  // wherever it works; an alarm where it does not
+};
+
+std::string_view to_string(XdpChoice choice);  // "off", "auto", "require"
+
 struct Config {
   std::string node;  // default: the host name
   std::string instance = "default";
@@ -41,6 +51,7 @@ struct Config {
   std::vector<std::string> exclude_devices;    // never
   std::uint32_t flow_events_per_second = 100;  // per CPU
   std::string metrics = "auto";                // auto | full | compact
+  XdpChoice xdp = XdpChoice::kOff;
 };
 
 }  // namespace espial

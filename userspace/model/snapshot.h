@@ -71,6 +71,13 @@ std::string_view to_string(DeviceRole role);  // "wire", "reentry", "wire+reentr
 enum class AttachMode : std::uint8_t { kNone, kTcx, kClsact };
 std::string_view to_string(AttachMode mode);  // "none", "tcx", "clsact"
 
+// The XDP accelerator of one wire device.
+struct XdpSnapshot {
+  bool wanted = false;  // by the configuration
+  bool attached = false;
+  std::string why;  // why it is wanted and not attached; one line
+};
+
 struct DeviceSnapshot {
   std::string name;
   int ifindex = 0;
@@ -80,6 +87,7 @@ struct DeviceSnapshot {
   bool transmit_attached = false;
   bool expected = false;  // the route to some peer's underlay names it
   std::string why;        // why not attached, or why chosen; one line
+  XdpSnapshot xdp{};
 };
 
 // How often, and how long, a wire device was without its programs after it appeared.

@@ -151,16 +151,21 @@ TEST_F(CliTest, PackagedExampleIsValid) {
   std::ofstream(config_) << stripped;
   const auto outcome = run({"config", "check", config_});
   EXPECT_EQ(outcome.status, 0) << outcome.err << stripped;
-  for (const char* key : {"node:",     "instance:",
-                          "pin_dir:",  "state_dir:",
-                          "listen:",   "listen_anywhere:",
-                          "discover:", "max_peers:",
-                          "metrics:",  "flow_events_per_second:",
-                          "networks:", "self:",
-                          "peers:",    "devices:",
-                          "subnets:",  "underlay:",
-                          "backend:",  "mode:",
-                          "include:",  "exclude:"})
+  for (const char* key : {"node:",           "instance:",
+                          "pin_dir:",        "state_dir:",
+                          "listen:",         "listen_anywhere:",
+                          "discover:",       "max_peers:",
+                          "metrics:",        "flow_events_per_second:",
+                          "networks:",       "self:",
+                          "peers:",          "devices:",
+                          "subnets:",        "underlay:",
+                          "backend:",        "mode:",
+                          "enforce:",        "exempt:",
+                          "cleartext_host:", "cleartext_transit:",
+                          "audit_minutes:",  "prefix:",
+                          "protocol:",       "port:",
+                          "unknown_node:",   "include:",
+                          "exclude:"})
     EXPECT_NE(stripped.find(key), std::string::npos) << key;
   const auto as_packaged =
       run({"config", "check", std::string(ESPIAL_SOURCE_DIR) + "/userspace/espial.yaml.example"});

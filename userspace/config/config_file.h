@@ -14,6 +14,7 @@
 namespace espial {
 
 inline constexpr std::string_view kDefaultConfigPath = "/etc/espial/espial.yaml";
+inline constexpr std::string_view kEveryPeer = "all";  // in commands; no name of a peer
 
 // Limits of a configuration; beyond each is a problem with a line, never a truncation.
 inline constexpr std::size_t kMaxConfigBytes = 8U << 20;
@@ -23,6 +24,8 @@ inline constexpr std::size_t kMaxConfigItems = 200000;  // addresses and prefixe
 inline constexpr std::uint32_t kMaxPeers = 10000;
 inline constexpr std::size_t kMaxPrefixLengths = 8;  // distinct, per family: EP_MAX_PREFIX_LENS
 inline constexpr std::uint32_t kMaxFlowEventsPerSecond = 100000;
+inline constexpr std::size_t kMaxExemptions = 16;         // EP_EXEMPTIONS
+inline constexpr std::uint32_t kMaxAuditMinutes = 10080;  // a week
 
 // One thing wrong with a file.
 struct ConfigProblem {

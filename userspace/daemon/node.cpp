@@ -170,7 +170,8 @@ void Node::follow_topology() {
   const bool same_states = std::equal(
       integrity.begin(), integrity.end(), table_states_.begin(), table_states_.end(),
       [](const auto& a, const auto& b) { return a.spi == b.spi && a.protocol == b.protocol; });
-  const bool table = changed || !same_states || plans.devices != plans_.devices;
+  const bool table =
+      changed || !same_states || plans.devices != plans_.devices || std::exchange(reloaded_, false);
   plans_ = std::move(plans);
   if (table) {
     auto assigned = identities_.assign(topology_, maps_);
@@ -188,10 +189,12 @@ Status Node::follow_table() {
   table_states_.clear();
   for (const auto& state : facts_.states)
     if (state.protocol == 51 || state.null_encryption) table_states_.push_back(state);
-  auto spec = make_table_spec(topology_, identities_, plans_.devices, facts_.states);
+  auto spec =
+      make_table_spec(config_.enforce, topology_, identities_, plans_.devices, facts_.states);
   spec.generation = ++generation_;
-  EP_TRY(programs_.set_table(spec));
-  return follow_policies();
+  // A peer that got the index of a former one must not be judged by that one's policy.
+  EP_TRY(follow_policies());
+  return programs_.set_table(spec);
 }
 
 Status Node::follow_policies() {
@@ -323,6 +326,7 @@ void Node::reload() {
   config_ = std::move(*next);
   // `config forget` may have edited the file in the meantime.
   if (auto saved = saved_file_.load(); saved.ok()) saved_ = std::move(*saved);
+  reloaded_ = true;
   follow_topology();
   spdlog::info("configuration read again");
 }

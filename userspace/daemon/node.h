@@ -110,6 +110,7 @@ class Node {
   Changes pending_;
   GapCounters gaps_;
   std::vector<XfrmStateFact> table_states_;  // integrity-only SAs the table knows
+  bool reloaded_ = false;                    // the table may say something else
   std::uint32_t generation_ = 0;
   std::uint64_t unprotected_seen_ = 0;
   std::optional<bool> last_reload_successful_;

@@ -150,7 +150,7 @@ void check_names(const Draft& draft, Problems& problems) {
   if (draft.node) nodes.add(*draft.node);
   for (const auto& peer : draft.peers) {
     if (peer.name) nodes.add(*peer.name);
-    if (peer.name && peer.name->value == kEveryPeer)
+    if (peer.name && peer.name->value == kAllPeers)
       problems.add(peer.name->place, "\"all\" stands for every peer in commands (choose another)");
     if (!peer.name && peer.underlays.empty())
       problems.add(peer.place, "a peer needs a name or an underlay address");

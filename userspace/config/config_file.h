@@ -14,7 +14,6 @@
 namespace espial {
 
 inline constexpr std::string_view kDefaultConfigPath = "/etc/espial/espial.yaml";
-inline constexpr std::string_view kEveryPeer = "all";  // in commands; no name of a peer
 
 // Limits of a configuration; beyond each is a problem with a line, never a truncation.
 inline constexpr std::size_t kMaxConfigBytes = 8U << 20;

@@ -57,6 +57,8 @@ struct BackendSubnet {
 enum class PeerState : std::uint8_t { kCandidate, kLearnt, kConfigured };
 std::string_view to_string(PeerState state);
 
+inline constexpr std::string_view kAllPeers = "all";  // in commands; no name of a peer
+
 // Who said the mode of a peer.
 enum class ModeSource : std::uint8_t {
   kDefault,  // the default for all peers, whether the file gives one or not

@@ -38,7 +38,7 @@ Policies policies() {
 TEST_F(SavedPolicyTest, NoFileIsNoPolicy) {
   const auto loaded = SavedPolicy(root_ + "/none").load();
   ASSERT_TRUE(loaded.ok());
-  EXPECT_TRUE(loaded->empty());
+  EXPECT_FALSE(*loaded);
 }
 
 TEST_F(SavedPolicyTest, WhatIsSavedIsLoaded) {
@@ -49,14 +49,14 @@ TEST_F(SavedPolicyTest, WhatIsSavedIsLoaded) {
   EXPECT_EQ(info.st_mode & 0777, 0600U);
   const auto loaded = file.load();
   ASSERT_TRUE(loaded.ok()) << loaded.error().message;
-  EXPECT_EQ(policies_to_json(*loaded), policies_to_json(policies()));
-  const auto& policy = loaded->at("node \"2\\");
+  EXPECT_EQ(policies_to_json(**loaded), policies_to_json(policies()));
+  const auto& policy = (*loaded)->at("node \"2\\");
   EXPECT_EQ(policy.mode, Mode::ENFORCE);
   EXPECT_EQ(policy.span->encrypted, 12345U);
   EXPECT_EQ(policy.confirm->deadline.monotonic, MonoTime{5000000000123ns});
   EXPECT_EQ(policy.confirm->deadline.wall, WallTime{1714564800250ms});
   EXPECT_EQ(policy.confirm->deadline.boot, "a-boot");
-  EXPECT_EQ(loaded->at("node3").mode, std::nullopt);
+  EXPECT_EQ((*loaded)->at("node3").mode, std::nullopt);
 }
 
 TEST_F(SavedPolicyTest, ACorruptFileIsToldAndKeptAside) {
@@ -69,7 +69,9 @@ TEST_F(SavedPolicyTest, ACorruptFileIsToldAndKeptAside) {
     const auto loaded = file.load();
     ASSERT_FALSE(loaded.ok()) << text;
     EXPECT_EQ(loaded.error().message.find('\n'), std::string::npos);
-    EXPECT_TRUE(std::filesystem::exists(file.path() + ".corrupt"));
+    EXPECT_FALSE(file.load().ok()) << "nobody takes it for no policy";
+    const auto error = file.set_aside(loaded.error());
+    EXPECT_NE(error.message.find("kept aside as " + file.path() + ".corrupt"), std::string::npos);
     EXPECT_TRUE(file.load().ok());
   }
 }

@@ -5,11 +5,13 @@
 
 #include <memory>
 #include <mutex>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
+#include "daemon/peer_policies.h"
 #include "exporter/latest_report.h"
 #include "kernel/attachments.h"
 #include "kernel/counters.h"
@@ -72,6 +74,11 @@ class Node {
   // The file again. A bad file changes nothing.
   void reload();
 
+  // What a request about policies comes to, carried out: the answer's document.
+  nlohmann::json policy(const PolicyRequest& request);
+  // Programs that should be attached and are not, one line each.
+  [[nodiscard]] std::vector<std::string> unattached() const;
+
   [[nodiscard]] std::shared_ptr<const LatestReport> latest() const { return latest_; }
   [[nodiscard]] std::shared_ptr<const LatestFlows> flows() const { return flows_; }
   [[nodiscard]] const Config& config() const { return config_; }
@@ -83,6 +90,10 @@ class Node {
        FlowEvents events);
 
   Status begin(bool strict);
+  Status load_policies(bool strict);
+  [[nodiscard]] Topology merged() const;
+  void end_deadlines(const Moment& now);
+  Result<PolicyPlan> set_policy(const PolicyRequest& request, const Moment& now);
   void follow_topology();
   void follow_devices(bool started);
   Status follow_table();
@@ -102,6 +113,7 @@ class Node {
   Attachments attachments_;
   FlowEvents events_;
   SavedTopology saved_file_;
+  PeerPolicies policies_;
   CounterReader counters_;
   Evaluator evaluator_;
   Topology saved_;

@@ -131,6 +131,11 @@ Result<PolicyPlan> plan_all(const PolicyRequest& request, Planner planner, const
 
 }  // namespace
 
+bool lowers(const PolicyRequest& request) {
+  return request.kind == PolicyRequest::Kind::kSet && request.mode &&
+         *request.mode != Mode::ENFORCE;
+}
+
 std::vector<std::string> objections(const PeerSnapshot& peer, const PeerPolicy* policy,
                                     const Moment& now, std::chrono::minutes audit) {
   std::vector<std::string> out;

@@ -40,6 +40,9 @@ struct PolicyPlan {
   std::vector<std::string> notes;      // one line each
 };
 
+// Never ends in enforce: carried out even where it cannot be saved.
+bool lowers(const PolicyRequest& request);
+
 // Why enforce must not begin for this peer; empty: it may.
 std::vector<std::string> objections(const PeerSnapshot& peer, const PeerPolicy* policy,
                                     const Moment& now, std::chrono::minutes audit);

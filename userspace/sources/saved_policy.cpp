@@ -98,13 +98,15 @@ Result<Policies> policies_from_json(std::string_view text) {
 SavedPolicy::SavedPolicy(const std::string& state_dir)
     : folder_(state_dir), path_(state_dir + "/policy.json") {}
 
-Result<Policies> SavedPolicy::load() const {
+Result<std::optional<Policies>> SavedPolicy::load() const {
   EP_ASSIGN(text, read_state_file(path_));
-  if (!text) return Policies{};
+  if (!text) return std::optional<Policies>();
   auto policies = policies_from_json(*text);
-  if (policies.ok()) return policies;
-  return keep_aside(path_, std::move(policies).error());
+  if (!policies.ok()) return std::move(policies).error().wrap(path_);
+  return std::optional(std::move(policies).value());
 }
+
+Error SavedPolicy::set_aside(Error error) const { return keep_aside(path_, std::move(error)); }
 
 Status SavedPolicy::save(const Policies& policies) const {
   return write_state_file(folder_, path_, policies_to_json(policies));

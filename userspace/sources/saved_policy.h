@@ -3,6 +3,7 @@
 // daemon and the machine. A file like that of saved_topology.h.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -20,8 +21,13 @@ class SavedPolicy {
  public:
   explicit SavedPolicy(const std::string& state_dir);
 
-  // No file: no policies. A corrupt file is an Error; it is kept aside as policy.json.corrupt.
-  [[nodiscard]] Result<Policies> load() const;
+  // Nothing: there is no file. A corrupt file is an Error and stays: what it said must not be taken
+  // for nothing.
+  [[nodiscard]] Result<std::optional<Policies>> load() const;
+
+  // Renames a corrupt file to policy.json.corrupt; the error of load() with what became of the
+  // file.
+  [[nodiscard]] Error set_aside(Error error) const;
 
   // Makes the folder (0700) if it is missing. On an error the old file is unchanged.
   [[nodiscard]] Status save(const Policies& policies) const;

@@ -134,7 +134,7 @@ Result<Topology> SavedTopology::load() const {
   if (!text) return Topology{};
   auto topology = topology_from_json(*text);
   if (topology.ok()) return topology;
-  return keep_aside(path_, std::move(topology).error());
+  return keep_aside(path_, std::move(topology).error().wrap(path_));
 }
 
 Status SavedTopology::save(const Topology& topology) const {

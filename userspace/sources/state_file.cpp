@@ -78,7 +78,6 @@ Status write_state_file(const std::string& folder, const std::string& path, std:
 
 Error keep_aside(const std::string& path, Error error) {
   const std::string aside = path + ".corrupt";
-  error = std::move(error).wrap(path);
   error.message += ::rename(path.c_str(), aside.c_str()) == 0
                        ? " (kept aside as " + aside + ")"
                        : std::string(" (could not be kept aside: ") + std::strerror(errno) + ")";

@@ -17,7 +17,7 @@ Result<std::optional<std::string>> read_state_file(const std::string& path);
 Status write_state_file(const std::string& folder, const std::string& path, std::string_view text);
 
 // Renames a file that cannot be used to PATH.corrupt, so that the next read finds none and the next
-// write works; `error` with the path, and what became of it.
+// write works; `error` with what became of the file.
 Error keep_aside(const std::string& path, Error error);
 
 }  // namespace espial

@@ -160,6 +160,12 @@ json maps_of(const Snapshot& snapshot) {
   return out;
 }
 
+json findings_of(const Snapshot& snapshot) {
+  json out = json::array();
+  for (const std::string& finding : snapshot.findings) out.push_back(finding);
+  return out;
+}
+
 json config_of(const Snapshot& snapshot) {
   const auto& ok = snapshot.last_reload_successful;
   return {{"last_reload_successful", ok ? json(*ok) : json(nullptr)},
@@ -185,6 +191,7 @@ json status_document(const Report& report) {
             {"total_seconds", seconds_of(snapshot.gaps.total)},
             {"last_seconds", seconds_of(snapshot.gaps.last)}}},
           {"alarms", alarms_of(report.alarms)},
+          {"findings", findings_of(snapshot)},
           {"sources", sources_of(snapshot)},
           {"outcomes", counts_of(kOutcomeLabels, snapshot.outcomes)},
           {"lost", counts_of(kLostLabels, snapshot.lost)},

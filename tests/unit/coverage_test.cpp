@@ -71,5 +71,14 @@ TEST(Coverage, AnySmallerCounterIsNoGrowth) {
   EXPECT_FALSE(grew_or_stayed(tally_of(earlier), tally_of(later)));
 }
 
+TEST(Coverage, WhatEnforcementDidIsPartOfATally) {
+  PeerCounters earlier;
+  earlier.enforced[1][1][2].packets = 5;
+  PeerCounters later = earlier;
+  later.enforced[1][1][2].packets = 8;
+  EXPECT_EQ(difference(tally_of(earlier), tally_of(later)).enforced[1][1][2], 3U);
+  EXPECT_FALSE(grew_or_stayed(tally_of(later), tally_of(earlier)));
+}
+
 }  // namespace
 }  // namespace espial

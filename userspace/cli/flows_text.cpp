@@ -52,6 +52,11 @@ json select_flows(json flows, std::string_view klass) {
   return flows;
 }
 
+std::string flow_line(const json& flow) {
+  return protocol_text(flow) + " " + end_text(flow, "source", "source_port") + " > " +
+         end_text(flow, "destination", "destination_port");
+}
+
 std::string render_flows(const json& flows, const RenderStyle& style) {
   std::vector<const json*> sorted;
   for (const auto& flow : field(flows, "flows")) sorted.push_back(&flow);

@@ -14,6 +14,9 @@ namespace espial {
 nlohmann::json select_flows(nlohmann::json flows, std::string_view klass);
 
 // Pure; text of the document is made printable. Most recent first.
+// "tcp 10.0.0.1:80 > 10.0.0.2:1024" of one flow.
+std::string flow_line(const nlohmann::json& flow);
+
 std::string render_flows(const nlohmann::json& flows, const RenderStyle& style);
 
 }  // namespace espial

@@ -7,7 +7,7 @@
 #include <algorithm>
 
 #include "config/config_file.h"
-#include "kernel/policy_map.h"
+#include "daemon/moment.h"
 #include "kernel/table_spec.h"
 #include "model/learn.h"
 
@@ -74,6 +74,7 @@ Node::Node(Config config, std::string config_path, KernelWatch watch, KernelFact
       xdp_(XdpAttachments::open(config_.pin_dir)),
       events_(std::move(events)),
       saved_file_(config_.state_dir),
+      policies_(config_.state_dir),
       latest_(std::make_shared<LatestReport>()),
       flows_(std::make_shared<LatestFlows>()) {}
 
@@ -106,7 +107,8 @@ Status Node::begin(bool strict) {
     spdlog::warn("policies and SAs cannot be read: {}", facts_.xfrm_reason);
     if (strict) return Error{"xfrm: " + facts_.xfrm_reason};
   }
-  topology_ = merge_topology(config_, facts_, saved_);
+  EP_TRY(load_policies(strict));
+  topology_ = merged();
   plans_ = plan_devices(facts_, topology_, config_);
   EP_ASSIGN(left_out, identities_.assign(topology_, maps_));
   for (const auto& line : left_out) spdlog::warn("{}", line);
@@ -121,6 +123,26 @@ Status Node::begin(bool strict) {
                plans_.devices.size(), to_string(attachments_.mode()),
                programs_.adopted() ? ", counters of an earlier run go on" : "");
   return Ok{};
+}
+
+Status Node::load_policies(bool strict) {
+  const auto now = this_moment();
+  policies_.load();
+  if (strict && !policies_.problem().empty()) return Error{policies_.problem()};
+  if (policies_.lost()) policies_.recover(maps_, identities_, config_, now);
+  if (!policies_.problem().empty())
+    spdlog::error("{}; what is enforced stays enforced", policies_.problem());
+  if (!programs_.adopted()) policies_.forget_spans();
+  for (const auto& line : policies_.expire(now)) spdlog::warn("{}", line);
+  // From now on a missing file is a lost one.
+  policies_.save();
+  return Ok{};
+}
+
+Topology Node::merged() const {
+  auto topology = merge_topology(config_, facts_, saved_);
+  policies_.apply(config_, topology);
+  return topology;
 }
 
 void Node::on_kernel_events() {
@@ -164,7 +186,7 @@ void Node::settle() {
 }
 
 void Node::follow_topology() {
-  auto topology = merge_topology(config_, facts_, saved_);
+  auto topology = merged();
   const bool changed = topology != topology_;
   topology_ = std::move(topology);
   auto plans = plan_devices(facts_, topology_, config_, plans_.peer_ports);
@@ -174,7 +196,8 @@ void Node::follow_topology() {
   const bool same_states = std::equal(
       integrity.begin(), integrity.end(), table_states_.begin(), table_states_.end(),
       [](const auto& a, const auto& b) { return a.spi == b.spi && a.protocol == b.protocol; });
-  const bool table = changed || !same_states || plans.devices != plans_.devices;
+  const bool table =
+      changed || !same_states || plans.devices != plans_.devices || std::exchange(reloaded_, false);
   plans_ = std::move(plans);
   if (table) {
     auto assigned = identities_.assign(topology_, maps_);
@@ -192,21 +215,16 @@ Status Node::follow_table() {
   table_states_.clear();
   for (const auto& state : facts_.states)
     if (state.protocol == 51 || state.null_encryption) table_states_.push_back(state);
-  auto spec = make_table_spec(topology_, identities_, plans_.devices, facts_.states);
+  auto spec =
+      make_table_spec(config_.enforce, topology_, identities_, plans_.devices, facts_.states);
   spec.generation = ++generation_;
-  EP_TRY(programs_.set_table(spec));
-  return follow_policies();
+  // A peer that got the index of a former one must not be judged by that one's policy.
+  EP_TRY(follow_policies());
+  return programs_.set_table(spec);
 }
 
 Status Node::follow_policies() {
-  for (const auto& peer : topology_.peers) {
-    const auto id = identities_.peer(peer.name);
-    if (id == 0) continue;
-    // A candidate is only a guess of ours: never enforced.
-    const Mode mode = peer.state == PeerState::kCandidate ? Mode::MONITOR : peer.mode;
-    EP_TRY(write_policy(maps_.fd(MapId::kPolicy), id, {mode, {}}));
-  }
-  return Ok{};
+  return policies_.write(maps_, identities_, topology_, this_moment());
 }
 
 void Node::follow_devices(bool started) {
@@ -239,6 +257,7 @@ bool Node::on_flow_events() { return events_.drain() > 0; }
 void Node::tick() {
   if (const int missing = attachments_.verify(programs_) + xdp_.verify(programs_); missing > 0)
     spdlog::warn("{} programs had been removed by somebody; attached again", missing);
+  end_deadlines(this_moment());
   if (!watch_.xfrm_events() && facts_.xfrm_readable) pending_.policies = pending_.states = true;
   evaluate();
 }
@@ -249,6 +268,7 @@ void Node::evaluate() {
     spdlog::error("{}", taken.error().message);
     return;
   }
+  policies_.follow(taken->peers, this_moment());
   read_flows(*taken);
   auto evaluation = evaluator_.evaluate(std::move(*taken));
   for (const auto& alarm : evaluation.changes)
@@ -273,6 +293,7 @@ void Node::read_flows(const Snapshot& snapshot) {
 std::vector<SourceStatus> Node::sources() const {
   return {
       {"file", last_reload_successful_.value_or(true), last_reload_error_},
+      {"policy", policies_.problem().empty(), policies_.problem()},
       {"routes", true, ""},
       {"saved", saved_problem_.empty(), saved_problem_},
       {"xfrm", facts_.xfrm_readable, facts_.xfrm_reason},
@@ -310,6 +331,7 @@ Result<Snapshot> Node::snapshot() {
   snapshot.sources = sources();
   snapshot.maps = CounterReader::usage(maps_, identities_, programs_.table_entries(),
                                        programs_.capacity().slots);
+  snapshot.findings = topology_.findings;
   snapshot.last_reload_successful = last_reload_successful_;
   snapshot.last_reload_error = last_reload_error_;
   return snapshot;
@@ -331,6 +353,7 @@ void Node::reload() {
   config_ = std::move(*next);
   // `config forget` may have edited the file in the meantime.
   if (auto saved = saved_file_.load(); saved.ok()) saved_ = std::move(*saved);
+  reloaded_ = true;
   follow_topology();
   spdlog::info("configuration read again");
 }

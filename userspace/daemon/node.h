@@ -5,11 +5,13 @@
 
 #include <memory>
 #include <mutex>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
+#include "daemon/peer_policies.h"
 #include "exporter/latest_report.h"
 #include "kernel/attachments.h"
 #include "kernel/counters.h"
@@ -73,6 +75,11 @@ class Node {
   // The file again. A bad file changes nothing.
   void reload();
 
+  // What a request about policies comes to, carried out: the answer's document.
+  nlohmann::json policy(const PolicyRequest& request);
+  // Programs that should be attached and are not, one line each.
+  [[nodiscard]] std::vector<std::string> unattached() const;
+
   [[nodiscard]] std::shared_ptr<const LatestReport> latest() const { return latest_; }
   [[nodiscard]] std::shared_ptr<const LatestFlows> flows() const { return flows_; }
   [[nodiscard]] const Config& config() const { return config_; }
@@ -84,6 +91,10 @@ class Node {
        FlowEvents events);
 
   Status begin(bool strict);
+  Status load_policies(bool strict);
+  [[nodiscard]] Topology merged() const;
+  void end_deadlines(const Moment& now);
+  Result<PolicyPlan> set_policy(const PolicyRequest& request, const Moment& now);
   void follow_topology();
   void follow_devices(bool started);
   Status follow_table();
@@ -104,6 +115,7 @@ class Node {
   XdpAttachments xdp_;
   FlowEvents events_;
   SavedTopology saved_file_;
+  PeerPolicies policies_;
   CounterReader counters_;
   Evaluator evaluator_;
   Topology saved_;
@@ -112,6 +124,7 @@ class Node {
   Changes pending_;
   GapCounters gaps_;
   std::vector<XfrmStateFact> table_states_;  // integrity-only SAs the table knows
+  bool reloaded_ = false;                    // the table may say something else
   std::uint32_t generation_ = 0;
   std::uint64_t unprotected_seen_ = 0;
   std::optional<bool> last_reload_successful_;

@@ -54,6 +54,10 @@ void for_each_pair(A& a, B& b, Visit visit) {
     visit(x.unknown_node, y.unknown_node);
   }
   visit(a.spoofed, b.spoofed);
+  for (std::size_t action = 0; action < kActions; ++action)
+    for (std::size_t d = 0; d < kDirections; ++d)
+      for (std::size_t r = 0; r < kReasons; ++r)
+        visit(a.enforced[action][d][r], b.enforced[action][d][r]);
 }
 
 }  // namespace
@@ -73,6 +77,10 @@ Tally tally_of(const PeerCounters& counters) {
   for (const Cell& cell : counters.decrypted)
     add(tally.direction[at(Direction::RECEIVE)].decrypted, cell);
   tally.spoofed = counters.spoofed;
+  for (std::size_t action = 0; action < kActions; ++action)
+    for (std::size_t d = 0; d < kDirections; ++d)
+      for (std::size_t r = 0; r < kReasons; ++r)
+        tally.enforced[action][d][r] = counters.enforced[action][d][r].packets;
   return tally;
 }
 

@@ -24,9 +24,13 @@ struct DirectionTally {
   bool operator==(const DirectionTally&) const = default;
 };
 
+// Packets by direction and reason.
+using EnforcedTally = std::array<std::array<std::uint64_t, kReasons>, kDirections>;
+
 struct Tally {
   std::array<DirectionTally, kDirections> direction{};
   std::uint64_t spoofed = 0;
+  std::array<EnforcedTally, kActions> enforced{};
 
   bool operator==(const Tally&) const = default;
 };

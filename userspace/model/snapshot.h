@@ -141,6 +141,7 @@ struct Snapshot {
   std::array<std::uint64_t, kLosts> lost{};
   std::vector<SourceStatus> sources;
   std::vector<MapUsage> maps;
+  std::vector<std::string> findings;  // contradictions between those who said something; one line
   std::optional<bool> last_reload_successful;
   std::string last_reload_error;
 };

@@ -52,6 +52,8 @@ void for_each_pair(A& a, B& b, Visit visit) {
     visit(x.transit, y.transit);
     visit(x.clear_bytes, y.clear_bytes);
     visit(x.unknown_node, y.unknown_node);
+    for (std::size_t action = 0; action < kActions; ++action)
+      visit(x.enforced[action], y.enforced[action]);
   }
   visit(a.spoofed, b.spoofed);
 }
@@ -66,10 +68,14 @@ std::optional<double> Flux::coverage() const {
 
 Tally tally_of(const PeerCounters& counters) {
   Tally tally;
-  for (std::size_t d = 0; d < kDirections; ++d)
+  for (std::size_t d = 0; d < kDirections; ++d) {
     for (std::size_t f = 0; f < kFamilies; ++f)
       for (std::size_t c = 0; c < kClasses; ++c)
         add_class(tally.direction[d], static_cast<Class>(c), counters.cells[d][f][c]);
+    for (std::size_t action = 0; action < kActions; ++action)
+      for (const Cell& cell : counters.enforced[action][d])
+        tally.direction[d].enforced[action] += cell.packets;
+  }
   for (const Cell& cell : counters.decrypted)
     add(tally.direction[at(Direction::RECEIVE)].decrypted, cell);
   tally.spoofed = counters.spoofed;

@@ -20,6 +20,9 @@ struct DirectionTally {
   std::uint64_t transit = 0;      // packets: cleartext_transit
   std::uint64_t clear_bytes = 0;  // bytes of the three above
   std::uint64_t unknown_node = 0;
+  // Packets that enforcement dropped, or would. What was dropped on its way out is nowhere above;
+  // what passed, or was received, is above, too.
+  std::array<std::uint64_t, kActions> enforced{};
 
   bool operator==(const DirectionTally&) const = default;
 };

@@ -7,6 +7,7 @@
 
 #include "base/printable.h"
 #include "cli/commands.h"
+#include "cli/flows_text.h"
 #include "config/config_file.h"
 
 namespace espial {
@@ -145,10 +146,10 @@ class CommandLine {
       });
     });
     app.add_flag("--json", arguments_.flows.json, "as JSON");
-    const std::vector<std::string> classes(kClassLabels.begin(), kClassLabels.end());
-    app.add_option("--class", arguments_.flows.klass, "only flows of this class")
+    app.add_option("--class", arguments_.flows.klass,
+                   "only flows of this class, or: dropped, would_drop")
         ->type_name("CLASS")
-        ->check(CLI::IsMember(classes));
+        ->check(CLI::IsMember(flow_kinds()));
   }
 
   void add_classify() {

@@ -22,7 +22,7 @@ struct StatusOptions {
 };
 struct FlowsOptions {
   bool json = false;
-  std::string klass;  // empty: all
+  std::string klass;  // or dropped, would_drop; empty: all
 };
 
 int status_command(const Config&, const StatusOptions&, const Services&, Console&);

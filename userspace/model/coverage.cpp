@@ -68,12 +68,19 @@ std::optional<double> Flux::coverage() const {
   return static_cast<double>(encrypted) / all;
 }
 
+std::uint64_t enforced_of(const Tally& tally, Action action, Direction direction) {
+  std::uint64_t sum = 0;
+  for (const std::uint64_t packets : tally.enforced[at(action)][at(direction)]) sum += packets;
+  return sum;
+}
+
 Tally tally_of(const PeerCounters& counters) {
   Tally tally;
-  for (std::size_t d = 0; d < kDirections; ++d)
+  for (std::size_t d = 0; d < kDirections; ++d) {
     for (std::size_t f = 0; f < kFamilies; ++f)
       for (std::size_t c = 0; c < kClasses; ++c)
         add_class(tally.direction[d], static_cast<Class>(c), counters.cells[d][f][c]);
+  }
   for (const Cell& cell : counters.decrypted)
     add(tally.direction[at(Direction::RECEIVE)].decrypted, cell);
   tally.spoofed = counters.spoofed;

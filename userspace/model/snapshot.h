@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "model/topology.h"
@@ -32,6 +33,7 @@ constexpr std::size_t at(Enum e) {
 // What enforcement did to a packet of its rows.
 enum class Action : std::uint8_t { kWouldDrop, kDrop };
 inline constexpr std::size_t kActions = 2;
+inline constexpr std::array<std::string_view, kActions> kActionLabels{"would_drop", "dropped"};
 using EnforcedCells = std::array<std::array<Cell, kReasons>, kDirections>;  // [direction][reason]
 
 using ClassCells = std::array<std::array<Cell, kClasses>, kFamilies>;  // [family][class]

@@ -20,8 +20,8 @@ std::string table_of(const std::vector<Row>& rows);
 // {"schema_version": 1, "rows": [{"name", "net_ns", "ratio", …}]}
 std::string json_of(const std::vector<Row>& rows);
 
-// One line for each row whose ratio is above `tolerance` × the stored one, and for each stored row that
-// was not measured.
+// One line for each row whose ratio is above `tolerance` × the stored one, and for each stored row
+// that was not measured.
 Result<std::vector<std::string>> worse_than(const std::vector<Row>& rows,
                                             const std::string& stored_json, double tolerance);
 

@@ -250,11 +250,11 @@ class Lab:
         return sent
 
     def udp(self, source: int, target: int, count: int = 20, family: int = 4, size: int = 64,
-            lossy: bool = False) -> Sent:
+            lossy: bool = False, **more: object) -> Sent:
         """Datagrams from the pod of one node to the pod of another; all arrive unless `lossy`."""
         one, two = self.mesh.node(source).pod, self.mesh.node(target).pod
         return self._add(traffic.udp(one.namespace, one.address(family), two.namespace,
-                                     two.address(family), count, size, lossy), lossy)
+                                     two.address(family), count, size, lossy, **more), lossy)
 
     def host_udp(self, source: int, target: int, count: int = 20, family: int = 4,
                  lossy: bool = False) -> Sent:

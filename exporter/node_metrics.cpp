@@ -44,6 +44,8 @@ void visit_devices(const Snapshot& snapshot, const FamilySink& sink) {
     if (d.role != DeviceRole::kReentry)
       attached.add({{"device", d.name}, {"hook", "egress"}, {"mode", to_string(d.mode)}},
                    d.transmit_attached);
+    if (d.xdp.wanted)
+      attached.add({{"device", d.name}, {"hook", "xdp"}, {"mode", "native"}}, d.xdp.attached);
   }
   sink(std::move(attached).take());
 }

@@ -160,6 +160,12 @@ json networks_of(const Snapshot& snapshot) {
   return out;
 }
 
+// null: the configuration does not ask for XDP here.
+json xdp_of(const XdpSnapshot& xdp) {
+  if (!xdp.wanted) return nullptr;
+  return {{"attached", xdp.attached}, {"why", xdp.why}};
+}
+
 json devices_of(const Snapshot& snapshot) {
   json out = json::array();
   for (const DeviceSnapshot& d : snapshot.devices)
@@ -170,7 +176,8 @@ json devices_of(const Snapshot& snapshot) {
                    {"receive_attached", d.receive_attached},
                    {"transmit_attached", d.transmit_attached},
                    {"expected", d.expected},
-                   {"why", d.why}});
+                   {"why", d.why},
+                   {"xdp", xdp_of(d.xdp)}});
   return out;
 }
 

@@ -98,7 +98,7 @@ class Xdp : public ::testing::Test {
     EXPECT_EQ(dropped(), wanted);
   }
 
-  [[nodiscard]] std::vector<XdpPlan> plan() const { return {{near_, "near", ""}}; }
+  [[nodiscard]] std::vector<XdpPlan> plan() const { return {{near_, "near", true, ""}}; }
   int near_ = 0;
 };
 
@@ -162,7 +162,7 @@ TEST_F(Xdp, SaysWhyABridgeCannot) {
   const int bridge = static_cast<int>(if_nametoindex("br0"));
   const Programs programs = load();
   auto xdp = XdpAttachments::open(kPins);
-  xdp.apply({{bridge, "br0", ""}}, programs);
+  xdp.apply({{bridge, "br0", true, ""}}, programs);
   EXPECT_FALSE(xdp.status().at(bridge).attached);
   EXPECT_EQ(xdp.status().at(bridge).why, "its driver has no native XDP");
   (void)std::system("ip link del br0");

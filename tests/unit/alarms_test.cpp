@@ -319,5 +319,17 @@ TEST_F(AlarmsTest, ADeviceWithoutProgramsIsWorseInEnforce) {
                   "nothing is dropped there, and 1 peer is in enforce"});
 }
 
+TEST_F(AlarmsTest, RequiredXdpThatIsNotThere) {
+  auto& xdp = snapshot_.devices[0].xdp;
+  xdp = {true, false, false, "its driver has no native XDP"};
+  after(1s);
+  EXPECT_TRUE(after(2s).changes.empty()) << "auto: tc alone is fine";
+  xdp.required = true;
+  after(1s);
+  EXPECT_EQ(lines(after(2s).changes),
+            Lines{"XdpUnavailable/warning//firing: eth0: its driver has no native XDP; tc drops "
+                  "there instead"});
+}
+
 }  // namespace
 }  // namespace espial

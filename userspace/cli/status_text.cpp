@@ -224,12 +224,17 @@ std::string devices(const json& status, const RenderStyle& style) {
                                 : receive           ? "receive"
                                 : transmit          ? "transmit"
                                                     : "no";
+    std::string why = text_field(device, "why");
+    const auto& xdp = field(device, "xdp");
+    const bool accelerated = xdp.is_object() && true_field(xdp, "attached");
+    if (xdp.is_object() && !accelerated)
+      why += (why.empty() ? "xdp: " : "; xdp: ") + text_field(xdp, "why");
     table.add({{text_field(device, "name")},
                {text_field(device, "role")},
-               {text_field(device, "mode")},
+               {text_field(device, "mode") + (accelerated ? "+xdp" : "")},
                {watched, whole ? Colour::kNone : Colour::kRed},
                {true_field(device, "expected") ? "yes" : ""},
-               {text_field(device, "why")}});
+               {why}});
   }
   return section("devices", table, style);
 }

@@ -136,6 +136,7 @@ std::map<int, XdpSnapshot> XdpAttachments::status() const {
   for (const auto& [ifindex, device] : devices_) {
     XdpSnapshot& one = all[ifindex];
     one.wanted = true;
+    one.required = device.plan.required;
     one.attached = device.link.fd.valid();
     one.why = !device.plan.obstacle.empty() ? device.plan.obstacle : device.problem;
   }

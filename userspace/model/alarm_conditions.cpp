@@ -148,6 +148,15 @@ void add_detached(std::vector<AlarmCondition>& out, const Snapshot& snapshot) {
                        (devices.size() == 1 ? " device: " : " devices: ") + evidence});
 }
 
+void add_xdp(std::vector<AlarmCondition>& out, const std::vector<DeviceSnapshot>& devices) {
+  std::string evidence;
+  for (const DeviceSnapshot& device : devices)
+    if (device.xdp.required && !device.xdp.attached)
+      evidence += (evidence.empty() ? "" : "; ") + device.name + ": " + device.xdp.why;
+  if (!evidence.empty())
+    out.push_back({AlarmId::XdpUnavailable, "", evidence + "; tc drops there instead"});
+}
+
 void add_lost(std::vector<AlarmCondition>& out, const NodeWindow& window) {
   std::string evidence;
   for (std::size_t i = 0; i < kLosts; ++i) {
@@ -176,6 +185,7 @@ std::vector<AlarmCondition> alarm_conditions(const Snapshot& snapshot, const Nod
   add_enforced(out, "", window.no_peer, Action::kDrop);
   add_unknown_node(out, window);
   add_detached(out, snapshot);
+  add_xdp(out, snapshot.devices);
   if (snapshot.last_reload_successful == false)
     out.push_back({AlarmId::ConfigRejected, "", snapshot.last_reload_error});
   add_lost(out, window);

@@ -35,6 +35,7 @@ namespace espial {
   X(WouldDrop, kInfo, 0, true)              \
   X(UnknownNode, kWarning, 10, false)       \
   X(ProgramDetached, kCritical, 2, false)   \
+  X(XdpUnavailable, kWarning, 2, false)     \
   X(ConfigRejected, kWarning, 0, false)     \
   X(EventsLost, kWarning, 10, false)
 

@@ -75,7 +75,8 @@ std::string_view to_string(AttachMode mode);  // "none", "tcx", "clsact"
 
 // The XDP accelerator of one wire device.
 struct XdpSnapshot {
-  bool wanted = false;  // by the configuration
+  bool wanted = false;    // by the configuration
+  bool required = false;  // an alarm where it is not attached
   bool attached = false;
   std::string why;  // why it is wanted and not attached; one line
 };

@@ -51,7 +51,8 @@ std::vector<XdpPlan> plan_xdp(const std::vector<DevicePlan>& devices, const Kern
   if (choice == XdpChoice::kOff) return plans;
   for (const DevicePlan& device : devices)
     if (device.role != DeviceRole::kReentry)
-      plans.push_back({device.ifindex, device.name, obstacle(device, facts, choice)});
+      plans.push_back({device.ifindex, device.name, choice == XdpChoice::kRequire,
+                       obstacle(device, facts, choice)});
   return plans;
 }
 

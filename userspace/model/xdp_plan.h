@@ -14,6 +14,7 @@ namespace espial {
 struct XdpPlan {
   int ifindex = 0;
   std::string name;
+  bool required = false;
   std::string obstacle;  // why it stays on tc alone; empty: attach
   bool operator==(const XdpPlan&) const = default;
 };

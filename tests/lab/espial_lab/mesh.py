@@ -27,7 +27,7 @@ from .charon import Charon
 from .netns import Namespace
 from .wait import until
 
-BACKEND_V4, BACKEND_V6 = "10.101.0.0/16", "fd00:101::/48"
+BACKEND_V4, BACKEND_V6 = "10.101.0.0/16", "fd00:101::/32"
 SECRET = "the lab's only secret"
 VLAN = 7
 

@@ -2,7 +2,7 @@
 """How meshes work and fail: what crosses the wire, and what espial says about it."""
 from espial_lab import offload
 from espial_lab.capture import Capture
-from espial_lab.mesh import Spec
+from espial_lab.mesh import BACKEND_V4, BACKEND_V6, Spec
 from espial_lab.scenario import Lab, Watch, scenario
 from espial_lab.traffic import tcp_segments
 from espial_lab.wait import until
@@ -435,7 +435,7 @@ def two_witnesses(lab: Lab) -> None:
         watch.expect(1, 2, {"esp/ipv4": sent}, {"esp/ipv4": sent})
         until("tcpdump saw all", lambda: capture.packets("esp") >= 2 * sent, 10, 0.2)
     assert capture.packets("esp") == 2 * sent, f"tcpdump saw {capture.packets('esp')}"
-    assert capture.packets("net 10.101.0.0/16 or net fd00:101::/48") == 0, "clear packets"
+    assert capture.packets(f"net {BACKEND_V4} or net {BACKEND_V6}") == 0, "clear packets"
 
 
 # -- many packets --------------------------------------------------------------------------------

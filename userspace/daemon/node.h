@@ -84,6 +84,7 @@ class Node {
 
   Status begin(bool strict);
   void follow_topology();
+  void restore();
   void follow_devices(bool started);
   Status follow_table();
   Status follow_policies();
@@ -109,6 +110,8 @@ class Node {
   DevicePlans plans_;
   Changes pending_;
   GapCounters gaps_;
+  std::optional<Restored> restored_;
+  std::optional<MonoTime> verified_;         // when the programs were last seen in place
   std::vector<XfrmStateFact> table_states_;  // integrity-only SAs the table knows
   std::uint32_t generation_ = 0;
   std::uint64_t unprotected_seen_ = 0;

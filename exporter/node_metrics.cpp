@@ -52,7 +52,8 @@ void visit_devices(const Snapshot& snapshot, const FamilySink& sink) {
 
 void visit_gaps(const Snapshot& snapshot, const FamilySink& sink) {
   auto gaps = MetricBuilder::counter(
-      "espial_device_gaps_total", "How often a wire device appeared and waited for its programs.");
+      "espial_device_gaps_total",
+      "How often a wire device was without its programs: it was new, or somebody removed them.");
   gaps.add({}, snapshot.gaps.count);
   sink(std::move(gaps).take());
   auto seconds = MetricBuilder::counter("espial_device_gap_seconds_total",

@@ -151,7 +151,9 @@ TEST_F(Xdp, ComesBackWhenItsPinIsRemoved) {
   xdp.apply(plan(), programs);
   ASSERT_EQ(find_xdp(kPins).size(), 1U);
   ASSERT_EQ(unlink((std::string(kPins) + "/xdp/" + std::to_string(near_)).c_str()), 0);
-  EXPECT_EQ(xdp.verify(programs), 1);
+  const Missing missing = xdp.verify(programs);
+  EXPECT_EQ(missing.programs, 0U);
+  EXPECT_EQ(missing.pins, 1U);
   EXPECT_EQ(find_xdp(kPins).size(), 1U);
   send_cleartext(3);
   wait_for_drops(3);

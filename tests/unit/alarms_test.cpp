@@ -186,6 +186,24 @@ TEST_F(AlarmsTest, ADeviceWithoutItsProgramsAlarmsAfterTheHoldOffOnly) {
   EXPECT_EQ(healed[0].state, AlarmState::kResolved);
 }
 
+TEST_F(AlarmsTest, WhatSomebodyRemovedIsToldThoughItWasPutBack) {
+  snapshot_.restored = Restored{snapshot_.monotonic, 2, 3, 1s};
+  EXPECT_EQ(changes_within(2), 0U);
+  EXPECT_EQ(lines(after(1s).changes),
+            Lines{"ProgramDetached/critical//firing: somebody removed 2 programs and 3 pins; put "
+                  "back within 1 s, meanwhile packets passed unseen"});
+  EXPECT_EQ(changes_within(56), 0U);
+  EXPECT_EQ(changes_within(5), 1U);
+}
+
+TEST_F(AlarmsTest, ANewDeviceAlarmsWhereItCouldNotEnforce) {
+  snapshot_.gaps.new_device = snapshot_.monotonic;
+  snapshot_.gaps.last = 20ms;
+  EXPECT_EQ(changes_within(10), 0U);
+  snapshot_.peers[0].peer.mode = Mode::ENFORCE;
+  EXPECT_EQ(changes_within(10), 1U);
+}
+
 TEST_F(AlarmsTest, AReentryDeviceNeedsNoTransmitProgram) {
   snapshot_.devices.push_back(testing::device("ipsec0", DeviceRole::kReentry));
   EXPECT_EQ(changes_within(10), 0U);

@@ -65,7 +65,7 @@ inline void add_golden_traffic(Snapshot& snapshot) {
   snapshot.no_peer.last_enforced[at(Action::kDrop)] = snapshot.time;
   count(snapshot.no_peer, Direction::RECEIVE, Class::OTHER, 7);
   snapshot.networks = {{"node2", "backendnet", {12, 0}}, {"node3", "backendnet", {0, 0}}};
-  snapshot.gaps = {2, std::chrono::milliseconds{75}, std::chrono::milliseconds{25}};
+  snapshot.gaps = {2, std::chrono::milliseconds{75}, std::chrono::milliseconds{25}, {}};
   snapshot.outcomes[at(Outcome::SHORT_L4)] = 3;
   snapshot.lost[at(Lost::FLOW_EVENT_RATE)] = 5;
   snapshot.last_reload_successful = false;

@@ -35,9 +35,10 @@ TEST(StatusText, ReadsTheDaemonsOwnDocument) {
                 "         13  16 s ago  monitor  configured\n"),
       std::string::npos)
       << text;
-  for (const char* part : {"3 peers: 1 leaking, 1 candidate, 1 encrypted", "ProgramDetached",
-                           "node2  cleartext_host           0           1", "eth0    wire     tcx ",
-                           "xfrm         not permitted", "flow_event_rate      5", "2 times a new"})
+  for (const char* part :
+       {"3 peers: 1 leaking, 1 candidate, 1 encrypted", "ProgramDetached",
+        "node2  cleartext_host           0           1", "eth0    wire     tcx ",
+        "xfrm         not permitted", "flow_event_rate      5", "2 times a device"})
     EXPECT_NE(text.find(part), std::string::npos) << part;
   EXPECT_EQ(status_exit(document), 1);
 }

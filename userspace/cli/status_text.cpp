@@ -259,8 +259,8 @@ std::string troubles(const json& status, const RenderStyle& style) {
   const auto& gaps = field(status, "gaps");
   if (const auto count = count_field(gaps, "count"); count > 0)
     out += "\n" + grouped(count) + (count == 1 ? " time" : " times") +
-           " a new device was unwatched at first, " + seconds_text(field(gaps, "total_seconds")) +
-           " in all\n";
+           " a device was unwatched, new or robbed of its programs, " +
+           seconds_text(field(gaps, "total_seconds")) + " in all\n";
   return out;
 }
 

@@ -171,6 +171,7 @@ void Node::on_kernel_events() {
   gaps_.count += 1;
   gaps_.last = std::chrono::steady_clock::now() - woken;
   gaps_.total += gaps_.last;
+  gaps_.new_device = std::chrono::steady_clock::now();
   spdlog::info("{} programs attached, {} us after the kernel told of the device", attached,
                gaps_.last.count() / 1000);
 }
@@ -254,9 +255,26 @@ void Node::save_topology() {
 
 bool Node::on_flow_events() { return events_.drain() > 0; }
 
+// Maps first: their folder is that of the links, too.
+void Node::restore() {
+  const auto now = std::chrono::steady_clock::now();
+  const auto within = now - verified_.value_or(now);
+  const auto maps = programs_.restore_pins(config_.pin_dir);
+  auto missing = attachments_.verify(programs_);
+  missing += xdp_.verify(programs_);
+  verified_ = now;
+  if (missing.programs + missing.pins + maps == 0) return;
+  spdlog::warn("{} programs and {} pins had been removed by somebody; they are back",
+               missing.programs, missing.pins + maps);
+  restored_ = Restored{now, missing.programs, missing.pins + maps, within};
+  if (missing.programs == 0) return;
+  gaps_.count += 1;
+  gaps_.last = within;
+  gaps_.total += within;
+}
+
 void Node::tick() {
-  if (const int missing = attachments_.verify(programs_) + xdp_.verify(programs_); missing > 0)
-    spdlog::warn("{} programs had been removed by somebody; attached again", missing);
+  restore();
   end_deadlines(this_moment());
   if (!watch_.xfrm_events() && facts_.xfrm_readable) pending_.policies = pending_.states = true;
   evaluate();
@@ -328,6 +346,7 @@ Result<Snapshot> Node::snapshot() {
   for (auto& device : snapshot.devices)
     if (const auto found = xdp.find(device.ifindex); found != xdp.end()) device.xdp = found->second;
   snapshot.gaps = gaps_;
+  snapshot.restored = restored_;
   snapshot.sources = sources();
   snapshot.maps = CounterReader::usage(maps_, identities_, programs_.table_entries(),
                                        programs_.capacity().slots);

@@ -96,6 +96,7 @@ class Node {
   void end_deadlines(const Moment& now);
   Result<PolicyPlan> set_policy(const PolicyRequest& request, const Moment& now);
   void follow_topology();
+  void restore();
   void follow_devices(bool started);
   Status follow_table();
   Status follow_policies();
@@ -123,6 +124,8 @@ class Node {
   DevicePlans plans_;
   Changes pending_;
   GapCounters gaps_;
+  std::optional<Restored> restored_;
+  std::optional<MonoTime> verified_;         // when the programs were last seen in place
   std::vector<XfrmStateFact> table_states_;  // integrity-only SAs the table knows
   bool reloaded_ = false;                    // the table may say something else
   std::uint32_t generation_ = 0;

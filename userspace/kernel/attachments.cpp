@@ -103,19 +103,29 @@ int Attachments::apply(const std::vector<DevicePlan>& plan, const Programs& prog
   return attached;
 }
 
-int Attachments::verify(const Programs& programs) {
-  int missing = 0;
+Missing Attachments::verify(const Programs& programs) {
+  Missing missing;
   for (auto& [ifindex, device] : devices_) {
     for (const auto direction : kBoth) {
       auto& hook = device.hooks[at(direction)];
-      if (!hook.wanted || still_there(device, direction)) continue;
-      ++missing;
-      hook.attached = false;
-      hook.link = {};
-      attach(device, direction, programs);
+      if (!hook.wanted) continue;
+      if (!still_there(device, direction)) {
+        hook.attached = false;
+        hook.link = {};
+        // Not if the device itself is gone.
+        if (attach(device, direction, programs)) ++missing.programs;
+      } else if (!pinned(device, direction)) {
+        // The link holds without its pin, but would end with this process.
+        if (replace_pin(hook.link.fd.get(), link_path(ifindex, direction)).ok()) ++missing.pins;
+      }
     }
   }
   return missing;
+}
+
+bool Attachments::pinned(const Device& device, Direction direction) const {
+  return mode_ == AttachMode::kClsact ||
+         access(link_path(device.plan.ifindex, direction).c_str(), F_OK) == 0;
 }
 
 bool Attachments::still_there(Device& device, Direction direction) const {
@@ -124,9 +134,7 @@ bool Attachments::still_there(Device& device, Direction direction) const {
   if (mode_ == AttachMode::kClsact)
     return clsact_program(device.plan.ifindex, direction, clsact_handle_) == hook.program;
   if (!tcx_refresh(hook.link).ok()) return false;
-  if (hook.link.ifindex != device.plan.ifindex || hook.link.program != hook.program) return false;
-  // The link holds without its pin, but would end with this process.
-  return access(link_path(device.plan.ifindex, direction).c_str(), F_OK) == 0;
+  return hook.link.ifindex == device.plan.ifindex && hook.link.program == hook.program;
 }
 
 bool Attachments::attach(Device& device, Direction direction, const Programs& programs) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "kernel/missing.h"
 #include "kernel/programs.h"
 #include "kernel/tcx.h"
 #include "model/devices.h"
@@ -30,9 +31,9 @@ class Attachments {
   // the reasons are in status(). Returns how many programs were attached anew.
   int apply(const std::vector<DevicePlan>& plan, const Programs& programs);
 
-  // Is each planned program still there, and ours? Attaches again what somebody removed. Returns
-  // how many programs were missing.
-  int verify(const Programs& programs);
+  // Is each planned program still there, and ours? Puts back what somebody removed; returns what
+  // that was.
+  Missing verify(const Programs& programs);
 
   // One entry per planned device, sorted by name.
   [[nodiscard]] std::vector<DeviceSnapshot> status() const;
@@ -60,6 +61,7 @@ class Attachments {
   Result<bool> attach_clsact(const Device& device, Direction direction, int program_fd);
   void detach(Device& device, Direction direction);
   [[nodiscard]] bool still_there(Device& device, Direction direction) const;
+  [[nodiscard]] bool pinned(const Device& device, Direction direction) const;
 
   std::string pin_dir_;
   std::string state_dir_;

@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -155,6 +156,17 @@ int Programs::program_fd(Direction direction, DeviceRole role, bool ethernet) co
 int Programs::xdp_fd() const { return limits_.xdp ? bpf_program__fd(skeleton_->progs.ep_xdp) : -1; }
 
 int Programs::map_fd(MapId id) const { return bpf_map__fd(map_of(*skeleton_, id)); }
+
+std::size_t Programs::restore_pins(const std::string& pin_dir) const {
+  std::size_t missing = 0;
+  for (std::size_t i = 0; i < kMapCount; ++i) {
+    const auto path = pinned_map_path(pin_dir, map_name(static_cast<MapId>(i)));
+    if (access(path.c_str(), F_OK) == 0) continue;
+    if (missing == 0 && !prepare_pin_dir(pin_dir).ok()) return 0;
+    if (replace_pin(map_fd(static_cast<MapId>(i)), path).ok()) ++missing;
+  }
+  return missing;
+}
 
 Status Programs::set_table(const TableSpec& spec) {
   EP_ASSIGN(block, build_table(spec, capacity_));

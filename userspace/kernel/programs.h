@@ -66,6 +66,10 @@ class Programs {
     return xfrm_state_;
   }  // kernel can tell decrypted packets
 
+  // Pins again what somebody unpinned; the maps themselves live on in the programs. Returns how
+  // many pins were missing.
+  std::size_t restore_pins(const std::string& pin_dir) const;
+
   // Replaces the peer table as a whole; the programs see the old or the new one. Needs no
   // capability: two tables exist from the start, and the kernel waits for readers of the old one.
   Status set_table(const TableSpec& spec);

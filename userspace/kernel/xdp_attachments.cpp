@@ -94,16 +94,20 @@ void XdpAttachments::apply(const std::vector<XdpPlan>& plan, const Programs& pro
   }
 }
 
-int XdpAttachments::verify(const Programs& programs) {
-  int missing = 0;
+Missing XdpAttachments::verify(const Programs& programs) {
+  Missing missing;
   for (auto& [ifindex, device] : devices_) {
     if (!device.plan.obstacle.empty()) continue;
-    const bool was = device.link.fd.valid();
-    const bool there = was && refresh(device.link).ok() && device.link.ifindex == ifindex &&
-                       access(link_path(ifindex).c_str(), F_OK) == 0;
-    if (there) continue;
-    missing += was ? 1 : 0;
-    device.link = {};
+    auto& link = device.link;
+    const bool was = link.fd.valid();
+    const bool pinned = access(link_path(ifindex).c_str(), F_OK) == 0;
+    if (was && refresh(link).ok() && link.ifindex == ifindex) {
+      // The link holds without its pin, but would end with this process.
+      if (!pinned && replace_pin(link.fd.get(), link_path(ifindex)).ok()) ++missing.pins;
+      continue;
+    }
+    missing.programs += was ? 1 : 0;
+    link = {};
     auto status = attach(device, programs);
     device.problem = status.ok() ? "" : status.error().message;
   }

@@ -12,6 +12,7 @@
 
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "kernel/missing.h"
 #include "kernel/programs.h"
 #include "model/snapshot.h"
 #include "model/xdp_plan.h"
@@ -26,8 +27,8 @@ class XdpAttachments {
   // Attaches, exchanges and detaches until the devices are as planned.
   void apply(const std::vector<XdpPlan>& plan, const Programs& programs);
 
-  // Attaches again what somebody detached. Returns how many programs were missing.
-  int verify(const Programs& programs);
+  // Puts back what somebody removed, and tries again where another's program was in the way.
+  Missing verify(const Programs& programs);
 
   // By ifindex: one entry per planned device.
   [[nodiscard]] std::map<int, XdpSnapshot> status() const;

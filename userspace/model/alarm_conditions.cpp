@@ -157,6 +157,29 @@ void add_xdp(std::vector<AlarmCondition>& out, const std::vector<DeviceSnapshot>
     out.push_back({AlarmId::XdpUnavailable, "", evidence + "; tc drops there instead"});
 }
 
+// What was healed is told all the same: meanwhile packets passed unseen, and somebody may try
+// again.
+void add_restored(std::vector<AlarmCondition>& out, const Snapshot& snapshot) {
+  constexpr auto kToldFor = std::chrono::seconds{60};
+  const auto recent = [&](MonoTime moment) { return snapshot.monotonic - moment < kToldFor; };
+  if (!out.empty() && out.back().id == AlarmId::ProgramDetached) return;
+  if (const auto& restored = snapshot.restored; restored && recent(restored->at)) {
+    const auto within = seconds_text(restored->within);
+    out.push_back({AlarmId::ProgramDetached, "",
+                   "somebody removed " + std::to_string(restored->programs) + " programs and " +
+                       std::to_string(restored->pins) + " pins; put back within " + within +
+                       (restored->programs > 0 ? ", meanwhile packets passed unseen"
+                                               : ", the programs went on")});
+    return;
+  }
+  const auto enforced = std::any_of(snapshot.peers.begin(), snapshot.peers.end(),
+                                    [](const auto& p) { return p.peer.mode == Mode::ENFORCE; });
+  if (enforced && snapshot.gaps.new_device && recent(*snapshot.gaps.new_device))
+    out.push_back({AlarmId::ProgramDetached, "",
+                   "a new device was without programs for its first " +
+                       seconds_text(snapshot.gaps.last) + ": nothing was dropped there"});
+}
+
 void add_lost(std::vector<AlarmCondition>& out, const NodeWindow& window) {
   std::string evidence;
   for (std::size_t i = 0; i < kLosts; ++i) {
@@ -185,6 +208,7 @@ std::vector<AlarmCondition> alarm_conditions(const Snapshot& snapshot, const Nod
   add_enforced(out, "", window.no_peer, Action::kDrop);
   add_unknown_node(out, window);
   add_detached(out, snapshot);
+  add_restored(out, snapshot);
   add_xdp(out, snapshot.devices);
   if (snapshot.last_reload_successful == false)
     out.push_back({AlarmId::ConfigRejected, "", snapshot.last_reload_error});

@@ -93,11 +93,21 @@ struct DeviceSnapshot {
   XdpSnapshot xdp{};
 };
 
-// How often, and how long, a wire device was without its programs after it appeared.
+// How often, and how long, a wire device was without its programs: it had just appeared, or
+// somebody had removed them (then no longer than that).
 struct GapCounters {
   std::uint64_t count = 0;
   std::chrono::nanoseconds total{0};
   std::chrono::nanoseconds last{0};
+  std::optional<MonoTime> new_device;  // when the last gap of a new device ended
+};
+
+// What somebody had removed when it was put back last.
+struct Restored {
+  MonoTime at;
+  std::size_t programs = 0;
+  std::size_t pins = 0;                // of programs or maps that went on without
+  std::chrono::nanoseconds within{0};  // it was still there that long before
 };
 
 struct SourceStatus {
@@ -140,6 +150,7 @@ struct Snapshot {
   std::vector<NetworkCounters> networks;
   std::vector<DeviceSnapshot> devices;
   GapCounters gaps;
+  std::optional<Restored> restored;
   std::array<std::uint64_t, kOutcomes> outcomes{};
   std::array<std::uint64_t, kLosts> lost{};
   std::vector<SourceStatus> sources;

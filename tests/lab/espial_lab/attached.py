@@ -4,20 +4,14 @@ import ctypes
 import errno
 import json
 import os
-import socket
 import struct
 import subprocess
 
-from .netns import Namespace
+from .netns import Namespace, ifindex
 
 _SYS_BPF, _BPF_PROG_QUERY = 321, 16
 _HOOKS = {"ingress": 46, "egress": 47}     # enum bpf_attach_type: BPF_TCX_INGRESS, BPF_TCX_EGRESS
 _libc = ctypes.CDLL(None, use_errno=True)
-
-
-def ifindex(namespace: Namespace, device: str) -> int:
-    with namespace:
-        return socket.if_nametoindex(device)
 
 
 def programs(namespace: Namespace, device: str, hook: str) -> int:

@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The independent count: nft rules at the ingress and egress of a wire device.
+"""The independent count: nft rules at the ingress and egress of a wire device, or of the port of
+the switch that it is plugged into.
 
 nft is told the same definitions in its own language and shares no line with espial. Offloads are
 off in the lab, so its skbs are the wire's packets; lengths at ingress exclude the link header and
 at egress include it, which `read` takes away.
+
+In a node nft stands inside of tc: it sees before tc what leaves, after tc what comes in. What was
+really on the wire, when something drops in tc, is seen from the switch.
 """
 import socket
 import struct
 
 from .mesh import BACKEND_V4, BACKEND_V6, Node
-from .netns import Namespace
+from .netns import Namespace, ifindex
 
 ETHERNET = 14
 OTHER_VLAN = 99         # of frames that are no business of the mesh
@@ -157,7 +161,31 @@ def _counters(namespace: Namespace, table: str) -> dict[str, tuple[int, int]]:
                 at += (length + 3) & ~3
 
 
-class WireCount:
+class _Count:
+    """Named counters of one nft table: direction-peer-class-family."""
+
+    def __init__(self, namespace: Namespace, device: str, framed: str, table: list[str],
+                 chains: list[str]):
+        """`framed`: the direction whose lengths include the Ethernet header."""
+        self._namespace, self._framed = namespace, framed
+        self._table = f"lab_{device.replace('-', '_').replace('.', '_')}"
+        namespace.run("nft", "-f", "-", input=f"table netdev {self._table} {{\n" +
+                      "\n".join(table + chains) + "\n}\n")
+
+    def read(self) -> Counts:
+        counts: Counts = {}
+        for counter, (packets, size) in _counters(self._namespace, self._table).items():
+            direction, peer, name, family = counter.split("-")
+            if direction == self._framed:
+                size -= ETHERNET * packets
+            counts[direction, "" if peer == "none" else peer, name, family] = (packets, size)
+        return counts
+
+    def close(self) -> None:
+        self._namespace.run("nft", "delete", "table", "netdev", self._table, check=False)
+
+
+class WireCount(_Count):
     """Counts on the wire device of a node until close() or the end of its namespace."""
 
     def __init__(self, node: Node, device: str | None = None, reentry: str | None = None):
@@ -178,21 +206,36 @@ class WireCount:
             rules += _unknown(node, direction, table)
             chains.append(f"chain {direction} {{ type filter hook {hook} device \"{self.device}\" "
                           f"priority -200; policy accept;\n" + "\n".join(rules) + "\n}")
-        self._table = f"lab_{self.device.replace('-', '_').replace('.', '_')}"
-        node.namespace.run("nft", "-f", "-", input=f"table netdev {self._table} {{\n" +
-                           "\n".join(table + chains) + "\n}\n")
+        super().__init__(node.namespace, self.device, "transmit", table, chains)
 
-    def read(self) -> Counts:
-        counts: Counts = {}
-        for counter, (packets, size) in _counters(self.node.namespace, self._table).items():
-            direction, peer, name, family = counter.split("-")
-            if direction == "transmit":
-                size -= ETHERNET * packets
-            counts[direction, "" if peer == "none" else peer, name, family] = (packets, size)
-        return counts
 
-    def close(self) -> None:
-        self.node.namespace.run("nft", "delete", "table", "netdev", self._table, check=False)
+class SwitchCount(_Count):
+    """Counts at the switch's ports of a node, out of reach of whatever the node does: `transmit`
+    is what really left it, `receive` what was really sent to it. Ends with the ports."""
+
+    def __init__(self, node: Node):
+        self.node, switch = node, node.mesh.switch
+        self.ports = {port: ifindex(switch, port) for port in node.ports}
+        devices = ", ".join(f'"{port}"' for port in self.ports)
+        table: list[str] = []
+        chains = []
+        for direction, hook in (("transmit", "ingress"), ("receive", "egress")):
+            rules = _flooded(node, direction, table)
+            for peer in node.peers:
+                rules += _rules(node, peer, direction, table)
+            rules += _unknown(node, direction, table)
+            chains.append(f"chain {direction} {{ type filter hook {hook} devices = {{ {devices} }} "
+                          f"priority -200; policy accept;\n" + "\n".join(rules) + "\n}")
+        super().__init__(switch, node.name, "receive", table, chains)
+
+    @property
+    def alive(self) -> bool:
+        """False after a port was replaced."""
+        try:
+            return all(ifindex(self._namespace, port) == index
+                       for port, index in self.ports.items())
+        except OSError:
+            return False
 
 
 def since(now: Counts, before: Counts) -> Counts:
@@ -211,3 +254,10 @@ def of_peer(counts: Counts, direction: str, peer: str) -> dict[str, int]:
             for (way, who, name, family), (packets, _) in counts.items()
             if (way, who) == (direction, peer) and name not in ("ike", "decrypted")}
 
+
+
+def unprotected(counts: Counts) -> dict[str, int]:
+    """{"transmit node2 cleartext/ipv4": 20} of everything that would be readable on the wire."""
+    return {f"{way} {who} {name}/{family}": packets
+            for (way, who, name, family), (packets, _) in counts.items()
+            if name in UNPROTECTED + ("unknown_node",) and packets}

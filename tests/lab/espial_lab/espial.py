@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 
+from . import pinned
 from .count import Counts
 from .mesh import BACKEND_V4, BACKEND_V6, Node
 from .wait import until
@@ -26,7 +27,7 @@ class Espial:
 
     def __init__(self, node: Node, discover: bool = False, second: bool = False, **more: object):
         """`discover`: no topology in the file, the kernel is asked. `second`: another instance on
-        the same node. `more`: further keys."""
+        the same node. `more`: further keys, and `mode`, of all peers."""
         self.node = node
         self.program = executable()
         self._process: subprocess.Popen | None = None
@@ -39,7 +40,7 @@ class Espial:
         self.pins = f"/sys/fs/bpf/espial-{self.instance}"
         self.write(discover, **more)
 
-    def write(self, discover: bool = False, **more: object) -> None:
+    def write(self, discover: bool = False, mode: str = "", **more: object) -> None:
         keys: dict[str, object] = {
             "node": self.node.name, "instance": self.instance, "pin_dir": self.pins,
             "state_dir": f"{self.folder}/state", "listen": f"{self._listen[0]}:{self._listen[1]}"}
@@ -49,7 +50,8 @@ class Espial:
                 "self": {"backend": list(self.node.backend.values()),
                          "underlay": list(self.node.underlay.values())},
                 "peers": [{"name": peer.name, "underlay": list(peer.underlay.values()),
-                           "backend": list(peer.backend.values())} for peer in self.node.peers]}
+                           "backend": list(peer.backend.values())} |
+                          ({"mode": mode} if mode else {}) for peer in self.node.peers]}
         # JSON is YAML.
         with open(self.config, "w") as file:
             json.dump(keys | more, file, indent=2)
@@ -173,6 +175,29 @@ class Espial:
                 for family, value in ways[way].get("decrypted", {}).items():
                     counts[way, who, "decrypted", family] = (value, 0)
         return counts
+
+    def drops(self, name: str, what: str = "dropped",
+              status: dict | None = None) -> dict[tuple[str, str], tuple[int, int]]:
+        """What enforcement dropped of a peer ("": of none), or with `would_drop` would have:
+        (direction, reason) to (packets, bytes), without zeros."""
+        status = status or self.status()
+        peer = self.peer(name, status) if name else status["no_peer"]
+        if what not in peer["receive"]:     # an espial whose status does not tell it yet
+            return pinned.enforced(self.pins, peer["name"] if name else "", what)
+        return {(way, reason): (cell["packets"], cell["bytes"])
+                for way in ("receive", "transmit") for reason, cell in peer[way][what].items()
+                if cell["packets"]}
+
+    def set_mode(self, mode: str) -> None:
+        """Another mode for all peers by a reload; returns when it is in force."""
+        self.write(mode=mode)
+        self.reload()
+
+        def there() -> bool:
+            modes = {peer["mode"] for peer in self.status()["peers"]}
+            assert modes == {mode}, f"modes {sorted(modes)}"
+            return True
+        until(f"{self.node.name}: mode {mode}", there, 10, 0.05)
 
     def firing(self, status: dict | None = None) -> set[tuple[str, str]]:
         """(alarm, peer) of all alarms that fire."""

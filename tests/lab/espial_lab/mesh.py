@@ -97,6 +97,12 @@ class Node:
         """The device at which the wire begins: of a bridge, its port."""
         return "prd-port" if self.underlay_device == "br-prd" else self.underlay_device
 
+    @property
+    def ports(self) -> list[str]:
+        """The ports of the switch that the node is plugged into."""
+        sides = ("a", "b") if self.mesh.spec.underlay == "bond0" else ("",)
+        return [f"port{self.number}{side}" for side in sides]
+
     def connections(self) -> dict[str, dict]:
         """VICI connections to every peer, one child per family. The lower number initiates."""
         spec, outer = self.mesh.spec, self.mesh.spec.outer
@@ -136,7 +142,7 @@ class Mesh:
         self.folder = tempfile.mkdtemp(prefix="espial-lab-", dir="/run")   # private to the run
         self.nodes: list[Node] = []
         self.wire_counts: dict = {}      # what scenarios on this mesh share, see scenario.Watch
-        self._switch: Namespace | None = None
+        self.switch: Namespace | None = None
         self._uplinks: list[tuple[str, str]] = []      # device of a node, port of the switch
         self._switch_ports: list[str] = []
         try:
@@ -153,8 +159,8 @@ class Mesh:
                 node.namespace.close()
                 if node.pod:
                     node.pod.namespace.close()
-        if self._switch:
-            self._switch.close()
+        if self.switch:
+            self.switch.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def node(self, number: int) -> Node:
@@ -163,9 +169,9 @@ class Mesh:
     # -- building --------------------------------------------------------------------------------
 
     def _build(self) -> None:
-        self._switch = Namespace("switch")
-        self._switch.sysctl({"net/ipv6/conf/default/disable_ipv6": 1})
-        self._switch.ip("link add sw0 type bridge mcast_snooping 0", "link set sw0 up")
+        self.switch = Namespace("switch")
+        self.switch.sysctl({"net/ipv6/conf/default/disable_ipv6": 1})
+        self.switch.ip("link add sw0 type bridge mcast_snooping 0", "link set sw0 up")
         for number in range(1, self.spec.nodes + 1):
             self.nodes.append(Node(self, number))
         for node in self.nodes:
@@ -173,9 +179,9 @@ class Mesh:
         for node in self.nodes:
             self._build_node(node)
             self._build_pod(node)
-        self._switch.ip(*self._switch_ports)
+        self.switch.ip(*self._switch_ports)
         for device in self._uplinks:
-            offload.all_off(self._switch, device[1])
+            offload.all_off(self.switch, device[1])
         if self.spec.gro:
             for node, device in ((node, node.wire) for node in self.nodes):
                 offload.set_offloads(node.namespace, device, gro=True)
@@ -192,9 +198,9 @@ class Mesh:
                for family, key, value in ((6, "accept_dad", 0), (6, "router_solicitations", 0),
                                           (4, "rp_filter", 0), (4, "send_redirects", 0))}})
         n = node.number
-        uplinks = [("nic-a", f"port{n}a"), ("nic-b", f"port{n}b")] \
-            if self.spec.underlay == "bond0" else \
-            [("prd-port" if node.underlay_device == "br-prd" else "eth0", f"port{n}")]
+        nics = ["nic-a", "nic-b"] if self.spec.underlay == "bond0" else \
+            ["prd-port" if node.underlay_device == "br-prd" else "eth0"]
+        uplinks = list(zip(nics, node.ports))
         lines = ["link set lo up"]
         for device, port in uplinks:
             lines.append(f"link add {device} type veth peer name {port} netns switch")
@@ -377,7 +383,7 @@ class Mesh:
         """Creates the port of br-prd anew: same name, another interface index."""
         port = f"port{node.number}"
         node.namespace.ip(f"link add prd-port type veth peer name {port} netns switch")
-        self._switch.ip(f"link set {port} master sw0 up")
-        offload.all_off(self._switch, port)
+        self.switch.ip(f"link set {port} master sw0 up")
+        offload.all_off(self.switch, port)
         offload.all_off(node.namespace, "prd-port")
         node.namespace.ip("link set prd-port master br-prd up")

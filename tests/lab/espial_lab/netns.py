@@ -7,6 +7,7 @@ socket made inside `with namespace:` keeps working outside.
 """
 import ctypes
 import os
+import socket
 import subprocess
 
 CLONE_NEWNET = 0x40000000
@@ -92,3 +93,9 @@ class Namespace:
             for key, value in values.items():
                 with open(f"/proc/sys/{key}", "w") as file:
                     file.write(f"{value}\n")
+
+
+def ifindex(namespace: Namespace, device: str) -> int:
+    """OSError when there is no such device."""
+    with namespace:
+        return socket.if_nametoindex(device)

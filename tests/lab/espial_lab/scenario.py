@@ -6,7 +6,8 @@ import time
 from typing import Callable
 
 from . import traffic
-from .count import CLASSES, Counts, WireCount, of_peer, since
+from .count import (CLASSES, PROTECTED, UNPROTECTED, Counts, SwitchCount, WireCount, of_peer,
+                    since, unprotected)
 from .espial import Espial, executable
 from .mesh import Mesh, Spec
 from .traffic import Sent
@@ -53,6 +54,7 @@ class Watch:
                  wire: str | None, more: dict):
         self.lab = lab
         self.wires: dict[int, WireCount] = {}
+        self.switches: dict[int, SwitchCount] = {}     # where enforcement is watched
         self.espials: dict[int, Espial] = {}
         self._zero: dict[int, Counts] = {}
         try:
@@ -63,6 +65,8 @@ class Watch:
                 if key not in lab.mesh.wire_counts:
                     lab.mesh.wire_counts[key] = WireCount(node, wire)
                 self.wires[number] = lab.mesh.wire_counts[key]
+                if "mode" in more:
+                    self.switch(number)
                 if espial and executable():
                     self.espials[number] = Espial(node, discover, **more)
                     self.espials[number].start()
@@ -74,18 +78,32 @@ class Watch:
             self.close()
             raise
 
+    def switch(self, number: int) -> None:
+        """Has the switch count for this node, also without an espial there."""
+        key, known = ("switch", number), self.lab.mesh.wire_counts
+        if key in known and not known[key].alive:
+            known.pop(key).close()
+        if key not in known:
+            known[key] = SwitchCount(self.lab.mesh.node(number))
+        self.switches[number] = known[key]
+        self._zero.setdefault(number, {}).update(
+            {("switch",) + key: value for key, value in known[key].read().items()})
+
     def zero(self, number: int) -> None:
         """Counts of this node are from now on, a moment at which nothing passes: bridges and hosts
         tell of their multicast groups when they like."""
-        wire, espial = self.wires[number], self.espials.get(number)
+        wire, espial, switch = self.wires[number], self.espials.get(number), \
+            self.switches.get(number)
         for _ in range(20):
             before, own = wire.read(), espial.counts() if espial else {}
+            outside = switch.read() if switch else {}
             if wire.read() == before:
                 break
         else:
             raise AssertionError(f"node{number}: the wire is never at rest")
         self._zero[number] = {("wire",) + key: value for key, value in before.items()} | \
-            {("espial",) + key: value for key, value in own.items()}
+            {("espial",) + key: value for key, value in own.items()} | \
+            {("switch",) + key: value for key, value in outside.items()}
 
     def rewire(self, number: int, device: str | None = None) -> None:
         """Counts anew after the wire device was replaced or renamed: its rules went with it."""
@@ -204,6 +222,84 @@ class Watch:
             return True
         until(f"{node.node.name}: {way} {name}", equal, 8, 0.2)
 
+    # -- enforcement: what the switch saw, what espial says that it dropped ----------------------
+
+    def outside(self, number: int) -> Counts:
+        """What the switch counted of a node since the start."""
+        return since(self.switches[number].read(), self._start(number, "switch"))
+
+    def passed(self, number: int) -> int:
+        """Packets that were readable on the wire of a node, sent or received, since the start."""
+        return sum(unprotected(self.outside(number)).values())
+
+    def sealed(self, *numbers: int) -> None:
+        """Nothing readable left these nodes, or was sent to them, since the start."""
+        for number in numbers or tuple(self.switches):
+            seen = unprotected(self.outside(number))
+            assert not seen, f"node{number}: on the wire: {seen}"
+
+    def dropped(self, number: int, peer: int, transmit: dict[str, int] | None = None,
+                receive: dict[str, int] | None = None, what: str = "dropped") -> None:
+        """espial dropped of this peer exactly this: {"cleartext": 40}, packets by reason."""
+        espial = self.espials.get(number)
+        if not espial:
+            return
+        wanted = {"transmit": transmit or {}, "receive": receive or {}}
+
+        def equal() -> bool:
+            seen: dict[str, dict[str, int]] = {"transmit": {}, "receive": {}}
+            for (way, reason), (packets, _) in espial.drops(f"node{peer}", what).items():
+                seen[way][reason] = packets
+            assert seen == wanted, f"{what} {seen}, expected {wanted}"
+            return True
+        until(f"node{number}: {what} of node{peer}", equal, 8, 0.1)
+
+    def untouched(self, *numbers: int) -> None:
+        """The switch saw exactly what nft saw in the node: nothing was dropped between."""
+        for number in numbers or tuple(self.switches):
+            def equal() -> bool:
+                inside, outside = ({key: value for key, value in counts.items()
+                                    if key[1] and key[2] in CLASSES}
+                                   for counts in (self.wire(number), self.outside(number)))
+                assert inside == outside, f"nft {inside}, switch {outside}"
+                return True
+            until(f"node{number}: nothing is dropped", equal, 8, 0.2)
+
+    def balanced(self, *numbers: int, null: bool = False) -> None:
+        """Three witnesses agree: what the switch saw is what espial put into classes, to the byte;
+        what nft saw inside of tc and the switch did not, or the reverse, is what espial dropped.
+        `null`: the rules take ESP without encryption for ESP."""
+        for number in numbers or tuple(self.espials):
+            espial = self.espials.get(number)
+            if not espial:
+                continue
+
+            def equal() -> bool:
+                outside, inside = self.outside(number), self.wire(number)
+                status = espial.status()
+                own = since(espial.counts(status), self._start(number, "espial"))
+                for key in sorted(outside.keys() | own.keys()):
+                    if null or not key[1] or key[2] not in CLASSES:
+                        continue
+                    expected, seen = outside.get(key, (0, 0)), own.get(key, (0, 0))
+                    assert expected == seen, f"{' '.join(key)}: switch {expected}, espial {seen}"
+                for peer in self.lab.mesh.node(number).peers:
+                    for way, sign in (("transmit", 1), ("receive", -1)):
+                        def total(counts: Counts) -> list[int]:
+                            cells = [value for key, value in counts.items()
+                                     if key[:2] == (way, peer.name) and
+                                     key[2] in PROTECTED + UNPROTECTED]
+                            return [sum(cell[i] for cell in cells) for i in (0, 1)]
+                        lost = [sign * (one - two)
+                                for one, two in zip(total(inside), total(outside))]
+                        drops = [value for key, value in espial.drops(peer.name, status=status).items()
+                                 if key[0] == way and key[1] != "spoofed"]
+                        said = [sum(drop[i] for drop in drops) for i in (0, 1)]
+                        assert lost == said, f"{way} {peer.name}: nft and the switch differ by " \
+                            f"{lost}, espial dropped {said}"
+                return True
+            until(f"node{number}: three witnesses agree", equal, 8, 0.2)
+
     def close(self) -> None:
         for espial in self.espials.values():
             try:
@@ -211,7 +307,7 @@ class Watch:
             finally:
                 espial.detach()
                 shutil.rmtree(espial.folder, ignore_errors=True)
-        self.espials, self.wires = {}, {}
+        self.espials, self.wires, self.switches = {}, {}, {}
 
 
 class Lab:
@@ -262,6 +358,24 @@ class Lab:
         one, two = self.mesh.node(source), self.mesh.node(target).pod
         return self._add(traffic.udp(one.namespace, one.underlay[family], two.namespace,
                                      two.address(family), count, 64, lossy), lossy)
+
+    def underlay_udp(self, source: int, target: int, count: int = 20, family: int = 4) -> Sent:
+        """Datagrams between underlay addresses, no business of IPsec's."""
+        one, two = self.mesh.node(source), self.mesh.node(target)
+        return self._add(traffic.udp(one.namespace, one.underlay[family], two.namespace,
+                                     two.underlay[family], count), False)
+
+    def heartbeat(self, one: int, two: int) -> traffic.Heartbeat:
+        """Between the underlay addresses of two nodes."""
+        ends = [self.mesh.node(number) for number in (one, two)]
+        return traffic.Heartbeat(*(value for node in ends for value in
+                                   (node.namespace, list(node.underlay.values()))))
+
+    def stream(self, source: int, target: int, **more: float) -> traffic.Stream:
+        """From pod to pod, until left."""
+        ends = [self.mesh.node(number).pod for number in (source, target)]
+        return traffic.Stream(*(value for pod in ends for value in
+                                (pod.namespace, [pod.v4, pod.v6])), **more)
 
     def ping(self, source: int, target: int, count: int = 5, family: int = 4) -> Sent:
         """Echo requests from pod to pod, each answered."""

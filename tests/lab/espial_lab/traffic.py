@@ -9,6 +9,7 @@ import os
 import select
 import socket
 import struct
+import threading
 import time
 
 from .netns import Namespace
@@ -171,6 +172,140 @@ def _tcp_info(sock: socket.socket) -> tuple[int, int]:
     """State and segments sent (struct tcp_info of linux/tcp.h: first byte; offset 136)."""
     info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 144)
     return info[0], struct.unpack_from("I", info, 136)[0]
+
+
+# -- what goes on while something else happens ---------------------------------------------------
+
+class Listener:
+    """A UDP socket in a pod and how much it was given: what injected packets must never reach."""
+
+    def __init__(self, namespace: Namespace, address: str, port: int = PORT):
+        family = 6 if ":" in address else 4
+        self._socket = _socket(namespace, family, socket.SOCK_DGRAM, address, port)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        self._socket.setblocking(False)
+        self.received = 0
+
+    def __enter__(self) -> "Listener":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._socket.close()
+
+    def drain(self, quiet: float = 0.3) -> int:
+        """All that came until none did for `quiet` seconds."""
+        while select.select([self._socket], [], [], quiet)[0]:
+            self._socket.recv(65536)
+            self.received += 1
+        return self.received
+
+
+class _Background:
+    """A thread that repeats `_step` from entering to leaving; what it raises, leaving raises."""
+
+    def __init__(self, every: float):
+        self._every = every
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._error: Exception | None = None
+
+    def _step(self) -> None:
+        raise NotImplementedError
+
+    def _work(self) -> None:
+        try:
+            while not self._ended.wait(self._every):
+                self._step()
+        except Exception as error:
+            self._error = error
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._ended.set()
+        self._thread.join()
+
+
+class Stream(_Background):
+    """Datagrams from pod to pod, both families, without pause from entering to leaving."""
+
+    def __init__(self, source: Namespace, sources: list[str], target: Namespace, targets: list[str],
+                 every: float = 0.002):
+        super().__init__(every)
+        self.sent, self.refused, self.received = 0, 0, 0
+        self._targets = targets
+        self._senders = [_socket(source, 6 if ":" in address else 4, socket.SOCK_DGRAM, address, 0)
+                         for address in sources]
+        self._listeners = [Listener(target, address) for address in targets]
+
+    def _step(self) -> None:
+        for sender, target in zip(self._senders, self._targets):
+            try:
+                sender.sendto(bytes(64), (target, PORT))
+                self.sent += 1
+            except OSError:
+                self.refused += 1
+        for listener in self._listeners:
+            listener.drain(0)
+
+    def more(self, count: int = 20) -> None:
+        """Waits until `count` more were sent."""
+        goal = self.sent + count
+        until(f"{count} more datagrams are sent", lambda: self.sent >= goal or not
+              self._thread.is_alive(), 20, 0.005)
+
+    def __exit__(self, *_) -> None:
+        super().__exit__()
+        self.received = sum(listener.drain() for listener in self._listeners)
+        for one in self._senders + self._listeners:
+            (one if isinstance(one, socket.socket) else one._socket).close()
+        if self._error:
+            raise self._error
+
+
+class Heartbeat(_Background):
+    """What an administrator and a cluster have between two nodes: a datagram each way per family
+    and a byte each way over a TCP connection. Leaving fails if one did not arrive within 2 s."""
+
+    def __init__(self, one: Namespace, ones: list[str], two: Namespace, twos: list[str],
+                 every: float = 0.02):
+        super().__init__(every)
+        self.beats = 0
+        self._paths = []          # socket that sends, to whom, socket that receives
+        for first, second in zip(ones, twos):
+            family = 6 if ":" in first else 4
+            ends = [_socket(one, family, socket.SOCK_DGRAM, first, 694),
+                    _socket(two, family, socket.SOCK_DGRAM, second, 694)]
+            self._paths += [(ends[0], (second, 694), ends[1]), (ends[1], (first, 694), ends[0])]
+            with _socket(two, family, socket.SOCK_STREAM, second, 22) as listener:
+                listener.listen(1)
+                client = _socket(one, family, socket.SOCK_STREAM, first, 0)
+                client.settimeout(10)
+                client.connect((second, 22))
+                server, _ = listener.accept()
+            for end in (client, server):
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._paths += [(client, None, server), (server, None, client)]
+
+    def _step(self) -> None:
+        for sender, target, _ in self._paths:
+            sender.sendto(b".", target) if target else sender.send(b".")
+        for number, (_, target, receiver) in enumerate(self._paths):
+            if not select.select([receiver], [], [], 2)[0]:
+                raise AssertionError(f"beat {self.beats}, path {number} "
+                                     f"({'UDP' if target else 'TCP'}): nothing within 2 s")
+            receiver.recv(1)
+        self.beats += 1
+
+    def __exit__(self, *_) -> None:
+        super().__exit__()
+        for sender, _, _ in self._paths:
+            sender.close()
+        if self._error:
+            raise self._error
+        assert self.beats > 0, "the heart never beat"
 
 
 # -- frames that no socket would send ------------------------------------------------------------

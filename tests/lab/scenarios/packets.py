@@ -20,9 +20,8 @@ def received(watch: Watch, number: int, peer: int, key: str) -> int:
 
 # -- what is no leak -----------------------------------------------------------------------------
 
-def _flooded(lab: Lab, family: str) -> None:
-    watch = lab.watch(1, 2)
-    # Multicast, broadcast, and unicast to a pod of the same node that nobody has.
+def flood(lab: Lab, family: str) -> None:
+    """Multicast, broadcast, and unicast to a pod of the same node that nobody has, from a pod."""
     if family == "ipv4":
         lab.frames(1, "01:00:5e:00:00:fb", ipv4("10.101.1.10", "224.0.0.251", 17, udp_payload(5353)))
         lab.frames(1, "ff:ff:ff:ff:ff:ff", ipv4("10.101.1.10", "10.101.1.255", 17, udp_payload()))
@@ -33,6 +32,11 @@ def _flooded(lab: Lab, family: str) -> None:
         lab.frames(1, "33:33:ff:00:00:77", icmpv6(pod, "ff02::1:ff00:77", 135))
         lab.frames(1, "33:33:00:00:00:16", icmpv6(pod, "ff02::16", 143))
         lab.frames(1, "02:00:00:00:00:77", ipv6(pod, "fd00:101:1::77", 17, udp_payload()))
+
+
+def _flooded(lab: Lab, family: str) -> None:
+    watch = lab.watch(1, 2)
+    flood(lab, family)
     sent = lab.talk(1, 2)
     for number, peer in BOTH:
         watch.expect(number, peer, {"esp/ipv4": sent}, {"esp/ipv4": sent})
@@ -252,7 +256,7 @@ def authentication_header(lab: Lab) -> None:
 
 # -- a source that is another's ------------------------------------------------------------------
 
-def _own_sa(lab: Lab, source: Node, target: Node, inside: str) -> None:
+def own_sa(lab: Lab, source: Node, target: Node, inside: str) -> None:
     """An SA by hand that lets `source` send packets from `inside` to `target`'s subnet."""
     ends = f"src {source.underlay[4]} dst {target.underlay[4]}"
     keys = f"0x{'01' * 20}"
@@ -269,7 +273,7 @@ def _own_sa(lab: Lab, source: Node, target: Node, inside: str) -> None:
 
 
 def _spoofed(lab: Lab, inside: str, address: str) -> None:
-    _own_sa(lab, lab.mesh.node(3), lab.mesh.node(1), inside)
+    own_sa(lab, lab.mesh.node(3), lab.mesh.node(1), inside)
     watch = lab.watch(1)
     lab.routed(3, ipv4(address, "10.101.1.10", 17, udp_payload(), 64))
     watch.expect(1, 3, receive={"esp/ipv4": 20})

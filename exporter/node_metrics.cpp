@@ -137,7 +137,7 @@ void visit_alarms(const Report& report, MetricSet set, const FamilySink& sink) {
   std::map<Key, std::pair<Severity, bool>> series;
   for (const AlarmRule& rule : kAlarmRules) {
     const std::string name(rule.name);
-    if (!rule.per_peer || !full) series[{name, ""}] = {rule.severity, false};
+    series[{name, ""}] = {rule.severity, false};  // packets of no peer fire them, too
     if (rule.per_peer && full)
       for (const PeerSnapshot& peer : report.snapshot.peers)
         series[{name, peer.peer.name}] = {rule.severity, false};

@@ -55,6 +55,7 @@ listen_anywhere: false
 discover: true
 max_peers: 1024
 metrics: "auto"
+xdp: off
 flow_events_per_second: 100
 mode: audit
 enforce:

@@ -219,10 +219,10 @@ static __always_inline int ep_decide(struct __sk_buff* skb, struct ep_packet* pk
   if (!table.head) return 1;
   ep_name(&table, pkt, skb->ifindex, names);
   ep_judge(pkt, names, transmit, v);
-  if (!transmit && ep_may_be_decrypted(v) && (names->sa.present || ep_find_sa(skb, &names->sa))) {
-    ep_name_sa(&table, names);
-    ep_attribute(names, v);
-  }
+  if (transmit || !ep_may_be_decrypted(names, v)) return 0;
+  if (!names->sa.present && !ep_find_sa(skb, &names->sa)) return 0;
+  ep_name_sa(&table, names);
+  ep_attribute(names, v);
   return 0;
 }
 

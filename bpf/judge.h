@@ -119,8 +119,11 @@ static __always_inline void ep_attribute(const struct ep_names* names, struct ep
 }
 
 /* Classes that XFRM state on ingress turns into `decrypted`: whatever has to do with a pair or a
- * backend network and was not itself protected. */
-static __always_inline int ep_may_be_decrypted(const struct ep_verdict* v) {
+ * backend network and is not itself what protects the pair. ESP and AH of pods are content as
+ * anything else; between underlays the state may be that of the packet's own SA, which a NIC that
+ * decrypts attaches before the header is taken off. */
+static __always_inline int ep_may_be_decrypted(const struct ep_names* names,
+                                               const struct ep_verdict* v) {
   switch (v->class_) {
     case EP_CLASS_CLEARTEXT:
     case EP_CLASS_CLEARTEXT_TUNNEL:
@@ -133,6 +136,10 @@ static __always_inline int ep_may_be_decrypted(const struct ep_verdict* v) {
     case EP_CLASS_MALFORMED:
     case EP_CLASS_OTHER:
       return v->peer != 0;
+    case EP_CLASS_ESP:
+    case EP_CLASS_ESP_NULL:
+    case EP_CLASS_AH:
+      return ep_role_is_backend(names->src.role) || ep_role_is_backend(names->dst.role);
   }
   return 0;
 }

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exporter/collector.h"
 
-#include <prometheus/text_serializer.h>
-
-#include <sstream>
-
+#include "exporter/exposition.h"
 #include "exporter/metric_builder.h"
 #include "exporter/node_metrics.h"
 
@@ -37,14 +34,9 @@ std::vector<prometheus::MetricFamily> Collector::Collect() const {
 }
 
 std::string Collector::text(const Report* report) const {
-  const prometheus::TextSerializer serializer;
-  std::ostringstream out;
-  visit(report, [&](prometheus::MetricFamily family) {
-    std::vector<prometheus::MetricFamily> one;
-    one.push_back(std::move(family));
-    serializer.Serialize(out, one);
-  });
-  return std::move(out).str();
+  std::string out;
+  visit(report, [&](const prometheus::MetricFamily& family) { append_exposition(out, family); });
+  return out;
 }
 
 }  // namespace espial

@@ -4,6 +4,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "exporter/enforcement_metrics.h"
 #include "model/alarms.h"
 
 namespace espial {
@@ -21,8 +22,8 @@ std::size_t fixed_series() {
   constexpr std::size_t by_class = kDirections * kFamilies * kClasses * 2;
   constexpr std::size_t by_protection = kDirections * 2 * 2;
   constexpr std::size_t decrypted_spoofed_last = kFamilies + 1 + 1;
-  constexpr std::size_t modes = 3;
-  return by_class + by_protection + decrypted_spoofed_last + kVerdicts + modes + per_peer_alarms();
+  return by_class + by_protection + enforcement_series() + decrypted_spoofed_last + kVerdicts +
+         kModes + per_peer_alarms();
 }
 
 }  // namespace

@@ -7,8 +7,9 @@
 //   espial_peer_verdict{peer,verdict="leaking"|"mixed"|"one_way"}                                3
 //   espial_peer_last_cleartext_timestamp_seconds{peer}                                           1
 // and of the node what does not grow with classes: alarms are of the node (1 if one fires for any
-// peer), traffic of no peer is its unknown_node packets. The names mean the same in both sets, so
-// one query of coverage and one alert rule serve both.
+// peer), traffic of no peer is its unknown_node packets, and those dropped. The names mean the same
+// in both sets (dropped has no reason in the compact one: queries sum over it), so one query of
+// coverage and one alert rule serve both.
 #pragma once
 
 #include <optional>

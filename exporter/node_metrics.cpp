@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "exporter/enforcement_metrics.h"
 #include "exporter/metric_builder.h"
 #include "model/alarms.h"
 
@@ -117,6 +118,7 @@ void visit_node_families(const Report& report, MetricSet set, const FamilySink& 
     visit_no_peer(report, d, true, set, sink);
     if (set == MetricSet::kFull) visit_no_peer(report, d, false, set, sink);
   }
+  visit_no_peer_enforcement(report, set, sink);
   visit_devices(snapshot, sink);
   visit_gaps(snapshot, sink);
   if (set == MetricSet::kFull) visit_outcomes(snapshot, sink);

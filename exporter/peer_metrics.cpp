@@ -5,6 +5,7 @@
 #include <cassert>
 #include <string>
 
+#include "exporter/enforcement_metrics.h"
 #include "exporter/metric_builder.h"
 
 namespace espial {
@@ -71,20 +72,6 @@ void visit_coverage(const Report& report, const FamilySink& sink) {
     for (const Protection& protection : kProtections)
       for (const bool packets : {true, false})
         visit_protection(report, d, protection, packets, sink);
-}
-
-// No data path drops in monitor mode, the only one there is; the series hold the place in the
-// fixed set so that dashboards find them.
-void visit_dropped(const Report& report, const FamilySink& sink) {
-  for (std::size_t d = 0; d < kDirections; ++d)
-    for (const Unit& unit : kUnits) {
-      auto metric = MetricBuilder::counter(
-          metric_name(d, "dropped_" + std::string(unit.name) + "_total"),
-          "What espial dropped instead of letting it pass; nothing in mode monitor.");
-      for (const PeerSnapshot& peer : report.snapshot.peers)
-        metric.add({{"peer", peer.peer.name}}, std::uint64_t{0});
-      sink(std::move(metric).take());
-    }
 }
 
 void visit_decrypted(const Report& report, const FamilySink& sink) {
@@ -161,7 +148,7 @@ void visit_peer_families(const Report& report, MetricSet set, const FamilySink& 
     for (std::size_t d = 0; d < kDirections; ++d)
       for (const Unit& unit : kUnits) visit_classes(report, d, unit, sink);
   visit_coverage(report, sink);
-  if (!full) visit_dropped(report, sink);
+  visit_peer_enforcement(report, set, sink);
   if (full) visit_decrypted(report, sink);
   if (full) visit_networks(report, sink);
   visit_last_cleartext(report, sink);

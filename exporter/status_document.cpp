@@ -41,6 +41,39 @@ json classes_of(const ClassCells& cells, std::uint64_t Cell::*unit) {
   return out;
 }
 
+// What enforcement did, by reason: every one that can occur.
+json enforced_of(const PeerCounters& counters, Action action, Direction d, bool of_a_peer) {
+  json out = json::object();
+  for (std::size_t r = 0; r < kReasons; ++r) {
+    const Cell& cell = counters.enforced[at(action)][at(d)][r];
+    if (occurs(static_cast<Reason>(r), d, of_a_peer))
+      out[std::string(kReasonLabels[r])] = {{"packets", cell.packets}, {"bytes", cell.bytes}};
+  }
+  return out;
+}
+
+json exempted_of(const PeerCounters& counters, Direction d, bool of_a_peer) {
+  json out = json::object();
+  for (std::size_t e = 0; e < kExemptions; ++e)
+    if (occurs(static_cast<Exemption>(e), of_a_peer))
+      out[std::string(kExemptionLabels[e])] = {{"packets", counters.exempted[at(d)][e]}};
+  return out;
+}
+
+// Adds dropped, would_drop and exempted to what is said of a direction.
+void add_enforcement(json& direction, const PeerCounters& counters, Direction d, bool of_a_peer) {
+  for (std::size_t a = 0; a < kActions; ++a)
+    direction[std::string(kActionLabels[a])] =
+        enforced_of(counters, static_cast<Action>(a), d, of_a_peer);
+  direction["exempted"] = exempted_of(counters, d, of_a_peer);
+}
+
+// Adds last_dropped and last_would_drop.
+void add_last_enforced(json& whose, const PeerCounters& counters) {
+  for (std::size_t a = 0; a < kActions; ++a)
+    whose["last_" + std::string(kActionLabels[a])] = time_of(counters.last_enforced[a]);
+}
+
 json window_of(const Flux& flux) {
   return {{"encrypted_packets", flux.encrypted},
           {"unprotected_packets", flux.unprotected},
@@ -50,11 +83,13 @@ json window_of(const Flux& flux) {
 
 json direction_of(const PeerCounters& counters, const Flux& window, Direction d) {
   const auto coverage = window.coverage();
-  return {{"coverage", coverage ? json(*coverage) : json(nullptr)},
-          {"window", window_of(window)},
-          {"packets", classes_of(counters.cells[at(d)], &Cell::packets)},
-          {"bytes", classes_of(counters.cells[at(d)], &Cell::bytes)},
-          {"last_unprotected", time_of(counters.last_unprotected[at(d)])}};
+  json out = {{"coverage", coverage ? json(*coverage) : json(nullptr)},
+              {"window", window_of(window)},
+              {"packets", classes_of(counters.cells[at(d)], &Cell::packets)},
+              {"bytes", classes_of(counters.cells[at(d)], &Cell::bytes)},
+              {"last_unprotected", time_of(counters.last_unprotected[at(d)])}};
+  add_enforcement(out, counters, d, true);
+  return out;
 }
 
 json receive_of(const PeerCounters& counters, const Flux& window) {
@@ -79,18 +114,20 @@ json peer_of(const PeerSnapshot& snapshot, const PeerReport& report, std::chrono
   const PeerCounters& counters = snapshot.counters;
   json underlay = json::array();
   for (const Underlay& u : peer.underlays) underlay.push_back(u.address.text());
-  return {{"name", peer.name},
-          {"state", text_of(to_string(peer.state))},
-          {"underlay", std::move(underlay)},
-          {"backend", backends_of(peer)},
-          {"mode", text_of(to_string(peer.mode))},
-          {"verdict", text_of(to_string(report.verdict))},
-          {"reason", report.reason},
-          {"window_seconds", window.count()},
-          {"receive", receive_of(counters, report.window[at(Direction::RECEIVE)])},
-          {"transmit",
-           direction_of(counters, report.window[at(Direction::TRANSMIT)], Direction::TRANSMIT)},
-          {"last_cleartext", time_of(counters.last_cleartext())}};
+  json out = {{"name", peer.name},
+              {"state", text_of(to_string(peer.state))},
+              {"underlay", std::move(underlay)},
+              {"backend", backends_of(peer)},
+              {"mode", text_of(to_string(peer.mode))},
+              {"verdict", text_of(to_string(report.verdict))},
+              {"reason", report.reason},
+              {"window_seconds", window.count()},
+              {"receive", receive_of(counters, report.window[at(Direction::RECEIVE)])},
+              {"transmit",
+               direction_of(counters, report.window[at(Direction::TRANSMIT)], Direction::TRANSMIT)},
+              {"last_cleartext", time_of(counters.last_cleartext())}};
+  add_last_enforced(out, counters);
+  return out;
 }
 
 json peers_of(const Report& report) {
@@ -103,10 +140,13 @@ json peers_of(const Report& report) {
 
 json no_peer_of(const PeerCounters& counters) {
   json out = json::object();
-  for (std::size_t d = 0; d < kDirections; ++d)
-    out[std::string(kDirectionLabels[d])] = {
-        {"packets", classes_of(counters.cells[d], &Cell::packets)},
-        {"bytes", classes_of(counters.cells[d], &Cell::bytes)}};
+  for (const Direction d : {Direction::RECEIVE, Direction::TRANSMIT}) {
+    json& direction = out[std::string(to_string(d))];
+    direction = {{"packets", classes_of(counters.cells[at(d)], &Cell::packets)},
+                 {"bytes", classes_of(counters.cells[at(d)], &Cell::bytes)}};
+    add_enforcement(direction, counters, d, false);
+  }
+  add_last_enforced(out, counters);
   return out;
 }
 
@@ -160,6 +200,12 @@ json maps_of(const Snapshot& snapshot) {
   return out;
 }
 
+json findings_of(const Snapshot& snapshot) {
+  json out = json::array();
+  for (const std::string& finding : snapshot.findings) out.push_back(finding);
+  return out;
+}
+
 json config_of(const Snapshot& snapshot) {
   const auto& ok = snapshot.last_reload_successful;
   return {{"last_reload_successful", ok ? json(*ok) : json(nullptr)},
@@ -185,6 +231,7 @@ json status_document(const Report& report) {
             {"total_seconds", seconds_of(snapshot.gaps.total)},
             {"last_seconds", seconds_of(snapshot.gaps.last)}}},
           {"alarms", alarms_of(report.alarms)},
+          {"findings", findings_of(snapshot)},
           {"sources", sources_of(snapshot)},
           {"outcomes", counts_of(kOutcomeLabels, snapshot.outcomes)},
           {"lost", counts_of(kLostLabels, snapshot.lost)},
@@ -207,7 +254,9 @@ json flows_document(const std::vector<FlowRecord>& flows) {
                     {"destination_port", f.destination_port},
                     {"protocol", f.protocol},
                     {"packets", f.packets},
-                    {"bytes", f.bytes}});
+                    {"bytes", f.bytes},
+                    {"dropped_packets", f.enforced[at(Action::kDrop)]},
+                    {"would_drop_packets", f.enforced[at(Action::kWouldDrop)]}});
   return {{"schema_version", kSchemaVersion}, {"flows", std::move(list)}};
 }
 

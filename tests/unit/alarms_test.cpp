@@ -301,5 +301,41 @@ TEST_F(AlarmsTest, ReportsCarryWindowTotalAndVerdictPerPeer) {
   EXPECT_LE(report.window, 60s);
 }
 
+TEST_F(AlarmsTest, WhatEnforcementDropsIsToldByReasonAndDirection) {
+  auto& dropped = peer().enforced[at(Action::kDrop)];
+  dropped[at(Direction::RECEIVE)][at(Reason::CLEARTEXT)].packets = 3;
+  dropped[at(Direction::RECEIVE)][at(Reason::SPOOFED)].packets = 1;
+  dropped[at(Direction::TRANSMIT)][at(Reason::CLEARTEXT_HOST)].packets = 2;
+  EXPECT_EQ(lines(after(1s).changes),
+            Lines{"EnforcementDropping/warning/b/firing: 6 packets dropped in 1 s: received 3 "
+                  "cleartext, 1 spoofed; sent 2 cleartext_host"});
+  EXPECT_EQ(changes_within(62), 1U) << "resolved once the window is quiet";
+}
+
+TEST_F(AlarmsTest, WhatAuditWouldDropIsAnAlarmOfItsOwn) {
+  peer().enforced[at(Action::kWouldDrop)][at(Direction::TRANSMIT)][at(Reason::AH)].packets = 1;
+  EXPECT_EQ(lines(after(1s).changes),
+            Lines{"WouldDrop/info/b/firing: 1 packet would have been dropped in 1 s: sent 1 ah"});
+}
+
+TEST_F(AlarmsTest, UnknownNodesAreToldWhenDroppedNotWhenAudited) {
+  auto& node = snapshot_.no_peer.enforced;
+  node[at(Action::kWouldDrop)][0][at(Reason::UNKNOWN_NODE)].packets = 1;
+  EXPECT_TRUE(after(1s).changes.empty());
+  node[at(Action::kDrop)][0][at(Reason::UNKNOWN_NODE)].packets = 1;
+  EXPECT_EQ(lines(after(1s).changes),
+            Lines{"EnforcementDropping/warning//firing: 1 packet dropped in 2 s: received 1 "
+                  "unknown_node"});
+}
+
+TEST_F(AlarmsTest, ADeviceWithoutProgramsIsWorseInEnforce) {
+  snapshot_.peers[0].peer.mode = Mode::ENFORCE;
+  snapshot_.devices[0].transmit_attached = false;
+  after(1s);
+  EXPECT_EQ(lines(after(2s).changes),
+            Lines{"ProgramDetached/critical//firing: 1 of 1 device: eth0: transmit not attached; "
+                  "nothing is dropped there, and 1 peer is in enforce"});
+}
+
 }  // namespace
 }  // namespace espial

@@ -151,16 +151,21 @@ TEST_F(CliTest, PackagedExampleIsValid) {
   std::ofstream(config_) << stripped;
   const auto outcome = run({"config", "check", config_});
   EXPECT_EQ(outcome.status, 0) << outcome.err << stripped;
-  for (const char* key : {"node:",     "instance:",
-                          "pin_dir:",  "state_dir:",
-                          "listen:",   "listen_anywhere:",
-                          "discover:", "max_peers:",
-                          "metrics:",  "flow_events_per_second:",
-                          "networks:", "self:",
-                          "peers:",    "devices:",
-                          "subnets:",  "underlay:",
-                          "backend:",  "mode:",
-                          "include:",  "exclude:"})
+  for (const char* key : {"node:",           "instance:",
+                          "pin_dir:",        "state_dir:",
+                          "listen:",         "listen_anywhere:",
+                          "discover:",       "max_peers:",
+                          "metrics:",        "flow_events_per_second:",
+                          "networks:",       "self:",
+                          "peers:",          "devices:",
+                          "subnets:",        "underlay:",
+                          "backend:",        "mode:",
+                          "enforce:",        "exempt:",
+                          "cleartext_host:", "cleartext_transit:",
+                          "audit_minutes:",  "prefix:",
+                          "protocol:",       "port:",
+                          "unknown_node:",   "include:",
+                          "exclude:"})
     EXPECT_NE(stripped.find(key), std::string::npos) << key;
   const auto as_packaged =
       run({"config", "check", std::string(ESPIAL_SOURCE_DIR) + "/userspace/espial.yaml.example"});
@@ -180,6 +185,148 @@ TEST_F(CliTest, StatusComesFromTheDaemon) {
   EXPECT_EQ(outcome.status, 1) << "an alarm fires";
   EXPECT_EQ(json::parse(run_configured({"status", "--json"}).out),
             json::parse(testing::read_golden("status_sample.json")));
+}
+
+// What `espial policy` asks, whoever answers, and what it says then.
+class PolicyCliTest : public CliTest {
+ protected:
+  void answer(json document) {
+    services_.offline_policy = [this, document](const Config&,
+                                                const json& request) -> Result<json> {
+      request_ = request;
+      if (document.contains("error")) return Error{"refused", Failure::kUsage};
+      return document;
+    };
+  }
+  json request_;
+};
+
+json policy_answer() {
+  return {{"schema_version", 1},
+          {"changed", json::array()},
+          {"refused", json::array()},
+          {"notes", json::array()}};
+}
+
+TEST_F(PolicyCliTest, SetAsksForAModeAndSaysWhatChanged) {
+  auto document = policy_answer();
+  document["changed"].push_back({{"peer", "node2"},
+                                 {"mode", "enforce"},
+                                 {"mode_from", "command"},
+                                 {"confirm", {{"seconds_left", 299.2}}}});
+  document["notes"].push_back("a note");
+  answer(document);
+  const auto outcome =
+      run_configured({"policy", "set", "node2", "enforce", "--confirm-within", "5m", "--force"});
+  EXPECT_EQ(request_, (json{{"command", "set"},
+                            {"peer", "node2"},
+                            {"mode", "enforce"},
+                            {"force", true},
+                            {"confirm_within_seconds", 300}}));
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_EQ(outcome.out,
+            "node2: enforce (command), audit in 300 s unless confirmed (espial policy confirm "
+            "'node2')\na note\n");
+  EXPECT_EQ(json::parse(run_configured({"policy", "confirm", "all", "--json"}).out), document);
+  EXPECT_EQ(request_, (json{{"command", "confirm"}, {"peer", "all"}}));
+}
+
+TEST_F(PolicyCliTest, ARefusalIsOneLinePerReasonAndFlow) {
+  auto document = policy_answer();
+  document["refused"].push_back({{"peer", "node2"},
+                                 {"reasons", {"audit has run for 3 min of 10 min", "another"}},
+                                 {"flows",
+                                  {{{"direction", "transmit"},
+                                    {"class", "cleartext"},
+                                    {"protocol", 6},
+                                    {"source", "10.101.1.2"},
+                                    {"source_port", 40000},
+                                    {"destination", "10.101.2.2"},
+                                    {"destination_port", 80},
+                                    {"packets", 1234}}}}});
+  answer(document);
+  const auto outcome = run_configured({"policy", "set", "node2", "enforce"});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_EQ(outcome.err,
+            "espial: node2: refused: audit has run for 3 min of 10 min\n"
+            "espial: node2: refused: another\n"
+            "espial: node2: would die: transmit tcp 10.101.1.2:40000 > 10.101.2.2:80, cleartext, "
+            "1,234 packets\n"
+            "espial: nothing was changed (--force sets it all the same)\n");
+  EXPECT_EQ(run_configured({"policy", "set", "node2", "enforce", "--json"}).status, 1);
+}
+
+TEST_F(PolicyCliTest, WrongWordsAreUsageErrors) {
+  answer({{"error", "x"}});
+  for (const auto& arguments : std::vector<std::vector<std::string>>{
+           {"policy"},
+           {"policy", "set"},
+           {"policy", "set", "node2"},
+           {"policy", "set", "node2", "drop"},
+           {"policy", "set", "node2", "enforce", "--confirm-within", "0s"},
+           {"policy", "set", "node2", "enforce", "--confirm-within", "25h"},
+           {"policy", "set", "node2", "enforce", "--confirm-within", "5 m"},
+           {"policy", "set", "node2", "audit"},  // the answer says so
+           {"policy", "confirm"}}) {
+    const auto outcome = run_configured(arguments);
+    EXPECT_EQ(outcome.status, 2) << outcome.err;
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_GE(lines(outcome.err), 1);
+  }
+}
+
+TEST_F(PolicyCliTest, TheDaemonIsAskedFirst) {
+  std::string asked;
+  start_daemon([&](std::string_view line) {
+    asked = line;
+    return std::string(R"({"error":"node9: no such peer","usage":true})");
+  });
+  answer(policy_answer());
+  const auto outcome = run_configured({"policy", "set", "node9", "file"});
+  EXPECT_EQ(asked, R"(policy {"command":"set","force":false,"mode":"file","peer":"node9"})");
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_EQ(outcome.err, "espial: node9: no such peer\n");
+}
+
+TEST_F(PolicyCliTest, ShowSaysWhatIsNotInForce) {
+  const auto peer = [](const char* name, const char* mode, json in_force) {
+    return json{{"name", name},
+                {"state", "configured"},
+                {"mode", mode},
+                {"mode_from", "command"},
+                {"in_force", std::move(in_force)},
+                {"since", "2026-01-02T03:00:05.000Z"},
+                {"confirm", nullptr},
+                {"would_drop", {{"packets", 1234}, {"last", "2026-01-02T03:03:05.000Z"}}},
+                {"dropped", {{"packets", 0}}}};
+  };
+  json document{{"schema_version", 1},
+                {"node", "node1"},
+                {"time", "2026-01-02T03:04:05.000Z"},
+                {"daemon", {{"running", true}}},
+                {"audit_minutes", 10},
+                {"peers", {peer("node2", "enforce", "enforce"), peer("node3", "audit", "audit")}},
+                {"findings", {"node3: they disagree"}}};
+  document["peers"][0]["confirm"] = {{"seconds_left", 41.1}};
+  answer(document);
+  const auto good = run_configured({"policy", "show"});
+  EXPECT_EQ(good.status, 0);
+  EXPECT_EQ(good.out, R"(node1  2026-01-02T03:04:05.000Z  enforce needs 10 min of quiet audit
+
+PEER   MODE     FROM     SINCE           WOULD DROP  DROPPED  REMARK
+node2  enforce  command  4 min ago  1,234, 60 s ago        0  audit in 42 s unless confirmed
+node3  audit    command  4 min ago  1,234, 60 s ago        0
+
+node3: they disagree
+)");
+  document["peers"][1]["in_force"] = "monitor";
+  document["peers"][0]["in_force"] = nullptr;
+  answer(document);
+  const auto bad = run_configured({"policy", "show"});
+  EXPECT_EQ(bad.status, 1);
+  EXPECT_NE(bad.out.find("in force: monitor"), std::string::npos);
+  EXPECT_NE(bad.out.find("not in force: no programs"), std::string::npos);
 }
 
 TEST_F(CliTest, StatusWithoutADaemonReadsThePins) {

@@ -15,6 +15,7 @@ namespace espial {
 namespace {
 
 static_assert(kMaxPrefixLengths == EP_MAX_PREFIX_LENS);
+static_assert(kMaxExemptions == EP_EXEMPTIONS);
 
 std::string problems_of(std::string_view text) {
   std::string out;
@@ -30,6 +31,9 @@ TEST(ConfigFile, EmptyMeansDefaults) {
     EXPECT_EQ(parsed.config.state_dir, "/var/lib/espial");
     EXPECT_EQ(parsed.config.max_peers, 1024U);
     EXPECT_TRUE(parsed.config.peers.empty());
+    EXPECT_EQ(parsed.config.mode, std::nullopt);
+    EXPECT_EQ(parsed.config.enforce.cleartext_host, Mode::ENFORCE);
+    EXPECT_EQ(parsed.config.enforce.audit_minutes, 10U);
   }
 }
 
@@ -43,7 +47,16 @@ max_peers: 16
 metrics: compact
 flow_events_per_second: 0
 networks:
-  - {name: backendnet, subnets: [10.101.0.0/16, "fd00:101::/48"]}
+  - {name: backendnet, subnets: [10.101.0.0/16, "fd00:101::/48"], unknown_node: enforce}
+mode: audit
+enforce:
+  cleartext_host: audit
+  cleartext_transit: monitor
+  audit_minutes: 30
+  exempt:
+    - {prefix: 10.101.2.0/24, protocol: tcp, port: 22}
+    - {prefix: "::/0", protocol: icmpv6}
+    - {prefix: 10.101.3.7, protocol: 89}
 self: {underlay: [10.45.0.11], backend: [10.101.0.0/24]}
 peers:
   - name: node2
@@ -66,6 +79,18 @@ devices: {include: [eth0], exclude: [docker0, wg0]}
   EXPECT_EQ(c.flow_events_per_second, 0U);
   ASSERT_EQ(c.networks.size(), 1U);
   EXPECT_EQ(c.networks[0].prefixes[1].text(), "fd00:101::/48");
+  EXPECT_EQ(c.networks[0].unknown_node, Mode::ENFORCE);
+  EXPECT_EQ(c.mode, Mode::AUDIT);
+  EXPECT_EQ(c.enforce.cleartext_host, Mode::AUDIT);
+  EXPECT_EQ(c.enforce.cleartext_transit, Mode::MONITOR);
+  EXPECT_EQ(c.enforce.audit_minutes, 30U);
+  ASSERT_EQ(c.enforce.exempt.size(), 3U);
+  EXPECT_EQ(c.enforce.exempt[0].prefix.text(), "10.101.2.0/24");
+  EXPECT_EQ(c.enforce.exempt[0].protocol, 6);
+  EXPECT_EQ(c.enforce.exempt[0].port, 22);
+  EXPECT_EQ(c.enforce.exempt[1].protocol, 58);
+  EXPECT_EQ(c.enforce.exempt[2].protocol, 89);
+  EXPECT_EQ(c.enforce.exempt[2].prefix.length(), 32U);
   EXPECT_EQ(c.self_underlays[0].text(), "10.45.0.11");
   EXPECT_EQ(c.self_backends[0].text(), "10.101.0.0/24");
   ASSERT_EQ(c.peers.size(), 2U);
@@ -97,8 +122,8 @@ TEST_P(BadConfig, IsRefusedInTheseWords) {
 constexpr Bad kBad[] = {
     {"[a]",
      "f:1: expected a map of keys (node, instance, pin_dir, state_dir, listen, "
-     "listen_anywhere, discover, max_peers, metrics, flow_events_per_second, networks, "
-     "self, peers, devices), found a list\n"},
+     "listen_anywhere, discover, max_peers, metrics, flow_events_per_second, mode, enforce, "
+     "networks, self, peers, devices), found a list\n"},
     {"a: [1\n", "f:2: not valid YAML: end of sequence flow not found\n"},
     {",\n", "f:1: a second YAML document starts here (keep one)\n"},
     {"node: a\n---\nnode: b\n", "f:2: a second YAML document starts here (keep one)\n"},
@@ -108,13 +133,13 @@ constexpr Bad kBad[] = {
     {"self: {colour: 1}\n", "f:1: self.colour: unknown key (known here: underlay, backend)\n"},
     {"\"a\\e[31m\": 1\nself: {\"\\e\": 1}\n",
      "f:1: a\\x1b[31m: unknown key (known here: node, instance, pin_dir, state_dir, listen, "
-     "listen_anywhere, discover, max_peers, metrics, flow_events_per_second, networks, self, "
-     "peers, devices)\n"
+     "listen_anywhere, discover, max_peers, metrics, flow_events_per_second, mode, enforce, "
+     "networks, self, peers, devices)\n"
      "f:2: self.\\x1b: unknown key (known here: underlay, backend)\n"},
     {"? [a]\n: 1\nself: {[b]: 1}\n",
      "f:1: a key must be text (one of node, instance, pin_dir, state_dir, listen, "
-     "listen_anywhere, discover, max_peers, metrics, flow_events_per_second, networks, self, "
-     "peers, devices)\n"
+     "listen_anywhere, discover, max_peers, metrics, flow_events_per_second, mode, enforce, "
+     "networks, self, peers, devices)\n"
      "f:3: self: a key must be text (one of underlay, backend)\n"},
     {"node: a\nnode: b\n", "f:2: node: key given twice, first on line 1 (keep one)\n"},
     {"node:\n", "f:1: node: expected a name, found nothing\n"},
@@ -218,6 +243,28 @@ constexpr Bad kBad[] = {
      "space, / or :)\n"},
     {"devices:\n  include: [eth0]\n  exclude: [eth0]\n",
      "f:3: devices.exclude[0]: \"eth0\" is also included, line 2 (keep one)\n"},
+    {"mode: drop\n", "f:1: mode: \"drop\" is not one of monitor, audit, enforce\n"},
+    {"enforce: {cleartext: audit}\n",
+     "f:1: enforce.cleartext: unknown key (known here: cleartext_host, cleartext_transit, "
+     "audit_minutes, exempt)\n"},
+    {"enforce:\n  cleartext_host: drop\n  audit_minutes: -1\n",
+     "f:2: enforce.cleartext_host: \"drop\" is not one of monitor, audit, enforce\n"
+     "f:3: enforce.audit_minutes: \"-1\" is not a whole number from 0 to 10080\n"},
+    {"enforce:\n  exempt:\n  - {protocol: sctp, port: 0}\n  - {prefix: 10.0.0.1/8, port: 22}\n",
+     "f:3: enforce.exempt[0].protocol: \"sctp\" is not a protocol (tcp, udp, icmp, icmpv6 or a "
+     "number from 1 to 255)\n"
+     "f:3: enforce.exempt[0].port: \"0\" is not a whole number from 1 to 65535\n"
+     "f:3: enforce.exempt[0]: an exemption needs a prefix (for example 10.101.2.0/24)\n"
+     "f:4: enforce.exempt[1].prefix: \"10.0.0.1/8\" has host bits set (write 10.0.0.0/8)\n"
+     "f:4: enforce.exempt[1].port: a port needs protocol: tcp or udp\n"},
+    {"enforce: {exempt: [{prefix: 0.0.0.0/0}, {prefix: 10.0.0.0/8, protocol: icmpv6}]}\n",
+     "f:1: enforce.exempt[0].prefix: 0.0.0.0/0 would exempt everything (name a protocol, or set "
+     "mode: audit)\n"
+     "f:1: enforce.exempt[1].protocol: IPv4 has no icmpv6 (write icmp)\n"},
+    {"networks: [{name: a, unknown_node: drop}]\n",
+     "f:1: networks[0].unknown_node: \"drop\" is not one of monitor, audit, enforce\n"},
+    {"peers: [{name: all}]\n",
+     "f:1: peers[0].name: \"all\" stands for every peer in commands (choose another)\n"},
 };
 INSTANTIATE_TEST_SUITE_P(Table, BadConfig, ::testing::ValuesIn(kBad));
 
@@ -230,6 +277,14 @@ TEST(ConfigFile, AcceptsWhatOnlyLooksWrong) {
            "peers: [{name: a, backend: [0.0.0.0/1]}, {name: b, backend: ['::/0']}]\n",
        })
     EXPECT_EQ(problems_of(text), "") << text;
+}
+
+TEST(ConfigFile, OneExemptionTooManyIsRefused) {
+  std::string text = "enforce:\n  exempt:\n";
+  for (int i = 0; i < 16; ++i) text += "  - prefix: 10.0.0." + std::to_string(i) + "\n";
+  EXPECT_EQ(problems_of(text), "");
+  EXPECT_EQ(problems_of(text + "  - prefix: 10.1.0.0/16\n"),
+            "f:19: enforce.exempt[16]: 17 exemptions are listed (at most 16)\n");
 }
 
 TEST(ConfigFile, OnePrefixLengthTooManyIsRefusedPerFamily) {
@@ -324,7 +379,7 @@ TEST(LoadConfig, OnlyTheDefaultFileMayBeMissing) {
             folder.string() + ": read the configuration: Is a directory");
 
   const auto file = (folder / "espial.yaml").string();
-  std::ofstream(file) << "node: n\nmode: 1\nx: 2\n";
+  std::ofstream(file) << "node: n\ncolour: 1\nx: 2\n";
   EXPECT_EQ(load_config(file).error().message.find('\n'),
             load_config(file).error().message.rfind('\n'))
       << "one line per problem";

@@ -60,6 +60,19 @@ TEST(Coverage, TheMaximumIsTakenOfTheDifference) {
   EXPECT_EQ(flux_of(growth, Direction::RECEIVE).encrypted, 20U);
 }
 
+TEST(Coverage, OnlyWhatWasOnTheWireIsUnprotected) {
+  for (const Action action : {Action::kWouldDrop, Action::kDrop})
+    for (const Direction d : {Direction::RECEIVE, Direction::TRANSMIT}) {
+      PeerCounters counters;
+      testing::enforce(counters, action, d, Reason::CLEARTEXT, Class::CLEARTEXT, 3);
+      testing::enforce(counters, action, d, Reason::AH, Class::AH, 4);
+      const bool on_wire = action == Action::kWouldDrop || d == Direction::RECEIVE;
+      EXPECT_EQ(total(counters, d).unprotected, on_wire ? 7U : 0U);
+      EXPECT_EQ(total(counters, d).unprotected_bytes, on_wire ? 700U : 0U);
+      EXPECT_EQ(enforced_of(tally_of(counters), action, d), 7U);
+    }
+}
+
 TEST(Coverage, AnySmallerCounterIsNoGrowth) {
   PeerCounters earlier;
   count(earlier, Direction::TRANSMIT, Class::CLEARTEXT_TRANSIT, 1);
@@ -69,6 +82,18 @@ TEST(Coverage, AnySmallerCounterIsNoGrowth) {
   later.spoofed = 0;
   count(later, Direction::TRANSMIT, Class::ESP, 100);
   EXPECT_FALSE(grew_or_stayed(tally_of(earlier), tally_of(later)));
+  later = earlier;
+  earlier.enforced[at(Action::kDrop)][at(Direction::TRANSMIT)][at(Reason::AH)].packets = 1;
+  EXPECT_FALSE(grew_or_stayed(tally_of(earlier), tally_of(later)));
+}
+
+TEST(Coverage, WhatEnforcementDidIsPartOfATally) {
+  PeerCounters earlier;
+  earlier.enforced[1][1][2].packets = 5;
+  PeerCounters later = earlier;
+  later.enforced[1][1][2].packets = 8;
+  EXPECT_EQ(difference(tally_of(earlier), tally_of(later)).enforced[1][1][2], 3U);
+  EXPECT_FALSE(grew_or_stayed(tally_of(later), tally_of(earlier)));
 }
 
 }  // namespace

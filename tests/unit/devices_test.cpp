@@ -7,6 +7,7 @@
 #include <ostream>
 #include <sstream>
 
+#include "model/xdp_plan.h"
 #include "unit/facts_builder.h"
 
 namespace espial {
@@ -455,6 +456,58 @@ TEST(PlanDevicesHostile, LoopsAndDanglingReferencesEnd) {
   node.fdb(98, 97, mac(1));
   const auto plans = plan_devices(node.facts, test::mesh(), Config{});
   EXPECT_NE(plans.find(6), nullptr);
+}
+
+// -- the XDP accelerator -------------------------------------------------------------------------
+
+DevicePlan wire_device(int ifindex) {
+  DevicePlan plan;
+  plan.ifindex = ifindex;
+  plan.name = "wire";
+  return plan;
+}
+
+std::string xdp_reason(const Node& node, XdpChoice choice, const std::string& kind) {
+  Node with = node;
+  with.facts.xfrm_readable = true;
+  with.link(7, "port", kind);
+  const auto plans = plan_xdp({wire_device(7)}, with.facts, choice);
+  return plans.empty() ? "none" : plans[0].obstacle;
+}
+
+TEST(XdpPlan, NativeOnPortsOnly) {
+  EXPECT_EQ(xdp_reason({}, XdpChoice::kOff, ""), "none");
+  EXPECT_EQ(xdp_reason({}, XdpChoice::kAuto, ""), "");
+  EXPECT_EQ(xdp_reason({}, XdpChoice::kRequire, ""), "");
+  EXPECT_EQ(xdp_reason({}, XdpChoice::kAuto, "veth"),
+            "native XDP takes segmentation offload from a veth");
+  EXPECT_EQ(xdp_reason({}, XdpChoice::kRequire, "veth"), "");
+  for (const auto* kind : {"bridge", "vlan", "bond", "macvlan", "team"})
+    EXPECT_NE(xdp_reason({}, XdpChoice::kRequire, kind), "") << kind;
+}
+
+TEST(XdpPlan, NeverUnderPacketOffload) {
+  Node node;
+  XfrmStateFact state;
+  state.offload_packet = true;
+  node.facts.states.push_back(state);
+  EXPECT_EQ(xdp_reason(node, XdpChoice::kRequire, ""),
+            "an SA is in packet offload: XDP would see its packets in clear");
+}
+
+TEST(XdpPlan, WireDevicesWithAnEthernetHeaderOnly) {
+  Node node;
+  node.facts.xfrm_readable = true;
+  node.link(3, "wire");
+  DevicePlan reentry = wire_device(3);
+  reentry.role = DeviceRole::kReentry;
+  EXPECT_TRUE(plan_xdp({reentry}, node.facts, XdpChoice::kRequire).empty());
+  DevicePlan raw = wire_device(3);
+  raw.ethernet = false;
+  EXPECT_EQ(plan_xdp({raw}, node.facts, XdpChoice::kRequire).at(0).obstacle,
+            "frames have no Ethernet header");
+  node.facts.xfrm_readable = false;
+  EXPECT_NE(plan_xdp({wire_device(3)}, node.facts, XdpChoice::kRequire).at(0).obstacle, "");
 }
 
 }  // namespace

@@ -43,7 +43,6 @@ inline Snapshot golden_start() {
 inline void add_golden_traffic(Snapshot& snapshot) {
   PeerCounters& leaking = snapshot.peers[0].counters;
   count(leaking, Direction::RECEIVE, Class::CLEARTEXT, 12);
-  count(leaking, Direction::TRANSMIT, Class::CLEARTEXT_HOST, 1);
   count(leaking, Direction::RECEIVE, Class::IKE, 4);
   leaking.last_unprotected = {snapshot.time - std::chrono::seconds{5},
                               snapshot.time - std::chrono::milliseconds{500}};
@@ -52,6 +51,18 @@ inline void add_golden_traffic(Snapshot& snapshot) {
   encrypted.decrypted[at(Family::kIpv6)] = {1000, 84000};
   encrypted.unattributed = 1;
   count(encrypted, Direction::TRANSMIT, Class::ESP, 998, Family::kIpv6);
+  // What the modes of earlier left behind; counters never go back.
+  enforce(encrypted, Action::kDrop, Direction::TRANSMIT, Reason::CLEARTEXT_TRANSIT,
+          Class::CLEARTEXT_TRANSIT, 21);
+  enforce(encrypted, Action::kDrop, Direction::TRANSMIT, Reason::CLEARTEXT, Class::CLEARTEXT, 3);
+  encrypted.last_enforced[at(Action::kDrop)] = snapshot.time - std::chrono::seconds{2};
+  encrypted.exempted[at(Direction::TRANSMIT)][at(Exemption::PMTU)] = 6;
+  enforce(leaking, Action::kWouldDrop, Direction::TRANSMIT, Reason::CLEARTEXT_HOST,
+          Class::CLEARTEXT_HOST, 1);
+  leaking.last_enforced[at(Action::kWouldDrop)] = leaking.last_unprotected[at(Direction::TRANSMIT)];
+  enforce(snapshot.no_peer, Action::kDrop, Direction::TRANSMIT, Reason::UNKNOWN_NODE,
+          Class::UNKNOWN_NODE, 8);
+  snapshot.no_peer.last_enforced[at(Action::kDrop)] = snapshot.time;
   count(snapshot.no_peer, Direction::RECEIVE, Class::OTHER, 7);
   snapshot.networks = {{"node2", "backendnet", {12, 0}}, {"node3", "backendnet", {0, 0}}};
   snapshot.gaps = {2, std::chrono::milliseconds{75}, std::chrono::milliseconds{25}, {}};
@@ -81,6 +92,8 @@ inline std::shared_ptr<const Report> busy_report(std::size_t peers, std::size_t 
     for (std::size_t c = 0; c < kClasses; ++c)
       for (const Direction d : {Direction::RECEIVE, Direction::TRANSMIT})
         count(counters, d, static_cast<Class>(c), 123456789 + i);
+    for (EnforcedCells& cells : counters.enforced)
+      for (auto& direction : cells) direction.fill({123456789 + i, 12345678900 + i});
     for (std::size_t n = 0; n < networks; ++n)
       snapshot.networks.push_back(
           {snapshot.peers.back().peer.name, "net" + std::to_string(n), {1, 2}});

@@ -496,5 +496,28 @@ TEST(MergeTopology, TenThousandEqualSelectorsAreQuickAndFewFindings) {
             kMostGrowth * merge_seconds(config, equal_selectors(1'000), {}));
 }
 
+// The peer's own mode, else the file's default; never for what only a route says.
+TEST(Learn, ModesComeFromTheFile) {
+  auto node = node1();
+  node.route("10.101.4.0/24", "10.45.0.14", 2);
+  auto config = file_with_node2();
+  for (const auto& [mode, expected] : {std::pair{std::optional<Mode>(), Mode::MONITOR},
+                                       std::pair{std::optional(Mode::ENFORCE), Mode::ENFORCE}}) {
+    config.mode = mode;
+    const auto topology = merge_topology(config, node.facts, {});
+    ASSERT_EQ(topology.peers.size(), 3U);
+    const auto& node2 = *topology.find("node2");
+    EXPECT_EQ(node2.mode, Mode::AUDIT);
+    EXPECT_EQ(node2.mode_from, ModeSource::kFile);
+    EXPECT_EQ(node2.by_file, (ModeChoice{Mode::AUDIT, ModeSource::kFile}));
+    const auto& learnt = *topology.find("10.45.0.13");
+    EXPECT_EQ(learnt.mode, expected);
+    EXPECT_EQ(learnt.mode_from, ModeSource::kDefault);
+    const auto& candidate = *topology.find("10.45.0.14");
+    EXPECT_EQ(candidate.state, PeerState::kCandidate);
+    EXPECT_EQ(candidate.mode, Mode::MONITOR);
+  }
+}
+
 }  // namespace
 }  // namespace espial

@@ -19,6 +19,16 @@ inline void count(PeerCounters& counters, Direction d, Class c, std::uint64_t pa
   cell(counters, d, c, f).bytes += packets * 100;
 }
 
+// What enforcement does to `packets` of 100 bytes each, as the programs count it: in no class when
+// dropped on the way out. `reason` is the class of that name.
+inline void enforce(PeerCounters& counters, Action action, Direction d, Reason reason, Class c,
+                    std::uint64_t packets) {
+  Cell& cell = counters.enforced[at(action)][at(d)][at(reason)];
+  cell.packets += packets;
+  cell.bytes += packets * 100;
+  if (action != Action::kDrop || d != Direction::TRANSMIT) count(counters, d, c, packets);
+}
+
 inline PeerSnapshot peer(const std::string& name, PeerState state = PeerState::kConfigured) {
   PeerSnapshot out;
   out.peer.name = name;

@@ -20,16 +20,18 @@ using Keys = std::vector<std::string>;
 
 TEST(StatusDocument, HasThePromisedKeys) {
   const json doc = status_document(*testing::golden_report());
-  EXPECT_EQ(keys(doc), (Keys{"alarms", "config", "daemon", "devices", "gaps", "instance", "lost",
-                             "maps", "networks", "no_peer", "node", "outcomes", "peers",
-                             "schema_version", "sources", "time", "window_seconds"}));
+  EXPECT_EQ(keys(doc), (Keys{"alarms", "config", "daemon", "devices", "findings", "gaps",
+                             "instance", "lost", "maps", "networks", "no_peer", "node", "outcomes",
+                             "peers", "schema_version", "sources", "time", "window_seconds"}));
   const json& peer = doc["peers"][0];
-  EXPECT_EQ(keys(peer), (Keys{"backend", "last_cleartext", "mode", "name", "reason", "receive",
-                              "state", "transmit", "underlay", "verdict", "window_seconds"}));
-  EXPECT_EQ(keys(peer["transmit"]),
-            (Keys{"bytes", "coverage", "last_unprotected", "packets", "window"}));
-  EXPECT_EQ(keys(peer["receive"]), (Keys{"bytes", "coverage", "decrypted", "last_unprotected",
-                                         "packets", "spoofed", "unattributed", "window"}));
+  EXPECT_EQ(keys(peer), (Keys{"backend", "last_cleartext", "last_dropped", "last_would_drop",
+                              "mode", "name", "reason", "receive", "state", "transmit", "underlay",
+                              "verdict", "window_seconds"}));
+  EXPECT_EQ(keys(peer["transmit"]), (Keys{"bytes", "coverage", "dropped", "exempted",
+                                          "last_unprotected", "packets", "window", "would_drop"}));
+  EXPECT_EQ(keys(peer["receive"]),
+            (Keys{"bytes", "coverage", "decrypted", "dropped", "exempted", "last_unprotected",
+                  "packets", "spoofed", "unattributed", "window", "would_drop"}));
   EXPECT_EQ(keys(peer["receive"]["window"]), (Keys{"encrypted_bytes", "encrypted_packets",
                                                    "unprotected_bytes", "unprotected_packets"}));
   EXPECT_EQ(doc["schema_version"], 1);
@@ -46,6 +48,28 @@ TEST(StatusDocument, EveryClassIsThereWithBothFamilies) {
     }
   EXPECT_EQ(doc["outcomes"].size(), kOutcomes);
   EXPECT_EQ(doc["lost"].size(), kLosts);
+}
+
+TEST(StatusDocument, EveryRowOfEnforcementThatCanOccurIsThere) {
+  const json doc = status_document(*testing::golden_report());
+  const json& peer = doc["peers"][1];
+  for (const char* action : {"dropped", "would_drop"}) {
+    EXPECT_EQ(keys(peer["receive"][action]), (Keys{"ah", "cleartext", "cleartext_host",
+                                                   "cleartext_tunnel", "esp_null", "spoofed"}));
+    EXPECT_EQ(keys(peer["transmit"][action]),
+              (Keys{"ah", "cleartext", "cleartext_host", "cleartext_transit", "cleartext_tunnel",
+                    "esp_null"}));
+    for (const char* direction : {"receive", "transmit"})
+      EXPECT_EQ(keys(doc["no_peer"][direction][action]), (Keys{"unknown_node"}));
+  }
+  EXPECT_EQ(peer["transmit"]["dropped"]["cleartext_transit"],
+            json::parse(R"({"packets":21,"bytes":2100})"));
+  EXPECT_EQ(peer["transmit"]["exempted"],
+            json::parse(R"({"pmtu":{"packets":6},"rule":{"packets":0}})"));
+  EXPECT_EQ(peer["last_dropped"], "2024-05-01T11:59:43.250Z");
+  EXPECT_TRUE(peer["last_would_drop"].is_null());
+  EXPECT_EQ(doc["no_peer"]["transmit"]["dropped"]["unknown_node"]["packets"], 8);
+  EXPECT_EQ(doc["no_peer"]["last_dropped"], "2024-05-01T11:59:45.250Z");
 }
 
 TEST(StatusDocument, CoverageIsOfTheWindowAndNullWithoutTraffic) {
@@ -86,13 +110,14 @@ TEST(FlowsDocument, SaysWhoWhereAndHowMuch) {
   flow.device = "eth0";
   flow.packets = 3;
   flow.bytes = 300;
+  flow.enforced = {1, 2};
   flow.first = WallTime{std::chrono::seconds{1714564800}};
   flow.last = WallTime{std::chrono::seconds{1714564801}};
   EXPECT_EQ(flows_document({flow}), json::parse(R"({"schema_version":1,"flows":[{
       "first":"2024-05-01T12:00:00.000Z","last":"2024-05-01T12:00:01.000Z",
       "direction":"transmit","class":"cleartext_tunnel","peer":"node2","device":"eth0",
       "source":"10.101.1.5","source_port":40000,"destination":"fd00::7","destination_port":443,
-      "protocol":6,"packets":3,"bytes":300}]})"));
+      "protocol":6,"packets":3,"bytes":300,"dropped_packets":2,"would_drop_packets":1}]})"));
   EXPECT_EQ(flows_document({}), json::parse(R"({"schema_version":1,"flows":[]})"));
 }
 

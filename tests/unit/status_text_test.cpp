@@ -172,6 +172,20 @@ TEST(FlowsText, LatestFirst) {
   EXPECT_EQ(render_flows({{"flows", json::array()}}, {}), "no unprotected flow was seen\n");
 }
 
+TEST(FlowsText, SaysWhatWasDroppedOnceSomethingWas) {
+  auto flows = kFlows;
+  flows["flows"][0]["dropped_packets"] = 4;
+  auto text = render_flows(flows, {});
+  EXPECT_NE(text.find("   BYTES  DROPPED\n"), std::string::npos) << text;
+  EXPECT_NE(text.find(" 99,999        0\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("    420        4\n"), std::string::npos) << text;
+  flows["flows"][1]["would_drop_packets"] = 1234;
+  text = render_flows(flows, {});
+  EXPECT_NE(text.find("  DROPPED  WOULD DROP\n"), std::string::npos) << text;
+  EXPECT_EQ(select_flows(flows, "dropped")["flows"], json::array({flows["flows"][0]}));
+  EXPECT_EQ(select_flows(flows, "would_drop")["flows"], json::array({flows["flows"][1]}));
+}
+
 TEST(FlowsText, SelectsAClass) {
   EXPECT_EQ(select_flows(kFlows, "")["flows"].size(), 2U);
   EXPECT_EQ(select_flows(kFlows, "cleartext")["flows"].size(), 1U);

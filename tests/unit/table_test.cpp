@@ -198,8 +198,29 @@ TEST(TableSpec, IntegrityOnlySasAreListed) {
   null.spi = 0xb;
   XfrmStateFact good;
   good.spi = 0xc;
-  const auto spec = make_table_spec({}, {}, {}, {ah, null, good});
+  const auto spec = make_table_spec({}, {}, {}, {}, {ah, null, good});
   EXPECT_EQ(spec.integrity_spis, (std::vector<std::uint32_t>{0xa, 0xb}));
+}
+
+TEST(TableSpec, EnforcementIsAsTheFileSays) {
+  ConfigEnforce enforce;
+  enforce.cleartext_host = Mode::MONITOR;
+  enforce.cleartext_transit = Mode::AUDIT;
+  enforce.exempt = {{*Prefix::parse("10.101.2.0/24"), 6, 22}};
+  Topology topology;
+  topology.networks = {{"n", {*Prefix::parse("10.101.0.0/16")}, Origin::kFile, Mode::ENFORCE},
+                       {"m", {*Prefix::parse("10.102.0.0/16")}, Origin::kFile}};
+  const auto spec = make_table_spec(enforce, topology, {}, {}, {});
+  EXPECT_EQ(spec.limits[at(Reason::CLEARTEXT_HOST)], Mode::MONITOR);
+  EXPECT_EQ(spec.limits[at(Reason::CLEARTEXT_TRANSIT)], Mode::AUDIT);
+  EXPECT_EQ(spec.limits[at(Reason::CLEARTEXT)], Mode::ENFORCE);
+  ASSERT_EQ(spec.exemptions.size(), 1U);
+  EXPECT_EQ(spec.exemptions[0].prefix.text(), "10.101.2.0/24");
+  EXPECT_EQ(spec.exemptions[0].protocol, 6);
+  EXPECT_EQ(spec.exemptions[0].port, 22);
+  ASSERT_EQ(spec.entries.size(), 2U);
+  EXPECT_EQ(spec.entries[0].mode, Mode::ENFORCE);
+  EXPECT_EQ(spec.entries[1].mode, Mode::AUDIT) << "the default of unknown nodes";
 }
 
 }  // namespace

@@ -20,6 +20,8 @@ Topology topology() {
   peer.name = "node \"2\\";
   peer.state = PeerState::kConfigured;
   peer.from = both;
+  peer.mode = Mode::ENFORCE;
+  peer.mode_from = ModeSource::kFile;
   peer.underlays = {{*IpAddress::parse("10.45.0.12"), both},
                     {*IpAddress::parse("fd00:45::"), Origin::kState}};
   peer.backends = {{*Prefix::parse("fd00:101:1::/64"), "fd00:101:1::/64", Origin::kPolicy}};
@@ -28,8 +30,18 @@ Topology topology() {
   return t;
 }
 
-TEST(TopologyText, SaysWhoSaidIt) {
+Config enforcing() {
   Config config;
+  config.mode = Mode::AUDIT;
+  config.enforce.cleartext_transit = Mode::AUDIT;
+  config.enforce.exempt = {{*Prefix::parse("10.101.2.0/24"), 6, 22},
+                           {*Prefix::parse("fd00::/8"), 89, 0},
+                           {*Prefix::parse("10.9.0.0/16"), 0, 0}};
+  return config;
+}
+
+TEST(TopologyText, SaysWhoSaidIt) {
+  Config config = enforcing();
   config.exclude_devices = {"wg0"};
   EXPECT_EQ(render_topology(topology(), config),
             R"(# The effective topology; a comment says who said it.
@@ -44,10 +56,23 @@ discover: true
 max_peers: 1024
 metrics: "auto"
 flow_events_per_second: 100
+mode: audit
+enforce:
+  cleartext_host: enforce
+  cleartext_transit: audit
+  audit_minutes: 10
+  exempt:
+    - prefix: 10.101.2.0/24
+      protocol: tcp
+      port: 22
+    - prefix: "fd00::/8"
+      protocol: 89
+    - prefix: 10.9.0.0/16
 networks:
   - name: "backendnet"  # file
     subnets:
       - 10.101.0.0/16
+    unknown_node: audit
 self:
   underlay:
     - 10.45.0.11  # address
@@ -60,7 +85,7 @@ peers:
       - "fd00:45::"  # state
     backend:
       - "fd00:101:1::/64"  # network fd00:101:1::/64; policy
-    mode: monitor
+    mode: enforce  # file
 devices:  # file
   exclude:
     - "wg0"
@@ -69,12 +94,19 @@ devices:  # file
 
 // What is shown can be saved as espial.yaml.
 TEST(TopologyText, IsAConfigurationThatMeansTheSame) {
-  const auto parsed = parse_config(render_topology(topology(), {}), "f");
+  const auto parsed = parse_config(render_topology(topology(), enforcing()), "f");
   ASSERT_TRUE(parsed.problems.empty()) << parsed.problems.front().text();
   const auto& peer = parsed.config.peers.at(0);
   EXPECT_EQ(peer.name, "node \"2\\");
   EXPECT_EQ(peer.underlays.at(1).text(), "fd00:45::");
   EXPECT_EQ(peer.backends.at(0).text(), "fd00:101:1::/64");
+  EXPECT_EQ(peer.mode, Mode::ENFORCE);
+  EXPECT_EQ(parsed.config.mode, Mode::AUDIT);
+  EXPECT_EQ(parsed.config.enforce.cleartext_transit, Mode::AUDIT);
+  ASSERT_EQ(parsed.config.enforce.exempt.size(), 3U);
+  EXPECT_EQ(parsed.config.enforce.exempt[0].port, 22);
+  EXPECT_EQ(parsed.config.enforce.exempt[1].protocol, 89);
+  EXPECT_EQ(parsed.config.enforce.exempt[2].prefix.text(), "10.9.0.0/16");
   EXPECT_EQ(parsed.config.networks.at(0).prefixes.at(0).text(), "10.101.0.0/16");
   EXPECT_EQ(parsed.config.self_underlays.at(0).text(), "10.45.0.11");
   const auto empty = parse_config(render_topology({}, {}), "f");

@@ -48,6 +48,52 @@ TEST(Verdict, FollowsTheTableOfWords) {
   }
 }
 
+// Counters, not a window by hand: what the programs count is what is judged.
+Judgement judge_growth(const PeerCounters& growth) {
+  return judge({.growth = tally_of(growth), .covered = 60s, .unprotected_before = {}},
+               sight(true, true));
+}
+
+void drop(PeerCounters& counters, Direction d, std::uint64_t packets) {
+  testing::enforce(counters, Action::kDrop, d, Reason::CLEARTEXT, Class::CLEARTEXT, packets);
+}
+
+TEST(Verdict, DroppedOnTheWayOutIsNoLeak) {
+  PeerCounters counters;
+  drop(counters, Direction::TRANSMIT, 12);
+  EXPECT_EQ(judge_growth(counters).verdict, Verdict::kSilent);
+  EXPECT_EQ(judge_growth(counters).reason,
+            "no packet on the wire in 60 s; dropped 0 received, 12 about to be sent");
+
+  testing::count(counters, Direction::RECEIVE, Class::ESP, 5);
+  EXPECT_EQ(judge_growth(counters).verdict, Verdict::kOneWay);
+  EXPECT_EQ(judge_growth(counters).reason,
+            "5 packets received encrypted, none sent in 60 s; dropped 0 received, 12 about to be "
+            "sent");
+
+  testing::count(counters, Direction::TRANSMIT, Class::ESP, 6);
+  EXPECT_EQ(judge_growth(counters).verdict, Verdict::kEncrypted);
+}
+
+TEST(Verdict, DroppedOnArrivalIsALeakOfThePeer) {
+  PeerCounters counters;
+  drop(counters, Direction::RECEIVE, 12);
+  EXPECT_EQ(judge_growth(counters).verdict, Verdict::kLeaking);
+  EXPECT_EQ(judge_growth(counters).reason,
+            "12 packets received, 0 sent in clear, no ESP in 60 s; dropped 12 received, 0 about to "
+            "be sent");
+  testing::count(counters, Direction::TRANSMIT, Class::ESP, 6);
+  EXPECT_EQ(judge_growth(counters).verdict, Verdict::kMixed);
+}
+
+TEST(Verdict, WhatAuditWouldDropHasPassed) {
+  PeerCounters counters;
+  testing::enforce(counters, Action::kWouldDrop, Direction::TRANSMIT, Reason::CLEARTEXT,
+                   Class::CLEARTEXT, 12);
+  EXPECT_EQ(judge_growth(counters).verdict, Verdict::kLeaking);
+  EXPECT_EQ(judge_growth(counters).reason, "0 packets received, 12 sent in clear, no ESP in 60 s");
+}
+
 TEST(Verdict, DecryptedPacketsAreEspToo) {
   PeerWindow window = window_of({0, 6, 0, 0, Verdict::kEncrypted, ""});
   window.growth.direction[at(Direction::RECEIVE)].decrypted.packets = 5;
@@ -97,6 +143,23 @@ TEST(Sight, IsOfWireDevicesOnly) {
   DeviceSnapshot half = testing::device("eth0");
   half.transmit_attached = false;
   EXPECT_EQ(sight_of({half}).direction, (std::array{true, false}));
+}
+
+TEST(Words, EveryRowOfEnforcementOccursWhereItCan) {
+  const auto count = [](Direction d, bool of_a_peer) {
+    std::size_t rows = 0;
+    for (std::size_t r = 0; r < kReasons; ++r)
+      rows += occurs(static_cast<Reason>(r), d, of_a_peer) ? 1 : 0;
+    return rows;
+  };
+  for (const Direction d : {Direction::RECEIVE, Direction::TRANSMIT}) {
+    EXPECT_EQ(count(d, true), kReasons - 2);
+    EXPECT_EQ(count(d, false), 1U);
+    EXPECT_TRUE(occurs(Reason::UNKNOWN_NODE, d, false));
+  }
+  EXPECT_FALSE(occurs(Reason::SPOOFED, Direction::TRANSMIT, true));
+  EXPECT_FALSE(occurs(Reason::CLEARTEXT_TRANSIT, Direction::RECEIVE, true));
+  EXPECT_FALSE(occurs(Exemption::PMTU, false));
 }
 
 TEST(Words, EveryWordHasItsSpelling) {

@@ -7,6 +7,7 @@
 
 #include "base/printable.h"
 #include "cli/commands.h"
+#include "cli/flows_text.h"
 #include "config/config_file.h"
 
 namespace espial {
@@ -19,6 +20,7 @@ struct Arguments {
   bool run_check = false;
   StatusOptions status;
   FlowsOptions flows;
+  PolicyOptions policy;
   bool show_json = false;
   std::string check_path;
   std::string forget_peer;
@@ -47,6 +49,7 @@ class CommandLine {
     add_status();
     add_flows();
     if (services_.classify) add_classify();
+    add_policy();
     add_config();
     if (services_.detach) add_detach();
   }
@@ -100,6 +103,9 @@ class CommandLine {
     Services services = services_;
     services.offline_status = services.offline_flows =
         [&](const Config&) -> Result<nlohmann::json> { return config.error(); };
+    services.offline_policy = [&](const Config&, const nlohmann::json&) -> Result<nlohmann::json> {
+      return config.error();
+    };
     return run(*place, services);
   }
 
@@ -118,6 +124,8 @@ class CommandLine {
       });
     });
     app.add_flag("--check", arguments_.run_check, "check the configuration and exit");
+    app.add_flag("--arm", arguments_.run.arm,
+                 "attach and pin what is configured and saved, then exit");
     app.add_flag("--strict", arguments_.run.strict, "fail when an optional source cannot start");
   }
 
@@ -138,10 +146,10 @@ class CommandLine {
       });
     });
     app.add_flag("--json", arguments_.flows.json, "as JSON");
-    const std::vector<std::string> classes(kClassLabels.begin(), kClassLabels.end());
-    app.add_option("--class", arguments_.flows.klass, "only flows of this class")
+    app.add_option("--class", arguments_.flows.klass,
+                   "only flows of this class, or: dropped, would_drop")
         ->type_name("CLASS")
-        ->check(CLI::IsMember(classes));
+        ->check(CLI::IsMember(flow_kinds()));
   }
 
   void add_classify() {
@@ -175,6 +183,43 @@ class CommandLine {
       wanted.config = config;
       return finish(services_.classify(wanted));
     });
+  }
+
+  // One of the commands about policies.
+  CLI::App& policy_command(CLI::App& policy, const std::string& name,
+                           const std::string& description,
+                           int (*action)(const Config&, const PolicyOptions&, const Services&,
+                                         Console&)) {
+    auto& app = command(policy, name, description, [this, action] {
+      return with_daemon([this, action](const Config& config, const Services& services) {
+        return action(config, arguments_.policy, services, console_);
+      });
+    });
+    app.add_flag("--json", arguments_.policy.json, "as JSON");
+    return app;
+  }
+
+  void add_policy() {
+    auto& options = arguments_.policy;
+    auto* policy =
+        app_.add_subcommand("policy", "what is done about unprotected packets, per peer");
+    policy->require_subcommand(1);
+    policy->fallthrough();
+    policy_command(*policy, "show", "the mode of each peer, who said it, and what it did",
+                   policy_show_command);
+    auto& set = policy_command(*policy, "set", "set the mode of a peer", policy_set_command);
+    set.add_option("peer", options.peer, "its name, or all")->required()->type_name("PEER");
+    set.add_option("mode", options.mode, "file: what the configuration says")
+        ->required()
+        ->type_name("MODE")
+        ->check(CLI::IsMember({"monitor", "audit", "enforce", "file"}));
+    set.add_option("--confirm-within", options.confirm_within,
+                   "enforce becomes audit after this time unless confirmed: 60s, 5m, 1h")
+        ->type_name("TIME");
+    set.add_flag("--force", options.force, "enforce without quiet audit");
+    auto& confirm = policy_command(*policy, "confirm", "keep an enforce that has a deadline",
+                                   policy_confirm_command);
+    confirm.add_option("peer", options.peer, "its name, or all")->required()->type_name("PEER");
   }
 
   void add_config() {

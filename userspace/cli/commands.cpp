@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/commands.h"
 
+#include <charconv>
 #include <ostream>
 
 #include "base/printable.h"
 #include "cli/control_client.h"
 #include "cli/flows_text.h"
+#include "cli/policy_text.h"
 #include "cli/status_text.h"
 #include "cli/topology_text.h"
 #include "cli/watch_screen.h"
 #include "cli/wording.h"
 #include "config/config_file.h"
+#include "model/policy_plan.h"
 
 namespace espial {
 namespace {
@@ -27,7 +30,10 @@ Result<json> parse_answer(const std::string& path, const std::string& answer) {
   json document = json::parse(answer, nullptr, false);
   const auto where = printable(path) + ": read the answer: ";
   if (!document.is_object()) return Error{where + "it is no JSON object (is this espial?)"};
-  if (const auto error = text_field(document, "error"); !error.empty()) return Error{where + error};
+  if (const auto error = text_field(document, "error"); !error.empty()) {
+    if (true_field(document, "usage")) return Error{error, Failure::kUsage};
+    return Error{where + error};
+  }
   if (const auto version = count_field(document, "schema_version"); version != 1)
     return Error{where + "schema_version is " + std::to_string(version) +
                  ", this espial reads 1 (use the daemon's own version)"};
@@ -89,6 +95,43 @@ int watch_status(const Config& config, const StatusOptions& options, const Servi
   return status;
 }
 
+Result<json> ask_policy(const Config& config, const json& request, const Services& services) {
+  return fetch(config, "policy " + request.dump(-1, ' ', true), [&](const Config& c) {
+    if (!services.offline_policy) return Result<json>(Error{"no daemon is running"});
+    return services.offline_policy(c, request);
+  });
+}
+
+int change_policy(const Config& config, const json& request, const PolicyOptions& options,
+                  const Services& services, Console& console) {
+  const auto answer = ask_policy(config, request, services);
+  if (!answer.ok()) return report(answer.error(), console);
+  const bool refused = !field(*answer, "refused").empty();
+  const int status = refused ? kExitBad : kExitGood;
+  if (options.json) return write_out(dump(*answer, 2), status, console);
+  if (refused) {
+    console.err << render_refusals(*answer) << "espial: nothing was changed"
+                << (request.contains("force") ? " (--force sets it all the same)\n" : "\n")
+                << std::flush;
+    return status;
+  }
+  return write_out(render_changes(*answer), status, console);
+}
+
+// "90", "90s", "5m", "1h": 1 second to 24 hours.
+std::optional<std::chrono::seconds> parse_duration(std::string_view text) {
+  std::int64_t unit = 1;
+  if (!text.empty() && (text.back() == 's' || text.back() == 'm' || text.back() == 'h')) {
+    unit = text.back() == 'h' ? 3600 : text.back() == 'm' ? 60 : 1;
+    text.remove_suffix(1);
+  }
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  if (number < 1 || number > kMaxConfirmWithin.count() / unit) return std::nullopt;
+  return std::chrono::seconds(number * unit);
+}
+
 }  // namespace
 
 int report(const Error& error, Console& console) {
@@ -112,6 +155,36 @@ int flows_command(const Config& config, const FlowsOptions& options, const Servi
   const json chosen = select_flows(std::move(document).value(), options.klass);
   return write_out(options.json ? dump(chosen, 2) : render_flows(chosen, console.style), kExitGood,
                    console);
+}
+
+int policy_show_command(const Config& config, const PolicyOptions& options,
+                        const Services& services, Console& console) {
+  const auto document = ask_policy(config, {{"command", "show"}}, services);
+  if (!document.ok()) return report(document.error(), console);
+  return write_out(options.json ? dump(*document, 2) : render_policy(*document, console.style),
+                   policy_exit(*document), console);
+}
+
+int policy_set_command(const Config& config, const PolicyOptions& options, const Services& services,
+                       Console& console) {
+  json request{
+      {"command", "set"}, {"peer", options.peer}, {"mode", options.mode}, {"force", options.force}};
+  if (!options.confirm_within.empty()) {
+    const auto seconds = parse_duration(options.confirm_within);
+    if (!seconds)
+      return report(Error{"--confirm-within: " + in_quotes(options.confirm_within) +
+                              " is no duration from 1s to 24h (write 60s, 5m or 1h)",
+                          Failure::kUsage},
+                    console);
+    request["confirm_within_seconds"] = seconds->count();
+  }
+  return change_policy(config, request, options, services, console);
+}
+
+int policy_confirm_command(const Config& config, const PolicyOptions& options,
+                           const Services& services, Console& console) {
+  return change_policy(config, {{"command", "confirm"}, {"peer", options.peer}}, options, services,
+                       console);
 }
 
 int config_show_command(const Config& config, bool as_json, const Services& services,

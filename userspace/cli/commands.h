@@ -22,11 +22,22 @@ struct StatusOptions {
 };
 struct FlowsOptions {
   bool json = false;
-  std::string klass;  // empty: all
+  std::string klass;  // or dropped, would_drop; empty: all
 };
 
 int status_command(const Config&, const StatusOptions&, const Services&, Console&);
 int flows_command(const Config&, const FlowsOptions&, const Services&, Console&);
+struct PolicyOptions {
+  bool json = false;
+  std::string peer;
+  std::string mode;            // of set
+  std::string confirm_within;  // of set; empty: for good
+  bool force = false;
+};
+
+int policy_show_command(const Config&, const PolicyOptions&, const Services&, Console&);
+int policy_set_command(const Config&, const PolicyOptions&, const Services&, Console&);
+int policy_confirm_command(const Config&, const PolicyOptions&, const Services&, Console&);
 int config_show_command(const Config&, bool json, const Services&, Console&);
 int config_check_command(const std::string& path, bool must_exist, Console&);
 int config_forget_command(const Config&, const std::string& peer, const Services&, Console&);

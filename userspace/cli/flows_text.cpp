@@ -4,10 +4,14 @@
 #include <netinet/in.h>
 
 #include <algorithm>
+#include <array>
+#include <iterator>
+#include <utility>
 #include <vector>
 
 #include "cli/text_table.h"
 #include "cli/wording.h"
+#include "model/words.h"
 
 namespace espial {
 namespace {
@@ -40,16 +44,78 @@ std::string end_text(const json& flow, std::string_view address_key, std::string
   return (ipv6 ? "[" + address + "]:" : address + ":") + std::to_string(port);
 }
 
+// What may happen to packets of a flow: the word that selects it, its column, where it is counted.
+struct Fate {
+  std::string_view word;
+  const char* title;
+  std::string_view key;
+};
+constexpr std::array kFates{Fate{"dropped", "DROPPED", "dropped_packets"},
+                            Fate{"would_drop", "WOULD DROP", "would_drop_packets"}};
+
+bool is_of(const json& flow, std::string_view kind) {
+  for (const Fate& fate : kFates)
+    if (kind == fate.word) return count_field(flow, fate.key) > 0;
+  return text_field(flow, "class") == kind;
+}
+
+// The fates that need a column: what never happened needs none.
+std::vector<Fate> seen_fates(const std::vector<const json*>& flows) {
+  std::vector<Fate> seen;
+  std::copy_if(kFates.begin(), kFates.end(), std::back_inserter(seen), [&](const Fate& fate) {
+    return std::any_of(flows.begin(), flows.end(),
+                       [&](const json* flow) { return is_of(*flow, fate.word); });
+  });
+  return seen;
+}
+
+TextTable flow_table(const std::vector<Fate>& fates) {
+  std::vector<TextColumn> columns{
+      {"LAST", false, 0},   {"FIRST", false, 2},  {"DIRECTION", false, 0},
+      {"CLASS", false, 0},  {"PEER", false, 0},   {"DEVICE", false, 1},
+      {"PROTO", false, 0},  {"SOURCE", false, 0}, {"DESTINATION", false, 0},
+      {"PACKETS", true, 0}, {"BYTES", true, 1}};
+  for (const Fate& fate : fates) columns.push_back({fate.title, true, 0});
+  return TextTable(std::move(columns));
+}
+
+std::vector<TextCell> flow_row(const json& flow, const std::vector<Fate>& fates) {
+  std::vector<TextCell> row{{text_field(flow, "last")},
+                            {text_field(flow, "first")},
+                            {text_field(flow, "direction")},
+                            {text_field(flow, "class"), Colour::kRed},
+                            {text_field(flow, "peer")},
+                            {text_field(flow, "device")},
+                            {protocol_text(flow)},
+                            {end_text(flow, "source", "source_port")},
+                            {end_text(flow, "destination", "destination_port")},
+                            {grouped(count_field(flow, "packets"))},
+                            {grouped(count_field(flow, "bytes"))}};
+  for (const Fate& fate : fates) row.push_back({grouped(count_field(flow, fate.key))});
+  return row;
+}
+
 }  // namespace
 
-json select_flows(json flows, std::string_view klass) {
+std::vector<std::string> flow_kinds() {
+  std::vector<std::string> kinds(kClassLabels.begin(), kClassLabels.end());
+  for (const Fate& fate : kFates) kinds.emplace_back(fate.word);
+  return kinds;
+}
+
+json select_flows(json flows, std::string_view kind) {
   const auto list = flows.is_object() ? flows.find("flows") : flows.end();
-  if (klass.empty() || list == flows.end() || !list->is_array()) return flows;
+  if (kind.empty() || list == flows.end() || !list->is_array()) return flows;
   json kept = json::array();
   for (auto& flow : *list)
-    if (text_field(flow, "class") == klass) kept.push_back(std::move(flow));
+    if (is_of(flow, kind)) kept.push_back(std::move(flow));
   *list = std::move(kept);
   return flows;
+}
+
+std::string flow_line(const json& flow) {
+  return protocol_text(flow) + " " + end_text(flow, "source", "source_port") + " > " +
+         end_text(flow, "destination", "destination_port");
 }
 
 std::string render_flows(const json& flows, const RenderStyle& style) {
@@ -61,29 +127,9 @@ std::string render_flows(const json& flows, const RenderStyle& style) {
     const auto right = parse_time(text_field(*b, "last"));
     return left > right;
   });
-  TextTable table({{"LAST", false, 0},
-                   {"FIRST", false, 2},
-                   {"DIRECTION", false, 0},
-                   {"CLASS", false, 0},
-                   {"PEER", false, 0},
-                   {"DEVICE", false, 1},
-                   {"PROTO", false, 0},
-                   {"SOURCE", false, 0},
-                   {"DESTINATION", false, 0},
-                   {"PACKETS", true, 0},
-                   {"BYTES", true, 1}});
-  for (const json* flow : sorted)
-    table.add({{text_field(*flow, "last")},
-               {text_field(*flow, "first")},
-               {text_field(*flow, "direction")},
-               {text_field(*flow, "class"), Colour::kRed},
-               {text_field(*flow, "peer")},
-               {text_field(*flow, "device")},
-               {protocol_text(*flow)},
-               {end_text(*flow, "source", "source_port")},
-               {end_text(*flow, "destination", "destination_port")},
-               {grouped(count_field(*flow, "packets"))},
-               {grouped(count_field(*flow, "bytes"))}});
+  const auto fates = seen_fates(sorted);
+  TextTable table = flow_table(fates);
+  for (const json* flow : sorted) table.add(flow_row(*flow, fates));
   return table.text(style);
 }
 

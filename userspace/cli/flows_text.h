@@ -5,15 +5,23 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "cli/console.h"
 
 namespace espial {
 
-// The same document with the flows of one class only; all of them when klass is empty.
-nlohmann::json select_flows(nlohmann::json flows, std::string_view klass);
+// What select_flows selects by: every class, "dropped" and "would_drop".
+std::vector<std::string> flow_kinds();
+
+// The same document with the flows of one class only, or those of which a packet was dropped or
+// would have been; all of them when kind is empty.
+nlohmann::json select_flows(nlohmann::json flows, std::string_view kind);
 
 // Pure; text of the document is made printable. Most recent first.
+// "tcp 10.0.0.1:80 > 10.0.0.2:1024" of one flow.
+std::string flow_line(const nlohmann::json& flow);
+
 std::string render_flows(const nlohmann::json& flows, const RenderStyle& style);
 
 }  // namespace espial

@@ -18,6 +18,7 @@ namespace espial {
 
 struct RunOptions {
   std::string config_path;  // to read again at SIGHUP
+  bool arm = false;         // attach and pin what is saved, then end
   bool strict = false;      // an optional source that cannot start is fatal
 };
 
@@ -39,6 +40,9 @@ struct Services {
   // From the pins, when no daemon answers.
   std::function<Result<nlohmann::json>(const Config&)> offline_status;
   std::function<Result<nlohmann::json>(const Config&)> offline_flows;
+  // A request about policies (exporter/policy_document.h) when no daemon answers.
+  std::function<Result<nlohmann::json>(const Config&, const nlohmann::json& request)>
+      offline_policy;
   std::function<Result<Topology>(const Config&)> show_topology;
   // What was done, as one line; an unknown peer is a kUsage error.
   std::function<Result<std::string>(const Config&, const std::string& peer)> forget;

@@ -5,6 +5,8 @@
 #include <map>
 #include <vector>
 
+#include "base/printable.h"
+#include "cli/enforcement_text.h"
 #include "cli/text_table.h"
 #include "cli/wording.h"
 #include "model/words.h"
@@ -233,6 +235,10 @@ std::string devices(const json& status, const RenderStyle& style) {
 }
 
 std::string troubles(const json& status, const RenderStyle& style) {
+  TextTable findings({{"FINDING"}});
+  for (const auto& finding : field(status, "findings"))
+    if (finding.is_string())
+      findings.add({{printable(finding.get_ref<const std::string&>()), Colour::kYellow}});
   TextTable sources({{"SOURCE DOWN"}, {"DETAIL"}});
   for (const auto& source : field(status, "sources"))
     if (!true_field(source, "up"))
@@ -242,7 +248,8 @@ std::string troubles(const json& status, const RenderStyle& style) {
   for (std::size_t i = 0; i < kLosts; ++i)
     if (const auto count = count_field(field(status, "lost"), kLostLabels[i]); count > 0)
       lost.add({{std::string(kLostLabels[i]), Colour::kYellow}, {grouped(count)}});
-  std::string out = section("what espial cannot see", sources, style);
+  std::string out = section("what does not agree", findings, style);
+  out += section("what espial cannot see", sources, style);
   out += section("not counted, or not told", lost, style);
   const auto& gaps = field(status, "gaps");
   if (const auto count = count_field(gaps, "count"); count > 0)
@@ -257,7 +264,8 @@ std::string troubles(const json& status, const RenderStyle& style) {
 std::string render_status(const json& status, const RenderStyle& style) {
   return headline(status, style) + summary(status, style) + peer_table(status, style) +
          reasons(status, style) + alarms(status, style) + unprotected(status, style) +
-         strangers(status, style) + devices(status, style) + troubles(status, style);
+         strangers(status, style) + section("enforcement", enforcement_table(status), style) +
+         devices(status, style) + troubles(status, style);
 }
 
 int status_exit(const json& status) {

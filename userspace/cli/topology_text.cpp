@@ -47,8 +47,45 @@ std::string yaml_settings(const Topology& topology, const Config& config) {
   out += std::string("discover: ") + flag(config.discover);
   out += "max_peers: " + std::to_string(config.max_peers) + "\n";
   out += "metrics: " + yaml_text(config.metrics) + "\n";
+  out += "xdp: " + std::string(to_string(config.xdp)) + "\n";
   out += "flow_events_per_second: " + std::to_string(config.flow_events_per_second) + "\n";
   return out;
+}
+
+std::string protocol_text(std::uint8_t protocol) {
+  for (const auto& [name, number] : kProtocolNames)
+    if (number == protocol) return std::string(name);
+  return std::to_string(protocol);
+}
+
+std::string yaml_enforcement(const Config& config) {
+  const auto& enforce = config.enforce;
+  const auto mode = [](Mode m) { return std::string(to_string(m)) + "\n"; };
+  std::string out = "mode: " + mode(config.mode.value_or(Mode::MONITOR));
+  out += "enforce:\n  cleartext_host: " + mode(enforce.cleartext_host);
+  out += "  cleartext_transit: " + mode(enforce.cleartext_transit);
+  out += "  audit_minutes: " + std::to_string(enforce.audit_minutes) + "\n";
+  if (!enforce.exempt.empty()) out += "  exempt:\n";
+  for (const auto& exemption : enforce.exempt) {
+    out += "    - prefix: " + yaml_address(exemption.prefix.text()) + "\n";
+    if (exemption.protocol != 0)
+      out += "      protocol: " + protocol_text(exemption.protocol) + "\n";
+    if (exemption.port != 0) out += "      port: " + std::to_string(exemption.port) + "\n";
+  }
+  return out;
+}
+
+json enforce_document(const ConfigEnforce& enforce) {
+  json exempt = json::array();
+  for (const auto& e : enforce.exempt)
+    exempt.push_back(
+        {{"prefix", e.prefix.text()},
+         {"protocol", e.protocol != 0 ? json(protocol_text(e.protocol)) : json(nullptr)},
+         {"port", e.port != 0 ? json(e.port) : json(nullptr)}});
+  return {{"cleartext_host", to_string(enforce.cleartext_host)},
+          {"cleartext_transit", to_string(enforce.cleartext_transit)},
+          {"audit_minutes", enforce.audit_minutes},
+          {"exempt", std::move(exempt)}};
 }
 
 std::string yaml_devices(const Config& config) {
@@ -87,12 +124,14 @@ std::string render_topology(const Topology& topology, const Config& config) {
   std::string out = "# The effective topology; a comment says who said it.\n";
   for (const auto& finding : topology.findings) out += "# finding: " + printable(finding) + "\n";
   out += yaml_settings(topology, config);
+  out += yaml_enforcement(config);
   if (!topology.networks.empty()) out += "networks:\n";
   for (const auto& network : topology.networks) {
     out += "  - name: " + yaml_text(network.name) + "  # " + origin_words(network.from) + "\n";
     if (!network.prefixes.empty()) out += "    subnets:\n";
     for (const auto& prefix : network.prefixes)
       out += "      - " + yaml_address(prefix.text()) + "\n";
+    out += "    unknown_node: " + std::string(to_string(network.unknown_node)) + "\n";
   }
   const auto self = yaml_side(topology.self_underlays, topology.self_backends, "  ");
   if (!self.empty()) out += "self:\n" + self;
@@ -101,7 +140,8 @@ std::string render_topology(const Topology& topology, const Config& config) {
     out += "  - name: " + yaml_text(peer.name) + "  # " + std::string(to_string(peer.state)) +
            ": " + origin_words(peer.from) + "\n";
     out += yaml_side(peer.underlays, peer.backends, "    ");
-    out += "    mode: " + std::string(to_string(peer.mode)) + "\n";
+    out += "    mode: " + std::string(to_string(peer.mode)) + "  # " +
+           std::string(to_string(peer.mode_from)) + "\n";
   }
   return out + yaml_devices(config);
 }
@@ -115,6 +155,8 @@ json topology_document(const Topology& topology, const Config& config) {
            {"listen", config.listen},
            {"discover", config.discover},
            {"max_peers", config.max_peers},
+           {"mode", to_string(config.mode.value_or(Mode::MONITOR))},
+           {"enforce", enforce_document(config.enforce)},
            {"self", side_document(topology.self_underlays, topology.self_backends)},
            {"networks", json::array()},
            {"peers", json::array()},
@@ -122,14 +164,17 @@ json topology_document(const Topology& topology, const Config& config) {
   for (const auto& network : topology.networks) {
     json subnets = json::array();
     for (const auto& prefix : network.prefixes) subnets.push_back(prefix.text());
-    out["networks"].push_back(
-        {{"name", network.name}, {"subnets", subnets}, {"from", labels(network.from)}});
+    out["networks"].push_back({{"name", network.name},
+                               {"subnets", subnets},
+                               {"unknown_node", to_string(network.unknown_node)},
+                               {"from", labels(network.from)}});
   }
   for (const auto& peer : topology.peers) {
     json entry = side_document(peer.underlays, peer.backends);
     entry["name"] = peer.name;
     entry["state"] = to_string(peer.state);
     entry["mode"] = to_string(peer.mode);
+    entry["mode_from"] = to_string(peer.mode_from);
     entry["from"] = labels(peer.from);
     out["peers"].push_back(std::move(entry));
   }

@@ -150,6 +150,8 @@ void check_names(const Draft& draft, Problems& problems) {
   if (draft.node) nodes.add(*draft.node);
   for (const auto& peer : draft.peers) {
     if (peer.name) nodes.add(*peer.name);
+    if (peer.name && peer.name->value == kAllPeers)
+      problems.add(peer.name->place, "\"all\" stands for every peer in commands (choose another)");
     if (!peer.name && peer.underlays.empty())
       problems.add(peer.place, "a peer needs a name or an underlay address");
   }
@@ -233,6 +235,30 @@ void check_devices(const Draft& draft, Problems& problems) {
                                      std::to_string(it->second) + " (keep one)");
 }
 
+void check_exemption(const DraftExemption& exemption, Problems& problems) {
+  constexpr std::uint8_t kIcmp = 1, kTcp = 6, kUdp = 17, kIcmpv6 = 58;
+  const auto protocol = exemption.protocol ? exemption.protocol->value : std::uint8_t{0};
+  if (exemption.port && protocol != kTcp && protocol != kUdp)
+    problems.add(exemption.port->place, "a port needs protocol: tcp or udp");
+  if (!exemption.prefix) return;
+  const auto& prefix = exemption.prefix->value;
+  const bool v4 = prefix.family() == Family::kIpv4;
+  if (protocol == (v4 ? kIcmpv6 : kIcmp))
+    problems.add(exemption.protocol->place, std::string(v4 ? "IPv4 has no icmpv6 (write icmp)"
+                                                           : "IPv6 has no icmp (write icmpv6)"));
+  if (prefix.length() == 0 && !exemption.protocol)
+    problems.add(exemption.prefix->place,
+                 prefix.text() + " would exempt everything (name a protocol, or set mode: audit)");
+}
+
+void check_exemptions(const Draft& draft, Problems& problems) {
+  for (const auto& exemption : draft.exemptions) check_exemption(exemption, problems);
+  if (draft.exemptions.size() > kMaxExemptions)
+    problems.add(draft.exemptions[kMaxExemptions].place, std::to_string(draft.exemptions.size()) +
+                                                             " exemptions are listed (at most " +
+                                                             std::to_string(kMaxExemptions) + ")");
+}
+
 // The control socket lives in state_dir and its path must fit sockaddr_un.
 void check_state_dir(const Draft& draft, Problems& problems) {
   constexpr std::size_t kMaxStateDir = 107 - sizeof("/control.sock") + 1;
@@ -251,6 +277,7 @@ void check_draft(const Draft& draft, Problems& problems) {
   check_max_peers(draft, problems);
   check_listen(draft, problems);
   check_devices(draft, problems);
+  check_exemptions(draft, problems);
   check_state_dir(draft, problems);
 }
 

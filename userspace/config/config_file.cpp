@@ -39,8 +39,9 @@ Config finish(Draft&& draft) {
   config.pin_dir = folder(draft.pin_dir, config, config.pin_dir);
   config.state_dir = folder(draft.state_dir, config, config.state_dir);
   for (auto& network : draft.networks)
-    config.networks.push_back(
-        {network.name ? network.name->value : std::string(), values(std::move(network.prefixes))});
+    config.networks.push_back({network.name ? network.name->value : std::string(),
+                               values(std::move(network.prefixes)),
+                               network.unknown_node.value_or(ConfigNetwork{}.unknown_node)});
   config.self_underlays = values(std::move(draft.self_underlays));
   config.self_backends = values(std::move(draft.self_backends));
   for (auto& peer : draft.peers) {
@@ -49,6 +50,12 @@ Config finish(Draft&& draft) {
     if (out.name.empty() && !out.underlays.empty()) out.name = out.underlays.front().text();
     config.peers.push_back(std::move(out));
   }
+  for (const auto& exemption : draft.exemptions)
+    if (exemption.prefix)
+      config.enforce.exempt.push_back(
+          {exemption.prefix->value,
+           exemption.protocol ? exemption.protocol->value : std::uint8_t{0},
+           static_cast<std::uint16_t>(exemption.port ? exemption.port->value : 0)});
   config.include_devices = values(std::move(draft.include_devices));
   config.exclude_devices = values(std::move(draft.exclude_devices));
   return config;

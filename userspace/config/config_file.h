@@ -23,6 +23,8 @@ inline constexpr std::size_t kMaxConfigItems = 200000;  // addresses and prefixe
 inline constexpr std::uint32_t kMaxPeers = 10000;
 inline constexpr std::size_t kMaxPrefixLengths = 8;  // distinct, per family: EP_MAX_PREFIX_LENS
 inline constexpr std::uint32_t kMaxFlowEventsPerSecond = 100000;
+inline constexpr std::size_t kMaxExemptions = 16;         // EP_EXEMPTIONS
+inline constexpr std::uint32_t kMaxAuditMinutes = 10080;  // a week
 
 // One thing wrong with a file.
 struct ConfigProblem {

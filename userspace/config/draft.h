@@ -35,6 +35,14 @@ struct DraftNetwork {
   Place place;
   std::optional<Located<std::string>> name;
   std::vector<Located<Prefix>> prefixes;
+  std::optional<Mode> unknown_node;
+};
+
+struct DraftExemption {
+  Place place;
+  std::optional<Located<Prefix>> prefix;
+  std::optional<Located<std::uint8_t>> protocol;
+  std::optional<Located<std::uint32_t>> port;
 };
 
 struct Draft {
@@ -48,6 +56,7 @@ struct Draft {
   std::vector<Located<IpAddress>> self_underlays;
   std::vector<Located<Prefix>> self_backends;
   std::vector<DraftPeer> peers;
+  std::vector<DraftExemption> exemptions;
   std::vector<Located<std::string>> include_devices;
   std::vector<Located<std::string>> exclude_devices;
 };

@@ -30,13 +30,57 @@ std::optional<Mode> read_mode(YamlReader& reader, const YAML::Node& node, const 
 }
 
 DraftNetwork read_network(YamlReader& reader, const YAML::Node& node, const Place& at) {
-  DraftNetwork network{at, {}, {}};
+  DraftNetwork network{at, {}, {}, {}};
   reader.map(
       node, at,
       {{"name", [&](const auto& n, const auto& p) { locate(network.name, reader.name(n, p), p); }},
-       {"subnets",
-        [&](const auto& n, const auto& p) { network.prefixes = reader.prefixes(n, p); }}});
+       {"subnets", [&](const auto& n, const auto& p) { network.prefixes = reader.prefixes(n, p); }},
+       {"unknown_node",
+        [&](const auto& n, const auto& p) { network.unknown_node = read_mode(reader, n, p); }}});
   return network;
+}
+
+DraftExemption read_exemption(YamlReader& reader, const YAML::Node& node, const Place& at) {
+  DraftExemption exemption{at, {}, {}, {}};
+  bool named = false;
+  reader.map(node, at,
+             {{"prefix",
+               [&](const auto& n, const auto& p) {
+                 named = true;
+                 exemption.prefix = reader.prefix(n, p);
+               }},
+              {"protocol",
+               [&](const auto& n, const auto& p) {
+                 if (const auto number = reader.protocol(n, p)) exemption.protocol = {*number, p};
+               }},
+              {"port", [&](const auto& n, const auto& p) {
+                 if (const auto number = reader.number(n, p, 1, 65535))
+                   exemption.port = {*number, p};
+               }}});
+  if (!named) reader.problems().add(at, "an exemption needs a prefix (for example 10.101.2.0/24)");
+  return exemption;
+}
+
+void read_enforce(YamlReader& reader, const YAML::Node& node, const Place& at, Draft& draft) {
+  auto& enforce = draft.scalars.enforce;
+  reader.map(node, at,
+             {{"cleartext_host",
+               [&](const auto& n, const auto& p) {
+                 assign(enforce.cleartext_host, read_mode(reader, n, p));
+               }},
+              {"cleartext_transit",
+               [&](const auto& n, const auto& p) {
+                 assign(enforce.cleartext_transit, read_mode(reader, n, p));
+               }},
+              {"audit_minutes",
+               [&](const auto& n, const auto& p) {
+                 assign(enforce.audit_minutes, reader.number(n, p, 0, kMaxAuditMinutes));
+               }},
+              {"exempt", [&](const auto& n, const auto& p) {
+                 reader.list(n, p, [&](const auto& e, const auto& place) {
+                   draft.exemptions.push_back(read_exemption(reader, e, place));
+                 });
+               }}});
 }
 
 DraftPeer read_peer(YamlReader& reader, const YAML::Node& node, const Place& at) {
@@ -92,6 +136,14 @@ void read_root(YamlReader& reader, const YAML::Node& root, Draft& draft) {
           draft.max_peers = p;
           assign(c.max_peers, reader.number(n, p, 1, kMaxPeers));
         }},
+       {"xdp",
+        [&](const auto& n, const auto& p) {
+          const auto word = reader.choice(n, p, {"off", "auto", "require"});
+          if (!word) return;
+          c.xdp = *word == "off"    ? XdpChoice::kOff
+                  : *word == "auto" ? XdpChoice::kAuto
+                                    : XdpChoice::kRequire;
+        }},
        {"metrics",
         [&](const auto& n, const auto& p) {
           assign(c.metrics, reader.choice(n, p, {"auto", "full", "compact"}));
@@ -100,6 +152,8 @@ void read_root(YamlReader& reader, const YAML::Node& root, Draft& draft) {
         [&](const auto& n, const auto& p) {
           assign(c.flow_events_per_second, reader.number(n, p, 0, kMaxFlowEventsPerSecond));
         }},
+       {"mode", [&](const auto& n, const auto& p) { c.mode = read_mode(reader, n, p); }},
+       {"enforce", [&](const auto& n, const auto& p) { read_enforce(reader, n, p, draft); }},
        {"networks",
         [&](const auto& n, const auto& p) {
           reader.list(n, p, [&](const auto& e, const auto& at) {

@@ -174,6 +174,20 @@ std::optional<std::string> YamlReader::path(const YAML::Node& node, const Place&
   return std::nullopt;
 }
 
+std::optional<std::uint8_t> YamlReader::protocol(const YAML::Node& node, const Place& at) {
+  const auto value = text(node, at, "a protocol");
+  if (!value) return std::nullopt;
+  for (const auto& [name, number] : kProtocolNames)
+    if (*value == name) return number;
+  std::uint8_t number = 0;
+  const auto* end = value->data() + value->size();
+  const auto [stop, error] = std::from_chars(value->data(), end, number);
+  if (error == std::errc() && stop == end && number != 0) return number;
+  problems_.add(at, in_quotes(*value) +
+                        " is not a protocol (tcp, udp, icmp, icmpv6 or a number from 1 to 255)");
+  return std::nullopt;
+}
+
 bool YamlReader::within_item_limit(const Place& at) {
   if (++items_ == kMaxConfigItems + 1)
     problems_.add(at, "more than " + std::to_string(kMaxConfigItems) +
@@ -202,26 +216,31 @@ std::vector<Located<IpAddress>> YamlReader::underlays(const YAML::Node& node, co
   return out;
 }
 
+std::optional<Located<Prefix>> YamlReader::prefix(const YAML::Node& node, const Place& at) {
+  const auto value = text(node, at, "a prefix");
+  if (!value) return std::nullopt;
+  const bool plain = value->find('\0') == std::string::npos;
+  if (const auto prefix = plain ? Prefix::parse(*value) : std::nullopt)
+    return Located<Prefix>{*prefix, at};
+  if (const auto masked = plain ? Prefix::parse(*value, true) : std::nullopt)
+    problems_.add(at, in_quotes(*value) + " has host bits set (write " + masked->text() + ")");
+  else
+    problems_.add(at, in_quotes(*value) +
+                          " is not a prefix (write ADDRESS/LENGTH, for example 10.101.2.0/24)");
+  return std::nullopt;
+}
+
 std::vector<Located<Prefix>> YamlReader::prefixes(const YAML::Node& node, const Place& at) {
   std::vector<Located<Prefix>> out;
   list(node, at, [&](const YAML::Node& element, const Place& place) {
     if (!within_item_limit(place)) return;
-    const auto value = text(element, place, "a prefix");
-    if (!value) return;
-    const bool plain = value->find('\0') == std::string::npos;
-    const auto prefix = plain ? Prefix::parse(*value) : std::nullopt;
-    const auto masked = plain ? Prefix::parse(*value, true) : std::nullopt;
-    if (prefix && (prefix->address().multicast() || prefix->address().loopback())) {
-      problems_.add(place, in_quotes(*value) + " cannot be a backend subnet");
-    } else if (prefix) {
-      out.push_back({*prefix, place});
-    } else if (masked) {
-      problems_.add(place, in_quotes(*value) + " has host bits set (write " + masked->text() + ")");
-    } else {
-      problems_.add(place, in_quotes(*value) +
-                               " is not a prefix (write ADDRESS/LENGTH, for example " +
-                               "10.101.2.0/24)");
-    }
+    const auto found = prefix(element, place);
+    if (!found) return;
+    const auto& address = found->value.address();
+    if (address.multicast() || address.loopback())
+      problems_.add(place, in_quotes(element.Scalar()) + " cannot be a backend subnet");
+    else
+      out.push_back(*found);
   });
   return out;
 }

@@ -42,6 +42,10 @@ class YamlReader {
   std::optional<std::string> device(const YAML::Node& node, const Place& at);
   std::optional<std::string> instance(const YAML::Node& node, const Place& at);
   std::optional<std::string> path(const YAML::Node& node, const Place& at);
+  // An IP protocol: a name or a number from 1.
+  std::optional<std::uint8_t> protocol(const YAML::Node& node, const Place& at);
+  // Any prefix without host bits, whoever's it is.
+  std::optional<Located<Prefix>> prefix(const YAML::Node& node, const Place& at);
   std::vector<Located<IpAddress>> underlays(const YAML::Node& node, const Place& at);
   std::vector<Located<Prefix>> prefixes(const YAML::Node& node, const Place& at);
   std::vector<Located<std::string>> devices(const YAML::Node& node, const Place& at);

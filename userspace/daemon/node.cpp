@@ -7,7 +7,7 @@
 #include <algorithm>
 
 #include "config/config_file.h"
-#include "kernel/policy_map.h"
+#include "daemon/moment.h"
 #include "kernel/table_spec.h"
 #include "model/learn.h"
 
@@ -21,6 +21,7 @@ ProgramLimits limits_of(const Config& config) {
   limits.max_peers = config.max_peers;
   limits.max_subnets = config.max_peers * kSubnetsPerPeer;
   limits.flow_events_per_second = config.flow_events_per_second;
+  limits.xdp = config.xdp != XdpChoice::kOff;
   return limits;
 }
 
@@ -32,6 +33,7 @@ std::string fixed_key_changed(const Config& now, const Config& next) {
   if (now.listen != next.listen || now.listen_anywhere != next.listen_anywhere) return "listen";
   if (now.max_peers != next.max_peers) return "max_peers";
   if (now.metrics != next.metrics) return "metrics";
+  if (now.xdp != next.xdp) return "xdp";
   if (now.flow_events_per_second != next.flow_events_per_second) return "flow_events_per_second";
   return {};
 }
@@ -69,8 +71,10 @@ Node::Node(Config config, std::string config_path, KernelWatch watch, KernelFact
       maps_(std::move(maps)),
       identities_(std::move(identities)),
       attachments_(std::move(attachments)),
+      xdp_(XdpAttachments::open(config_.pin_dir)),
       events_(std::move(events)),
       saved_file_(config_.state_dir),
+      policies_(config_.state_dir),
       latest_(std::make_shared<LatestReport>()),
       flows_(std::make_shared<LatestFlows>()) {}
 
@@ -103,7 +107,8 @@ Status Node::begin(bool strict) {
     spdlog::warn("policies and SAs cannot be read: {}", facts_.xfrm_reason);
     if (strict) return Error{"xfrm: " + facts_.xfrm_reason};
   }
-  topology_ = merge_topology(config_, facts_, saved_);
+  EP_TRY(load_policies(strict));
+  topology_ = merged();
   plans_ = plan_devices(facts_, topology_, config_);
   EP_ASSIGN(left_out, identities_.assign(topology_, maps_));
   for (const auto& line : left_out) spdlog::warn("{}", line);
@@ -118,6 +123,26 @@ Status Node::begin(bool strict) {
                plans_.devices.size(), to_string(attachments_.mode()),
                programs_.adopted() ? ", counters of an earlier run go on" : "");
   return Ok{};
+}
+
+Status Node::load_policies(bool strict) {
+  const auto now = this_moment();
+  policies_.load();
+  if (strict && !policies_.problem().empty()) return Error{policies_.problem()};
+  if (policies_.lost()) policies_.recover(maps_, identities_, config_, now);
+  if (!policies_.problem().empty())
+    spdlog::error("{}; what is enforced stays enforced", policies_.problem());
+  if (!programs_.adopted()) policies_.forget_spans();
+  for (const auto& line : policies_.expire(now)) spdlog::warn("{}", line);
+  // From now on a missing file is a lost one.
+  policies_.save();
+  return Ok{};
+}
+
+Topology Node::merged() const {
+  auto topology = merge_topology(config_, facts_, saved_);
+  policies_.apply(config_, topology);
+  return topology;
 }
 
 void Node::on_kernel_events() {
@@ -141,6 +166,7 @@ void Node::on_kernel_events() {
   pending_.routes = true;  // they went with the device or the address
   plans_ = plan_devices(facts_, topology_, config_, plans_.peer_ports);
   const int attached = attachments_.apply(plans_.devices, programs_);
+  xdp_.apply(plan_xdp(plans_.devices, facts_, config_.xdp), programs_);
   if (attached == 0) return;
   gaps_.count += 1;
   gaps_.last = std::chrono::steady_clock::now() - woken;
@@ -161,7 +187,7 @@ void Node::settle() {
 }
 
 void Node::follow_topology() {
-  auto topology = merge_topology(config_, facts_, saved_);
+  auto topology = merged();
   const bool changed = topology != topology_;
   topology_ = std::move(topology);
   auto plans = plan_devices(facts_, topology_, config_, plans_.peer_ports);
@@ -171,7 +197,8 @@ void Node::follow_topology() {
   const bool same_states = std::equal(
       integrity.begin(), integrity.end(), table_states_.begin(), table_states_.end(),
       [](const auto& a, const auto& b) { return a.spi == b.spi && a.protocol == b.protocol; });
-  const bool table = changed || !same_states || plans.devices != plans_.devices;
+  const bool table =
+      changed || !same_states || plans.devices != plans_.devices || std::exchange(reloaded_, false);
   plans_ = std::move(plans);
   if (table) {
     auto assigned = identities_.assign(topology_, maps_);
@@ -189,25 +216,21 @@ Status Node::follow_table() {
   table_states_.clear();
   for (const auto& state : facts_.states)
     if (state.protocol == 51 || state.null_encryption) table_states_.push_back(state);
-  auto spec = make_table_spec(topology_, identities_, plans_.devices, facts_.states);
+  auto spec =
+      make_table_spec(config_.enforce, topology_, identities_, plans_.devices, facts_.states);
   spec.generation = ++generation_;
-  EP_TRY(programs_.set_table(spec));
-  return follow_policies();
+  // A peer that got the index of a former one must not be judged by that one's policy.
+  EP_TRY(follow_policies());
+  return programs_.set_table(spec);
 }
 
 Status Node::follow_policies() {
-  for (const auto& peer : topology_.peers) {
-    const auto id = identities_.peer(peer.name);
-    if (id == 0) continue;
-    // A candidate is only a guess of ours: never enforced.
-    const Mode mode = peer.state == PeerState::kCandidate ? Mode::MONITOR : peer.mode;
-    EP_TRY(write_policy(maps_.fd(MapId::kPolicy), id, {mode, {}}));
-  }
-  return Ok{};
+  return policies_.write(maps_, identities_, topology_, this_moment());
 }
 
 void Node::follow_devices(bool started) {
   const int attached = attachments_.apply(plans_.devices, programs_);
+  xdp_.apply(plan_xdp(plans_.devices, facts_, config_.xdp), programs_);
   if (started && attached > 0) spdlog::info("{} programs attached", attached);
   std::vector<std::string> findings = topology_.findings;
   for (const auto& device : plans_.refused)
@@ -237,7 +260,8 @@ void Node::restore() {
   const auto now = std::chrono::steady_clock::now();
   const auto within = now - verified_.value_or(now);
   const auto maps = programs_.restore_pins(config_.pin_dir);
-  const auto missing = attachments_.verify(programs_);
+  auto missing = attachments_.verify(programs_);
+  missing.programs += static_cast<std::size_t>(xdp_.verify(programs_));
   verified_ = now;
   if (missing.programs + missing.pins + maps == 0) return;
   spdlog::warn("{} programs and {} pins had been removed by somebody; they are back",
@@ -251,6 +275,7 @@ void Node::restore() {
 
 void Node::tick() {
   restore();
+  end_deadlines(this_moment());
   if (!watch_.xfrm_events() && facts_.xfrm_readable) pending_.policies = pending_.states = true;
   evaluate();
 }
@@ -261,6 +286,7 @@ void Node::evaluate() {
     spdlog::error("{}", taken.error().message);
     return;
   }
+  policies_.follow(taken->peers, this_moment());
   read_flows(*taken);
   auto evaluation = evaluator_.evaluate(std::move(*taken));
   for (const auto& alarm : evaluation.changes)
@@ -285,6 +311,7 @@ void Node::read_flows(const Snapshot& snapshot) {
 std::vector<SourceStatus> Node::sources() const {
   return {
       {"file", last_reload_successful_.value_or(true), last_reload_error_},
+      {"policy", policies_.problem().empty(), policies_.problem()},
       {"routes", true, ""},
       {"saved", saved_problem_.empty(), saved_problem_},
       {"xfrm", facts_.xfrm_readable, facts_.xfrm_reason},
@@ -315,11 +342,15 @@ Result<Snapshot> Node::snapshot() {
   snapshot.networks = std::move(networks);
   EP_TRY(counters_.node(maps_, snapshot));
   snapshot.devices = attachments_.status();
+  const auto xdp = xdp_.status();
+  for (auto& device : snapshot.devices)
+    if (const auto found = xdp.find(device.ifindex); found != xdp.end()) device.xdp = found->second;
   snapshot.gaps = gaps_;
   snapshot.restored = restored_;
   snapshot.sources = sources();
   snapshot.maps = CounterReader::usage(maps_, identities_, programs_.table_entries(),
                                        programs_.capacity().slots);
+  snapshot.findings = topology_.findings;
   snapshot.last_reload_successful = last_reload_successful_;
   snapshot.last_reload_error = last_reload_error_;
   return snapshot;
@@ -341,6 +372,7 @@ void Node::reload() {
   config_ = std::move(*next);
   // `config forget` may have edited the file in the meantime.
   if (auto saved = saved_file_.load(); saved.ok()) saved_ = std::move(*saved);
+  reloaded_ = true;
   follow_topology();
   spdlog::info("configuration read again");
 }

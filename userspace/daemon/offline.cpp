@@ -3,14 +3,20 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
+#include <optional>
 #include <thread>
 
 #include "daemon/instance_lock.h"
+#include "daemon/moment.h"
+#include "daemon/peer_policies.h"
+#include "exporter/policy_document.h"
 #include "exporter/status_document.h"
 #include "kernel/attachments.h"
 #include "kernel/counters.h"
 #include "kernel/identities.h"
 #include "kernel/maps.h"
+#include "kernel/pin_dir.h"
 #include "model/devices.h"
 #include "model/evaluate.h"
 #include "model/learn.h"
@@ -23,22 +29,33 @@ namespace {
 constexpr std::chrono::seconds kLook{1};  // between the two looks that give a rate
 
 struct World {
+  explicit World(const Config& config) : policies(config.state_dir) {}
+
   KernelFacts facts;
+  Topology saved;
   Topology topology;
+  PeerPolicies policies;
   std::string saved_problem;
 };
 
+// The topology with the modes of commands.
+void merge(const Config& config, World& world) {
+  world.topology = merge_topology(config, world.facts, world.saved);
+  world.policies.apply(config, world.topology);
+}
+
 Result<World> look_around(const Config& config) {
-  World world;
+  World world(config);
   EP_ASSIGN(watch, KernelWatch::open());
   EP_ASSIGN(facts, watch.read());
   world.facts = std::move(facts);
-  Topology saved;
   if (auto loaded = SavedTopology(config.state_dir).load(); loaded.ok())
-    saved = std::move(*loaded);
+    world.saved = std::move(*loaded);
   else
     world.saved_problem = loaded.error().message;
-  world.topology = merge_topology(config, world.facts, saved);
+  world.policies.load();
+  (void)world.policies.expire(this_moment());
+  merge(config, world);
   return world;
 }
 
@@ -76,11 +93,83 @@ Result<Snapshot> take_snapshot(const Config& config, const World& world, const M
   snapshot.networks = std::move(networks);
   EP_TRY(reader.node(maps, snapshot));
   snapshot.devices = devices_of(config, world);
+  snapshot.findings = world.topology.findings;
   snapshot.sources = {{"file", true, ""},
+                      {"policy", world.policies.problem().empty(), world.policies.problem()},
                       {"routes", true, ""},
                       {"saved", world.saved_problem.empty(), world.saved_problem},
                       {"xfrm", world.facts.xfrm_readable, world.facts.xfrm_reason}};
   return snapshot;
+}
+
+// What is pinned; nothing when there are no pins.
+struct Pins {
+  Maps maps;
+  Identities identities;
+};
+
+Result<std::optional<Pins>> open_pins(const Config& config) {
+  std::error_code error;
+  const auto path = pinned_map_path(config.pin_dir, map_name(MapId::kPolicy));
+  // A folder that may not be looked into is not a missing one: opening the maps tells.
+  if (!std::filesystem::exists(path, error) && !error) return std::optional<Pins>();
+  EP_ASSIGN(maps, Maps::open_pinned(config.pin_dir));
+  EP_ASSIGN(identities, Identities::load(maps));
+  return std::optional(Pins{std::move(maps), std::move(identities)});
+}
+
+// Every peer of the topology, with its counters where there are any.
+Result<Snapshot> peers_of(const World& world, const std::optional<Pins>& pins) {
+  CounterReader reader;
+  Snapshot snapshot;
+  snapshot.node = world.topology.node;
+  snapshot.findings = world.topology.findings;
+  for (const auto& peer : world.topology.peers) {
+    PeerSnapshot entry{peer, {}};
+    if (const auto id = pins ? pins->identities.peer(peer.name) : 0; id != 0) {
+      EP_ASSIGN(counters, reader.peer(pins->maps, id));
+      entry.counters = counters;
+    }
+    snapshot.peers.push_back(std::move(entry));
+  }
+  return snapshot;
+}
+
+Result<nlohmann::json> show_policy(const Config& config, const World& world,
+                                   const std::optional<Pins>& pins, const Moment& now) {
+  EP_ASSIGN(snapshot, peers_of(world, pins));
+  std::vector<std::optional<Mode>> in_force(snapshot.peers.size());
+  if (pins) in_force = modes_in_force(pins->maps, pins->identities, snapshot.peers, now);
+  return policy_document(
+      {snapshot, world.policies.get(), config.enforce, std::move(in_force), now});
+}
+
+Result<nlohmann::json> change_policy(const Config& config, const PolicyRequest& request,
+                                     World& world, const std::optional<Pins>& pins,
+                                     const Moment& now) {
+  EP_ASSIGN(snapshot, peers_of(world, pins));
+  std::vector<FlowRecord> flows;
+  if (pins) {
+    EP_ASSIGN(seen, CounterReader().flows(pins->maps, pins->identities));
+    flows = std::move(seen);
+  }
+  EP_ASSIGN(plan, plan_policy(request, world.policies.get(), snapshot.peers, flows, now,
+                              std::chrono::minutes(config.enforce.audit_minutes)));
+  if (plan.refused.empty()) {
+    if (auto saved = world.policies.take(plan, lowers(request)); !saved.ok()) {
+      if (!lowers(request)) return std::move(saved).error();
+      plan.notes.push_back("not saved, so only until a restart: " + saved.error().message);
+    }
+    merge(config, world);
+    if (pins)
+      EP_TRY(world.policies.write(pins->maps, pins->identities, world.topology, now));
+    else
+      plan.notes.emplace_back("saved only: no programs are attached; the next start follows");
+    // A span begins now, not when somebody next looks.
+    EP_ASSIGN(after, peers_of(world, pins));
+    world.policies.follow(after.peers, now);
+  }
+  return policy_answer(plan, world.topology, now);
 }
 
 }  // namespace
@@ -104,6 +193,26 @@ Result<nlohmann::json> offline_flows(const Config& config) {
   CounterReader reader;
   EP_ASSIGN(flows, reader.flows(maps, identities));
   return flows_document(flows);
+}
+
+Result<nlohmann::json> offline_policy(const Config& config, const nlohmann::json& line) {
+  EP_ASSIGN(request, policy_request(line));
+  UniqueFd lock;
+  if (request.kind != PolicyRequest::Kind::kShow) {
+    EP_ASSIGN(taken, lock_instance(config.state_dir));
+    lock = std::move(taken);
+  }
+  EP_ASSIGN(world, look_around(config));
+  EP_ASSIGN(pins, open_pins(config));
+  const auto now = this_moment();
+  if (request.kind == PolicyRequest::Kind::kShow) return show_policy(config, world, pins, now);
+  if (!world.policies.problem().empty())
+    return Error{world.policies.problem() + " (start espial: it keeps what is enforced)"};
+  if (world.policies.lost() && pins) {
+    world.policies.recover(pins->maps, pins->identities, config, now);
+    merge(config, world);
+  }
+  return change_policy(config, request, world, pins, now);
 }
 
 Result<Topology> effective_topology(const Config& config) {

@@ -15,6 +15,10 @@ namespace espial {
 Result<nlohmann::json> offline_status(const Config& config);
 Result<nlohmann::json> offline_flows(const Config& config);
 
+// A request about policies (exporter/policy_document.h). What changes anything takes the instance's
+// lock, and edits the saved policy and the pinned map.
+Result<nlohmann::json> offline_policy(const Config& config, const nlohmann::json& request);
+
 // The effective topology as a daemon started now would see it.
 Result<Topology> effective_topology(const Config& config);
 

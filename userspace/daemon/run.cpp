@@ -9,6 +9,7 @@
 #include <sys/timerfd.h>
 #include <systemd/sd-daemon.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -21,6 +22,7 @@
 #include "daemon/privileges.h"
 #include "exporter/api.h"
 #include "exporter/http_server.h"
+#include "exporter/policy_document.h"
 #include "exporter/status_document.h"
 
 namespace espial {
@@ -212,7 +214,13 @@ std::string answer(Node& node, std::string_view request) {
   if (request == "status" || request == "flows") node.evaluate();
   if (request == "status") return document_text(status_document(*node.latest()->get()));
   if (request == "flows") return document_text(flows_document(node.flows()->get()));
-  return R"({"error":"unknown request; known are status and flows"})";
+  constexpr std::string_view kPolicy = "policy ";
+  if (request.substr(0, kPolicy.size()) == kPolicy) {
+    const auto line = nlohmann::json::parse(request.substr(kPolicy.size()), nullptr, false);
+    const auto wanted = policy_request(line);
+    return document_text(wanted.ok() ? node.policy(*wanted) : error_document(wanted.error()));
+  }
+  return R"({"error":"unknown request; known are status, flows and policy"})";
 }
 
 Result<std::optional<HttpServer>> serve_http(const Node& node, const std::string& version) {
@@ -228,6 +236,18 @@ Result<std::optional<HttpServer>> serve_http(const Node& node, const std::string
   return std::optional<HttpServer>(std::move(server));
 }
 
+// Programs and maps are pinned: what is armed stays when this process ends.
+int arm(Node& node) {
+  node.evaluate();
+  const auto& peers = node.topology().peers;
+  const auto enforced = std::count_if(peers.begin(), peers.end(),
+                                      [](const Peer& p) { return p.mode == Mode::ENFORCE; });
+  spdlog::info("armed: {} of {} peers in enforce", enforced, peers.size());
+  const auto unattached = node.unattached();
+  for (const auto& line : unattached) spdlog::error("{}", line);
+  return unattached.empty() ? 0 : 1;
+}
+
 }  // namespace
 
 Result<int> run_daemon(const Config& config, const RunOptions& options,
@@ -236,6 +256,7 @@ Result<int> run_daemon(const Config& config, const RunOptions& options,
   EP_ASSIGN(lock, lock_instance(config.state_dir));
   EP_ASSIGN(signals, take_signals());
   EP_ASSIGN(node, Node::start(config, options.config_path, options.strict));
+  if (options.arm) return arm(*node);
   node->evaluate();
   EP_ASSIGN(control, ControlServer::open(config.state_dir + "/control.sock",
                                          [&node = *node](std::string_view request) {

@@ -15,6 +15,7 @@
 #include "kernel/pin_dir.h"
 #include "kernel/program_id.h"
 #include "kernel/qdisc_record.h"
+#include "kernel/xdp_attachments.h"
 
 namespace espial {
 namespace {
@@ -254,7 +255,7 @@ std::vector<DeviceSnapshot> find_attached(const std::string& pin_dir,
 }
 
 Result<std::string> detach_all(const std::string& pin_dir, const std::string& state_dir) {
-  const auto links = list_dir(pinned_links_dir(pin_dir)).size();
+  const auto links = list_dir(pinned_links_dir(pin_dir)).size() + find_xdp(pin_dir).size();
   const auto maps = list_dir(pin_dir + "/maps").size();
   std::size_t filters = 0;
   const auto handle = clsact_handle(pin_dir);

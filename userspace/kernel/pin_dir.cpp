@@ -53,7 +53,8 @@ Status prepare_pin_dir(const std::string& pin_dir) {
   EP_TRY(check_bpffs(parent));
   EP_TRY(make_dir(pin_dir));
   EP_TRY(make_dir(pin_dir + "/maps"));
-  return make_dir(pinned_links_dir(pin_dir));
+  EP_TRY(make_dir(pinned_links_dir(pin_dir)));
+  return make_dir(pinned_xdp_dir(pin_dir));
 }
 
 std::string pinned_map_path(const std::string& pin_dir, std::string_view name) {
@@ -61,6 +62,7 @@ std::string pinned_map_path(const std::string& pin_dir, std::string_view name) {
 }
 
 std::string pinned_links_dir(const std::string& pin_dir) { return pin_dir + "/links"; }
+std::string pinned_xdp_dir(const std::string& pin_dir) { return pin_dir + "/xdp"; }
 
 Status replace_pin(int fd, const std::string& path) {
   // bpffs refuses to rename over an object: remove and pin. Only user space looks at this path.
@@ -82,7 +84,8 @@ Status remove_pin_dir(const std::string& pin_dir) {
   std::error_code error;
   if (!std::filesystem::exists(pin_dir, error)) return Ok{};
   EP_TRY(check_bpffs(std::filesystem::path(pin_dir).parent_path().string()));
-  for (const auto* part : {"/maps", "/links"}) {
+  // What drops packets goes before what it reads.
+  for (const auto* part : {"/xdp", "/links", "/maps"}) {
     for (const auto& name : list_dir(pin_dir + part)) {
       const auto path = pin_dir + part + "/" + name;
       if (unlink(path.c_str()) != 0) return path_error(path, "remove pin", errno);

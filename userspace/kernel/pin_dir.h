@@ -3,6 +3,7 @@
 //
 //   PIN_DIR/maps/NAME    one pin per map
 //   PIN_DIR/links/IFINDEX-rx, IFINDEX-tx    one pin per tcx link
+//   PIN_DIR/xdp/IFINDEX                     one pin per XDP link
 //
 // Folders are 0700, pins 0600, all owned by the user that runs espial.
 #pragma once
@@ -20,6 +21,7 @@ Status prepare_pin_dir(const std::string& pin_dir);
 
 std::string pinned_map_path(const std::string& pin_dir, std::string_view name);
 std::string pinned_links_dir(const std::string& pin_dir);
+std::string pinned_xdp_dir(const std::string& pin_dir);
 
 // Pins fd at path, in the place of whatever was pinned there.
 Status replace_pin(int fd, const std::string& path);

@@ -19,8 +19,8 @@ void add_peer(const Peer& peer, const Identities& identities, TableSpec& spec) {
 
 }  // namespace
 
-TableSpec make_table_spec(const Topology& topology, const Identities& identities,
-                          const std::vector<DevicePlan>& devices,
+TableSpec make_table_spec(const ConfigEnforce& enforce, const Topology& topology,
+                          const Identities& identities, const std::vector<DevicePlan>& devices,
                           const std::vector<XfrmStateFact>& states) {
   TableSpec spec;
   // The first of two equal prefixes wins: what is ours, then peers, then whole networks.
@@ -31,7 +31,7 @@ TableSpec make_table_spec(const Topology& topology, const Identities& identities
   for (const auto& peer : topology.peers) add_peer(peer, identities, spec);
   for (const auto& network : topology.networks)
     for (const auto& prefix : network.prefixes)
-      spec.entries.push_back({prefix, EP_ROLE_NETWORK, 0, 0, false});
+      spec.entries.push_back({prefix, EP_ROLE_NETWORK, 0, 0, false, network.unknown_node});
   for (const auto& device : devices)
     for (const auto& rule : device.vlans)
       spec.vlans.push_back({device.ifindex, rule.vid, rule.ours ? EP_VLAN_OURS : EP_VLAN_CLAIMED});
@@ -39,6 +39,10 @@ TableSpec make_table_spec(const Topology& topology, const Identities& identities
   for (const auto& state : states)
     if (state.protocol == 51 || (state.protocol == 50 && state.null_encryption))
       spec.integrity_spis.push_back(state.spi);
+  spec.limits[at(Reason::CLEARTEXT_HOST)] = enforce.cleartext_host;
+  spec.limits[at(Reason::CLEARTEXT_TRANSIT)] = enforce.cleartext_transit;
+  for (const auto& exemption : enforce.exempt)
+    spec.exemptions.push_back({exemption.prefix, exemption.protocol, exemption.port});
   return spec;
 }
 

@@ -6,15 +6,18 @@
 
 #include "kernel/identities.h"
 #include "kernel/table.h"
+#include "model/config.h"
 #include "model/devices.h"
 #include "model/facts.h"
 #include "model/topology.h"
 
 namespace espial {
 
-// Peers without an identity (over capacity) are left out: their addresses mean nothing then.
-TableSpec make_table_spec(const Topology& topology, const Identities& identities,
-                          const std::vector<DevicePlan>& devices,
+// The file's limits of enforcement and its exemptions go with the table; peers' modes do not
+// (policy_map.h). Peers without an identity (over capacity) are left out: their addresses mean
+// nothing then.
+TableSpec make_table_spec(const ConfigEnforce& enforce, const Topology& topology,
+                          const Identities& identities, const std::vector<DevicePlan>& devices,
                           const std::vector<XfrmStateFact>& states);
 
 }  // namespace espial

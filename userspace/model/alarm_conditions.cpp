@@ -76,6 +76,32 @@ void add_peer(std::vector<AlarmCondition>& out, const std::string& peer,
                        seconds_text(window.covered)});
 }
 
+std::string reasons_text(const std::array<std::uint64_t, kReasons>& by_reason) {
+  std::string out;
+  for (std::size_t r = 0; r < kReasons; ++r)
+    if (by_reason[r] > 0)
+      out += (out.empty() ? "" : ", ") + std::to_string(by_reason[r]) + " " +
+             std::string(kReasonLabels[r]);
+  return out;
+}
+
+void add_enforced(std::vector<AlarmCondition>& out, const std::string& peer,
+                  const PeerWindow& window, Action action) {
+  const EnforcedTally& growth = window.growth.enforced[at(action)];
+  std::uint64_t all = 0;
+  for (const auto& direction : growth)
+    for (const auto n : direction) all += n;
+  if (all == 0) return;
+  const auto received = reasons_text(growth[at(Direction::RECEIVE)]);
+  const auto sent = reasons_text(growth[at(Direction::TRANSMIT)]);
+  const bool drop = action == Action::kDrop;
+  out.push_back(
+      {drop ? AlarmId::EnforcementDropping : AlarmId::WouldDrop, peer,
+       packets(all) + (drop ? " dropped in " : " would have been dropped in ") +
+           seconds_text(window.covered) + ":" + (received.empty() ? "" : " received " + received) +
+           (received.empty() || sent.empty() ? "" : ";") + (sent.empty() ? "" : " sent " + sent)});
+}
+
 void add_unknown_node(std::vector<AlarmCondition>& out, const NodeWindow& window) {
   Tally all = window.no_peer.growth;
   for (const PeerWindow& peer : window.peers)
@@ -96,7 +122,14 @@ std::string missing_hooks(const DeviceSnapshot& device) {
   return missing;
 }
 
-void add_detached(std::vector<AlarmCondition>& out, const std::vector<DeviceSnapshot>& devices) {
+std::size_t enforced_peers(const Snapshot& snapshot) {
+  return static_cast<std::size_t>(
+      std::count_if(snapshot.peers.begin(), snapshot.peers.end(),
+                    [](const PeerSnapshot& p) { return p.peer.mode == Mode::ENFORCE; }));
+}
+
+void add_detached(std::vector<AlarmCondition>& out, const Snapshot& snapshot) {
+  const auto& devices = snapshot.devices;
   std::string evidence;
   std::size_t count = 0;
   for (const DeviceSnapshot& device : devices) {
@@ -106,6 +139,9 @@ void add_detached(std::vector<AlarmCondition>& out, const std::vector<DeviceSnap
     evidence += (evidence.empty() ? "" : "; ") + device.name + ": " + missing + " not attached";
     if (!device.why.empty()) evidence += " (" + device.why + ")";
   }
+  if (const auto enforced = enforced_peers(snapshot); count > 0 && enforced > 0)
+    evidence += "; nothing is dropped there, and " + std::to_string(enforced) +
+                (enforced == 1 ? " peer is" : " peers are") + " in enforce";
   if (count > 0)
     out.push_back({AlarmId::ProgramDetached, "",
                    std::to_string(count) + " of " + std::to_string(devices.size()) +
@@ -127,9 +163,7 @@ void add_restored(std::vector<AlarmCondition>& out, const Snapshot& snapshot) {
                                                : ", the programs went on")});
     return;
   }
-  const auto enforced = std::any_of(snapshot.peers.begin(), snapshot.peers.end(),
-                                    [](const auto& p) { return p.peer.mode == Mode::ENFORCE; });
-  if (enforced && snapshot.gaps.new_device && recent(*snapshot.gaps.new_device))
+  if (enforced_peers(snapshot) > 0 && snapshot.gaps.new_device && recent(*snapshot.gaps.new_device))
     out.push_back({AlarmId::ProgramDetached, "",
                    "a new device was without programs for its first " +
                        seconds_text(snapshot.gaps.last) + ": nothing was dropped there"});
@@ -155,10 +189,14 @@ std::vector<AlarmCondition> alarm_conditions(const Snapshot& snapshot, const Nod
     const PeerSnapshot& peer = snapshot.peers[i];
     if (peer.peer.state == PeerState::kCandidate) continue;
     add_peer(out, peer.peer.name, peer.counters, window.peers[i]);
+    add_enforced(out, peer.peer.name, window.peers[i], Action::kDrop);
+    add_enforced(out, peer.peer.name, window.peers[i], Action::kWouldDrop);
   }
   add_peer(out, "", snapshot.no_peer, window.no_peer);
+  // Unknown nodes are audited by default and have an alarm of their own.
+  add_enforced(out, "", window.no_peer, Action::kDrop);
   add_unknown_node(out, window);
-  add_detached(out, snapshot.devices);
+  add_detached(out, snapshot);
   add_restored(out, snapshot);
   if (snapshot.last_reload_successful == false)
     out.push_back({AlarmId::ConfigRejected, "", snapshot.last_reload_error});

@@ -21,16 +21,21 @@
 
 namespace espial {
 
+// What enforcement drops does not leak, so that is a warning: somebody is cut off, or attacks. What
+// it would drop is the measure of audit; that it passed in clear has an alarm of its own.
+//
 // X(Name, severity, hold-off in seconds, per peer): every alarm this engine can raise. Name is the
 // label, too.
-#define EP_ALARM_LIST(X)                  \
-  X(CleartextTraffic, kCritical, 0, true) \
-  X(CleartextHost, kWarning, 0, true)     \
-  X(CleartextTransit, kCritical, 0, true) \
-  X(SpoofedInner, kCritical, 0, true)     \
-  X(UnknownNode, kWarning, 10, false)     \
-  X(ProgramDetached, kCritical, 2, false) \
-  X(ConfigRejected, kWarning, 0, false)   \
+#define EP_ALARM_LIST(X)                    \
+  X(CleartextTraffic, kCritical, 0, true)   \
+  X(CleartextHost, kWarning, 0, true)       \
+  X(CleartextTransit, kCritical, 0, true)   \
+  X(SpoofedInner, kCritical, 0, true)       \
+  X(EnforcementDropping, kWarning, 0, true) \
+  X(WouldDrop, kInfo, 0, true)              \
+  X(UnknownNode, kWarning, 10, false)       \
+  X(ProgramDetached, kCritical, 2, false)   \
+  X(ConfigRejected, kWarning, 0, false)     \
   X(EventsLost, kWarning, 10, false)
 
 #define EP_X_(name, ...) name,

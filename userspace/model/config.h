@@ -2,9 +2,12 @@
 // Config: what espial.yaml says, checked. Every key is optional.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/ip.h"
@@ -22,7 +25,37 @@ struct ConfigPeer {
 struct ConfigNetwork {
   std::string name;
   std::vector<Prefix> prefixes;
+  Mode unknown_node = Mode::AUDIT;
 };
+
+// Protocols that have a name in the file; others are numbers.
+inline constexpr std::array<std::pair<std::string_view, std::uint8_t>, 4> kProtocolNames{
+    {{"icmp", 1}, {"tcp", 6}, {"udp", 17}, {"icmpv6", 58}}};
+
+// Packets that pass although enforcement would drop them.
+struct ConfigExemption {
+  Prefix prefix;              // contains one end
+  std::uint8_t protocol = 0;  // 0: any
+  std::uint16_t port = 0;     // of either end, TCP or UDP; 0: any
+};
+
+// How far enforcement goes, and when it may begin.
+struct ConfigEnforce {
+  // What these reasons never exceed, whatever the peer's mode is.
+  Mode cleartext_host = Mode::ENFORCE;
+  Mode cleartext_transit = Mode::ENFORCE;
+  std::vector<ConfigExemption> exempt;
+  std::uint32_t audit_minutes = 10;  // of quiet audit before `policy set PEER enforce`
+};
+
+// Whether wire devices get the XDP accelerator. Attaching it can reset a NIC.
+enum class XdpChoice : std::uint8_t {
+  kOff,
+  kAuto,     // where it costs nothing
+  kRequire,  // wherever it works; an alarm where it does not
+};
+
+std::string_view to_string(XdpChoice choice);  // "off", "auto", "require"
 
 struct Config {
   std::string node;  // default: the host name
@@ -37,10 +70,13 @@ struct Config {
   std::vector<IpAddress> self_underlays;
   std::vector<Prefix> self_backends;
   std::vector<ConfigPeer> peers;
+  std::optional<Mode> mode;  // of peers that have none of their own; nothing: monitor
+  ConfigEnforce enforce;
   std::vector<std::string> include_devices;    // always wire devices
   std::vector<std::string> exclude_devices;    // never
   std::uint32_t flow_events_per_second = 100;  // per CPU
   std::string metrics = "auto";                // auto | full | compact
+  XdpChoice xdp = XdpChoice::kOff;
 };
 
 }  // namespace espial

@@ -54,6 +54,10 @@ void for_each_pair(A& a, B& b, Visit visit) {
     visit(x.unknown_node, y.unknown_node);
   }
   visit(a.spoofed, b.spoofed);
+  for (std::size_t action = 0; action < kActions; ++action)
+    for (std::size_t d = 0; d < kDirections; ++d)
+      for (std::size_t r = 0; r < kReasons; ++r)
+        visit(a.enforced[action][d][r], b.enforced[action][d][r]);
 }
 
 }  // namespace
@@ -64,15 +68,26 @@ std::optional<double> Flux::coverage() const {
   return static_cast<double>(encrypted) / all;
 }
 
+std::uint64_t enforced_of(const Tally& tally, Action action, Direction direction) {
+  std::uint64_t sum = 0;
+  for (const std::uint64_t packets : tally.enforced[at(action)][at(direction)]) sum += packets;
+  return sum;
+}
+
 Tally tally_of(const PeerCounters& counters) {
   Tally tally;
-  for (std::size_t d = 0; d < kDirections; ++d)
+  for (std::size_t d = 0; d < kDirections; ++d) {
     for (std::size_t f = 0; f < kFamilies; ++f)
       for (std::size_t c = 0; c < kClasses; ++c)
         add_class(tally.direction[d], static_cast<Class>(c), counters.cells[d][f][c]);
+  }
   for (const Cell& cell : counters.decrypted)
     add(tally.direction[at(Direction::RECEIVE)].decrypted, cell);
   tally.spoofed = counters.spoofed;
+  for (std::size_t action = 0; action < kActions; ++action)
+    for (std::size_t d = 0; d < kDirections; ++d)
+      for (std::size_t r = 0; r < kReasons; ++r)
+        tally.enforced[action][d][r] = counters.enforced[action][d][r].packets;
   return tally;
 }
 

@@ -24,12 +24,21 @@ struct DirectionTally {
   bool operator==(const DirectionTally&) const = default;
 };
 
+// Packets by direction and reason.
+using EnforcedTally = std::array<std::array<std::uint64_t, kReasons>, kDirections>;
+
 struct Tally {
   std::array<DirectionTally, kDirections> direction{};
   std::uint64_t spoofed = 0;
+  // What enforcement dropped, or would. What was dropped on its way out is in no direction above;
+  // what passed, or was received, is there, too.
+  std::array<EnforcedTally, kActions> enforced{};
 
   bool operator==(const Tally&) const = default;
 };
+
+// Packets of all reasons of one direction.
+std::uint64_t enforced_of(const Tally& tally, Action action, Direction direction);
 
 Tally tally_of(const PeerCounters& counters);
 

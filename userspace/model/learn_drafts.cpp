@@ -25,7 +25,7 @@ std::string says(const Origins& from) {
   return labels.empty() ? "?" : std::string(labels.front());
 }
 
-PeerState state_of(const Draft& draft) {
+PeerState state_of(const PeerDraft& draft) {
   if (draft.configured) return PeerState::kConfigured;
   return draft.learnt ? PeerState::kLearnt : PeerState::kCandidate;
 }
@@ -62,7 +62,7 @@ Drafts::Drafts(const std::vector<Network>& networks) {
 
 DraftId Drafts::add(const std::string& name) {
   const auto id = static_cast<DraftId>(drafts_.size());
-  Draft draft;
+  PeerDraft draft;
   draft.name = name;
   for (int copy = 2; !names_.emplace(draft.name, id).second; ++copy)
     draft.name = name + "#" + std::to_string(copy);
@@ -200,7 +200,7 @@ void Drafts::finish(Topology& topology, std::size_t max_peers, Findings& finding
   for (std::size_t id = 0; id < drafts_.size(); ++id) {
     peers[id].name = drafts_[id].name;
     peers[id].state = state_of(drafts_[id]);
-    peers[id].mode = drafts_[id].mode;
+    if (drafts_[id].mode) peers[id].by_file = {*drafts_[id].mode, ModeSource::kFile};
     peers[id].from = drafts_[id].from;
   }
   for (const auto& [address, owned] : underlays_) {

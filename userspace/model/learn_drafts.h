@@ -19,13 +19,14 @@ namespace espial {
 using DraftId = std::uint32_t;
 inline constexpr DraftId kSelfDraft = 0;  // this node
 
-struct Draft {
+// Not `Draft`: that is the configuration's, in the same namespace.
+struct PeerDraft {
   std::string name;
   bool configured = false;  // named by the file
   bool learnt = false;      // named by a policy, now or earlier
   bool current = false;     // a policy names one of its underlays now
   bool has_underlay = false;
-  Mode mode = Mode::MONITOR;
+  std::optional<Mode> mode;  // by the file
   Origins from;
 };
 
@@ -35,8 +36,8 @@ class Drafts {
 
   // name: made unique when it is taken.
   DraftId add(const std::string& name);
-  Draft& operator[](DraftId id) { return drafts_[id]; }
-  const Draft& operator[](DraftId id) const { return drafts_[id]; }
+  PeerDraft& operator[](DraftId id) { return drafts_[id]; }
+  const PeerDraft& operator[](DraftId id) const { return drafts_[id]; }
   [[nodiscard]] std::optional<DraftId> named(const std::string& name) const;
 
   [[nodiscard]] std::optional<DraftId> owner(const IpAddress& underlay) const;
@@ -89,7 +90,7 @@ class Drafts {
   void report_nesting(const std::vector<Ranked>& settled, Findings& findings) const;
 
   PrefixMap<std::string> networks_;
-  std::vector<Draft> drafts_;
+  std::vector<PeerDraft> drafts_;
   std::unordered_map<std::string, DraftId> names_;
   std::unordered_map<IpAddress, Owned, AddressHash> underlays_;
   std::unordered_map<Claim, Origins, ClaimHash> claims_;

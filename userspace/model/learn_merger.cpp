@@ -13,7 +13,7 @@ namespace {
 std::vector<Network> networks_of(const Config& config) {
   std::vector<Network> networks;
   for (const auto& network : config.networks)
-    networks.push_back({network.name, network.prefixes, Origin::kFile});
+    networks.push_back({network.name, network.prefixes, Origin::kFile, network.unknown_node});
   return networks;
 }
 
@@ -21,6 +21,16 @@ std::vector<Network> networks_of(const Config& config) {
 bool worth_keeping(Origins from) {
   from.remove(Origin::kFile);
   return !from.empty();
+}
+
+// What the file says of the peer's mode, its default included. A candidate is only a guess of ours.
+void choose_mode(Peer& peer, const Config& config) {
+  if (peer.state == PeerState::kCandidate)
+    peer.by_file = {};
+  else if (peer.by_file.from == ModeSource::kDefault)
+    peer.by_file.mode = config.mode.value_or(Mode::MONITOR);
+  peer.mode = peer.by_file.mode;
+  peer.mode_from = peer.by_file.from;
 }
 
 }  // namespace
@@ -47,7 +57,7 @@ void Merger::add_file() {
     auto& draft = drafts_[id];
     draft.configured = true;
     draft.from.add(Origin::kFile);
-    draft.mode = peer.mode.value_or(Mode::MONITOR);
+    draft.mode = peer.mode;
     for (const auto& address : peer.underlays)
       if (!drafts_.add_underlay(id, address, Origin::kFile))
         findings_.add("contradicting underlays",
@@ -175,6 +185,7 @@ Topology Merger::finish() {
   Topology topology;
   topology.node = config_.node;
   drafts_.finish(topology, config_.max_peers, findings_);
+  for (auto& peer : topology.peers) choose_mode(peer, config_);
   topology.networks = std::move(networks_);
   std::sort(topology.networks.begin(), topology.networks.end(),
             [](const Network& a, const Network& b) { return a.name < b.name; });

@@ -25,7 +25,7 @@ enum class Verdict : std::uint8_t {
 inline constexpr std::size_t kVerdicts = 8;
 std::string_view to_string(Verdict verdict);
 
-// Packets over the window, one direction.
+// Packets over the window, one direction, as they were on the wire: dropped ones only if received.
 struct Flux {
   std::uint64_t encrypted = 0;  // receive: max(ESP seen, decrypted)
   std::uint64_t unprotected = 0;

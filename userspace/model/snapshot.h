@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "model/topology.h"
@@ -32,6 +33,7 @@ constexpr std::size_t at(Enum e) {
 // What enforcement did to a packet of its rows.
 enum class Action : std::uint8_t { kWouldDrop, kDrop };
 inline constexpr std::size_t kActions = 2;
+inline constexpr std::array<std::string_view, kActions> kActionLabels{"would_drop", "dropped"};
 using EnforcedCells = std::array<std::array<Cell, kReasons>, kDirections>;  // [direction][reason]
 
 using ClassCells = std::array<std::array<Cell, kClasses>, kFamilies>;  // [family][class]
@@ -71,6 +73,13 @@ std::string_view to_string(DeviceRole role);  // "wire", "reentry", "wire+reentr
 enum class AttachMode : std::uint8_t { kNone, kTcx, kClsact };
 std::string_view to_string(AttachMode mode);  // "none", "tcx", "clsact"
 
+// The XDP accelerator of one wire device.
+struct XdpSnapshot {
+  bool wanted = false;  // by the configuration
+  bool attached = false;
+  std::string why;  // why it is wanted and not attached; one line
+};
+
 struct DeviceSnapshot {
   std::string name;
   int ifindex = 0;
@@ -80,6 +89,7 @@ struct DeviceSnapshot {
   bool transmit_attached = false;
   bool expected = false;  // the route to some peer's underlay names it
   std::string why;        // why not attached, or why chosen; one line
+  XdpSnapshot xdp{};
 };
 
 // How often, and how long, a wire device was without its programs: it had just appeared, or
@@ -144,6 +154,7 @@ struct Snapshot {
   std::array<std::uint64_t, kLosts> lost{};
   std::vector<SourceStatus> sources;
   std::vector<MapUsage> maps;
+  std::vector<std::string> findings;  // contradictions between those who said something; one line
   std::optional<bool> last_reload_successful;
   std::string last_reload_error;
 };

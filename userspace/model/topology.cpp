@@ -32,6 +32,18 @@ std::string_view to_string(PeerState state) {
   return "?";
 }
 
+std::string_view to_string(ModeSource source) {
+  switch (source) {
+    case ModeSource::kDefault:
+      return "default";
+    case ModeSource::kFile:
+      return "file";
+    case ModeSource::kCommand:
+      return "command";
+  }
+  return "?";
+}
+
 const Peer* Topology::find(std::string_view name) const {
   const auto it =
       std::find_if(peers.begin(), peers.end(), [&](const Peer& peer) { return peer.name == name; });

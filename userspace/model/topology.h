@@ -57,10 +57,28 @@ struct BackendSubnet {
 enum class PeerState : std::uint8_t { kCandidate, kLearnt, kConfigured };
 std::string_view to_string(PeerState state);
 
+inline constexpr std::string_view kAllPeers = "all";  // in commands; no name of a peer
+
+// Who said the mode of a peer.
+enum class ModeSource : std::uint8_t {
+  kDefault,  // the default for all peers, whether the file gives one or not
+  kFile,     // the peer's own mode in espial.yaml
+  kCommand,  // `espial policy set`
+};
+std::string_view to_string(ModeSource source);  // "default", "file", "command"
+
+struct ModeChoice {
+  Mode mode = Mode::MONITOR;
+  ModeSource from = ModeSource::kDefault;
+  bool operator==(const ModeChoice&) const = default;
+};
+
 struct Peer {
   std::string name;  // from the file or OpenSVC, else its first underlay address
   PeerState state = PeerState::kCandidate;
-  Mode mode = Mode::MONITOR;
+  Mode mode = Mode::MONITOR;  // in force
+  ModeSource mode_from = ModeSource::kDefault;
+  ModeChoice by_file;  // what the file alone says, its default included
   Origins from;
   std::vector<Underlay> underlays;
   std::vector<BackendSubnet> backends;
@@ -71,6 +89,7 @@ struct Network {
   std::string name;
   std::vector<Prefix> prefixes;
   Origins from;
+  Mode unknown_node = Mode::AUDIT;  // what its unknown nodes are under
   bool operator==(const Network&) const = default;
 };
 

@@ -14,6 +14,7 @@ std::string count(std::uint64_t packets) {
 struct Numbers {
   Flux receive;
   Flux transmit;
+  std::array<std::uint64_t, kDirections> dropped;
   std::string span;  // "in 60 s"
 };
 
@@ -49,7 +50,30 @@ Judgement judge_protected(const Numbers& n) {
   if (sent)
     return {Verdict::kOneWay,
             count(n.transmit.encrypted) + " sent encrypted, none received " + n.span};
-  return {Verdict::kSilent, "no packet " + n.span};
+  const bool dropped = n.dropped[at(Direction::TRANSMIT)] > 0;
+  return {Verdict::kSilent, (dropped ? "no packet on the wire " : "no packet ") + n.span};
+}
+
+// What the programs saw and the verdict, which is about the wire, may not show.
+std::string dropped_text(const Numbers& n) {
+  const std::uint64_t received = n.dropped[at(Direction::RECEIVE)];
+  const std::uint64_t sent = n.dropped[at(Direction::TRANSMIT)];
+  if (received + sent == 0) return {};
+  return "; dropped " + std::to_string(received) + " received, " + std::to_string(sent) +
+         " about to be sent";
+}
+
+Judgement judge_numbers(const Numbers& n, const PeerWindow& window, const Sight& sight) {
+  const auto& before = window.unprotected_before;
+  if (n.receive.unprotected + n.transmit.unprotected > 0 ||
+      std::any_of(before.begin(), before.end(), [](const auto& age) { return age.has_value(); }))
+    return judge_clear(n, window);
+  if (!sight.direction[at(Direction::RECEIVE)])
+    return {Verdict::kUnknown, "no wire device is watched in receive direction"};
+  if (!sight.direction[at(Direction::TRANSMIT)])
+    return {Verdict::kUnknown, "no wire device is watched in transmit direction"};
+  if (window.covered.count() == 0) return {Verdict::kUnknown, "first look, no history yet"};
+  return judge_protected(n);
 }
 
 }  // namespace
@@ -70,21 +94,17 @@ std::string seconds_text(std::chrono::nanoseconds duration) {
 }
 
 Judgement judge(const PeerWindow& window, const Sight& sight) {
-  const bool sees_receive = sight.direction[at(Direction::RECEIVE)];
-  const bool sees_transmit = sight.direction[at(Direction::TRANSMIT)];
-  if (!sees_receive && !sees_transmit)
+  if (!sight.direction[at(Direction::RECEIVE)] && !sight.direction[at(Direction::TRANSMIT)])
     return {Verdict::kUnknown, "no wire device carries espial's programs"};
-  const Numbers n{.receive = flux_of(window.growth, Direction::RECEIVE),
-                  .transmit = flux_of(window.growth, Direction::TRANSMIT),
-                  .span = "in " + seconds_text(window.covered)};
-  const auto& before = window.unprotected_before;
-  if (n.receive.unprotected + n.transmit.unprotected > 0 ||
-      std::any_of(before.begin(), before.end(), [](const auto& age) { return age.has_value(); }))
-    return judge_clear(n, window);
-  if (!sees_receive) return {Verdict::kUnknown, "no wire device is watched in receive direction"};
-  if (!sees_transmit) return {Verdict::kUnknown, "no wire device is watched in transmit direction"};
-  if (window.covered.count() == 0) return {Verdict::kUnknown, "first look, no history yet"};
-  return judge_protected(n);
+  Numbers n{.receive = flux_of(window.growth, Direction::RECEIVE),
+            .transmit = flux_of(window.growth, Direction::TRANSMIT),
+            .dropped = {},
+            .span = "in " + seconds_text(window.covered)};
+  for (std::size_t d = 0; d < kDirections; ++d)
+    n.dropped[d] = enforced_of(window.growth, Action::kDrop, static_cast<Direction>(d));
+  Judgement judgement = judge_numbers(n, window, sight);
+  judgement.reason += dropped_text(n);
+  return judgement;
 }
 
 }  // namespace espial

@@ -25,6 +25,11 @@ struct Judgement {
 // Unprotected packets are evidence as soon as one direction is seen. The words that need silence
 // in some direction (one_way, encrypted, silent) need sight of both, and a history: without them
 // the verdict is unknown. kDown and kExposed come from the control plane, never from here.
+//
+// Verdicts are about the wire. A packet that enforcement drops on its way out was never there: a
+// peer of whom all that is left is received ESP is one_way, one of whom nothing is left is silent.
+// A packet that is dropped on arrival was there: the peer leaks, whatever becomes of it here. The
+// reason names what was dropped.
 Judgement judge(const PeerWindow& window, const Sight& sight);
 
 // "60 s": the window as evidence lines name it, rounded, at least 1.

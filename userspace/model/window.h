@@ -4,7 +4,7 @@
 // Counters are exact; only the window's far edge is coarse. The window keeps a mark of the counters
 // every few seconds (length / kMarksPerWindow) and subtracts the oldest mark that is not older than
 // the length, so it covers length - one mark .. length: what grew now is seen now, what is older
-// than the length never counts. Memory: about 2 KiB per peer, fixed; a peer that leaves the
+// than the length never counts. Memory: about 6 KiB per peer, fixed; a peer that leaves the
 // snapshot is forgotten. Time comes from Snapshot::monotonic only. Not thread-safe.
 #pragma once
 

@@ -64,4 +64,17 @@ constexpr std::string_view to_string(Exemption e) {
 constexpr std::string_view to_string(Mode m) { return kModeLabels[static_cast<std::size_t>(m)]; }
 constexpr Coverage coverage_of(Class c) { return kClassCoverage[static_cast<std::size_t>(c)]; }
 
+// Which rows of enforcement there are (bpf/enforce.h): only what was received can be spoofed, only
+// what is sent can be in transit, and an unknown node is no peer.
+constexpr bool occurs(Reason reason, Direction direction, bool of_a_peer) {
+  if ((reason == Reason::UNKNOWN_NODE) == of_a_peer) return false;
+  if (reason == Reason::SPOOFED) return direction == Direction::RECEIVE;
+  if (reason == Reason::CLEARTEXT_TRANSIT) return direction == Direction::TRANSMIT;
+  return true;
+}
+// Path MTU messages are exempt on the rows of hosts and transit only: those have a peer.
+constexpr bool occurs(Exemption exemption, bool of_a_peer) {
+  return of_a_peer || exemption != Exemption::PMTU;
+}
+
 }  // namespace espial

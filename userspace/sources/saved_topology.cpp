@@ -1,22 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sources/saved_topology.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
-#include <filesystem>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <stdexcept>
-#include <system_error>
 #include <utility>
 
-#include "base/unique_fd.h"
 #include "model/learn.h"
+#include "sources/state_file.h"
 
 namespace espial {
 namespace {
@@ -24,7 +14,6 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr int kSchemaVersion = 1;
-constexpr std::size_t kMaxFileSize = std::size_t{64} << 20;
 constexpr Origin kOrigins[] = {Origin::kFile,  Origin::kOpensvc, Origin::kPolicy, Origin::kState,
                                Origin::kRoute, Origin::kAddress, Origin::kSaved};
 
@@ -111,55 +100,6 @@ Topology read_topology(const Json& json) {
   return topology;
 }
 
-Error failed(const std::string& path, const char* operation, int code) {
-  return Error{path + ": " + operation + ": " + std::strerror(code), Failure::kUnable};
-}
-
-// The whole file; nothing when there is none.
-Result<std::optional<std::string>> read_file(const std::string& path) {
-  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-  if (!fd.valid() && errno == ENOENT) return std::optional<std::string>();
-  if (!fd.valid()) return failed(path, "open", errno);
-  std::string text;
-  char chunk[16384];
-  for (;;) {
-    const auto got = ::read(fd.get(), chunk, sizeof chunk);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return failed(path, "read", errno);
-    if (got == 0) return std::optional(std::move(text));
-    text.append(chunk, static_cast<std::size_t>(got));
-    if (text.size() > kMaxFileSize) return failed(path, "read", EFBIG);
-  }
-}
-
-Status write_all(int fd, std::string_view text, const std::string& path) {
-  while (!text.empty()) {
-    const auto done = ::write(fd, text.data(), text.size());
-    if (done < 0 && errno == EINTR) continue;
-    if (done < 0) return failed(path, "write", errno);
-    text.remove_prefix(static_cast<std::size_t>(done));
-  }
-  if (::fsync(fd) != 0) return failed(path, "fsync", errno);
-  return Ok{};
-}
-
-// A name of its own per call: two writers do not share a half-written file.
-Status replace_file(const std::string& folder, const std::string& path, std::string_view text) {
-  std::string temporary = path + ".XXXXXX";
-  const UniqueFd fd(::mkostemp(temporary.data(), O_CLOEXEC));  // 0600
-  if (!fd.valid()) return failed(path, "create a temporary file beside it", errno);
-  auto status = write_all(fd.get(), text, temporary);
-  if (status.ok() && ::rename(temporary.c_str(), path.c_str()) != 0)
-    status = failed(path, "rename", errno);
-  if (!status.ok()) {
-    ::unlink(temporary.c_str());
-    return status;
-  }
-  const UniqueFd directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory.valid() || ::fsync(directory.get()) != 0) return failed(folder, "fsync", errno);
-  return Ok{};
-}
-
 }  // namespace
 
 std::string topology_to_json(const Topology& topology) {
@@ -190,24 +130,15 @@ SavedTopology::SavedTopology(const std::string& state_dir)
     : folder_(state_dir), path_(state_dir + "/topology.json") {}
 
 Result<Topology> SavedTopology::load() const {
-  EP_ASSIGN(text, read_file(path_));
+  EP_ASSIGN(text, read_state_file(path_));
   if (!text) return Topology{};
   auto topology = topology_from_json(*text);
   if (topology.ok()) return topology;
-  const std::string aside = path_ + ".corrupt";
-  auto error = std::move(topology).error().wrap(path_);
-  error.message += ::rename(path_.c_str(), aside.c_str()) == 0
-                       ? " (kept aside as " + aside + ")"
-                       : std::string(" (could not be kept aside: ") + std::strerror(errno) + ")";
-  return error;
+  return keep_aside(path_, std::move(topology).error().wrap(path_));
 }
 
 Status SavedTopology::save(const Topology& topology) const {
-  std::error_code code;
-  if (std::filesystem::create_directories(folder_, code) && !code)
-    std::filesystem::permissions(folder_, std::filesystem::perms::owner_all, code);
-  if (code) return failed(folder_, "create", code.value());
-  return replace_file(folder_, path_, topology_to_json(topology));
+  return write_state_file(folder_, path_, topology_to_json(topology));
 }
 
 Result<bool> SavedTopology::forget(std::string_view peer) const {

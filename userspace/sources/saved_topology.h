@@ -2,8 +2,7 @@
 // SavedTopology: what was learnt, in STATE_DIR/topology.json, so that a policy that vanishes while
 // the daemon is down is still missed.
 //
-// The file is JSON with schema_version, mode 0600, replaced atomically (write, fsync, rename). The
-// peers' modes are not kept here.
+// The file is JSON with schema_version. The peers' modes are not kept here (saved_policy.h).
 #pragma once
 
 #include <string>

@@ -19,7 +19,7 @@ DEBIAN = ("6.1", "6.12")
 @dataclasses.dataclass(frozen=True)
 class Scenario:
     name: str
-    spec: Spec
+    spec: Spec | None   # None: needs no mesh
     run: Callable[["Lab"], None]
     kernels: tuple[str, ...]
     spoils: bool       # leaves the mesh unusable for the next scenario
@@ -40,6 +40,11 @@ def scenario(*, kernels: tuple[str, ...] = DEBIAN, spoils: bool = False, needs_e
             REGISTRY.append(Scenario(name, spec, function, kernels, spoils, needs_espial, long))
         return function
     return register
+
+
+def meshless(name: str, run: Callable[["Lab"], None]) -> None:
+    """Registers what proves something about a Debian kernel itself. Its Lab has no mesh."""
+    REGISTRY.append(Scenario(name, None, run, DEBIAN, False, True, False))
 
 
 class Watch:
@@ -296,19 +301,24 @@ class Watch:
             until(f"node{number}: three witnesses agree", equal, 8, 0.2)
 
     def close(self) -> None:
+        """What fails with one node must not leave another's pins to the next scenario."""
+        problem: Exception | None = None
         for espial in self.espials.values():
-            try:
-                espial.stop()
-            finally:
-                espial.detach()
-                shutil.rmtree(espial.folder, ignore_errors=True)
+            for action in (espial.stop, espial.detach):
+                try:
+                    action()
+                except Exception as error:
+                    problem = problem or error
+            shutil.rmtree(espial.folder, ignore_errors=True)
         self.espials, self.wires, self.switches = {}, {}, {}
+        if problem:
+            raise problem
 
 
 class Lab:
     """What a scenario gets: a mesh, traffic that is added up, and watches that end with it."""
 
-    def __init__(self, mesh: Mesh, kernel: str):
+    def __init__(self, mesh: Mesh | None, kernel: str):
         self.mesh, self.kernel = mesh, kernel
         self.sent = 0
         self.notes: list[str] = []      # told in the line of the result
@@ -341,11 +351,11 @@ class Lab:
         return sent
 
     def udp(self, source: int, target: int, count: int = 20, family: int = 4, size: int = 64,
-            lossy: bool = False) -> Sent:
+            lossy: bool = False, **more: object) -> Sent:
         """Datagrams from the pod of one node to the pod of another; all arrive unless `lossy`."""
         one, two = self.mesh.node(source).pod, self.mesh.node(target).pod
         return self._add(traffic.udp(one.namespace, one.address(family), two.namespace,
-                                     two.address(family), count, size, lossy), lossy)
+                                     two.address(family), count, size, lossy, **more), lossy)
 
     def host_udp(self, source: int, target: int, count: int = 20, family: int = 4,
                  lossy: bool = False) -> Sent:
@@ -432,13 +442,14 @@ class Lab:
 
 def selected(kernel: str, patterns: str, long: bool) -> list[Scenario]:
     """Scenarios of a kernel whose name contains one of the patterns (separated by commas), those of
-    one mesh side by side."""
+    one mesh side by side, after those that need none."""
     chosen = [item for item in REGISTRY
               if kernel in item.kernels and (long or not item.long)
               and any(pattern in item.name for pattern in patterns.split(","))]
     specs = list(dict.fromkeys(item.spec for item in chosen))
     # ESP offload modules stay loaded: what needs them comes last. Spoilers end a mesh's use.
-    return sorted(chosen, key=lambda item: (item.spec.gro, specs.index(item.spec), item.spoils))
+    return sorted(chosen, key=lambda item: (item.spec is not None, item.spec and item.spec.gro,
+                                            specs.index(item.spec), item.spoils))
 
 
 def duration(since_: float) -> str:

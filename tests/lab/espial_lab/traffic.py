@@ -38,17 +38,18 @@ def _socket(namespace: Namespace, family: int, kind: int, address: str, port: in
 
 
 def udp(source: Namespace, source_address: str, target: Namespace, target_address: str, count: int,
-        size: int = 64, lossy: bool = False, patience: float = 5.0) -> Sent:
-    """Sends `count` datagrams of `size` payload bytes from one address to another.
+        size: int = 64, lossy: bool = False, patience: float = 5.0, port: int = PORT,
+        payload: bytes = b"") -> Sent:
+    """Sends `count` datagrams of `payload`, or of `size` zeros, from one address to another's port.
 
     Returns when all have arrived, or, if `lossy`, none came for 0.3 s after the last was sent;
     without `lossy` the wait lasts `patience`.
     """
     family = 6 if ":" in target_address else 4
-    payload = bytes(size)
+    payload = payload or bytes(size)
     result = Sent()
     with _socket(source, family, socket.SOCK_DGRAM, source_address, 0) as sender, \
-            _socket(target, family, socket.SOCK_DGRAM, target_address, PORT) as receiver:
+            _socket(target, family, socket.SOCK_DGRAM, target_address, port) as receiver:
         receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         receiver.setblocking(False)
 
@@ -64,7 +65,7 @@ def udp(source: Namespace, source_address: str, target: Namespace, target_addres
         quiet = 0.3 if lossy else patience
         for _ in range(count):
             try:
-                sender.sendto(payload, (target_address, PORT))
+                sender.sendto(payload, (target_address, port))
             except OSError:
                 # The kernel refused (policy without SA, no route): nothing reached any device.
                 continue

@@ -111,6 +111,58 @@ def other_vlan(lab: Lab) -> None:
     watch.calm()
 
 
+# What pods may say to each other on the ports of IPsec: IKE, IKE behind the marker, ESP, a keepalive.
+IPSEC_PORTS = ((500, bytes(28)), (4500, bytes(32)), (4500, b"\xc0\xde" * 20), (4500, b"\xff"))
+
+
+def _on_ipsec_ports(lab: Lab) -> int:
+    """Five datagrams of each, each family and each way; returns what each side sent."""
+    sent = 0
+    for port, payload in IPSEC_PORTS:
+        for family in (4, 6):
+            for source, target in BOTH:
+                lab.udp(source, target, 5, family, port=port, payload=payload)
+            sent += 5
+    return sent
+
+
+@scenario(separate=SEPARATE, shared=SHARED, plain_nic=PLAIN_NIC)
+def pods_on_ipsec_ports(lab: Lab) -> None:
+    """A pod's own UDP 500 and 4500, through the tunnel: decrypted like anything else."""
+    watch = lab.watch(1, 2)
+    sent = _on_ipsec_ports(lab)
+    for number, peer in BOTH:
+        watch.expect(number, peer, {"esp/ipv4": sent}, {"esp/ipv4": sent})
+        opened = [watch.wire(number)["receive", f"node{peer}", "decrypted", family][0]
+                  for family in ("ipv4", "ipv6")]
+        assert opened == [sent // 2] * 2, f"node{number}: {opened} came back from IPsec"
+        watch.verdict(number, peer, "encrypted")
+    watch.agree()
+    watch.calm()
+
+
+@scenario(separate=SEPARATE, plain_nic=PLAIN_NIC)
+def pods_speak_ipsec(lab: Lab) -> None:
+    """Protocols 50 and 51 between pods, through the tunnel."""
+    one, two = lab.mesh.node(1).pod, lab.mesh.node(2).pod
+    # No answer of a pod that does not know them.
+    for number in (1, 2):
+        lab.nft(number, "inet", "type filter hook forward priority 0; "
+                                "oifname { obr_backendnet } meta l4proto { 50, 51 } drop;")
+    watch = lab.watch(1, 2)
+    sent = 0
+    for protocol, payload in ((50, b"\xc0\xde" * 20), (51, bytes([17, 4]) + b"\xc0\xde" * 30)):
+        for (number, _), (near, far) in zip(BOTH, ((one, two), (two, one))):
+            lab.routed(number, ipv4(near.v4, far.v4, protocol, payload, 64))
+            lab.routed(number, ipv6(near.v6, far.v6, protocol, payload))
+        sent += 40
+    for number, peer in BOTH:
+        watch.expect(number, peer, {"esp/ipv4": sent}, {"esp/ipv4": sent})
+        watch.verdict(number, peer, "encrypted")
+    watch.agree()
+    watch.calm()
+
+
 @scenario(separate=SEPARATE)
 def esp_in_tcp(lab: Lab) -> None:
     """TCP port 4500 between underlays counts as ESP as a whole (RFC 9329)."""
@@ -130,6 +182,20 @@ def esp_in_tcp(lab: Lab) -> None:
 
 
 # -- leaks that look well ------------------------------------------------------------------------
+
+@scenario(separate=SEPARATE)
+def leak_on_ipsec_ports(lab: Lab) -> None:
+    """The same ports without policies: no daemon speaks there, pods do."""
+    lab.unload(1, 2)
+    watch = lab.watch(1, 2)
+    sent = _on_ipsec_ports(lab)
+    clear = {f"cleartext/{family}": sent // 2 for family in ("ipv4", "ipv6")}
+    for number, peer in BOTH:
+        watch.expect(number, peer, clear, clear)
+        watch.verdict(number, peer, "leaking")
+        watch.fires(number, "CleartextTraffic", peer)
+    watch.agree()
+
 
 @scenario(shared=SHARED)
 def past_the_remote_node(lab: Lab) -> None:

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exporter/enforcement_metrics.h"
+
+#include <array>
+#include <string>
+
+#include "exporter/metric_builder.h"
+
+namespace espial {
+
+namespace {
+
+constexpr std::array kDirectionList{Direction::RECEIVE, Direction::TRANSMIT};
+
+struct Unit {
+  std::string_view name;
+  std::uint64_t Cell::*cell;
+};
+constexpr std::array kUnits{Unit{"packets", &Cell::packets}, Unit{"bytes", &Cell::bytes}};
+
+// What one family counts.
+struct Rows {
+  Action action;
+  Direction direction;
+  Unit unit;
+};
+
+std::string_view help_of(Action action, Direction direction) {
+  if (action == Action::kWouldDrop) return "What passed, and mode enforce would have dropped.";
+  return direction == Direction::RECEIVE
+             ? "What espial dropped on arrival; it was on the wire and counts there, too."
+             : "What espial dropped on its way out; it was never on the wire and counts nowhere "
+               "else.";
+}
+
+MetricBuilder enforced_family(std::string_view whose, const Rows& rows) {
+  return MetricBuilder::counter(std::string(whose) + std::string(to_string(rows.direction)) + "_" +
+                                    std::string(kActionLabels[at(rows.action)]) + "_" +
+                                    std::string(rows.unit.name) + "_total",
+                                help_of(rows.action, rows.direction));
+}
+
+MetricBuilder exempted_family(std::string_view whose, Direction direction) {
+  return MetricBuilder::counter(
+      std::string(whose) + std::string(to_string(direction)) + "_exempted_packets_total",
+      "What passed in audit and enforce although it is of a kind that is dropped, by what "
+      "exempts it.");
+}
+
+const EnforcedCells& cells_of(const PeerCounters& counters, Action action) {
+  return counters.enforced[at(action)];
+}
+
+std::uint64_t sum_of(const PeerCounters& counters, const Rows& rows) {
+  std::uint64_t sum = 0;
+  for (const Cell& cell : cells_of(counters, rows.action)[at(rows.direction)])
+    sum += cell.*rows.unit.cell;
+  return sum;
+}
+
+void visit_peer_rows(const Report& report, const Rows& rows, MetricSet set,
+                     const FamilySink& sink) {
+  auto metric = enforced_family("espial_peer_", rows);
+  for (const auto& [peer, counters] : report.snapshot.peers) {
+    if (set == MetricSet::kCompact) {
+      metric.add({{"peer", peer.name}}, sum_of(counters, rows));
+      continue;
+    }
+    for (std::size_t r = 0; r < kReasons; ++r)
+      if (occurs(static_cast<Reason>(r), rows.direction, true))
+        metric.add({{"peer", peer.name}, {"reason", kReasonLabels[r]}},
+                   cells_of(counters, rows.action)[at(rows.direction)][r].*rows.unit.cell);
+  }
+  sink(std::move(metric).take());
+}
+
+void visit_peer_exempted(const Report& report, Direction d, const FamilySink& sink) {
+  auto metric = exempted_family("espial_peer_", d);
+  for (const auto& [peer, counters] : report.snapshot.peers)
+    for (std::size_t e = 0; e < kExemptions; ++e)
+      if (occurs(static_cast<Exemption>(e), true))
+        metric.add({{"peer", peer.name}, {"exemption", kExemptionLabels[e]}},
+                   counters.exempted[at(d)][e]);
+  sink(std::move(metric).take());
+}
+
+void visit_no_peer_rows(const PeerCounters& counters, const Rows& rows, const FamilySink& sink) {
+  auto metric = enforced_family("espial_no_peer_", rows);
+  for (std::size_t r = 0; r < kReasons; ++r)
+    if (occurs(static_cast<Reason>(r), rows.direction, false))
+      metric.add({{"reason", kReasonLabels[r]}},
+                 cells_of(counters, rows.action)[at(rows.direction)][r].*rows.unit.cell);
+  sink(std::move(metric).take());
+}
+
+void visit_no_peer_exempted(const PeerCounters& counters, Direction d, const FamilySink& sink) {
+  auto metric = exempted_family("espial_no_peer_", d);
+  for (std::size_t e = 0; e < kExemptions; ++e)
+    if (occurs(static_cast<Exemption>(e), false))
+      metric.add({{"exemption", kExemptionLabels[e]}}, counters.exempted[at(d)][e]);
+  sink(std::move(metric).take());
+}
+
+}  // namespace
+
+void visit_peer_enforcement(const Report& report, MetricSet set, const FamilySink& sink) {
+  for (const Direction d : kDirectionList)
+    for (const Action action : {Action::kDrop, Action::kWouldDrop}) {
+      if (set == MetricSet::kCompact && action != Action::kDrop) continue;
+      for (const Unit& unit : kUnits) visit_peer_rows(report, {action, d, unit}, set, sink);
+    }
+  if (set == MetricSet::kFull)
+    for (const Direction d : kDirectionList) visit_peer_exempted(report, d, sink);
+}
+
+void visit_no_peer_enforcement(const Report& report, MetricSet set, const FamilySink& sink) {
+  const PeerCounters& counters = report.snapshot.no_peer;
+  for (const Direction d : kDirectionList) {
+    for (const Action action : {Action::kDrop, Action::kWouldDrop})
+      for (const Unit& unit : kUnits)
+        if (set == MetricSet::kFull || (action == Action::kDrop && unit.cell == &Cell::packets))
+          visit_no_peer_rows(counters, {action, d, unit}, sink);
+    if (set == MetricSet::kFull) visit_no_peer_exempted(counters, d, sink);
+  }
+}
+
+std::size_t enforcement_series() {
+  std::size_t count = 0;
+  for (const Direction d : kDirectionList) {
+    for (std::size_t r = 0; r < kReasons; ++r)
+      if (occurs(static_cast<Reason>(r), d, true)) count += kActions * kUnits.size();
+    for (std::size_t e = 0; e < kExemptions; ++e)
+      if (occurs(static_cast<Exemption>(e), true)) ++count;
+  }
+  return count;
+}
+
+}  // namespace espial

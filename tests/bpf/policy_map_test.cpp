@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+// Policies between their file and the map that the programs obey.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "daemon/moment.h"
+#include "daemon/peer_policies.h"
+#include "kernel/policy_map.h"
+
+namespace espial {
+namespace {
+
+using namespace std::chrono_literals;
+
+Peer peer(const std::string& name, Mode mode) {
+  Peer out;
+  out.name = name;
+  out.state = PeerState::kConfigured;
+  out.mode = mode;
+  return out;
+}
+
+class PolicyMap : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = testing::TempDir() + "espial-policies-XXXXXX";
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+    auto programs = Programs::load("", {.max_peers = 8, .max_subnets = 8});
+    ASSERT_TRUE(programs.ok()) << programs.error().message;
+    programs_.emplace(std::move(*programs));
+    maps_.emplace(Maps::of(*programs_).value());
+    identities_ = Identities::load(*maps_).value();
+    topology_.peers = {peer("a", Mode::ENFORCE), peer("b", Mode::AUDIT), peer("c", Mode::MONITOR)};
+    ASSERT_TRUE(identities_.assign(topology_, *maps_).ok());
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  [[nodiscard]] std::vector<std::optional<Mode>> in_force(const Moment& now) const {
+    std::vector<PeerSnapshot> peers;
+    for (const auto& p : topology_.peers) peers.push_back({p, {}});
+    peers.push_back({peer("unknown", Mode::ENFORCE), {}});
+    return modes_in_force(*maps_, identities_, peers, now);
+  }
+  // A daemon that starts: what it makes of the file and the map.
+  [[nodiscard]] PeerPolicies started(const Config& config) const {
+    PeerPolicies policies(folder_);
+    policies.load();
+    if (policies.lost()) policies.recover(*maps_, identities_, config, now_);
+    policies.save();
+    return policies;
+  }
+
+  std::string folder_;
+  std::optional<Programs> programs_;
+  std::optional<Maps> maps_;
+  Identities identities_;
+  Topology topology_;
+  Moment now_ = this_moment();
+};
+
+using Modes = std::vector<std::optional<Mode>>;
+
+TEST_F(PolicyMap, SaysWhatIsInForceAndWhenItEnds) {
+  PolicyPlan plan;
+  plan.policies["a"].mode = Mode::ENFORCE;
+  plan.policies["a"].confirm =
+      Confirmation{{now_.wall + 60s, now_.monotonic + 60s, now_.boot}, Mode::AUDIT};
+  PeerPolicies policies(folder_);
+  ASSERT_TRUE(policies.take(plan, false).ok());
+  ASSERT_TRUE(policies.write(*maps_, identities_, topology_, now_).ok());
+  EXPECT_EQ(in_force(now_), (Modes{Mode::ENFORCE, Mode::AUDIT, Mode::MONITOR, std::nullopt}));
+  auto late = now_;
+  late.monotonic += 60s;
+  EXPECT_EQ(in_force(late)[0], Mode::AUDIT) << "by the deadline in the map";
+}
+
+TEST_F(PolicyMap, ALostOrCorruptFileDisarmsNothing) {
+  const auto a = identities_.peer("a");
+  const auto b = identities_.peer("b");
+  const int map = maps_->fd(MapId::kPolicy);
+  Config config;
+  config.mode = Mode::AUDIT;  // as b is
+  for (const char* text : {"", "garbage"}) {
+    ASSERT_TRUE(write_policy(map, a, {Mode::ENFORCE, now_.monotonic + 60s}).ok());
+    ASSERT_TRUE(write_policy(map, b, {Mode::AUDIT, {}}).ok());
+    if (*text != 0) std::ofstream(folder_ + "/policy.json") << text;
+    const auto policies = started(config);
+    ASSERT_EQ(policies.get().size(), 1U) << "what the file of the node says is no command";
+    const auto& recovered = policies.get().at("a");
+    EXPECT_EQ(recovered.mode, Mode::ENFORCE);
+    ASSERT_TRUE(recovered.confirm);
+    EXPECT_LE(recovered.confirm->deadline.monotonic, now_.monotonic + 60s) << "never longer";
+    EXPECT_FALSE(started(config).lost()) << "saved again";
+  }
+  EXPECT_TRUE(std::filesystem::exists(folder_ + "/policy.json.corrupt"));
+}
+
+TEST_F(PolicyMap, AnEmptyFileIsNoLostOne) {
+  (void)started({});
+  ASSERT_TRUE(
+      write_policy(maps_->fd(MapId::kPolicy), identities_.peer("a"), {Mode::ENFORCE, {}}).ok());
+  EXPECT_TRUE(started({}).get().empty());
+}
+
+TEST_F(PolicyMap, WhatCannotBeSavedIsTakenOnlyWhenItMust) {
+  std::ofstream(folder_ + "/file") << "x";
+  PeerPolicies policies(folder_ + "/file/state");
+  PolicyPlan plan;
+  plan.policies["a"].mode = Mode::MONITOR;
+  EXPECT_FALSE(policies.take(plan, false).ok());
+  EXPECT_TRUE(policies.get().empty());
+  EXPECT_FALSE(policies.take(plan, true).ok());
+  EXPECT_EQ(policies.get().size(), 1U);
+  EXPECT_FALSE(policies.problem().empty());
+}
+
+}  // namespace
+}  // namespace espial

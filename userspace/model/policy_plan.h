@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a command about policies comes to: the policies afterwards, or why not. Pure.
+//
+// enforce is guarded: it is refused unless audit has run long enough in this boot, encrypted
+// traffic was seen meanwhile, and nothing would have been dropped of late. A command about several
+// peers changes all of them or none.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "model/policy.h"
+
+namespace espial {
+
+inline constexpr std::chrono::seconds kMaxConfirmWithin{24 * 3600};
+
+struct PolicyRequest {
+  enum class Kind : std::uint8_t { kShow, kSet, kConfirm };
+  Kind kind = Kind::kShow;
+  std::string peer;                                    // a name or kAllPeers
+  std::optional<Mode> mode;                            // of kSet; nothing: what the file says
+  std::optional<std::chrono::seconds> confirm_within;  // of kSet with enforce
+  bool force = false;                                  // of kSet: without the guard
+};
+
+struct PolicyRefusal {
+  std::string peer;
+  std::vector<std::string> reasons;  // one line each
+  std::vector<FlowRecord> flows;     // what would die, latest first
+};
+
+struct PolicyPlan {
+  Policies policies;                   // to be in force; as before when something was refused
+  std::vector<std::string> changed;    // peers whose policy the command set
+  std::vector<PolicyRefusal> refused;  // not empty: nothing is changed
+  std::vector<std::string> notes;      // one line each
+};
+
+// Never ends in enforce: carried out even where it cannot be saved.
+bool lowers(const PolicyRequest& request);
+
+// Why enforce must not begin for this peer; empty: it may.
+std::vector<std::string> objections(const PeerSnapshot& peer, const PeerPolicy* policy,
+                                    const Moment& now, std::chrono::minutes audit);
+
+// peers: with the modes in force now. Errors are kUsage: no such peer, a deadline for another mode.
+Result<PolicyPlan> plan_policy(const PolicyRequest& request, const Policies& policies,
+                               const std::vector<PeerSnapshot>& peers,
+                               const std::vector<FlowRecord>& flows, const Moment& now,
+                               std::chrono::minutes audit);
+
+}  // namespace espial

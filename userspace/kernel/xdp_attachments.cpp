@@ -106,10 +106,11 @@ Missing XdpAttachments::verify(const Programs& programs) {
       if (!pinned && replace_pin(link.fd.get(), link_path(ifindex)).ok()) ++missing.pins;
       continue;
     }
-    missing.programs += was ? 1 : 0;
     link = {};
     auto status = attach(device, programs);
     device.problem = status.ok() ? "" : status.error().message;
+    // Not if the device itself is gone.
+    missing.programs += was && status.ok() ? 1 : 0;
   }
   return missing;
 }

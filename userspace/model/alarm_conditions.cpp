@@ -172,9 +172,7 @@ void add_restored(std::vector<AlarmCondition>& out, const Snapshot& snapshot) {
                                                : ", the programs went on")});
     return;
   }
-  const auto enforced = std::any_of(snapshot.peers.begin(), snapshot.peers.end(),
-                                    [](const auto& p) { return p.peer.mode == Mode::ENFORCE; });
-  if (enforced && snapshot.gaps.new_device && recent(*snapshot.gaps.new_device))
+  if (enforced_peers(snapshot) > 0 && snapshot.gaps.new_device && recent(*snapshot.gaps.new_device))
     out.push_back({AlarmId::ProgramDetached, "",
                    "a new device was without programs for its first " +
                        seconds_text(snapshot.gaps.last) + ": nothing was dropped there"});

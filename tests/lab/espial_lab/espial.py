@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 
-from . import pinned
 from .count import Counts
 from .mesh import BACKEND_V4, BACKEND_V6, Node
 from .wait import until
@@ -182,8 +181,6 @@ class Espial:
         (direction, reason) to (packets, bytes), without zeros."""
         status = status or self.status()
         peer = self.peer(name, status) if name else status["no_peer"]
-        if what not in peer["receive"]:     # an espial whose status does not tell it yet
-            return pinned.enforced(self.pins, peer["name"] if name else "", what)
         return {(way, reason): (cell["packets"], cell["bytes"])
                 for way in ("receive", "transmit") for reason, cell in peer[way][what].items()
                 if cell["packets"]}

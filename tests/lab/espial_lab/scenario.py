@@ -301,13 +301,18 @@ class Watch:
             until(f"node{number}: three witnesses agree", equal, 8, 0.2)
 
     def close(self) -> None:
+        """What fails with one node must not leave another's pins to the next scenario."""
+        problem: Exception | None = None
         for espial in self.espials.values():
-            try:
-                espial.stop()
-            finally:
-                espial.detach()
-                shutil.rmtree(espial.folder, ignore_errors=True)
+            for action in (espial.stop, espial.detach):
+                try:
+                    action()
+                except Exception as error:
+                    problem = problem or error
+            shutil.rmtree(espial.folder, ignore_errors=True)
         self.espials, self.wires, self.switches = {}, {}, {}
+        if problem:
+            raise problem
 
 
 class Lab:

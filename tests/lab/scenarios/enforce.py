@@ -42,6 +42,8 @@ def stopped(lab: Lab, send: Callable[[], object], one: dict[str, int], two: dict
     send()
     for number, peer in BOTH:
         watch.dropped(number, peer, transmitted[number])
+        if transmitted[number]:
+            watch.fires(number, "EnforcementDropping", peer)
     watch.balanced(null=null)
     watch.sealed()
     # What audit says does not depend on the mesh.
@@ -53,6 +55,8 @@ def stopped(lab: Lab, send: Callable[[], object], one: dict[str, int], two: dict
     send()
     for number, peer in BOTH:
         watch.dropped(number, peer, transmitted[number], received[number], what="would_drop")
+        if transmitted[number] or received[number]:
+            watch.fires(number, "WouldDrop", peer)
         watch.dropped(number, peer, transmitted[number])
     watch.untouched()
     if not null:

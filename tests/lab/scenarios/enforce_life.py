@@ -148,6 +148,7 @@ def enforce_device_recreated(lab: Lab) -> None:
         lab.mesh.plug(node)
     _gap(lab, watch, replace, lambda: attached.both_ways(node.namespace, "prd-port"), False)
     watch.fires(1, "ProgramDetached")
+    watch.rewire(1)     # nft's rules went with the device
 
 
 @scenario(kernels=("6.1",), needs_espial=True, bare=BARE)

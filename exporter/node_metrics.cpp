@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "exporter/enforcement_metrics.h"
+#include "exporter/mesh_metrics.h"
 #include "exporter/metric_builder.h"
 #include "model/alarms.h"
 
@@ -125,6 +126,7 @@ void visit_node_families(const Report& report, MetricSet set, const FamilySink& 
   visit_gaps(snapshot, sink);
   if (set == MetricSet::kFull) visit_outcomes(snapshot, sink);
   visit_lost(snapshot, sink);
+  visit_xfrm_errors(snapshot, set, sink);
   visit_sources(snapshot, sink);
   visit_maps(snapshot, sink);
   visit_reload(snapshot, sink);

@@ -8,13 +8,17 @@
 
 #include "config/config_file.h"
 #include "daemon/moment.h"
+#include "diagnose/mesh_audit.h"
 #include "kernel/table_spec.h"
 #include "model/learn.h"
+#include "sources/redirects.h"
+#include "sources/xfrm_stat.h"
 
 namespace espial {
 namespace {
 
 constexpr std::uint32_t kSubnetsPerPeer = 4;
+constexpr std::chrono::seconds kJudgeEvery{10};  // what moves without an event: lifetimes, sysctls
 
 ProgramLimits limits_of(const Config& config) {
   ProgramLimits limits;
@@ -115,6 +119,7 @@ Status Node::begin(bool strict) {
   EP_TRY(follow_table());
   EP_TRY(identities_.release(topology_, maps_));
   follow_devices(false);
+  judge_mesh();
   save_topology();
   if (programs_.discarded())
     spdlog::warn("{}: the pinned maps are of another version or max_peers: counters begin anew",
@@ -210,6 +215,22 @@ void Node::follow_topology() {
   }
   if (changed) save_topology();
   follow_devices(true);
+  judge_mesh();
+}
+
+void Node::judge_mesh() {
+  facts_.redirecting = redirecting_bridges(facts_);
+  const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  mesh_ = std::make_shared<const MeshAudit>(
+      audit_mesh({topology_, facts_, static_cast<std::uint64_t>(now), {}, {}}));
+  judged_ = std::chrono::steady_clock::now();
+}
+
+std::shared_ptr<const MeshAudit> Node::audit() {
+  on_kernel_events();
+  pending_.states = true;
+  settle();
+  return mesh_;
 }
 
 Status Node::follow_table() {
@@ -277,6 +298,11 @@ void Node::tick() {
   restore();
   end_deadlines(this_moment());
   if (!watch_.xfrm_events() && facts_.xfrm_readable) pending_.policies = pending_.states = true;
+  if (judged_ && std::chrono::steady_clock::now() - *judged_ >= kJudgeEvery) {
+    if (auto status = watch_.refresh_states(facts_); !status.ok())
+      spdlog::warn("{}", status.error().message);
+    judge_mesh();
+  }
   evaluate();
 }
 
@@ -351,6 +377,8 @@ Result<Snapshot> Node::snapshot() {
   snapshot.maps = CounterReader::usage(maps_, identities_, programs_.table_entries(),
                                        programs_.capacity().slots);
   snapshot.findings = topology_.findings;
+  snapshot.mesh = mesh_;
+  if (auto errors = read_xfrm_stat(); errors.ok()) snapshot.xfrm_errors = std::move(*errors);
   snapshot.last_reload_successful = last_reload_successful_;
   snapshot.last_reload_error = last_reload_error_;
   return snapshot;

@@ -72,6 +72,9 @@ class Node {
   void tick();
   void evaluate();
 
+  // Policies, SAs and routes as they are now, against the topology.
+  std::shared_ptr<const MeshAudit> audit();
+
   // The file again. A bad file changes nothing.
   void reload();
 
@@ -96,6 +99,7 @@ class Node {
   void end_deadlines(const Moment& now);
   Result<PolicyPlan> set_policy(const PolicyRequest& request, const Moment& now);
   void follow_topology();
+  void judge_mesh();
   void restore();
   void follow_devices(bool started);
   Status follow_table();
@@ -122,6 +126,8 @@ class Node {
   Topology saved_;
   Topology topology_;
   DevicePlans plans_;
+  std::shared_ptr<const MeshAudit> mesh_;
+  std::optional<MonoTime> judged_;  // when mesh_ was made
   Changes pending_;
   GapCounters gaps_;
   std::optional<Restored> restored_;

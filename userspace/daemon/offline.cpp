@@ -10,6 +10,8 @@
 #include "daemon/instance_lock.h"
 #include "daemon/moment.h"
 #include "daemon/peer_policies.h"
+#include "diagnose/mesh_audit.h"
+#include "exporter/audit_document.h"
 #include "exporter/policy_document.h"
 #include "exporter/status_document.h"
 #include "kernel/attachments.h"
@@ -21,7 +23,9 @@
 #include "model/evaluate.h"
 #include "model/learn.h"
 #include "sources/kernel_watch.h"
+#include "sources/redirects.h"
 #include "sources/saved_topology.h"
+#include "sources/xfrm_stat.h"
 
 namespace espial {
 namespace {
@@ -49,6 +53,7 @@ Result<World> look_around(const Config& config) {
   EP_ASSIGN(watch, KernelWatch::open());
   EP_ASSIGN(facts, watch.read());
   world.facts = std::move(facts);
+  world.facts.redirecting = redirecting_bridges(world.facts);
   if (auto loaded = SavedTopology(config.state_dir).load(); loaded.ok())
     world.saved = std::move(*loaded);
   else
@@ -73,6 +78,11 @@ std::vector<DeviceSnapshot> devices_of(const Config& config, const World& world)
   return devices;
 }
 
+MeshAudit audit_of(const World& world) {
+  const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  return audit_mesh({world.topology, world.facts, static_cast<std::uint64_t>(now), {}, {}});
+}
+
 Result<Snapshot> take_snapshot(const Config& config, const World& world, const Maps& maps,
                                const Identities& identities, CounterReader& reader) {
   Snapshot snapshot;
@@ -94,6 +104,8 @@ Result<Snapshot> take_snapshot(const Config& config, const World& world, const M
   EP_TRY(reader.node(maps, snapshot));
   snapshot.devices = devices_of(config, world);
   snapshot.findings = world.topology.findings;
+  snapshot.mesh = std::make_shared<const MeshAudit>(audit_of(world));
+  if (auto errors = read_xfrm_stat(); errors.ok()) snapshot.xfrm_errors = std::move(*errors);
   snapshot.sources = {{"file", true, ""},
                       {"policy", world.policies.problem().empty(), world.policies.problem()},
                       {"routes", true, ""},
@@ -193,6 +205,11 @@ Result<nlohmann::json> offline_flows(const Config& config) {
   CounterReader reader;
   EP_ASSIGN(flows, reader.flows(maps, identities));
   return flows_document(flows);
+}
+
+Result<nlohmann::json> offline_audit(const Config& config) {
+  EP_ASSIGN(world, look_around(config));
+  return audit_document(audit_of(world), world.topology.node, std::chrono::system_clock::now());
 }
 
 Result<nlohmann::json> offline_policy(const Config& config, const nlohmann::json& line) {

@@ -5,11 +5,14 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "model/facts.h"
+#include "model/mesh.h"
 #include "model/topology.h"
 #include "model/words.h"
 
@@ -156,6 +159,8 @@ struct Snapshot {
   std::vector<SourceStatus> sources;
   std::vector<MapUsage> maps;
   std::vector<std::string> findings;  // contradictions between those who said something; one line
+  std::shared_ptr<const MeshAudit> mesh;  // policies and SAs against the topology; null: not asked
+  std::vector<XfrmError> xfrm_errors;     // empty: this kernel does not count them
   std::optional<bool> last_reload_successful;
   std::string last_reload_error;
 };

@@ -77,17 +77,17 @@ NetlinkSocket::Datagram NetlinkSocket::receive(int flags) {
   }
 }
 
-Status NetlinkSocket::send_dump(std::uint16_t type, Bytes fixed) {
+Status NetlinkSocket::send(std::uint16_t type, std::uint16_t flags, Bytes fixed) {
   alignas(nlmsghdr) std::array<std::uint8_t, NLMSG_HDRLEN + kMaxFixed> request{};
   assert(fixed.size() <= kMaxFixed);
   auto* head = mnl_nlmsg_put_header(request.data());
   head->nlmsg_type = type;
-  head->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+  head->nlmsg_flags = NLM_F_REQUEST | flags;
   head->nlmsg_seq = ++sequence_;
   if (!fixed.empty())
     std::memcpy(mnl_nlmsg_put_extra_header(head, fixed.size()), fixed.data(), fixed.size());
   if (mnl_socket_sendto(socket_.get(), head, head->nlmsg_len) < 0)
-    return failed(name_, "request dump", errno);
+    return failed(name_, "send request", errno);
   return Ok{};
 }
 
@@ -114,7 +114,7 @@ Result<NetlinkSocket::DumpState> NetlinkSocket::read_dump(const Visit& visit) {
 Status NetlinkSocket::dump(std::uint16_t type, Bytes fixed, const std::function<void()>& on_restart,
                            const Visit& visit) {
   for (int attempt = 1;; ++attempt) {
-    EP_TRY(send_dump(type, fixed));
+    EP_TRY(send(type, NLM_F_DUMP, fixed));
     bool interrupted = false;
     for (;;) {
       EP_ASSIGN(state, read_dump(visit));
@@ -123,6 +123,14 @@ Status NetlinkSocket::dump(std::uint16_t type, Bytes fixed, const std::function<
     }
     if (!interrupted || attempt == kDumpAttempts) return Ok{};
     on_restart();
+  }
+}
+
+Status NetlinkSocket::ask(std::uint16_t type, Bytes fixed, const Visit& visit) {
+  EP_TRY(send(type, NLM_F_ACK, fixed));
+  for (;;) {
+    EP_ASSIGN(state, read_dump(visit));
+    if (state.done) return Ok{};
   }
 }
 

@@ -37,6 +37,10 @@ class NetlinkSocket {
   Status dump(std::uint16_t type, Bytes fixed, const std::function<void()>& on_restart,
               const Visit& visit);
 
+  // One request that is no dump; visit gets what the kernel says before its acknowledgement. An
+  // error is the kernel's refusal.
+  Status ask(std::uint16_t type, Bytes fixed, const Visit& visit);
+
   // Everything that is queued now, at most kMaxDatagrams; does not block. false: the kernel
   // dropped events since the last call (ENOBUFS) or one did not fit the buffer.
   Result<bool> receive_events(const Visit& visit);
@@ -60,7 +64,7 @@ class NetlinkSocket {
   };
 
   NetlinkSocket(mnl_socket* socket, const char* name) : socket_(socket), name_(name) {}
-  Status send_dump(std::uint16_t type, Bytes fixed);
+  Status send(std::uint16_t type, std::uint16_t flags, Bytes fixed);
   Result<DumpState> read_dump(const Visit& visit);
   Datagram receive(int flags);
 

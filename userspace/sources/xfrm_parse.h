@@ -20,4 +20,7 @@ std::optional<XfrmPolicyFact> parse_policy(Bytes message);
 // XFRM_MSG_NEWSA.
 std::optional<XfrmStateFact> parse_state(Bytes message);
 
+// XFRM_MSG_GETDEFAULT, the kernel's answer.
+std::optional<XfrmDefaults> parse_defaults(Bytes message);
+
 }  // namespace espial

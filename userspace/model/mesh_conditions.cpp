@@ -41,13 +41,21 @@ bool exposes(const PairFinding& finding) {
          finding.problem != PairProblem::NULL_ENCRYPTION;
 }
 
-void add_audited(std::vector<AlarmCondition>& out, const PeerAudit& audit) {
+// Packets find no SA: with a key manager the kernel asks for one, without it only counts them.
+bool traffic_waits(const PeerAudit& audit, const XfrmErrorReport& errors) {
+  return audit.sas.larval > 0 ||
+         std::any_of(errors.growing.begin(), errors.growing.end(),
+                     [](const XfrmErrorGrowth& error) { return error.name == "XfrmOutNoStates"; });
+}
+
+void add_audited(std::vector<AlarmCondition>& out, const PeerAudit& audit,
+                 const XfrmErrorReport& errors) {
   const auto add = [&](AlarmId id, std::string evidence) {
     if (!evidence.empty()) out.push_back({id, audit.peer, std::move(evidence)});
   };
   add(AlarmId::PolicyMissing, evidence_of(audit, exposes));
   // A trap that nobody asked for an SA yet is no tunnel that is down.
-  if (audit.sas.larval > 0)
+  if (traffic_waits(audit, errors))
     add(AlarmId::TunnelDown, evidence_of(audit, [](const PairFinding& finding) {
           return finding.problem == PairProblem::NO_SA;
         }));
@@ -98,7 +106,7 @@ void add_mesh_conditions(std::vector<AlarmCondition>& out, const Snapshot& snaps
     const Peer& peer = snapshot.peers[i].peer;
     if (peer.state == PeerState::kCandidate) continue;
     const auto* audit = snapshot.mesh ? snapshot.mesh->find(peer.name) : nullptr;
-    if (audit != nullptr) add_audited(out, *audit);
+    if (audit != nullptr) add_audited(out, *audit, errors);
     add_one_way(out, peer.name, window.peers[i]);
   }
   add_errors(out, errors);

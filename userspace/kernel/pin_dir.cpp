@@ -83,6 +83,7 @@ Status prepare_pin_dir(const std::string& pin_dir) {
   if (access((pin_dir + "/maps").c_str(), F_OK) != 0 &&
       access((pin_dir + "/next").c_str(), F_OK) == 0)
     EP_TRY(move(pin_dir + "/next", pin_dir + "/maps"));
+  EP_TRY(remove_pins(pin_dir + "/next"));  // a start that did not come that far
   EP_TRY(make_dir(pin_dir + "/maps"));
   EP_TRY(make_dir(pinned_links_dir(pin_dir)));
   return make_dir(pinned_xdp_dir(pin_dir));

@@ -324,5 +324,29 @@ def rejected_build(node: Node) -> None:
     node.gone()
 
 
-MOMENTS = (first_start, adoption, adoption_changed, upgrade, rollback, reload, stop,
+def resized(node: Node) -> None:
+    """Another max_peers is another layout: counters go on in maps of another size."""
+    node.wire.flow(True)
+    for peers in (32, 8):
+        node.config.write_text(json.dumps(json.loads(node.config.read_text()) | {"max_peers": peers}))
+        node.whole()
+    node.exact()
+    node.gone()
+
+
+def unknown_layout(node: Node) -> None:
+    """Nothing of such maps can be read: counters begin anew, and still nothing passes."""
+    node.wire.flow(True)
+    until("packets are counted", lambda: pinned.dropped(PINS, "node2") > node.had, 5, 0.01)
+    with pinned.Map(f"{PINS}/maps/ep_layout") as layout:
+        layout.write(0, b"\xff" * layout.size)
+    said = node.espial("run", "--arm")
+    assert "counters begin anew" in said, said
+    node.intact()
+    assert pinned.names(PINS) == node.expected
+    node.offered = node.wire.sent - node.sent
+    node.gone()
+
+
+MOMENTS = (resized, unknown_layout, first_start, adoption, adoption_changed, upgrade, rollback, reload, stop,
            policy_with_daemon, policy_without_daemon, detaching, rejected_build)

@@ -52,6 +52,11 @@ class Map:
                                   ctypes.addressof(value), 0))
         return [value.raw[cpu * stride:(cpu + 1) * stride] for cpu in range(cpus)]
 
+    def write(self, index: int, value: bytes) -> None:
+        key, buffer = ctypes.c_uint32(index), ctypes.create_string_buffer(value, self.size)
+        _bpf(2, struct.pack("IIQQQ", self.fd, 0, ctypes.addressof(key),     # BPF_MAP_UPDATE_ELEM
+                            ctypes.addressof(buffer), 0))
+
     def __enter__(self) -> "Map":
         return self
 

@@ -83,7 +83,7 @@ def steps(long: bool) -> list[Step]:
         Step("fuzz", 100 * more, (("tests/fuzz/run", "build-fuzz", str(15 * more)),),
              needs=("build-fuzz",), count=counts.of_fuzz),
         # SIGKILL at single system calls; --long takes every one that changes something.
-        Step("kill", 1800 if long else 120, (("tests/kill/run", *(("--long",) if long else ())),),
+        Step("kill", 1800 if long else 180, (("tests/kill/run", *(("--long",) if long else ())),),
              needs=("setup", "build"), count=counts.of_lab, live=True),
         # To its end, interrupted, and killed.
         Step("demo", 150, (("tests/demo/run",),), needs=("setup", "build"), count=counts.of_lab,

@@ -144,8 +144,11 @@ Status Node::load_policies(bool strict) {
   return Ok{};
 }
 
-Topology Node::merged() const {
+Topology Node::merged() {
   auto topology = merge_topology(config_, facts_, saved_);
+  const auto renamed = policies_.follow_names(saved_, topology);
+  for (const auto& line : renamed) spdlog::info("{}", line);
+  if (!renamed.empty()) policies_.save();
   policies_.apply(config_, topology);
   return topology;
 }

@@ -41,6 +41,7 @@ struct World {
 // The topology with the modes of commands.
 void merge(const Config& config, World& world) {
   world.topology = merge_topology(config, world.facts, world.saved);
+  (void)world.policies.follow_names(world.saved, world.topology);
   world.policies.apply(config, world.topology);
 }
 

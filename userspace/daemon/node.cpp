@@ -119,10 +119,15 @@ Status Node::begin(bool strict) {
   EP_TRY(follow_table());
   EP_TRY(identities_.release(topology_, maps_));
   follow_devices(false);
+  // Programs of a former layout counted until now.
+  EP_TRY(programs_.release_former_maps(config_.pin_dir));
   judge_mesh();
   save_topology();
-  if (programs_.discarded())
-    spdlog::warn("{}: the pinned maps are of another version or max_peers: counters begin anew",
+  if (programs_.carried())
+    spdlog::info("{}: the pinned maps were of another version or max_peers: their counters go on",
+                 config_.pin_dir);
+  else if (programs_.discarded())
+    spdlog::warn("{}: the pinned maps are of an unknown version: counters begin anew",
                  config_.pin_dir);
   spdlog::info("watching {} peers on {} devices ({}){}", topology_.peers.size(),
                plans_.devices.size(), to_string(attachments_.mode()),
@@ -144,8 +149,11 @@ Status Node::load_policies(bool strict) {
   return Ok{};
 }
 
-Topology Node::merged() const {
+Topology Node::merged() {
   auto topology = merge_topology(config_, facts_, saved_);
+  const auto renamed = policies_.follow_names(saved_, topology);
+  for (const auto& line : renamed) spdlog::info("{}", line);
+  if (!renamed.empty()) policies_.save();
   policies_.apply(config_, topology);
   return topology;
 }

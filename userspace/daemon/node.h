@@ -95,7 +95,7 @@ class Node {
 
   Status begin(bool strict);
   Status load_policies(bool strict);
-  [[nodiscard]] Topology merged() const;
+  [[nodiscard]] Topology merged();
   void end_deadlines(const Moment& now);
   Result<PolicyPlan> set_policy(const PolicyRequest& request, const Moment& now);
   void follow_topology();

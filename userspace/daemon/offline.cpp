@@ -45,6 +45,7 @@ struct World {
 // The topology with the modes of commands.
 void merge(const Config& config, World& world) {
   world.topology = merge_topology(config, world.facts, world.saved);
+  (void)world.policies.follow_names(world.saved, world.topology);
   world.policies.apply(config, world.topology);
 }
 
@@ -223,6 +224,9 @@ Result<nlohmann::json> offline_policy(const Config& config, const nlohmann::json
   EP_ASSIGN(pins, open_pins(config));
   const auto now = this_moment();
   if (request.kind == PolicyRequest::Kind::kShow) return show_policy(config, world, pins, now);
+  // Programs of the former layout may be attached still, and obey maps of theirs.
+  if (!former_map_dirs(config.pin_dir).empty())
+    return Error{config.pin_dir + ": an upgrade was cut short (start espial: it ends it)"};
   if (!world.policies.problem().empty())
     return Error{world.policies.problem() + " (start espial: it keeps what is enforced)"};
   if (world.policies.lost() && pins) {

@@ -2,13 +2,8 @@
 #include "bench/drops.h"
 
 #include <fmt/format.h>
-#include <linux/ethtool.h>
-#include <linux/sockios.h>
-#include <net/if.h>
 #include <sched.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
@@ -18,7 +13,6 @@
 #include <map>
 #include <optional>
 
-#include "base/unique_fd.h"
 #include "bench/cases.h"
 #include "bench/drop_tools.h"
 #include "bench/generator.h"
@@ -35,19 +29,6 @@ ip link set bench-port address 02:00:00:00:00:02
 for device in lo bench-src bench-port; do ip link set $device up; done
 )";
 
-// GRO gives the port NAPI, so that it takes redirected frames without an XDP program of its own: a
-// host that is protected by nft has none either.
-Status turn_gro_on() {
-  const UniqueFd control(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  ethtool_value gro{ETHTOOL_SGRO, 1};
-  ifreq request{};
-  std::strncpy(request.ifr_name, kPort, IFNAMSIZ - 1);
-  request.ifr_data = reinterpret_cast<char*>(&gro);
-  if (ioctl(control.get(), SIOCETHTOOL, &request) != 0)
-    return Error{fmt::format("{}: turn GRO on: {}", kPort, std::strerror(errno))};
-  return Ok{};
-}
-
 Status enter_namespaces() {
   if (unshare(CLONE_NEWNET | CLONE_NEWNS) != 0)
     return Error{fmt::format("namespaces: create: {} (needs root)", std::strerror(errno))};
@@ -56,7 +37,7 @@ Status enter_namespaces() {
       mount("bpf", "/sys/fs/bpf", "bpf", 0, nullptr) != 0)
     return Error{fmt::format("/sys/fs/bpf: mount: {}", std::strerror(errno))};
   EP_TRY(shell("sh", kDevices));
-  return turn_gro_on();
+  return turn_gro_on(kPort);
 }
 
 // Packets that the port has received, whatever became of them.

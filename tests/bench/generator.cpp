@@ -4,8 +4,12 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -71,6 +75,25 @@ Result<double> Generator::send(std::span<const std::uint8_t> frame, const bench_
   if (bpf_prog_test_run_opts(bpf_program__fd(program), &options) != 0)
     return Error{fmt::format("packet generator: {}", std::strerror(errno))};
   return (thread_cpu_ns() + cpu_ns(softirq_) + cpu_ns(helper) - before) / count;
+}
+
+Status turn_gro_on(const char* device) {
+  const UniqueFd control(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ethtool_value gro{ETHTOOL_SGRO, 1};
+  ifreq request{};
+  std::strncpy(request.ifr_name, device, IFNAMSIZ - 1);
+  request.ifr_data = reinterpret_cast<char*>(&gro);
+  if (ioctl(control.get(), SIOCETHTOOL, &request) != 0)
+    return Error{fmt::format("{}: turn GRO on: {}", device, std::strerror(errno))};
+  return Ok{};
+}
+
+Result<UniqueFd> count_behind(bench_bpf& object, int ifindex) {
+  constexpr auto kTcxIngress = static_cast<bpf_attach_type>(46);  // Linux 6.6
+  const int program = bpf_program__fd(object.progs.bench_drop);
+  UniqueFd link(bpf_link_create(program, ifindex, kTcxIngress, nullptr));
+  if (!link.valid()) return Error{fmt::format("count behind: {}", std::strerror(errno))};
+  return link;
 }
 
 }  // namespace espial::bench

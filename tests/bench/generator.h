@@ -9,6 +9,7 @@
 #include <span>
 
 #include "base/result.h"
+#include "base/unique_fd.h"
 #include "bench/bench_object.h"
 #include "bench/shared.bpf.h"
 
@@ -32,5 +33,12 @@ class Generator {
   BenchObject object_;
   pid_t softirq_ = 0;  // the kernel's thread for this CPU
 };
+
+// GRO gives a veth NAPI, so that it takes redirected frames without an XDP program of its own: a host
+// that is protected by tc or nft has none either.
+Status turn_gro_on(const char* device);
+
+// Counts in bench_arrived, and drops, what passed all other tcx programs of a device's ingress.
+Result<UniqueFd> count_behind(bench_bpf& object, int ifindex);
 
 }  // namespace espial::bench

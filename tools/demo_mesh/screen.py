@@ -2,7 +2,7 @@
 """What the demo prints: plain lines, coloured on a terminal only, 104 columns."""
 import sys
 
-from .stage import Alarm, Ping, Row, Stage
+from .stage import Alarm, Ping, Row, Stage, Stopped
 
 _RED, _GREEN, _YELLOW, _BOLD, _DIM = "31", "32", "33", "1", "2"
 _COLOURS = {"encrypted": _GREEN, "leaking": _RED, "mixed": _RED, "one_way": _YELLOW,
@@ -45,6 +45,11 @@ class Screen:
                                         f"{'espial':11}coverage"))
         for row in shown:
             self._row(row)
+        if stage.stopped_leaks:
+            self.line("    " + self.dim(f"{'node > peer':15}{'':6}{'nft: up to the wire':25}"
+                                        f"{'switch: on the wire':25}espial dropped"))
+        for leak in stage.stopped_leaks:
+            self._stopped(leak)
         for alarm in stage.alarms:
             self._alarm(alarm)
         for text, ok in stage.facts:
@@ -57,13 +62,17 @@ class Screen:
         self.line(f"    {what:21}{_FAMILIES[ping.family]:6}{ping.loss} % loss{wrong}")
 
     def _row(self, row: Row) -> None:
-        ways = [", ".join(f"{packets} {name}" for name, packets in row.wire.get(way, {}).items())
-                or "-" for way in ("transmit", "receive")]
+        ways = [_packets(row.wire.get(way, {})) for way in ("transmit", "receive")]
         sent, received = (_percent(row.coverage.get(way)) for way in ("transmit", "receive"))
         verdict = self.paint(f"{row.seen:11}", _COLOURS.get(row.seen, ""))
         wrong = "" if row.ok else f": {row.expected} was expected"
         self.line(f"    {row.node + ' > ' + row.peer:15}{_FAMILIES[row.family]:6}{ways[0]:25}"
                   f"{ways[1]:25}{verdict}{sent + ' / ' + received:15}{self._mark(row.ok)}{wrong}")
+
+    def _stopped(self, leak: Stopped) -> None:
+        self.line(f"    {leak.node + ' > ' + leak.peer:15}{_FAMILIES[leak.family]:6}"
+                  f"{_packets(leak.tried):25}{_packets(leak.out):25}{_packets(leak.dropped):26}"
+                  f"{self._mark(leak.ok)}{'' if leak.ok else ': ' + leak.seen}")
 
     def _alarm(self, alarm: Alarm) -> None:
         if alarm.evidence:
@@ -75,6 +84,10 @@ class Screen:
 
     def fact(self, text: str, ok: bool) -> None:
         self.line(f"    {text}  {self._mark(ok)}")
+
+
+def _packets(by_class: dict[str, int]) -> str:
+    return ", ".join(f"{packets} {name}" for name, packets in by_class.items()) or "-"
 
 
 def _percent(ratio: float | None) -> str:

@@ -3,11 +3,13 @@
 
 Every claim is checked three ways: the verdict is the expected one; espial's counters of the pair
 equal nft's, packet for packet; the coverage that espial shows is the one that nft's counters give.
+Where espial enforces, what it says to have dropped is what nft saw come up to it, and the switch, a
+witness that the node cannot reach, saw none of it.
 """
 import dataclasses
 
 from espial_lab import traffic
-from espial_lab.count import CLASSES, PROTECTED, UNPROTECTED, Counts, since
+from espial_lab.count import CLASSES, PROTECTED, UNPROTECTED, Counts, since, unprotected
 from espial_lab.mesh import Node
 from espial_lab.scenario import Lab, Watch
 from espial_lab.wait import Timeout, until
@@ -52,6 +54,15 @@ class Row:
 
 
 @dataclasses.dataclass
+class Stopped(Row):
+    """A leak that enforcement stopped. Packets by class: that nft saw on their way to the wire, that
+    the switch saw come out of the node, and that espial says it dropped."""
+    tried: dict[str, int] = dataclasses.field(default_factory=dict)
+    out: dict[str, int] = dataclasses.field(default_factory=dict)
+    dropped: dict[str, int] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass
 class Alarm:
     node: str
     alarm: str
@@ -89,6 +100,7 @@ class Stage:
         self.lab, self._prometheus = lab, prometheus
         self.pings: list[Ping] = []
         self.rows: list[Row] = []
+        self.stopped_leaks: list[Stopped] = []
         self.alarms: list[Alarm] = []
         self.watching: Watch | None = None
         self.facts: list[tuple[str, bool]] = []
@@ -98,16 +110,22 @@ class Stage:
     def node(self, number: int) -> Node:
         return self.lab.mesh.node(number)
 
-    def watch(self, scraped: bool = False) -> None:
+    def watch(self, scraped: bool = False, mode: str = "") -> None:
         """A fresh espial per node, so that its sliding minute holds this step alone.
 
-        `scraped`: Prometheus has seen them before any traffic, so that `asks` can ask it.
+        `scraped`: Prometheus has seen them before any traffic, so that `query_says` can ask it.
+        `mode`: of all peers; with one, the switch is a witness, too.
         """
-        self.watching = self.lab.watch(1, 2, 3)
-        for number, espial in self.watching.espials.items():
-            self._zero[number] = (self.watching.wires[number].read(), espial.counts())
+        self.watching = self.lab.watch(1, 2, 3, **({"mode": mode} if mode else {}))
+        self.zero()
         if scraped and self._prometheus:
             self._begin = self._prometheus.mark()
+
+    def zero(self) -> None:
+        """What is expected from now on is about what is sent from now on."""
+        for number, espial in self.watching.espials.items():
+            self._zero[number] = (self.watching.wires[number].read(), espial.counts())
+            self.watching.zero(number)
 
     # -- what the user does ----------------------------------------------------------------------
 
@@ -160,6 +178,41 @@ class Stage:
             if row.seen == verdict:
                 row.seen = f"{verdict}, but {str(error).split(': ', 2)[-1]}"
         self.rows.append(row)
+
+    def stopped(self, number: int, peer: int, family: str, tried: dict[str, int]) -> None:
+        """Exactly these packets, by class, went up to the wire; all were dropped, none came out."""
+        espial, name = self.watching.espials[number], self.node(peer).name
+        row = Stopped(f"node{number}", name, family, "stopped", "", False)
+
+        def right() -> bool:
+            inside = since(self.watching.wires[number].read(), self._zero[number][0])
+            row.tried = {key: count for key, count in _packets(inside, name)["transmit"].items()
+                         if key in UNPROTECTED}
+            # Whatever family and whoever's: nothing readable between this node and the switch.
+            row.out = unprotected(self.watching.outside(number))
+            row.dropped = {reason: packets for (way, reason), (packets, _) in
+                           espial.drops(name, status=espial.cli_status()).items()
+                           if way == "transmit"}
+            row.seen = "stopped" if row.tried == row.dropped == tried and not row.out else \
+                f"tried {row.tried}, on the wire {row.out}, dropped {row.dropped}"
+            return row.seen == "stopped"
+        try:
+            row.ok = until(f"node{number} stops what goes to {name}", right, SECONDS, 0.15)
+        except Timeout:
+            pass
+        self.rows.append(row)
+        self.stopped_leaks.append(row)
+
+    def says(self, number: int, *arguments: str, status: int, text: str) -> None:
+        """The command espial ARGUMENTS on this node ends with `status` and says `text`."""
+        done = self.watching.espials[number].run(*arguments)
+        said = (done.stdout + done.stderr).strip()
+        line = next((line.strip() for line in said.splitlines() if text in line), "")
+        ok = done.returncode == status and bool(line)
+        self.rows.append(Row(f"node{number}", "", "both", f"exit {status}: {text}",
+                             f"exit {done.returncode}: {text if line else said}", ok))
+        self.facts.append((f"node{number}$ espial {' '.join(arguments)}", ok))
+        self.facts.append((f"  {line or said}", ok))
 
     def alarm(self, number: int, alarm: str, peer: int) -> None:
         """This alarm fires."""

@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The steps of the demo: how meshes fail, what espial says each time.
+"""The steps of the demo: how meshes fail, what espial says each time, and how it stops them.
 
 IPv4 goes between node1 and node2, IPv6 between node1 and node3, so that each verdict is about one
 family. A step for kernel ESP only needs policies and states in the kernel, which kernel-libipsec
 does not make; `user` and `kernel` steps play only with ESP made there.
 """
 import dataclasses
+import signal
 from typing import Callable
 
 from espial_lab.mesh import SECRET
 from espial_lab.wait import until
 
-from .stage import Stage
+from .stage import PINGS, Stage
 
 
 @dataclasses.dataclass(frozen=True)
@@ -225,6 +226,100 @@ def charon_killed_in_user_space(stage: Stage) -> None:
     stage.ping(1, 2, 4, loss=100)
     stage.expect(1, 2, "ipv4", "mixed")
     stage.expect(2, 1, "ipv4", "mixed")
+
+
+# -- the same leaks, stopped ---------------------------------------------------------------------
+
+@step("from audit to enforce", "The leak of step 2 again, in audit: it passes, and espial says what "
+      "enforce would drop.")
+def from_audit_to_enforce(stage: Stage) -> None:
+    stage.lab.unload(1, 2)
+    stage.watch(mode="audit")
+    stage.ping(1, 2, 4)
+    stage.expect(1, 2, "ipv4", "leaking")
+    stage.alarm(1, "WouldDrop", 2)
+    stage.says(1, "policy", "set", "node2", "enforce", status=1, text="would die")
+    stage.says(1, "policy", "set", "node2", "enforce", "--force", status=0, text="enforce")
+    stage.zero()
+    stage.ping(1, 2, 4, loss=100)
+    stage.stopped(1, 2, "ipv4", {"cleartext": PINGS})
+
+
+@step("policies missing, enforced", "Enforced: no policies on node1, and nothing leaves; nor after "
+      "a SIGKILL of espial.")
+def policies_missing_enforced(stage: Stage) -> None:
+    stage.lab.unload(1, 2)
+    stage.lab.unload(1, 3)
+    stage.watch(mode="enforce")
+    stage.ping(1, 2, 4, loss=100)
+    stage.ping(1, 3, 6, loss=100)
+    stage.ping(2, 3, 4)
+    stage.stopped(1, 2, "ipv4", {"cleartext": PINGS})
+    stage.stopped(1, 3, "ipv6", {"cleartext": PINGS})
+    stage.expect(2, 3, "ipv4", "encrypted")
+    stage.alarm(1, "EnforcementDropping", 2)
+    # The drop path needs no daemon.
+    stage.watching.espials[1].stop(signal.SIGKILL)
+    stage.ping(1, 2, 4, loss=100)
+    stage.ping(1, 3, 6, loss=100)
+    stage.stopped(1, 2, "ipv4", {"cleartext": 2 * PINGS})
+    stage.stopped(1, 3, "ipv6", {"cleartext": 2 * PINGS})
+
+
+@step("policies come back, enforced", "Enforced before the mesh is there: IKE passes, and what is "
+      "encrypted flows.")
+def healed_under_enforcement(stage: Stage) -> None:
+    stage.lab.unload(1, 2)
+    stage.watch(mode="enforce")
+    stage.ping(1, 2, 4, loss=100)
+    stage.stopped(1, 2, "ipv4", {"cleartext": PINGS})
+    stage.lab.mesh.reload(1, 2)
+    stage.zero()
+    stage.ping(1, 2, 4)
+    stage.ping(1, 2, 6)
+    stage.expect(1, 2, "both", "encrypted")
+    stage.expect(2, 1, "both", "encrypted")
+
+
+@step("host traffic, enforced", "Enforced: node1 itself talks to a pod.")
+def host_traffic_enforced(stage: Stage) -> None:
+    stage.lab.unload(1, 2)
+    stage.watch(mode="enforce")
+    stage.host_ping(1, 2, 4, loss=100)
+    stage.stopped(1, 2, "ipv4", {"cleartext_host": PINGS})
+
+
+@step("SNAT before IPsec, enforced", "Enforced: the masquerading rule.", user=False)
+def snat_enforced(stage: Stage) -> None:
+    _snat(stage)
+    stage.watch(mode="enforce")
+    stage.ping(1, 2, 4, loss=100)
+    stage.stopped(1, 2, "ipv4", {"cleartext_transit": PINGS})
+
+
+@step("leak in a tunnel, enforced", "Enforced: ipip and ip6ip6 in clear.", user=False)
+def tunnel_enforced(stage: Stage) -> None:
+    stage.lab.unload(1, 2)
+    stage.lab.tunnel("ipip", 1, 2)
+    stage.watch(mode="enforce")
+    stage.ping(1, 2, 4, loss=100)
+    stage.ping(1, 2, 6, loss=100)
+    stage.stopped(1, 2, "both", {"cleartext_tunnel": 2 * PINGS})
+
+
+@step("charon stopped, enforced", "Enforced: charon ends cleanly on node1, and its policies go with "
+      "it.")
+def charon_stopped_enforced(stage: Stage) -> None:
+    stage.watch(mode="enforce")
+    stage.ping(1, 2, 4)
+    stage.expect(1, 2, "ipv4", "encrypted")
+    stage.node(1).charon.stop()
+    stage.lab.undo(lambda: restart(stage, 1))
+    for number in (2, 3):
+        until(f"node{number} lost its SAs", lambda: not {"node1-v4", "node1-v6"} &
+              stage.node(number).charon.installed().keys(), 20)
+    stage.ping(1, 2, 4, loss=100)
+    stage.stopped(1, 2, "ipv4", {"cleartext": PINGS})
 
 
 def restart(stage: Stage, number: int) -> None:

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the kernel's own XFRM `block` policies can do beside espial, and what they cannot.
+
+A policy of the lowest priority that blocks all traffic with a peer's backend subnets is asked only
+when no other policy matches: when those of charon are gone. No device and no program is involved, so
+a device that was just made cannot leak. espial is not running here: the kernel is on trial.
+"""
+import signal
+
+from espial_lab.mesh import BACKEND_V4, BACKEND_V6, Node, Spec
+from espial_lab.scenario import Lab, Watch, scenario
+from espial_lab.wait import until
+from scenarios.mesh import rekeyed
+
+SHARED = Spec(layout="A")
+SEPARATE = Spec()
+TRAP = Spec(start="trap")
+BOTH = ((1, 2), (2, 1))
+LOWEST = 0xFFFFFFFF
+ANY = {4: "0.0.0.0/0", 6: "::/0"}
+NETWORK = {4: BACKEND_V4, 6: BACKEND_V6}
+
+
+def _policies(peer: Node, verb: str, end: str) -> list[str]:
+    """Lines for `ip`: everything to the peer's backend, whoever sends it, and everything from there
+    to the backend network. To any target would be too much: a shared bridge floods the neighbour
+    solicitations of the peer's pods, and the kernel checks them, too. Selectors of charon's own
+    would not do: see xfrm_block_with_charons_selector.
+    """
+    lines = []
+    for family in (4, 6):
+        its = peer.backend[family]
+        lines.append(f"xfrm policy {verb} src {ANY[family]} dst {its} dir out {end}")
+        lines += [f"xfrm policy {verb} src {its} dst {NETWORK[family]} dir {way} {end}"
+                  for way in ("in", "fwd")]
+    return lines
+
+
+def block(lab: Lab, *pairs: tuple[int, int], undo: bool = True) -> None:
+    for number, peer in pairs:
+        node, other = lab.mesh.node(number), lab.mesh.node(peer)
+        node.namespace.ip(*_policies(other, "add", f"action block priority {LOWEST}"))
+        if undo:
+            lab.undo(lambda node=node, other=other:
+                     node.namespace.ip(*_policies(other, "delete", "")))
+
+
+def blocked(node: Node) -> tuple[int, int]:
+    """(sent, received) packets that a block policy ended, from /proc/net/xfrm_stat."""
+    text = node.namespace.run("cat", "/proc/net/xfrm_stat").stdout.split()
+    values = dict(zip(text[::2], map(int, text[1::2])))
+    return values["XfrmOutPolBlock"], values["XfrmInPolBlock"]
+
+
+def watching(lab: Lab) -> Watch:
+    watch = lab.watch(1, 2, espial=False)
+    for number in (1, 2):
+        watch.switch(number)
+    return watch
+
+
+@scenario(shared=SHARED, separate=SEPARATE, trap=TRAP)
+def xfrm_block_beside_charon(lab: Lab) -> None:
+    """Traps, SAs, rekeys and a charon that comes back: charon's policies go first, nothing is lost."""
+    block(lab, *BOTH)
+    watch = watching(lab)
+    before = [blocked(lab.mesh.node(number)) for number in (1, 2)]
+    lab.talk(1, 2, 50)
+    sent = rekeyed(lab)
+    if lab.mesh.spec is SEPARATE:      # acquired anew, by traffic or by charon
+        lab.unload(1, 2)
+        lab.mesh.reload(1, 2)
+        lab.talk(1, 2)
+    assert [blocked(lab.mesh.node(number)) for number in (1, 2)] == before, "a policy blocked"
+    watch.sealed()
+    lab.notes.append(f"{100 + sent} each way around rekeys")
+
+
+@scenario(shared=SHARED, separate=SEPARATE)
+def xfrm_block_without_charon(lab: Lab) -> None:
+    """charon ends cleanly and takes its policies along: nothing leaves, counted by the kernel."""
+    block(lab, (1, 2))
+    watch = watching(lab)
+    node = lab.mesh.node(1)
+    lab.unload(1, 2)
+    sent, received = blocked(node)
+    lab.talk(1, 2, lossy=True)
+    # What node2 sends in clear is refused by node1's own policies; both are 20 of each family.
+    assert blocked(node) == (sent + 40, received + 40), f"blocked {blocked(node)} after {sent, received}"
+    seen = {way: sum(value[0] for key, value in watch.outside(1).items()
+                     if key[0] == way and key[2] == "cleartext") for way in ("transmit", "receive")}
+    assert seen == {"transmit": 0, "receive": 40}, f"cleartext on the wire of node1: {seen}"
+
+
+@scenario(separate=SEPARATE)
+def xfrm_block_of_hosts_and_tunnels(lab: Lab) -> None:
+    """From the node itself, behind source NAT, and into a tunnel of OpenSVC: nothing leaves."""
+    block(lab, (1, 2))
+    watch = watching(lab)
+    lab.unload(1, 2)
+    try:
+        lab.host_udp(1, 2, 20, lossy=True)
+    except PermissionError:
+        lab.notes.append("a process of the node is refused with EPERM")
+    lab.nft(1, "ip", "type nat hook postrouting priority 90; "
+                     "ip saddr 10.101.1.0/24 ip daddr 10.101.2.0/24 snat to 192.0.2.7")
+    lab.udp(1, 2, 20, lossy=True)
+    lab.tunnel("ipip", 1, 2)
+    for family in (4, 6):
+        lab.udp(1, 2, 20, family, lossy=True)
+    watch.sealed(1)
+
+
+@scenario(bare=Spec(secured=False))
+def xfrm_block_of_a_new_device(lab: Lab) -> None:
+    """The gap of programs on devices: under traffic the wire device is deleted and made again."""
+    block(lab, (1, 2))
+    node = lab.mesh.node(1)
+    for family in (4, 6):
+        lab.underlay_udp(1, 2, 1, family)
+    watch = watching(lab)
+    before = blocked(node)[0]
+    with lab.stream(1, 2) as stream:
+        stream.more()
+        lab.mesh.unplug(node)
+        stream.more()
+        lab.mesh.plug(node)
+        stream.more(100)
+        assert not watch.passed(2), "packets arrived at node2"
+    lab.sent += stream.sent
+    assert not watch.passed(2) and stream.received == 0
+    until("the device works", lambda: lab.underlay_udp(1, 2, 1), 5)
+    lab.notes.append(f"{stream.sent} sent, {blocked(node)[0] - before} ended by the policy")
+
+
+@scenario(separate=SEPARATE)
+def xfrm_block_with_charons_selector(lab: Lab) -> None:
+    """A block policy with the very selector of charon is replaced by charon's and goes with it."""
+    one, two = lab.mesh.node(1), lab.mesh.node(2)
+    selector = f"src {one.backend[4]} dst {two.backend[4]} dir out"
+    lab.unload(1, 2)
+    one.namespace.ip(f"xfrm policy add {selector} action block priority {LOWEST}")
+    lab.mesh.reload(1, 2)
+    shown = one.namespace.run("ip", "xfrm", "policy", "get", *selector.split()).stdout
+    assert "action block" not in shown, f"still there: {shown}"
+    lab.mesh.unload(1, 2)
+    watch = watching(lab)
+    lab.udp(1, 2, 20)
+    assert watch.passed(2) == 20, f"{watch.passed(2)} of 20 in clear: the block is gone with charon"
+
+
+@scenario(separate=SEPARATE, spoils=True)
+def xfrm_block_and_flush(lab: Lab) -> None:
+    """Who flushes the SPD flushes it all; charon killed and started anew does not."""
+    block(lab, *BOTH, undo=False)
+    one, two = lab.mesh.node(1), lab.mesh.node(2)
+    for node in (one, two):
+        node.charon.stop(signal.SIGKILL)
+        node.charon.start()
+        node.charon.ready()
+        shown = node.namespace.run("ip", "xfrm", "policy").stdout
+        assert shown.count("action block") == 6, f"{node.name}: {shown}"
+        node.namespace.ip("xfrm policy flush", "xfrm state flush")
+    watch = watching(lab)
+    lab.udp(1, 2, 20)
+    assert watch.passed(2) == 20, "the flush left something"

@@ -25,7 +25,8 @@ static __always_inline int ep_find_untagged(struct xdp_md* xdp, struct ep_place*
   return 1;
 }
 
-/* The ports of TCP or UDP that hides nothing. Returns 0 when it is something else, or incomplete. */
+/* The ports of TCP or UDP that hides nothing. Returns 0 when it is something else, or incomplete.
+ */
 static __always_inline int ep_plain_ports(const struct ep_ip* ip, const void* l4, const void* end,
                                           struct ep_packet* pkt) {
   const __u32 left = ip->len - ep_plain_size(ip->family);
@@ -53,8 +54,8 @@ static __always_inline int ep_drops_all(const struct ep_table* table, __u32 peer
   return *(const volatile ep_policy_t*)policy == EP_MODE_ENFORCE && limit == EP_MODE_ENFORCE;
 }
 
-/* Counts a dropped packet everywhere but in the flow table. Returns 0, and has counted nothing, when
- * the peer has no counters. */
+/* Counts a dropped packet everywhere but in the flow table. Returns 0, and has counted nothing,
+ * when the peer has no counters. */
 static __always_inline int ep_count_flood(const struct ep_who* who, __u64 index, __u64 bytes,
                                           __u64 now) {
   struct ep_peer_stat* stat = ep_element(&ep_peer_stat, who->peer);

@@ -56,7 +56,7 @@ SEC("xdp") int bench_send(struct xdp_md* ctx) {
 
 /* The IPv4 header checksum once `from` became `to` (RFC 1624): hosts drop what has a wrong one. */
 static __always_inline __u16 bench_checksum(__u16 old, __u32 from, __u32 to) {
-  __u32 sum = (__u16)~old + (__u16)~from + (__u16)~(from >> 16) + (__u16)to + (to >> 16);
+  __u32 sum = (__u16)~old + (__u16)~from + (__u16) ~(from >> 16) + (__u16)to + (to >> 16);
   sum = (sum & 0xffff) + (sum >> 16);
   return (__u16) ~(sum + (sum >> 16));
 }

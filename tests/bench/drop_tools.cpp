@@ -113,10 +113,10 @@ Result<std::uint64_t> espial_dropped(const Programs& programs) {
 void add_espial(const std::shared_ptr<Programs>& programs, std::vector<DropTool>& tools) {
   const int tc = programs->program_fd(Direction::RECEIVE, DeviceRole::kWire, true);
   const auto count = [programs] { return espial_dropped(*programs); };
-  for (auto tool : {by_xdp("espial_xdp", "espial, native XDP", programs->xdp_fd(),
-                           XDP_FLAGS_DRV_MODE),
-                    by_tcx("espial_tcx", "espial, tcx", tc),
-                    by_clsact("espial_clsact", "espial, clsact", tc)}) {
+  for (auto tool :
+       {by_xdp("espial_xdp", "espial, native XDP", programs->xdp_fd(), XDP_FLAGS_DRV_MODE),
+        by_tcx("espial_tcx", "espial, tcx", tc),
+        by_clsact("espial_clsact", "espial, clsact", tc)}) {
     tool.dropped = count;
     tools.push_back(std::move(tool));
   }
@@ -172,10 +172,11 @@ DropTool by_iptables(Family family) {
   const std::string six = family == Family::kIpv4 ? "" : "6";
   std::string rules = "*raw\n:PREROUTING ACCEPT\n";
   for (std::uint32_t peer = 1; peer <= kDropPeers; ++peer)
-    rules += fmt::format("-A PREROUTING -i {} -s {} -j DROP\n", kPort, backend_prefix(family, peer));
+    rules +=
+        fmt::format("-A PREROUTING -i {} -s {} -j DROP\n", kPort, backend_prefix(family, peer));
   rules += "COMMIT\n";
-  DropTool tool{"iptables" + six, "ip" + six + "tables, raw PREROUTING, 1,024 rules", {}, {}, {},
-                20, {}};
+  DropTool tool{
+      "iptables" + six, "ip" + six + "tables, raw PREROUTING, 1,024 rules", {}, {}, {}, 20, {}};
   tool.on = [six, rules] { return shell(("ip" + six + "tables-restore").c_str(), rules); };
   tool.off = [six] { return shell(("ip" + six + "tables -t raw -F").c_str()); };
   tool.dropped = [six]() -> Result<std::uint64_t> {
@@ -194,8 +195,8 @@ DropTool by_xdp_filter() {
   if (!loaded.ok())
     return {"xdp_filter", "xdp-filter", {}, {}, {}, 1, std::move(loaded).error().message};
   const auto filter = std::make_shared<XdpFilter>(std::move(*loaded));
-  auto tool = by_xdp("xdp_filter", "xdp-filter, 1,024 addresses", filter->program_fd(),
-                     XDP_FLAGS_DRV_MODE);
+  auto tool =
+      by_xdp("xdp_filter", "xdp-filter, 1,024 addresses", filter->program_fd(), XDP_FLAGS_DRV_MODE);
   tool.dropped = [filter] { return filter->dropped(); };
   return tool;
 }

@@ -66,8 +66,8 @@ Result<double> round_of(Generator& generator, const DropTool& tool, const Case& 
   const auto arrived = received();
   EP_ASSIGN(spent, generator.send(traffic.bytes, traffic.vary, count, 0));
   if (const auto got = received() - arrived; got != count)
-    return Error{fmt::format("{} {}: {} of {} packets were received", traffic.name, tool.name, got,
-                             count)};
+    return Error{
+        fmt::format("{} {}: {} of {} packets were received", traffic.name, tool.name, got, count)};
   if (tool.dropped) {
     EP_ASSIGN(after, tool.dropped());
     if (after - before != count)

@@ -34,8 +34,8 @@ class Generator {
   pid_t softirq_ = 0;  // the kernel's thread for this CPU
 };
 
-// GRO gives a veth NAPI, so that it takes redirected frames without an XDP program of its own: a host
-// that is protected by tc or nft has none either.
+// GRO gives a veth NAPI, so that it takes redirected frames without an XDP program of its own: a
+// host that is protected by tc or nft has none either.
 Status turn_gro_on(const char* device);
 
 // Counts in bench_arrived, and drops, what passed all other tcx programs of a device's ingress.

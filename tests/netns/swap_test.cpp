@@ -108,8 +108,7 @@ class Swap : public ::testing::TestWithParam<bool> {
   void exchange(std::array<Programs, 2>& builds, std::uint64_t wanted, Exchanged& done) {
     while (!done.failed && (done.tables < wanted || done.programs < wanted)) {
       auto& build = builds[done.programs % 2];
-      if (!build.set_table(table(static_cast<std::uint32_t>(done.tables))).ok())
-        done.failed = true;
+      if (!build.set_table(table(static_cast<std::uint32_t>(done.tables))).ok()) done.failed = true;
       ++done.tables;
       put(build);
       if (!attached()) done.failed = true;

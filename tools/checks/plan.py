@@ -91,6 +91,8 @@ def steps(long: bool) -> list[Step]:
         _lab("running", 90 * more, long),
         _lab("6.12", 900 * more, long),
         _lab("6.1", 900 * more, long),
+        # 10^4 exchanges of tables and programs under 10^8 packets.
+        _ctest("swap", 1800, "swap", needs=built, jobs="1", long=True),
         _demo_in_machine(),
         Step("mutants", 3600, (("tests/frames/mutants", "build"),), needs=built,
              count=counts.of_commands, long=True),

@@ -115,6 +115,7 @@ Status Node::begin(bool strict) {
   EP_TRY(follow_table());
   EP_TRY(identities_.release(topology_, maps_));
   follow_devices(false);
+  follow_backstop();
   save_topology();
   if (programs_.discarded())
     spdlog::warn("{}: the pinned maps are of another version or max_peers: counters begin anew",
@@ -183,6 +184,7 @@ void Node::settle() {
     merge(pending_, changes);
     return;
   }
+  if (changes.policies) backstop_.distrust();
   follow_topology();
 }
 
@@ -210,6 +212,7 @@ void Node::follow_topology() {
   }
   if (changed) save_topology();
   follow_devices(true);
+  follow_backstop();
 }
 
 Status Node::follow_table() {
@@ -346,6 +349,7 @@ Result<Snapshot> Node::snapshot() {
   for (auto& device : snapshot.devices)
     if (const auto found = xdp.find(device.ifindex); found != xdp.end()) device.xdp = found->second;
   snapshot.gaps = gaps_;
+  snapshot.xfrm_block = backstop_.snapshot();
   snapshot.restored = restored_;
   snapshot.sources = sources();
   snapshot.maps = CounterReader::usage(maps_, identities_, programs_.table_entries(),

@@ -17,6 +17,10 @@ void Node::end_deadlines(const Moment& now) {
   follow_topology();
 }
 
+void Node::follow_backstop() {
+  backstop_.follow(config_, topology_, facts_, policies_.get(), this_moment());
+}
+
 nlohmann::json Node::policy(const PolicyRequest& request) {
   const auto now = this_moment();
   end_deadlines(now);
@@ -46,6 +50,7 @@ Result<PolicyPlan> Node::set_policy(const PolicyRequest& request, const Moment& 
   follow_topology();
   // The modes may be as before and a deadline not.
   EP_TRY(follow_policies());
+  follow_backstop();
   evaluate();
   for (const auto& name : plan.changed) {
     const auto* peer = topology_.find(name);

@@ -73,8 +73,9 @@ TEST_F(BackstopTest, IsPlacedOnceAndRemoved) {
 
 TEST_F(BackstopTest, LeavesWhatOthersPlaced) {
   // The very selectors that espial uses, once of the very priority.
-  ASSERT_TRUE(ip("xfrm policy add src 10.101.2.0/24 dst 10.101.1.0/24 dir in action block "
-                 "priority 4294967295"));
+  ASSERT_TRUE(
+      ip("xfrm policy add src 10.101.2.0/24 dst 10.101.1.0/24 dir in action block "
+         "priority 4294967295"));
   ASSERT_TRUE(ip("xfrm policy add src 0.0.0.0/0 dst 10.101.2.0/24 dir out action block"));
   Config other = config_;
   other.instance = "other";

@@ -56,11 +56,10 @@ std::vector<XfrmBlockSelector> sorted(std::vector<XfrmBlockSelector> list) {
 TEST(XfrmBlockPlan, EverythingToAnEnforcedPeerAndFromItToUs) {
   const auto own = net("10.101.1.0/24");
   const auto its = net("10.101.2.0/24");
-  EXPECT_EQ(selectors(Case().plan()),
-            sorted({{kIn, its, own, {}, false},
-                    {kForward, its, own, {}, false},
-                    {kOut, net("0.0.0.0/0"), its, {}, false},
-                    {kOut, net("0.0.0.0/0"), its, {1, 3, 4}, true}}));
+  EXPECT_EQ(selectors(Case().plan()), sorted({{kIn, its, own, {}, false},
+                                              {kForward, its, own, {}, false},
+                                              {kOut, net("0.0.0.0/0"), its, {}, false},
+                                              {kOut, net("0.0.0.0/0"), its, {1, 3, 4}, true}}));
 }
 
 TEST(XfrmBlockPlan, Ipv6PassesPacketTooBig) {

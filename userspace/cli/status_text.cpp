@@ -287,8 +287,7 @@ std::string render_status(const json& status, const RenderStyle& style) {
   return headline(status, style) + summary(status, style) + peer_table(status, style) +
          reasons(status, style) + alarms(status, style) + unprotected(status, style) +
          strangers(status, style) + section("enforcement", enforcement_table(status), style) +
-         backstop(status, style) +
-         devices(status, style) + troubles(status, style);
+         backstop(status, style) + devices(status, style) + troubles(status, style);
 }
 
 int status_exit(const json& status) {

@@ -192,6 +192,8 @@ void Node::follow_topology() {
   auto topology = merged();
   const bool changed = topology != topology_;
   topology_ = std::move(topology);
+  // First, because somebody may have removed them: what else follows may take long.
+  follow_backstop();
   auto plans = plan_devices(facts_, topology_, config_, plans_.peer_ports);
   std::vector<XfrmStateFact> integrity;
   for (const auto& state : facts_.states)
@@ -212,7 +214,6 @@ void Node::follow_topology() {
   }
   if (changed) save_topology();
   follow_devices(true);
-  follow_backstop();
 }
 
 Status Node::follow_table() {

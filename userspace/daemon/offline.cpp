@@ -62,10 +62,10 @@ Result<World> look_around(const Config& config) {
 
 XfrmBlockSnapshot follow_backstop(const Config& config, const World& world, const Moment& now,
                                   Follow follow) {
-  return follow_plan(config,
-                     plan_xfrm_block(config.enforce, world.topology, world.facts,
-                                     world.policies.get(), now),
-                     now, follow);
+  return follow_plan(
+      config,
+      plan_xfrm_block(config.enforce, world.topology, world.facts, world.policies.get(), now), now,
+      follow);
 }
 
 // Devices with our programs, with the words that a plan made now has for them.
@@ -176,8 +176,7 @@ Result<nlohmann::json> change_policy(const Config& config, const PolicyRequest& 
     else
       plan.notes.emplace_back("saved only: no programs are attached; the next start follows");
     // Without programs nothing begins, but what is no longer wanted must not stay.
-    const auto block =
-        follow_backstop(config, world, now, pins ? Follow::kWhole : Follow::kRemove);
+    const auto block = follow_backstop(config, world, now, pins ? Follow::kWhole : Follow::kRemove);
     if (!block.why.empty()) plan.notes.push_back("xfrm_block: " + block.why);
     // A span begins now, not when somebody next looks.
     EP_ASSIGN(after, peers_of(world, pins));

@@ -51,9 +51,9 @@ class Planner {
   XfrmBlockPlan finish() {
     std::sort(plan_.policies.begin(), plan_.policies.end(),
               [](const auto& a, const auto& b) { return a.selector < b.selector; });
-    const auto last = std::unique(
-        plan_.policies.begin(), plan_.policies.end(),
-        [](const auto& a, const auto& b) { return a.selector == b.selector; });
+    const auto last =
+        std::unique(plan_.policies.begin(), plan_.policies.end(),
+                    [](const auto& a, const auto& b) { return a.selector == b.selector; });
     plan_.policies.erase(last, plan_.policies.end());
     return std::move(plan_);
   }
@@ -124,8 +124,8 @@ class Planner {
   void add_prefix(const Prefix& prefix, std::optional<MonoTime> until) {
     const auto family = prefix.family();
     // Hosts and transit are refused together or not at all: without them only own pods are.
-    const bool everyone = enforce_.cleartext_host == Mode::ENFORCE &&
-                          enforce_.cleartext_transit == Mode::ENFORCE;
+    const bool everyone =
+        enforce_.cleartext_host == Mode::ENFORCE && enforce_.cleartext_transit == Mode::ENFORCE;
     if (everyone) {
       put({PolicyDirection::kOut, any(family), prefix, {}, false}, until);
       const auto pmtu = family == Family::kIpv4 ? kFragmentationNeeded : kPacketTooBig;

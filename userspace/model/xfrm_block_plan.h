@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which XFRM policies stand behind the programs of enforced peers, and which peers get none. Pure.
 //
-// They are the last that the kernel asks: traffic with a peer's backend subnets that no policy of an
-// IKE daemon wants is refused before any device sees it. They are blunter than the programs, so a
-// peer for whom that would stop more than the programs do gets none.
+// They are the last that the kernel asks: traffic with a peer's backend subnets that no policy of
+// an IKE daemon wants is refused before any device sees it. They are blunter than the programs, so
+// a peer for whom that would stop more than the programs do gets none.
 #pragma once
 
 #include <cstdint>

@@ -127,8 +127,7 @@ std::optional<PlacedXfrmBlock> parse_xfrm_block(Bytes message, std::uint32_t tag
   const auto ours = selector_of(placed.selector, tag);
   if (std::memcmp(&ours, &info.sel, sizeof ours) != 0) return std::nullopt;
   if (info.lft.hard_add_expires_seconds != 0)
-    placed.expires =
-        std::chrono::seconds(info.curlft.add_time + info.lft.hard_add_expires_seconds);
+    placed.expires = std::chrono::seconds(info.curlft.add_time + info.lft.hard_add_expires_seconds);
   return placed;
 }
 

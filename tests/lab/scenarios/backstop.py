@@ -291,8 +291,10 @@ def backstop_comes_and_goes(lab: Lab) -> None:
                       "without": []}, status
     espial.stop()
     placed(lab)
+    assert lab.udp(1, 2, 5, lossy=True).received == 0, "packets pass"
     espial.detach()
     assert ours(node) == 0, "left by detach"
     shown = node.namespace.run("ip", "xfrm", "policy").stdout
     assert "192.0.2.0/24" in shown, "the administrator's policy is gone"
+    lab.udp(1, 2, 5)    # as before
     del watch.espials[1]

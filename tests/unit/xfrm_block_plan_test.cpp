@@ -136,7 +136,7 @@ TEST(XfrmBlockPlan, WhatIsProtectedElsewhereIsNotBlocked) {
   c.node.link(7, "ipsec0", "xfrm");
   c.node.facts.routes.push_back({net("10.101.0.0/16"), 7, {}, 254, 0});
   EXPECT_EQ(c.why(),
-            "10.101.2.0/24: a route leads through ipsec0 (xfrm), which may encrypt by itself");
+            "10.101.2.0/24: a route leads through ipsec0 (xfrm), behind which it may be encrypted");
   Case d;
   d.node.link(7, "ipsec0", "xfrm");
   d.node.facts.routes.push_back({net("10.101.3.0/24"), 7, {}, 254, 0});
@@ -146,6 +146,17 @@ TEST(XfrmBlockPlan, WhatIsProtectedElsewhereIsNotBlocked) {
   EXPECT_EQ(e.why(), "");
   for (auto& policy : e.node.facts.policies) policy.if_id = 42;
   EXPECT_EQ(e.why(), "10.101.2.0/24: its policies belong to an xfrm interface (if_id 42)");
+}
+
+TEST(XfrmBlockPlan, ATunnelIsBlockedUnlessItsPacketsAreEncrypted) {
+  Case c;
+  c.node.link(7, "tun0", "ipip");
+  c.node.facts.routes.push_back({net("10.101.2.0/24"), 7, {}, 254, 0});
+  EXPECT_EQ(c.why(), "");
+  auto transport = test::policy(kOut, "10.45.0.11/32", "10.45.0.12/32", "0.0.0.0", "0.0.0.0", 1);
+  transport.tunnel_mode = false;
+  c.node.facts.policies = {transport};
+  EXPECT_NE(c.why(), "");
 }
 
 TEST(XfrmBlockPlan, NobodyElsesAddressesAreInside) {

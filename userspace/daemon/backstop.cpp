@@ -61,7 +61,9 @@ Status compare(const Config& config, const XfrmBlockPlan& plan, const Moment& no
   for (auto& policy : list) placed.emplace(policy.selector, policy);
   place(kernel, plan, now, follow, placed, out);
   if (follow == Follow::kLook) return Ok{};
-  for (const auto& [selector, policy] : placed) EP_TRY(kernel.remove(selector));
+  for (const auto& [selector, policy] : placed)
+    if (auto status = kernel.remove(selector); !status.ok() && out.why.empty())
+      out.why = status.error().message;
   return Ok{};
 }
 
@@ -98,8 +100,7 @@ void Backstop::follow(const Config& config, const Topology& topology, const Kern
   const bool idle = !enabled && !snapshot_.enabled && plan_.policies.empty() && looked_;
   if (idle || (trusted_ && !changed && enabled == snapshot_.enabled)) return;
   auto next = follow_plan(config, plan, now, Follow::kWhole);
-  trusted_ = next.in_place == next.wanted;
-  looked_ = true;
+  trusted_ = looked_ = next.in_place == next.wanted && next.why.empty();
   if (!next.why.empty() && next.why != snapshot_.why)
     spdlog::warn("xfrm_block: {} of {} policies in place: {}; the programs enforce all the same",
                  next.in_place, next.wanted, next.why);

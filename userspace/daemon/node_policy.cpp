@@ -50,7 +50,6 @@ Result<PolicyPlan> Node::set_policy(const PolicyRequest& request, const Moment& 
   follow_topology();
   // The modes may be as before and a deadline not.
   EP_TRY(follow_policies());
-  follow_backstop();
   evaluate();
   for (const auto& name : plan.changed) {
     const auto* peer = topology_.find(name);

@@ -15,6 +15,15 @@ namespace {
 constexpr std::array<std::string_view, 5> kProtectingKinds{"xfrm", "vti", "vti6", "wireguard",
                                                            "tun"};
 
+// What leaves them is asked about once more, as a packet between underlays.
+constexpr std::array<std::string_view, 10> kTunnelKinds{
+    "ipip", "sit", "ip6tnl", "gre", "gretap", "ip6gre", "ip6gretap", "erspan", "vxlan", "geneve"};
+
+template <std::size_t N>
+bool one_of(const std::array<std::string_view, N>& kinds, std::string_view kind) {
+  return std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
+}
+
 // Path MTU discovery, which the programs let pass (bpf/enforce.h).
 constexpr IcmpKind kFragmentationNeeded{1, 3, 4};
 constexpr IcmpKind kPacketTooBig{58, 2, 0};
@@ -27,12 +36,11 @@ Prefix any(Family family) {
 class Planner {
  public:
   Planner(const ConfigEnforce& enforce, const Topology& topology, const KernelFacts& facts)
-      : enforce_(enforce), topology_(topology) {
+      : enforce_(enforce), topology_(topology), facts_(facts) {
     for (const auto& link : facts.links)
-      if (std::find(kProtectingKinds.begin(), kProtectingKinds.end(), link.kind) !=
-          kProtectingKinds.end())
+      if (one_of(kProtectingKinds, link.kind) || one_of(kTunnelKinds, link.kind))
         for (const auto& route : facts.routes)
-          if (route.oif == link.ifindex) protected_.push_back({route.destination, &link});
+          if (route.oif == link.ifindex) routes_.push_back({route.destination, &link});
     std::copy_if(facts.policies.begin(), facts.policies.end(), std::back_inserter(interface_),
                  [](const auto& policy) { return policy.if_id != 0; });
     note_owners();
@@ -69,11 +77,21 @@ class Planner {
         return "its policies belong to an xfrm interface (if_id " + std::to_string(policy.if_id) +
                ")";
     }
-    for (const auto& [destination, link] : protected_)
-      if (destination.overlaps(prefix))
+    for (const auto& [destination, link] : routes_)
+      if (destination.overlaps(prefix) &&
+          (one_of(kProtectingKinds, link->kind) || underlays_protected(peer)))
         return "a route leads through " + link->name + " (" + link->kind +
-               "), which may encrypt by itself";
+               "), behind which it may be encrypted";
     return {};
+  }
+
+  // A policy encrypts packets between the nodes themselves, those of tunnels among them.
+  [[nodiscard]] bool underlays_protected(const Peer& peer) const {
+    return std::any_of(facts_.policies.begin(), facts_.policies.end(), [&](const auto& policy) {
+      return policy.direction == PolicyDirection::kOut && policy.allow && policy.has_template &&
+             std::any_of(peer.underlays.begin(), peer.underlays.end(),
+                         [&](const auto& u) { return policy.destination.contains(u.address); });
+    });
   }
 
   struct Owned {
@@ -146,9 +164,10 @@ class Planner {
 
   const ConfigEnforce& enforce_;
   const Topology& topology_;
-  std::vector<std::pair<Prefix, const LinkFact*>> protected_;  // routes through kProtectingKinds
-  std::vector<XfrmPolicyFact> interface_;                      // those with an if_id
-  std::vector<Owned> owned_;                                   // sorted by prefix
+  const KernelFacts& facts_;
+  std::vector<std::pair<Prefix, const LinkFact*>> routes_;  // through devices of those kinds
+  std::vector<XfrmPolicyFact> interface_;                   // those with an if_id
+  std::vector<Owned> owned_;                                // sorted by prefix
   XfrmBlockPlan plan_;
 };
 

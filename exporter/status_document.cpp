@@ -188,6 +188,17 @@ json devices_of(const Snapshot& snapshot) {
   return out;
 }
 
+json xfrm_block_of(const XfrmBlockSnapshot& block) {
+  json without = json::array();
+  for (const XfrmBlockExclusion& e : block.without)
+    without.push_back({{"peer", e.peer}, {"why", e.why}});
+  return {{"enabled", block.enabled},
+          {"wanted", block.wanted},
+          {"in_place", block.in_place},
+          {"why", block.why},
+          {"without", std::move(without)}};
+}
+
 json alarms_of(const std::vector<Alarm>& alarms) {
   json out = json::array();
   for (const Alarm& a : alarms)
@@ -244,6 +255,7 @@ json status_document(const Report& report) {
            {{"count", snapshot.gaps.count},
             {"total_seconds", seconds_of(snapshot.gaps.total)},
             {"last_seconds", seconds_of(snapshot.gaps.last)}}},
+          {"xfrm_block", xfrm_block_of(snapshot.xfrm_block)},
           {"alarms", alarms_of(report.alarms)},
           {"findings", findings_of(snapshot)},
           {"sources", sources_of(snapshot)},

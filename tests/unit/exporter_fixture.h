@@ -93,6 +93,12 @@ inline void add_golden_traffic(Snapshot& snapshot) {
   count(snapshot.no_peer, Direction::RECEIVE, Class::OTHER, 7);
   snapshot.networks = {{"node2", "backendnet", {12, 0}}, {"node3", "backendnet", {0, 0}}};
   snapshot.gaps = {2, std::chrono::milliseconds{75}, std::chrono::milliseconds{25}, {}};
+  snapshot.xfrm_block = {
+      true,
+      8,
+      7,
+      "xfrm policy 10.101.2.0/24 -> 10.101.0.0/24: place: No buffer",
+      {{"node4", "10.101.3.0/24: the exemption of 10.101.0.0/16 may be about it"}}};
   snapshot.outcomes[at(Outcome::SHORT_L4)] = 3;
   snapshot.lost[at(Lost::FLOW_EVENT_RATE)] = 5;
   snapshot.last_reload_successful = false;

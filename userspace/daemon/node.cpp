@@ -121,6 +121,7 @@ Status Node::begin(bool strict) {
   follow_devices(false);
   // Programs of a former layout counted until now.
   EP_TRY(programs_.release_former_maps(config_.pin_dir));
+  follow_backstop();
   judge_mesh();
   save_topology();
   if (programs_.carried())
@@ -196,6 +197,7 @@ void Node::settle() {
     merge(pending_, changes);
     return;
   }
+  if (changes.policies) backstop_.distrust();
   follow_topology();
 }
 
@@ -203,6 +205,8 @@ void Node::follow_topology() {
   auto topology = merged();
   const bool changed = topology != topology_;
   topology_ = std::move(topology);
+  // First, because somebody may have removed them: what else follows may take long.
+  follow_backstop();
   auto plans = plan_devices(facts_, topology_, config_, plans_.peer_ports);
   std::vector<XfrmStateFact> integrity;
   for (const auto& state : facts_.states)
@@ -380,6 +384,7 @@ Result<Snapshot> Node::snapshot() {
   for (auto& device : snapshot.devices)
     if (const auto found = xdp.find(device.ifindex); found != xdp.end()) device.xdp = found->second;
   snapshot.gaps = gaps_;
+  snapshot.xfrm_block = backstop_.snapshot();
   snapshot.restored = restored_;
   snapshot.sources = sources();
   snapshot.maps = CounterReader::usage(maps_, identities_, programs_.table_entries(),

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "daemon/backstop.h"
 #include "daemon/peer_policies.h"
 #include "exporter/latest_report.h"
 #include "kernel/attachments.h"
@@ -104,6 +105,7 @@ class Node {
   void follow_devices(bool started);
   Status follow_table();
   Status follow_policies();
+  void follow_backstop();
   void save_topology();
   void read_flows(const Snapshot& snapshot);
   Result<Snapshot> snapshot();
@@ -121,6 +123,7 @@ class Node {
   FlowEvents events_;
   SavedTopology saved_file_;
   PeerPolicies policies_;
+  Backstop backstop_;
   CounterReader counters_;
   Evaluator evaluator_;
   Topology saved_;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <thread>
 
+#include "daemon/backstop.h"
 #include "daemon/instance_lock.h"
 #include "daemon/moment.h"
 #include "daemon/peer_policies.h"
@@ -65,6 +66,14 @@ Result<World> look_around(const Config& config) {
   return world;
 }
 
+XfrmBlockSnapshot follow_backstop(const Config& config, const World& world, const Moment& now,
+                                  Follow follow) {
+  return follow_plan(
+      config,
+      plan_xfrm_block(config.enforce, world.topology, world.facts, world.policies.get(), now), now,
+      follow);
+}
+
 // Devices with our programs, with the words that a plan made now has for them.
 std::vector<DeviceSnapshot> devices_of(const Config& config, const World& world) {
   const auto plans = plan_devices(world.facts, world.topology, config);
@@ -104,6 +113,7 @@ Result<Snapshot> take_snapshot(const Config& config, const World& world, const M
   snapshot.networks = std::move(networks);
   EP_TRY(reader.node(maps, snapshot));
   snapshot.devices = devices_of(config, world);
+  snapshot.xfrm_block = follow_backstop(config, world, this_moment(), Follow::kLook);
   snapshot.findings = world.topology.findings;
   snapshot.mesh = std::make_shared<const MeshAudit>(audit_of(world));
   if (auto errors = read_xfrm_stat(); errors.ok()) snapshot.xfrm_errors = std::move(*errors);
@@ -178,6 +188,9 @@ Result<nlohmann::json> change_policy(const Config& config, const PolicyRequest& 
       EP_TRY(world.policies.write(pins->maps, pins->identities, world.topology, now));
     else
       plan.notes.emplace_back("saved only: no programs are attached; the next start follows");
+    // Without programs nothing begins, but what is no longer wanted must not stay.
+    const auto block = follow_backstop(config, world, now, pins ? Follow::kWhole : Follow::kRemove);
+    if (!block.why.empty()) plan.notes.push_back("xfrm_block: " + block.why);
     // A span begins now, not when somebody next looks.
     EP_ASSIGN(after, peers_of(world, pins));
     world.policies.follow(after.peers, now);
@@ -256,7 +269,10 @@ Result<std::string> forget_saved_peer(const Config& config, const std::string& p
 
 Result<std::string> detach_instance(const Config& config) {
   EP_ASSIGN(lock, lock_instance(config.state_dir));
-  return detach_all(config.pin_dir, config.state_dir);
+  EP_ASSIGN(policies, remove_backstop(config.instance));
+  EP_ASSIGN(removed, detach_all(config.pin_dir, config.state_dir));
+  if (policies == 0) return removed;
+  return fmt::format("{}, and {} XFRM policies", removed, policies);
 }
 
 }  // namespace espial

@@ -246,11 +246,12 @@ Status KernelWatch::dump_xfrm(KernelFacts& facts) {
       }));
   // Before 5.14 there is no such message, and everything is let through.
   facts.xfrm_defaults = {};
-  (void)xfrm_dumps_->ask(XFRM_MSG_GETDEFAULT, bytes_of(xfrm_userpolicy_default{}),
-                         [&](const nlmsghdr& head, Bytes message) {
-                           if (head.nlmsg_type != XFRM_MSG_GETDEFAULT) return;
-                           facts.xfrm_defaults = parse_defaults(message).value_or(XfrmDefaults{});
-                         });
+  (void)xfrm_dumps_->request(XFRM_MSG_GETDEFAULT, bytes_of(xfrm_userpolicy_default{}),
+                             [&](const nlmsghdr& head, Bytes message) {
+                               if (head.nlmsg_type != XFRM_MSG_GETDEFAULT) return;
+                               facts.xfrm_defaults =
+                                   parse_defaults(message).value_or(XfrmDefaults{});
+                             });
   return dump_states(facts);
 }
 

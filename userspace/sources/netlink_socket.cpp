@@ -77,17 +77,17 @@ NetlinkSocket::Datagram NetlinkSocket::receive(int flags) {
   }
 }
 
-Status NetlinkSocket::send(std::uint16_t type, std::uint16_t flags, Bytes fixed) {
+Status NetlinkSocket::send_dump(std::uint16_t type, Bytes fixed) {
   alignas(nlmsghdr) std::array<std::uint8_t, NLMSG_HDRLEN + kMaxFixed> request{};
   assert(fixed.size() <= kMaxFixed);
   auto* head = mnl_nlmsg_put_header(request.data());
   head->nlmsg_type = type;
-  head->nlmsg_flags = NLM_F_REQUEST | flags;
+  head->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
   head->nlmsg_seq = ++sequence_;
   if (!fixed.empty())
     std::memcpy(mnl_nlmsg_put_extra_header(head, fixed.size()), fixed.data(), fixed.size());
   if (mnl_socket_sendto(socket_.get(), head, head->nlmsg_len) < 0)
-    return failed(name_, "send request", errno);
+    return failed(name_, "request dump", errno);
   return Ok{};
 }
 
@@ -114,7 +114,7 @@ Result<NetlinkSocket::DumpState> NetlinkSocket::read_dump(const Visit& visit) {
 Status NetlinkSocket::dump(std::uint16_t type, Bytes fixed, const std::function<void()>& on_restart,
                            const Visit& visit) {
   for (int attempt = 1;; ++attempt) {
-    EP_TRY(send(type, NLM_F_DUMP, fixed));
+    EP_TRY(send_dump(type, fixed));
     bool interrupted = false;
     for (;;) {
       EP_ASSIGN(state, read_dump(visit));
@@ -126,11 +126,28 @@ Status NetlinkSocket::dump(std::uint16_t type, Bytes fixed, const std::function<
   }
 }
 
-Status NetlinkSocket::ask(std::uint16_t type, Bytes fixed, const Visit& visit) {
-  EP_TRY(send(type, NLM_F_ACK, fixed));
+Result<int> NetlinkSocket::request(std::uint16_t type, Bytes payload, const Visit& visit) {
+  std::vector<std::uint8_t> bytes(NLMSG_HDRLEN + NLMSG_ALIGN(payload.size()));
+  auto* head = mnl_nlmsg_put_header(bytes.data());
+  head->nlmsg_type = type;
+  head->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+  head->nlmsg_seq = ++sequence_;
+  std::memcpy(mnl_nlmsg_put_extra_header(head, payload.size()), payload.data(), payload.size());
+  if (mnl_socket_sendto(socket_.get(), head, head->nlmsg_len) < 0)
+    return failed(name_, "send request", errno);
   for (;;) {
-    EP_ASSIGN(state, read_dump(visit));
-    if (state.done) return Ok{};
+    const auto datagram = receive(0);
+    if (datagram.error != 0) return failed(name_, "request", datagram.error);
+    std::optional<int> answer;
+    consume(std::span(buffer_).subspan(0, datagram.length),
+            [&](const nlmsghdr& got, Bytes message) {
+              if (got.nlmsg_seq != sequence_) return;
+              if (got.nlmsg_type == NLMSG_ERROR)
+                answer = -read_as<int>(message.subspan(sizeof(nlmsghdr))).value_or(0);
+              else if (visit)
+                visit(got, message);
+            });
+    if (answer) return *answer;
   }
 }
 

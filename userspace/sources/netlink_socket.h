@@ -37,9 +37,9 @@ class NetlinkSocket {
   Status dump(std::uint16_t type, Bytes fixed, const std::function<void()>& on_restart,
               const Visit& visit);
 
-  // One request that is no dump; visit gets what the kernel says before its acknowledgement. An
-  // error is the kernel's refusal.
-  Status ask(std::uint16_t type, Bytes fixed, const Visit& visit);
+  // Sends one request, no dump, and waits for the kernel's acknowledgement: 0, or the errno that it
+  // refused with; visit gets what it says before. An error: the kernel could not be asked.
+  Result<int> request(std::uint16_t type, Bytes payload, const Visit& visit = {});
 
   // Everything that is queued now, at most kMaxDatagrams; does not block. false: the kernel
   // dropped events since the last call (ENOBUFS) or one did not fit the buffer.
@@ -64,7 +64,7 @@ class NetlinkSocket {
   };
 
   NetlinkSocket(mnl_socket* socket, const char* name) : socket_(socket), name_(name) {}
-  Status send(std::uint16_t type, std::uint16_t flags, Bytes fixed);
+  Status send_dump(std::uint16_t type, Bytes fixed);
   Result<DumpState> read_dump(const Visit& visit);
   Datagram receive(int flags);
 

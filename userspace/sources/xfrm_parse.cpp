@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "sources/xfrm_block.h"
+
 namespace espial {
 namespace {
 
@@ -133,7 +135,7 @@ std::optional<XfrmPolicyFact> parse_policy(Bytes message) {
   if (!body) return std::nullopt;
   const auto& info = body->fixed;
   const auto family = family_of(info.sel.family);
-  if (!family) return std::nullopt;
+  if (!family || is_xfrm_block(info)) return std::nullopt;
   XfrmPolicyFact policy;
   switch (info.dir) {
     case XFRM_POLICY_IN:

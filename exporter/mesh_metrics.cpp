@@ -48,8 +48,13 @@ void visit_peer_mesh(const Report& report, const FamilySink& sink) {
       "espial_peer_sa_expiry_timestamp_seconds",
       "When the last SA to the peer ends unless it is replaced; 0 = there is none, or it never "
       "ends.");
-  for (const PeerSnapshot& peer : report.snapshot.peers) {
+  auto unknown = MetricBuilder::counter(
+      "espial_peer_unknown_spi_packets_total",
+      "ESP received from the peer that no SA took, since the daemon started.");
+  for (std::size_t i = 0; i < report.peers.size(); ++i) {
+    const PeerSnapshot& peer = report.snapshot.peers[i];
     if (peer.peer.state == PeerState::kCandidate) continue;
+    unknown.add({{"peer", peer.peer.name}}, report.peers[i].unknown_spi);
     const auto* audit = audit_of(report, peer);
     const PeerSas none;
     const PeerSas& counted = audit == nullptr ? none : audit->sas;
@@ -66,6 +71,7 @@ void visit_peer_mesh(const Report& report, const FamilySink& sink) {
   sink(std::move(missing).take());
   sink(std::move(sas).take());
   sink(std::move(expiry).take());
+  sink(std::move(unknown).take());
 }
 
 void visit_xfrm_errors(const Snapshot& snapshot, MetricSet set, const FamilySink& sink) {

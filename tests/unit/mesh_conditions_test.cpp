@@ -126,6 +126,55 @@ TEST_F(MeshConditions, ErrorsThatKeepComingFireAndABlipDoesNot) {
   EXPECT_FALSE(fires(after(8s), "XfrmErrors"));
 }
 
+// What node2 lost its SAs for: ESP comes, nothing is decrypted, the kernel counts each.
+TEST_F(MeshConditions, EspThatNoSaTakesIsHeldAgainstItsPeer) {
+  snapshot_.peers.push_back(testing::peer("c"));
+  snapshot_.xfrm_errors = {{"XfrmInNoStates", 100}};
+  after(1s);
+  const auto esp = [&](std::size_t who, std::uint64_t came, std::uint64_t opened) {
+    auto& counters = snapshot_.peers[who].counters;
+    count(counters, Direction::RECEIVE, Class::ESP, came);
+    counters.decrypted[0].packets += opened;
+  };
+  each_second = [&] {
+    esp(0, 20, 0);
+    esp(1, 30, 30);
+    snapshot_.xfrm_errors[0].count += 20;
+  };
+  auto report = after(4s);
+  EXPECT_EQ(report.peers[0].unknown_spi, 80u);
+  EXPECT_EQ(report.peers[1].unknown_spi, 0u);
+  EXPECT_FALSE(fires(report, "UnknownSpi"));
+  report = after(4s);
+  EXPECT_TRUE(fires(report, "UnknownSpi"));
+  each_second = [&] { esp(0, 20, 20); };
+  report = after(8s);
+  EXPECT_EQ(report.peers[0].unknown_spi, 160u);
+  EXPECT_FALSE(fires(report, "UnknownSpi"));
+}
+
+TEST_F(MeshConditions, WithoutTheKernelsCountNothingIsUnknown) {
+  snapshot_.xfrm_errors = {{"XfrmInNoStates", 0}};
+  after(1s);
+  each_second = [&] { count(peer(), Direction::RECEIVE, Class::ESP, 20); };  // late, or fragments
+  EXPECT_EQ(after(5s).peers[0].unknown_spi, 0u);
+}
+
+TEST_F(MeshConditions, ARekeyThatLosesTwoPacketsRaisesNothing) {
+  snapshot_.xfrm_errors = {{"XfrmInNoStates", 0}};
+  after(1s);
+  count(peer(), Direction::RECEIVE, Class::ESP, 20);
+  peer().decrypted[0].packets += 18;
+  snapshot_.xfrm_errors[0].count += 2;
+  each_second = [&] {
+    count(peer(), Direction::RECEIVE, Class::ESP, 20);
+    peer().decrypted[0].packets += 20;
+  };
+  const auto report = after(30s);
+  EXPECT_EQ(report.peers[0].unknown_spi, 2u);
+  EXPECT_TRUE(report.alarms.empty());
+}
+
 TEST(XfrmErrorWatch, CountsThatWentBackStartAnew) {
   XfrmErrorWatch watch;
   const MonoTime start{1000s};

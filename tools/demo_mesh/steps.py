@@ -70,6 +70,18 @@ def policies_missing(stage: Stage) -> None:
     stage.query_says(2, 3, "ipv4", 1)
 
 
+@step("node added and forgotten", "node3 joined: its routes are there, its connections are not. Nothing "
+      "was sent yet.")
+def node_added(stage: Stage) -> None:
+    stage.lab.unload(1, 3)
+    stage.watch()
+    stage.expect(1, 3, "both", "exposed")
+    stage.alarm(1, "PolicyMissing", 3)
+    stage.says(1, "audit", status=1, text="no policy: packets leave in clear")
+    stage.ping(1, 3, 4)
+    stage.expect(1, 3, "ipv4", "leaking")
+
+
 @step("IPv6 forgotten", "IPv6 was added to the network, but not to swanctl.conf.")
 def ipv6_forgotten(stage: Stage) -> None:
     stage.lab.unload(1, 2)
@@ -194,7 +206,7 @@ def no_sa(stage: Stage) -> None:
     one.charon.load({"node2": connection}, SECRET)
     stage.watch()
     stage.ping(1, 2, 4, loss=100)
-    stage.expect(1, 2, "ipv4", "silent")
+    stage.expect(1, 2, "ipv4", "down")
 
 
 @step("SAs lost", "node2 lost its SAs (a reboot): ESP arrives that nobody can open.", user=False)
@@ -230,7 +242,7 @@ def charon_killed_in_user_space(stage: Stage) -> None:
 
 # -- the same leaks, stopped ---------------------------------------------------------------------
 
-@step("from audit to enforce", "The leak of step 2 again, in audit: it passes, and espial says what "
+@step("from audit to enforce", "Without policies again, in audit: it passes, and espial says what "
       "enforce would drop.")
 def from_audit_to_enforce(stage: Stage) -> None:
     stage.lab.unload(1, 2)

@@ -39,6 +39,7 @@ namespace espial {
   X(OneWayEncryption, kWarning, 5, true)        \
   X(NullEncryption, kCritical, 0, true)         \
   X(SequenceNearlyExhausted, kWarning, 0, true) \
+  X(UnknownSpi, kWarning, 5, true)              \
   X(XfrmErrors, kWarning, 10, false)            \
   X(UnknownNode, kWarning, 10, false)           \
   X(ProgramDetached, kCritical, 2, false)       \
@@ -78,6 +79,9 @@ std::vector<AlarmCondition> alarm_conditions(const Snapshot& snapshot, const Nod
 // kernel's XFRM counts as errors.
 void add_mesh_conditions(std::vector<AlarmCondition>& out, const Snapshot& snapshot,
                          const NodeWindow& window, const XfrmErrorReport& errors);
+
+// growth: of received ESP that no SA took, by peer.
+void add_unknown_spi(std::vector<AlarmCondition>& out, const XfrmErrorReport& growth);
 
 class AlarmEngine {
  public:

@@ -35,9 +35,16 @@ Evaluation Evaluator::evaluate(Snapshot snapshot) {
     const auto* audit = snapshot.mesh ? snapshot.mesh->find(peer.peer.name) : nullptr;
     out.report.peers.push_back(report_peer(peer.counters, window.peers[i], sight, audit));
   }
+  const auto unknown = unknown_spi_.advance(snapshot);
+  std::vector<XfrmError> by_peer;
+  for (std::size_t i = 0; i < snapshot.peers.size(); ++i) {
+    out.report.peers[i].unknown_spi = unknown[i];
+    if (unknown[i] > 0) by_peer.push_back({snapshot.peers[i].peer.name, unknown[i]});
+  }
   auto conditions = alarm_conditions(snapshot, window);
   add_mesh_conditions(conditions, snapshot, window,
                       xfrm_errors_.advance(snapshot.xfrm_errors, snapshot.monotonic));
+  add_unknown_spi(conditions, unknown_spi_growth_.advance(by_peer, snapshot.monotonic));
   out.changes = alarms_.step(conditions, snapshot.time, snapshot.monotonic);
   out.report.alarms = alarms_.alarms();
   out.report.snapshot = std::move(snapshot);

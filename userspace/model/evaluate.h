@@ -6,6 +6,7 @@
 
 #include "model/alarms.h"
 #include "model/report.h"
+#include "model/unknown_spi.h"
 #include "model/window.h"
 
 namespace espial {
@@ -26,6 +27,8 @@ class Evaluator {
  private:
   Window window_;
   XfrmErrorWatch xfrm_errors_;
+  UnknownSpiWatch unknown_spi_;
+  XfrmErrorWatch unknown_spi_growth_;  // by peer
   AlarmEngine alarms_;
 };
 

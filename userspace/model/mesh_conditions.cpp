@@ -99,6 +99,13 @@ void add_errors(std::vector<AlarmCondition>& out, const XfrmErrorReport& errors)
 
 }  // namespace
 
+void add_unknown_spi(std::vector<AlarmCondition>& out, const XfrmErrorReport& growth) {
+  for (const auto& peer : growth.growing)
+    out.push_back({AlarmId::UnknownSpi, peer.name,
+                   packets(peer.count) + " of ESP received that no SA takes, in " +
+                       seconds_text(growth.covered)});
+}
+
 void add_mesh_conditions(std::vector<AlarmCondition>& out, const Snapshot& snapshot,
                          const NodeWindow& window, const XfrmErrorReport& errors) {
   assert(window.peers.size() == snapshot.peers.size());

@@ -40,6 +40,7 @@ struct PeerReport {
   std::string reason;                      // one line, may be empty
   std::array<Flux, kDirections> window{};  // the last `window` seconds
   std::array<Flux, kDirections> total{};   // since the counters exist
+  std::uint64_t unknown_spi = 0;           // received ESP that no SA took, since the daemon looks
 };
 
 enum class Severity : std::uint8_t { kInfo, kWarning, kCritical };

@@ -210,6 +210,26 @@ def audit_sas_lost(lab: Lab) -> None:
     assert watch.wire(1) == {} or not any(key[2] == "cleartext" for key in watch.wire(1))
 
 
+@scenario(separate=SEPARATE, needs_espial=True, spoils=True)
+def audit_unknown_spi(lab: Lab) -> None:
+    """node2 lost its SAs (a reboot): exactly the ESP of node1 is held against it, and alarmed."""
+    lab.mesh.node(2).namespace.ip("xfrm state flush")
+    watch, sent = lab.watch(2), 0
+    stop = time.monotonic() + 8
+    while time.monotonic() < stop:
+        sent += lab.udp(1, 2, 1, lossy=True).sent
+    watch.fires(2, "UnknownSpi", 1)
+
+    def exact() -> bool:
+        text = watch.espials[2].get("/metrics")[1]
+        line = next(line for line in text.splitlines()
+                    if line.startswith('espial_peer_unknown_spi_packets_total{peer="node1"}'))
+        assert int(float(line.split()[1])) == sent, f"{line}, sent {sent}"
+        return True
+    until("each packet is counted", exact, 8, 0.3)
+    assert f'unknown_spi_packets_total{{peer="node3"}} 0' in watch.espials[2].get("/metrics")[1]
+
+
 @scenario(separate=Spec(esp="null-sha256", nodes=2), needs_espial=True)
 def audit_null_encryption(lab: Lab) -> None:
     watch = lab.watch(1)

@@ -32,6 +32,8 @@ class ViciWatch {
   void choose(std::string choice);
 
   [[nodiscard]] bool off() const { return choice_ == "off"; }
+  // Has a look ended since the choice was made?
+  [[nodiscard]] bool asked() const { return due_.has_value(); }
   [[nodiscard]] const ViciFacts& facts() const { return facts_; }
 
  private:

@@ -36,6 +36,7 @@ std::string child(const std::string& name, const Prefix& own, const Prefix& peer
       "        rand_time = 10m\n"
       "        rekey_packets = 2000000000\n"
       "        life_packets = 4000000000\n"
+      "        rand_packets = 200000000\n"
       "        # Several queues and cores put packets out of order.\n"
       "        replay_window = 128\n"
       "      }}\n",

@@ -56,12 +56,14 @@ discover: true
 max_peers: 1024
 metrics: "auto"
 xdp: off
+vici: "auto"
 flow_events_per_second: 100
 mode: audit
 enforce:
   cleartext_host: enforce
   cleartext_transit: audit
   audit_minutes: 10
+  xfrm_block: false
   exempt:
     - prefix: 10.101.2.0/24
       protocol: tcp

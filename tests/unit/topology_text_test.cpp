@@ -56,6 +56,7 @@ discover: true
 max_peers: 1024
 metrics: "auto"
 xdp: off
+vici: "auto"
 flow_events_per_second: 100
 mode: audit
 enforce:

@@ -8,6 +8,7 @@
 #include "base/printable.h"
 #include "cli/commands.h"
 #include "cli/flows_text.h"
+#include "cli/mesh_command.h"
 #include "config/config_file.h"
 
 namespace espial {
@@ -25,6 +26,8 @@ struct Arguments {
   bool show_json = false;
   std::string check_path;
   std::string forget_peer;
+  MeshRenderOptions mesh;
+  std::string mesh_auth = "psk";
   ClassifyArguments classify;
   std::string classify_direction;
   std::string classify_captured_on = "host";
@@ -52,6 +55,7 @@ class CommandLine {
     add_audit();
     if (services_.classify) add_classify();
     add_policy();
+    if (services_.show_topology) add_mesh();
     add_config();
     if (services_.detach) add_detach();
   }
@@ -232,6 +236,28 @@ class CommandLine {
     auto& confirm = policy_command(*policy, "confirm", "keep an enforce that has a deadline",
                                    policy_confirm_command);
     confirm.add_option("peer", options.peer, "its name, or all")->required()->type_name("PEER");
+  }
+
+  void add_mesh() {
+    auto* mesh = app_.add_subcommand("mesh", "what has to be deployed for the topology");
+    mesh->require_subcommand(1);
+    mesh->fallthrough();
+    auto& render =
+        command(*mesh, "render", "write strongSwan's and OpenSVC's files of every node", [this] {
+          arguments_.mesh.auth =
+              arguments_.mesh_auth == "cert" ? MeshAuth::kCertificate : MeshAuth::kPsk;
+          return with_config([this](const Config& loaded) {
+            return mesh_render_command(loaded, arguments_.mesh, services_, console_);
+          });
+        });
+    render.add_option("--out", arguments_.mesh.out, "folder; what changes there is told")
+        ->required()
+        ->type_name("DIR");
+    render.add_option("--auth", arguments_.mesh_auth, "psk: a secret per pair; cert: certificates")
+        ->check(CLI::IsMember({"psk", "cert"}))
+        ->capture_default_str();
+    render.add_flag("--force", arguments_.mesh.force,
+                    "overwrite files that espial did not write or that were edited");
   }
 
   void add_config() {

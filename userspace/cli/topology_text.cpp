@@ -48,6 +48,7 @@ std::string yaml_settings(const Topology& topology, const Config& config) {
   out += "max_peers: " + std::to_string(config.max_peers) + "\n";
   out += "metrics: " + yaml_text(config.metrics) + "\n";
   out += "xdp: " + std::string(to_string(config.xdp)) + "\n";
+  out += "vici: " + yaml_text(config.vici) + "\n";
   out += "flow_events_per_second: " + std::to_string(config.flow_events_per_second) + "\n";
   return out;
 }

@@ -147,6 +147,11 @@ void read_root(YamlReader& reader, const YAML::Node& root, Draft& draft) {
                   : *word == "auto" ? XdpChoice::kAuto
                                     : XdpChoice::kRequire;
         }},
+       {"vici",
+        [&](const auto& n, const auto& p) {
+          const bool word = n.IsScalar() && (n.Scalar() == "auto" || n.Scalar() == "off");
+          assign(c.vici, word ? std::optional(n.Scalar()) : reader.path(n, p));
+        }},
        {"metrics",
         [&](const auto& n, const auto& p) {
           assign(c.metrics, reader.choice(n, p, {"auto", "full", "compact"}));

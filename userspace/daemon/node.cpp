@@ -66,7 +66,7 @@ void merge(Changes& sum, const Changes& more) {
 
 Node::Node(Config config, std::string config_path, KernelWatch watch, KernelFacts facts,
            Programs programs, Maps maps, Identities identities, Attachments attachments,
-           FlowEvents events)
+           FlowEvents events, ViciWatch vici)
     : config_(std::move(config)),
       config_path_(std::move(config_path)),
       watch_(std::move(watch)),
@@ -77,6 +77,7 @@ Node::Node(Config config, std::string config_path, KernelWatch watch, KernelFact
       attachments_(std::move(attachments)),
       xdp_(XdpAttachments::open(config_.pin_dir)),
       events_(std::move(events)),
+      vici_(std::move(vici)),
       saved_file_(config_.state_dir),
       policies_(config_.state_dir),
       latest_(std::make_shared<LatestReport>()),
@@ -91,10 +92,11 @@ Result<std::unique_ptr<Node>> Node::start(Config config, std::string config_path
   EP_ASSIGN(identities, Identities::load(maps));
   EP_ASSIGN(attachments, Attachments::open(config.pin_dir, config.state_dir, programs));
   EP_ASSIGN(events, FlowEvents::open(maps));
+  EP_ASSIGN(vici, ViciWatch::open(config.vici));
   std::unique_ptr<Node> node(new Node(std::move(config), std::move(config_path), std::move(watch),
                                       std::move(facts), std::move(programs), std::move(maps),
                                       std::move(identities), std::move(attachments),
-                                      std::move(events)));
+                                      std::move(events), std::move(vici)));
   EP_TRY(node->begin(strict));
   return node;
 }
@@ -309,6 +311,8 @@ void Node::restore() {
 void Node::tick() {
   restore();
   end_deadlines(this_moment());
+  vici_.tick(std::chrono::steady_clock::now());
+  log_charon();
   if (!watch_.xfrm_events() && facts_.xfrm_readable) pending_.policies = pending_.states = true;
   if (judged_ && std::chrono::steady_clock::now() - *judged_ >= kJudgeEvery) {
     if (auto status = watch_.refresh_states(facts_); !status.ok())
@@ -316,6 +320,21 @@ void Node::tick() {
     judge_mesh();
   }
   evaluate();
+}
+
+void Node::on_charon_events() {
+  if (vici_.advance(std::chrono::steady_clock::now())) log_charon();
+}
+
+// Once when it goes, once when it comes back.
+void Node::log_charon() {
+  const auto& facts = vici_.facts();
+  if (vici_.off() || !vici_.asked() || facts.readable == charon_readable_) return;
+  charon_readable_ = facts.readable;
+  if (facts.readable)
+    spdlog::info("vici: charon {} answers", facts.version);
+  else
+    spdlog::warn("vici: {}", facts.reason);
 }
 
 void Node::evaluate() {
@@ -347,7 +366,7 @@ void Node::read_flows(const Snapshot& snapshot) {
 }
 
 std::vector<SourceStatus> Node::sources() const {
-  return {
+  std::vector<SourceStatus> sources{
       {"file", last_reload_successful_.value_or(true), last_reload_error_},
       {"policy", policies_.problem().empty(), policies_.problem()},
       {"routes", true, ""},
@@ -356,6 +375,8 @@ std::vector<SourceStatus> Node::sources() const {
       {"xfrm_state", programs_.xfrm_state(),
        programs_.xfrm_state() ? "" : "this kernel cannot tell decrypted packets"},
   };
+  if (!vici_.off()) sources.push_back({"vici", vici_.facts().readable, vici_.facts().reason});
+  return sources;
 }
 
 Result<Snapshot> Node::snapshot() {
@@ -411,6 +432,7 @@ void Node::reload() {
     return;
   }
   config_ = std::move(*next);
+  vici_.choose(config_.vici);
   // `config forget` may have edited the file in the meantime.
   if (auto saved = saved_file_.load(); saved.ok()) saved_ = std::move(*saved);
   reloaded_ = true;

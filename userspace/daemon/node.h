@@ -25,6 +25,7 @@
 #include "model/evaluate.h"
 #include "sources/kernel_watch.h"
 #include "sources/saved_topology.h"
+#include "sources/vici_watch.h"
 
 namespace espial {
 
@@ -57,6 +58,7 @@ class Node {
   // Descriptors that wake the loop.
   [[nodiscard]] int kernel_events() const { return watch_.fd(); }
   [[nodiscard]] int flow_events() const { return events_.fd(); }
+  [[nodiscard]] int charon_events() const { return vici_.fd(); }
 
   // Takes the kernel's events. A device that came or changed is attached before this returns; what
   // else changed waits for settle().
@@ -68,6 +70,11 @@ class Node {
 
   // Takes flow events. True: an unprotected flow was seen, evaluate now.
   bool on_flow_events();
+
+  // Takes what charon has said.
+  void on_charon_events();
+  // Charon's own view; see explain_pair().
+  [[nodiscard]] const ViciFacts& charon() const { return vici_.facts(); }
 
   // Once a second: checks the attachments, takes a snapshot, judges and publishes it.
   void tick();
@@ -92,7 +99,7 @@ class Node {
  private:
   Node(Config config, std::string config_path, KernelWatch watch, KernelFacts facts,
        Programs programs, Maps maps, Identities identities, Attachments attachments,
-       FlowEvents events);
+       FlowEvents events, ViciWatch vici);
 
   Status begin(bool strict);
   Status load_policies(bool strict);
@@ -107,6 +114,7 @@ class Node {
   Status follow_policies();
   void follow_backstop();
   void save_topology();
+  void log_charon();
   void read_flows(const Snapshot& snapshot);
   Result<Snapshot> snapshot();
   [[nodiscard]] std::vector<SourceStatus> sources() const;
@@ -121,6 +129,8 @@ class Node {
   Attachments attachments_;
   XdpAttachments xdp_;
   FlowEvents events_;
+  ViciWatch vici_;
+  bool charon_readable_ = true;  // as logged last
   SavedTopology saved_file_;
   PeerPolicies policies_;
   Backstop backstop_;

@@ -76,7 +76,16 @@ class Timer {
 };
 
 // Who woke the loop.
-enum class Wake : std::uint32_t { kSignal, kTick, kSettle, kPause, kKernel, kFlow, kControl };
+enum class Wake : std::uint32_t {
+  kSignal,
+  kTick,
+  kSettle,
+  kPause,
+  kKernel,
+  kFlow,
+  kCharon,
+  kControl
+};
 
 class Loop {
  public:
@@ -95,6 +104,7 @@ class Loop {
     EP_TRY(watch(pause_->fd(), Wake::kPause));
     EP_TRY(watch(node_.kernel_events(), Wake::kKernel));
     EP_TRY(watch(node_.flow_events(), Wake::kFlow));
+    EP_TRY(watch(node_.charon_events(), Wake::kCharon));
     EP_TRY(watch(control_.descriptor(), Wake::kControl));
     tick_->arm(milliseconds{1000}, milliseconds{1000});
     return Ok{};
@@ -145,6 +155,8 @@ class Loop {
         return settle_soon();
       case Wake::kFlow:
         return on_flow();
+      case Wake::kCharon:
+        return node_.on_charon_events();
       case Wake::kPause:
         pause_->acknowledge();
         pausing_ = false;

@@ -78,6 +78,7 @@ struct Config {
   std::uint32_t flow_events_per_second = 100;  // per CPU
   std::string metrics = "auto";                // auto | full | compact
   XdpChoice xdp = XdpChoice::kOff;
+  std::string vici = "auto";  // charon's socket: a path, "auto" or "off"
 };
 
 }  // namespace espial

@@ -2,6 +2,7 @@
 #include "sources/state_file.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -33,23 +34,6 @@ Status write_all(int fd, std::string_view text, const std::string& path) {
   return Ok{};
 }
 
-// A name of its own per call: two writers do not share a half-written file.
-Status replace_file(const std::string& folder, const std::string& path, std::string_view text) {
-  std::string temporary = path + ".XXXXXX";
-  const UniqueFd fd(::mkostemp(temporary.data(), O_CLOEXEC));  // 0600
-  if (!fd.valid()) return failed(path, "create a temporary file beside it", errno);
-  auto status = write_all(fd.get(), text, temporary);
-  if (status.ok() && ::rename(temporary.c_str(), path.c_str()) != 0)
-    status = failed(path, "rename", errno);
-  if (!status.ok()) {
-    ::unlink(temporary.c_str());
-    return status;
-  }
-  const UniqueFd directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory.valid() || ::fsync(directory.get()) != 0) return failed(folder, "fsync", errno);
-  return Ok{};
-}
-
 }  // namespace
 
 Result<std::optional<std::string>> read_state_file(const std::string& path) {
@@ -74,6 +58,25 @@ Status write_state_file(const std::string& folder, const std::string& path, std:
     std::filesystem::permissions(folder, std::filesystem::perms::owner_all, code);
   if (code) return failed(folder, "create", code.value());
   return replace_file(folder, path, text);
+}
+
+// A name of its own per call: two writers do not share a half-written file.
+Status replace_file(const std::string& folder, const std::string& path, std::string_view text,
+                    mode_t mode) {
+  std::string temporary = path + ".XXXXXX";
+  const UniqueFd fd(::mkostemp(temporary.data(), O_CLOEXEC));  // 0600
+  if (!fd.valid()) return failed(path, "create a temporary file beside it", errno);
+  auto status = write_all(fd.get(), text, temporary);
+  if (status.ok() && ::fchmod(fd.get(), mode) != 0) status = failed(path, "set its mode", errno);
+  if (status.ok() && ::rename(temporary.c_str(), path.c_str()) != 0)
+    status = failed(path, "rename", errno);
+  if (!status.ok()) {
+    ::unlink(temporary.c_str());
+    return status;
+  }
+  const UniqueFd directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory.valid() || ::fsync(directory.get()) != 0) return failed(folder, "fsync", errno);
+  return Ok{};
 }
 
 Error keep_aside(const std::string& path, Error error) {

@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: Apache-2.0
+// The VICI client against stand-ins for charon: one that answers, and those that hang, stall, lie
+// or leave. The real charon is asked in tests/netns/charon_test.cpp.
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <cstring>
+#include <filesystem>
+#include <functional>
+#include <thread>
+
+#include "sources/vici_client.h"
+#include "sources/vici_message.h"
+#include "sources/vici_watch.h"
+
+namespace espial {
+namespace {
+
+using namespace std::string_literals;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using Clock = std::chrono::steady_clock;
+using Type = ViciPacketType;
+
+// One connection of the stand-in.
+class Peer {
+ public:
+  explicit Peer(int fd) : fd_(fd) {}
+  // The next packet; empty: the client has gone.
+  std::string packet() const {
+    std::string header = exactly(4);
+    if (header.empty()) return {};
+    std::size_t length = 0;
+    for (const char c : header) length = length << 8 | static_cast<std::uint8_t>(c);
+    return exactly(length);
+  }
+  // False: the client has gone.
+  bool say(const std::string& bytes) const {
+    return ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) >= 0;
+  }
+  void wait_until_gone() const {
+    char byte = 0;
+    while (::recv(fd_.get(), &byte, 1, 0) > 0) {
+    }
+  }
+
+ private:
+  std::string exactly(std::size_t count) const {
+    std::string out(count, 0);
+    const auto got = ::recv(fd_.get(), out.data(), count, MSG_WAITALL);
+    return got == static_cast<ssize_t>(count) ? out : std::string();
+  }
+  UniqueFd fd_;
+};
+
+std::string reply(Type type, const ViciSection& message = {}, std::string_view name = "") {
+  return vici_packet(type, name, message);
+}
+
+std::string event(std::string_view name, const ViciSection& message) {
+  return reply(Type::kEvent, message, name);
+}
+
+ViciSection connection(const std::string& name) {
+  const ViciSection child{{{"mode", "TUNNEL"}},
+                          {{"local-ts", {"10.101.1.0/24"}}, {"remote-ts", {"10.101.2.0/24"}}},
+                          {}};
+  const ViciSection inner{
+      {}, {{"remote_addrs", {"10.45.0.12"}}}, {{"children", {{}, {}, {{name + "-v4", child}}}}}};
+  return {{}, {}, {{name, inner}}};
+}
+
+// Answers as charon does.
+void answer(const Peer& peer) {
+  for (std::string bytes; !(bytes = peer.packet()).empty();) {
+    const auto packet = parse_vici_packet(bytes);
+    if (!packet.ok()) return;
+    if (packet->type == Type::kRegister) {
+      peer.say(reply(Type::kConfirm));
+      continue;
+    }
+    if (packet->name == "version")
+      peer.say(reply(Type::kResponse, {{{"version", "5.9.8"}}, {}, {}}));
+    else if (packet->name == "list-conns")
+      peer.say(event("list-conn", connection("node2")) + event("list-conn", connection("node3")) +
+               reply(Type::kResponse));
+    else
+      peer.say(reply(Type::kResponse));
+  }
+}
+
+// Listens, and runs `serve` for each connection, one after the other.
+class ViciClientTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
+    path_ = std::filesystem::path(::testing::TempDir()) / ("espial_vici_"s + test->name());
+    std::filesystem::remove(path_);
+  }
+  void TearDown() override {
+    ::shutdown(listener_.get(), SHUT_RDWR);  // wakes accept()
+    if (thread_.joinable()) thread_.join();
+    std::filesystem::remove(path_);
+  }
+  void serve(std::function<void(const Peer&)> serve) {
+    listener_ = UniqueFd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::strcpy(address.sun_path, path_.c_str());
+    ASSERT_EQ(::bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    ASSERT_EQ(::listen(listener_.get(), 4), 0);
+    thread_ = std::thread([fd = listener_.get(), serve = std::move(serve)] {
+      for (int client; (client = ::accept(fd, nullptr, nullptr)) >= 0;) serve(Peer(client));
+    });
+  }
+  // Why nothing could be read, without the path.
+  std::string reason(milliseconds deadline = milliseconds(5000)) const {
+    const auto facts = read_vici(path_, deadline);
+    if (facts.readable) return "readable";
+    EXPECT_EQ(facts.reason.find(path_), 0U) << facts.reason;
+    return facts.reason.substr(std::min(facts.reason.size(), path_.size() + 2));
+  }
+
+  std::string path_;
+  UniqueFd listener_;
+  std::thread thread_;
+};
+
+TEST_F(ViciClientTest, ReadsWhatCharonSays) {
+  serve(answer);
+  const auto facts = read_vici(path_);
+  ASSERT_TRUE(facts.readable) << facts.reason;
+  EXPECT_EQ(facts.version, "5.9.8");
+  ASSERT_EQ(facts.connections.size(), 2U);
+  EXPECT_EQ(facts.connections[1].name, "node3");
+  EXPECT_EQ(facts.connections[0].children.at(0).remote.at(0).text, "10.101.2.0/24");
+}
+
+TEST_F(ViciClientTest, AsksForNoSecrets) {
+  std::vector<std::string> asked;
+  serve([&asked](const Peer& peer) {
+    for (std::string bytes; !(bytes = peer.packet()).empty();) {
+      const auto packet = parse_vici_packet(bytes);
+      asked.emplace_back(packet->name);
+      peer.say(reply(packet->type == Type::kRegister ? Type::kConfirm : Type::kResponse));
+    }
+  });
+  EXPECT_EQ(reason(), "readable");
+  TearDown();
+  EXPECT_EQ(asked, (std::vector<std::string>{"version", "list-conn", "list-conns", "list-sa",
+                                             "list-sas", "list-policy", "list-policies"}));
+}
+
+TEST_F(ViciClientTest, AnswersThatComeByteByByte) {
+  serve([](const Peer& peer) {
+    for (std::string bytes; !(bytes = peer.packet()).empty();) {
+      const auto packet = parse_vici_packet(bytes);
+      const auto text = reply(packet->type == Type::kRegister ? Type::kConfirm : Type::kResponse);
+      for (const char c : text) peer.say(std::string(1, c));
+    }
+  });
+  EXPECT_EQ(reason(), "readable");
+}
+
+TEST_F(ViciClientTest, NobodyListens) {
+  EXPECT_EQ(reason(),
+            "connect: No such file or directory (charon does not run, or listens elsewhere)");
+}
+
+TEST_F(ViciClientTest, ItClosesAtOnce) {
+  serve([](const Peer&) {});
+  const auto why = reason();
+  EXPECT_TRUE(why == "read the answer: charon closed the connection" ||
+              why.find("read the answer: Connection reset") == 0 ||
+              why.find("send a request: Broken pipe") == 0)
+      << why;
+}
+
+TEST_F(ViciClientTest, ItClosesInTheMiddle) {
+  serve([](const Peer& peer) {
+    peer.packet();
+    peer.say("\0\0\0\x20\x01"s);
+  });
+  EXPECT_EQ(reason(), "read the answer: charon closed the connection");
+}
+
+TEST_F(ViciClientTest, ItHangs) {
+  serve([](const Peer& peer) { peer.wait_until_gone(); });
+  const auto started = Clock::now();
+  EXPECT_EQ(reason(milliseconds(100)), "no answer in time (charon is busy or hangs)");
+  EXPECT_LT(Clock::now() - started, seconds(3));
+}
+
+TEST_F(ViciClientTest, TheDeadlineIsOfTheWholeLook) {
+  // Something comes all the time, an answer never.
+  serve([](const Peer& peer) {
+    peer.packet();
+    std::string bytes = "\0\x01\0\0"s;  // a packet of 64 KiB
+    while (peer.say(bytes)) {
+      bytes = "x";
+      ::poll(nullptr, 0, 10);
+    }
+  });
+  const auto started = Clock::now();
+  EXPECT_EQ(reason(milliseconds(200)), "no answer in time (charon is busy or hangs)");
+  EXPECT_LT(Clock::now() - started, seconds(3));
+}
+
+TEST_F(ViciClientTest, Garbage) {
+  serve([](const Peer& peer) {
+    peer.packet();
+    peer.say("HTTP/1.1 400 Bad Request\r\n\r\n");
+    peer.wait_until_gone();
+  });
+  EXPECT_EQ(reason(), "read the answer: a packet of 1213486160 bytes (is this charon?)");
+}
+
+TEST_F(ViciClientTest, AMessageThatIsNone) {
+  serve([](const Peer& peer) {
+    peer.packet();
+    peer.say("\0\0\0\x02\x01\x02"s);
+    peer.wait_until_gone();
+  });
+  EXPECT_EQ(reason(), "VICI message: a section ends that did not begin");
+}
+
+TEST_F(ViciClientTest, AnAnswerThatNobodyAskedFor) {
+  serve([](const Peer& peer) {
+    peer.packet();
+    peer.say(event("list-conn", connection("node2")));
+    peer.wait_until_gone();
+  });
+  EXPECT_EQ(reason(), "version: an answer that was not asked for (is this charon?)");
+}
+
+TEST_F(ViciClientTest, ACommandThatItDoesNotKnow) {
+  serve([](const Peer& peer) {
+    peer.packet();
+    peer.say(reply(Type::kUnknownCommand));
+    peer.wait_until_gone();
+  });
+  EXPECT_EQ(reason(), "version: charon does not know it (is it too old?)");
+}
+
+TEST_F(ViciClientTest, AFloodHasAnEnd) {
+  serve([](const Peer& peer) {
+    peer.packet();
+    peer.say(reply(Type::kResponse));
+    peer.packet();
+    peer.say(reply(Type::kConfirm));
+    std::string many;
+    while (many.size() < (std::size_t{1} << 20)) many += event("list-conn", connection("node2"));
+    for (int i = 0; i < 40; ++i) peer.say(many);
+  });
+  EXPECT_EQ(reason(milliseconds(60000)), "read the answer: more than 32 MiB");
+}
+
+// -- the watch of the daemon ---------------------------------------------------------------------
+
+ViciWatch watch_of(const std::string& choice) {
+  auto watch = ViciWatch::open(choice);
+  EXPECT_TRUE(watch.ok());
+  return std::move(watch).value();
+}
+
+// Advances whenever the descriptor says so; false: no look ended within the time.
+bool look_ends(ViciWatch& watch, milliseconds within) {
+  const auto until = Clock::now() + within;
+  while (Clock::now() < until) {
+    pollfd entry{watch.fd(), POLLIN, 0};
+    if (::poll(&entry, 1, 10) > 0 && watch.advance(Clock::now())) return true;
+  }
+  return false;
+}
+
+TEST_F(ViciClientTest, TheWatchLooksAgainAndFollowsACharonThatLeaves) {
+  serve(answer);
+  auto watch = watch_of(path_);
+  const auto start = Clock::now();
+  watch.tick(start);
+  ASSERT_TRUE(watch.facts().readable || look_ends(watch, seconds(5)));
+  EXPECT_EQ(watch.facts().connections.size(), 2U);
+  TearDown();  // charon leaves
+  watch.tick(start + seconds(1));
+  EXPECT_TRUE(watch.facts().readable) << "asked again too soon";
+  watch.tick(Clock::now() + kViciInterval + seconds(1));
+  EXPECT_FALSE(watch.facts().readable);
+  EXPECT_NE(watch.facts().reason.find("charon does not run"), std::string::npos);
+}
+
+TEST_F(ViciClientTest, TheWatchNeverWaits) {
+  serve([](const Peer& peer) { peer.wait_until_gone(); });
+  auto watch = watch_of(path_);
+  const auto start = Clock::now();
+  watch.tick(start);
+  EXPECT_FALSE(watch.advance(start));
+  watch.tick(start + kViciDeadline - milliseconds(1));
+  EXPECT_EQ(watch.facts().reason, "not asked yet");
+  watch.tick(start + kViciDeadline);
+  EXPECT_EQ(watch.facts().reason, "charon did not answer within 3000 ms (it is busy or hangs)");
+  EXPECT_LT(Clock::now() - start, seconds(2));
+}
+
+TEST_F(ViciClientTest, TheWatchIsOffWhenToldSo) {
+  serve(answer);
+  auto watch = watch_of("off");
+  watch.tick(Clock::now());
+  EXPECT_TRUE(watch.off());
+  EXPECT_FALSE(look_ends(watch, milliseconds(50)));
+  watch.choose(path_);
+  watch.tick(Clock::now());
+  EXPECT_TRUE(watch.facts().readable || look_ends(watch, seconds(5)));
+  watch.choose("off");
+  EXPECT_FALSE(watch.facts().readable);
+}
+
+TEST(ViciSocket, WhereItIsLookedFor) {
+  EXPECT_EQ(find_vici_socket("off"), std::nullopt);
+  EXPECT_EQ(find_vici_socket("/x/y"), "/x/y");
+}
+
+}  // namespace
+}  // namespace espial

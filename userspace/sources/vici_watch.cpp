@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sources/vici_watch.h"
+
+#include <poll.h>
+#include <sys/epoll.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace espial {
+namespace {
+
+ViciFacts unreadable(std::string reason) {
+  ViciFacts facts;
+  facts.reason = std::move(reason);
+  return facts;
+}
+
+}  // namespace
+
+ViciWatch::ViciWatch(std::string choice, UniqueFd epoll)
+    : choice_(std::move(choice)), epoll_(std::move(epoll)), facts_(unreadable("not asked yet")) {}
+
+Result<ViciWatch> ViciWatch::open(std::string choice) {
+  UniqueFd epoll(::epoll_create1(EPOLL_CLOEXEC));
+  if (!epoll.valid()) return Error{std::string("vici: make epoll set: ") + std::strerror(errno)};
+  return ViciWatch(std::move(choice), std::move(epoll));
+}
+
+void ViciWatch::choose(std::string choice) {
+  if (choice == choice_) return;
+  choice_ = std::move(choice);
+  client_.reset();  // closing takes it out of the epoll set
+  due_.reset();
+  facts_ = unreadable("not asked yet");
+}
+
+void ViciWatch::tick(Time now) {
+  if (client_ && now >= deadline_)
+    end(unreadable("charon did not answer within " + std::to_string(kViciDeadline.count()) +
+                   " ms (it is busy or hangs)"),
+        now);
+  if (!client_ && !off() && (!due_ || now >= *due_)) begin(now);
+}
+
+void ViciWatch::begin(Time now) {
+  const auto path = find_vici_socket(choice_);
+  if (!path)
+    return end(unreadable("no VICI socket of charon in the usual places (vici: PATH names another, "
+                          "vici: off does without)"),
+               now);
+  auto client = ViciClient::open(*path);
+  if (!client.ok()) return end(unreadable(client.error().message), now);
+  client_ = std::move(client).value();
+  events_ = 0;
+  deadline_ = now + kViciDeadline;
+  (void)advance(now);
+}
+
+bool ViciWatch::advance(Time now) {
+  if (!client_) return false;
+  const auto done = client_->advance();
+  if (!done.ok())
+    end(unreadable(done.error().message), now);
+  else if (*done)
+    end(client_->take(), now);
+  else if (!watch_client())
+    end(unreadable(std::string("vici: watch the socket: ") + std::strerror(errno)), now);
+  return !client_;
+}
+
+void ViciWatch::end(ViciFacts facts, Time now) {
+  client_.reset();
+  due_ = now + kViciInterval;
+  facts_ = std::move(facts);
+}
+
+bool ViciWatch::watch_client() {
+  const auto wanted = client_->events();
+  if (wanted == events_) return true;
+  epoll_event event{};
+  event.events = (wanted & POLLOUT) != 0 ? EPOLLIN | EPOLLOUT : EPOLLIN;
+  const int operation = events_ == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+  events_ = wanted;
+  return ::epoll_ctl(epoll_.get(), operation, client_->fd(), &event) == 0;
+}
+
+}  // namespace espial

@@ -7,8 +7,8 @@
 #include <algorithm>
 
 #include "config/config_file.h"
+#include "daemon/audit_now.h"
 #include "daemon/moment.h"
-#include "diagnose/mesh_audit.h"
 #include "kernel/table_spec.h"
 #include "model/learn.h"
 #include "sources/redirects.h"
@@ -234,9 +234,7 @@ void Node::follow_topology() {
 
 void Node::judge_mesh() {
   facts_.redirecting = redirecting_bridges(facts_);
-  const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
-  mesh_ = std::make_shared<const MeshAudit>(
-      audit_mesh({topology_, facts_, static_cast<std::uint64_t>(now), {}, {}}));
+  mesh_ = std::make_shared<const MeshAudit>(audit_now(topology_, facts_, vici_.facts()));
   judged_ = std::chrono::steady_clock::now();
 }
 
@@ -331,6 +329,7 @@ void Node::log_charon() {
   const auto& facts = vici_.facts();
   if (vici_.off() || !vici_.asked() || facts.readable == charon_readable_) return;
   charon_readable_ = facts.readable;
+  charon_seen_ = charon_seen_ || facts.readable;
   if (facts.readable)
     spdlog::info("vici: charon {} answers", facts.version);
   else
@@ -375,7 +374,10 @@ std::vector<SourceStatus> Node::sources() const {
       {"xfrm_state", programs_.xfrm_state(),
        programs_.xfrm_state() ? "" : "this kernel cannot tell decrypted packets"},
   };
-  if (!vici_.off()) sources.push_back({"vici", vici_.facts().readable, vici_.facts().reason});
+  // A charon in a container shows its socket to nobody: that is no source that fails.
+  const bool expected = config_.vici != "auto" || charon_seen_;
+  if (!vici_.off() && expected)
+    sources.push_back({"vici", vici_.facts().readable, vici_.facts().reason});
   return sources;
 }
 

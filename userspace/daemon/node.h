@@ -130,7 +130,8 @@ class Node {
   XdpAttachments xdp_;
   FlowEvents events_;
   ViciWatch vici_;
-  bool charon_readable_ = true;  // as logged last
+  bool charon_readable_ = false;  // as logged last
+  bool charon_seen_ = false;      // has it ever answered?
   SavedTopology saved_file_;
   PeerPolicies policies_;
   Backstop backstop_;

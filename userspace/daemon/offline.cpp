@@ -7,11 +7,11 @@
 #include <optional>
 #include <thread>
 
+#include "daemon/audit_now.h"
 #include "daemon/backstop.h"
 #include "daemon/instance_lock.h"
 #include "daemon/moment.h"
 #include "daemon/peer_policies.h"
-#include "diagnose/mesh_audit.h"
 #include "exporter/audit_document.h"
 #include "exporter/policy_document.h"
 #include "exporter/status_document.h"
@@ -26,6 +26,7 @@
 #include "sources/kernel_watch.h"
 #include "sources/redirects.h"
 #include "sources/saved_topology.h"
+#include "sources/vici_client.h"
 #include "sources/xfrm_stat.h"
 
 namespace espial {
@@ -88,11 +89,6 @@ std::vector<DeviceSnapshot> devices_of(const Config& config, const World& world)
   return devices;
 }
 
-MeshAudit audit_of(const World& world) {
-  const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
-  return audit_mesh({world.topology, world.facts, static_cast<std::uint64_t>(now), {}, {}});
-}
-
 Result<Snapshot> take_snapshot(const Config& config, const World& world, const Maps& maps,
                                const Identities& identities, CounterReader& reader) {
   Snapshot snapshot;
@@ -115,7 +111,7 @@ Result<Snapshot> take_snapshot(const Config& config, const World& world, const M
   snapshot.devices = devices_of(config, world);
   snapshot.xfrm_block = follow_backstop(config, world, this_moment(), Follow::kLook);
   snapshot.findings = world.topology.findings;
-  snapshot.mesh = std::make_shared<const MeshAudit>(audit_of(world));
+  snapshot.mesh = std::make_shared<const MeshAudit>(audit_now(world.topology, world.facts, {}));
   if (auto errors = read_xfrm_stat(); errors.ok()) snapshot.xfrm_errors = std::move(*errors);
   snapshot.sources = {{"file", true, ""},
                       {"policy", world.policies.problem().empty(), world.policies.problem()},
@@ -223,7 +219,10 @@ Result<nlohmann::json> offline_flows(const Config& config) {
 
 Result<nlohmann::json> offline_audit(const Config& config) {
   EP_ASSIGN(world, look_around(config));
-  return audit_document(audit_of(world), world.topology.node, std::chrono::system_clock::now());
+  ViciFacts charon;
+  if (const auto socket = find_vici_socket(config.vici)) charon = read_vici(*socket);
+  return audit_document(audit_now(world.topology, world.facts, charon), world.topology.node,
+                        std::chrono::system_clock::now());
 }
 
 Result<nlohmann::json> offline_policy(const Config& config, const nlohmann::json& line) {

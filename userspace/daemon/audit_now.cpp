@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/audit_now.h"
+
+#include <chrono>
+
+namespace espial {
+
+MeshAudit audit_now(const Topology& topology, const KernelFacts& facts, const ViciFacts& charon) {
+  using Clock = std::chrono::system_clock;
+  const auto explain = [&](const Peer& peer, const Prefix& own, const Prefix& theirs) {
+    if (!charon.readable) return std::string();
+    std::vector<IpAddress> underlays;
+    for (const auto& underlay : peer.underlays) underlays.push_back(underlay.address);
+    return explain_pair(charon, own, theirs, underlays).value_or(std::string());
+  };
+  return audit_mesh(
+      {topology, facts, static_cast<std::uint64_t>(Clock::to_time_t(Clock::now())), {}, explain});
+}
+
+}  // namespace espial

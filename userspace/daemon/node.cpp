@@ -35,6 +35,8 @@ std::string fixed_key_changed(const Config& now, const Config& next) {
   if (now.metrics != next.metrics) return "metrics";
   if (now.xdp != next.xdp) return "xdp";
   if (now.flow_events_per_second != next.flow_events_per_second) return "flow_events_per_second";
+  if (now.opensvc != next.opensvc) return "opensvc";
+  if (now.opensvc_conf != next.opensvc_conf) return "opensvc_conf";
   return {};
 }
 
@@ -107,8 +109,10 @@ Status Node::begin(bool strict) {
     spdlog::warn("policies and SAs cannot be read: {}", facts_.xfrm_reason);
     if (strict) return Error{"xfrm: " + facts_.xfrm_reason};
   }
+  EP_TRY(start_opensvc(strict));
   EP_TRY(load_policies(strict));
   topology_ = merged();
+  name_policies();
   plans_ = plan_devices(facts_, topology_, config_);
   EP_ASSIGN(left_out, identities_.assign(topology_, maps_));
   for (const auto& line : left_out) spdlog::warn("{}", line);
@@ -140,7 +144,7 @@ Status Node::load_policies(bool strict) {
 }
 
 Topology Node::merged() const {
-  auto topology = merge_topology(config_, facts_, saved_);
+  auto topology = merge_topology(config_, facts_, saved_, cluster_);
   policies_.apply(config_, topology);
   return topology;
 }
@@ -190,6 +194,7 @@ void Node::follow_topology() {
   auto topology = merged();
   const bool changed = topology != topology_;
   topology_ = std::move(topology);
+  if (changed) name_policies();
   auto plans = plan_devices(facts_, topology_, config_, plans_.peer_ports);
   std::vector<XfrmStateFact> integrity;
   for (const auto& state : facts_.states)
@@ -309,7 +314,7 @@ void Node::read_flows(const Snapshot& snapshot) {
 }
 
 std::vector<SourceStatus> Node::sources() const {
-  return {
+  std::vector<SourceStatus> sources{
       {"file", last_reload_successful_.value_or(true), last_reload_error_},
       {"policy", policies_.problem().empty(), policies_.problem()},
       {"routes", true, ""},
@@ -318,6 +323,9 @@ std::vector<SourceStatus> Node::sources() const {
       {"xfrm_state", programs_.xfrm_state(),
        programs_.xfrm_state() ? "" : "this kernel cannot tell decrypted packets"},
   };
+  if (cluster_.state == OpensvcState::kReadable || cluster_.state == OpensvcState::kUnreadable)
+    sources.insert(sources.begin() + 1, {"opensvc", cluster_.readable(), cluster_.reason});
+  return sources;
 }
 
 Result<Snapshot> Node::snapshot() {

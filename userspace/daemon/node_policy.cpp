@@ -17,6 +17,15 @@ void Node::end_deadlines(const Moment& now) {
   follow_topology();
 }
 
+// A peer that was an address and got a name keeps the mode that a command gave it.
+void Node::name_policies() {
+  const auto lines = policies_.rename(topology_);
+  if (lines.empty()) return;
+  for (const auto& line : lines) spdlog::info("{}", line);
+  topology_ = merged();
+  policies_.save();
+}
+
 nlohmann::json Node::policy(const PolicyRequest& request) {
   const auto now = this_moment();
   end_deadlines(now);

@@ -21,6 +21,7 @@
 #include "model/evaluate.h"
 #include "model/learn.h"
 #include "sources/kernel_watch.h"
+#include "sources/opensvc_watch.h"
 #include "sources/saved_topology.h"
 
 namespace espial {
@@ -32,6 +33,7 @@ struct World {
   explicit World(const Config& config) : policies(config.state_dir) {}
 
   KernelFacts facts;
+  OpensvcFacts cluster;
   Topology saved;
   Topology topology;
   PeerPolicies policies;
@@ -40,7 +42,10 @@ struct World {
 
 // The topology with the modes of commands.
 void merge(const Config& config, World& world) {
-  world.topology = merge_topology(config, world.facts, world.saved);
+  world.topology = merge_topology(config, world.facts, world.saved, world.cluster);
+  // As a daemon would: a name that was found out keeps the mode.
+  if (!world.policies.rename(world.topology).empty())
+    world.topology = merge_topology(config, world.facts, world.saved, world.cluster);
   world.policies.apply(config, world.topology);
 }
 
@@ -49,6 +54,7 @@ Result<World> look_around(const Config& config) {
   EP_ASSIGN(watch, KernelWatch::open());
   EP_ASSIGN(facts, watch.read());
   world.facts = std::move(facts);
+  if (config.opensvc && config.discover) world.cluster = read_opensvc(config.opensvc_conf);
   if (auto loaded = SavedTopology(config.state_dir).load(); loaded.ok())
     world.saved = std::move(*loaded);
   else

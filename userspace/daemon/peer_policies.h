@@ -35,6 +35,11 @@ class PeerPolicies {
   // Deadlines that have passed; one line each, to be logged. Not saved.
   std::vector<std::string> expire(const Moment& now);
   void apply(const Config& config, Topology& topology) const;
+  // Modes of peers that were an address and have a name now; one line each, to be logged. Not
+  // saved.
+  std::vector<std::string> rename(const Topology& topology) {
+    return espial::rename(policies_, topology);
+  }
   // Notes since when modes are in force, and saves what changed.
   void follow(const std::vector<PeerSnapshot>& peers, const Moment& now);
 

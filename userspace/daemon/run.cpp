@@ -75,7 +75,7 @@ class Timer {
 };
 
 // Who woke the loop.
-enum class Wake : std::uint32_t { kSignal, kTick, kSettle, kPause, kKernel, kFlow, kControl };
+enum class Wake : std::uint32_t { kSignal, kTick, kSettle, kPause, kKernel, kFlow, kControl, kOpensvc };
 
 class Loop {
  public:
@@ -95,6 +95,7 @@ class Loop {
     EP_TRY(watch(node_.kernel_events(), Wake::kKernel));
     EP_TRY(watch(node_.flow_events(), Wake::kFlow));
     EP_TRY(watch(control_.descriptor(), Wake::kControl));
+    if (node_.opensvc_events() >= 0) EP_TRY(watch(node_.opensvc_events(), Wake::kOpensvc));
     tick_->arm(milliseconds{1000}, milliseconds{1000});
     return Ok{};
   }
@@ -151,6 +152,8 @@ class Loop {
         return;
       case Wake::kControl:
         return control_.serve();
+      case Wake::kOpensvc:
+        return node_.on_opensvc();
     }
   }
 

@@ -76,6 +76,25 @@ void apply(const Policies& policies, bool default_given, Topology& topology) {
                                   name + "' file forgets it)");
 }
 
+std::vector<std::string> rename(Policies& policies, const Topology& topology) {
+  std::vector<std::string> lines;
+  if (policies.empty()) return lines;
+  for (const auto& peer : topology.peers) {
+    for (const auto& underlay : peer.underlays) {
+      const auto former = underlay.address.text();
+      if (former == peer.name || policies.count(former) == 0 || policies.count(peer.name) != 0 ||
+          topology.find(former) != nullptr)
+        continue;
+      auto entry = policies.extract(former);
+      entry.key() = peer.name;
+      entry.mapped().span.reset();  // its counters are new
+      policies.insert(std::move(entry));
+      lines.push_back(peer.name + ": has the mode that was given to " + former);
+    }
+  }
+  return lines;
+}
+
 bool follow(Policies& policies, const std::vector<PeerSnapshot>& peers, const Moment& now) {
   bool changed = false;
   for (const auto& peer : peers) {

@@ -60,6 +60,10 @@ std::vector<std::string> expire(Policies& policies, const Moment& now);
 // monitored.
 void apply(const Policies& policies, bool default_given, Topology& topology);
 
+// A policy of a peer that was known by one of its addresses goes to the peer, when that has no
+// policy of its own: finding out a name must not end an enforcement. One line each: log them.
+std::vector<std::string> rename(Policies& policies, const Topology& topology);
+
 // Begins a new span for each peer whose mode changed, whose counters began anew or whose span is of
 // another boot. True: something changed and should be saved.
 bool follow(Policies& policies, const std::vector<PeerSnapshot>& peers, const Moment& now);

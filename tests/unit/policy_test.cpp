@@ -340,5 +340,34 @@ TEST_F(GuardTest, AnUnknownPeerIsAUsageErrorButItsPolicyCanBeForgotten) {
   EXPECT_FALSE(plan(set("c", std::nullopt)).policies.contains("c"));
 }
 
+TEST(Rename, ANameThatIsFoundOutKeepsTheMode) {
+  Topology topology;
+  Peer peer;
+  peer.name = "node2";
+  peer.state = PeerState::kLearnt;
+  peer.underlays = {{IpAddress::parse("10.45.0.12").value(), Origin::kOpensvc}};
+  topology.peers = {peer};
+  Policies policies;
+  policies["10.45.0.12"].mode = Mode::ENFORCE;
+  const auto lines = rename(policies, topology);
+  ASSERT_EQ(lines.size(), 1u);
+  ASSERT_EQ(policies.size(), 1u);
+  EXPECT_EQ(policies["node2"].mode, Mode::ENFORCE);
+  EXPECT_TRUE(rename(policies, topology).empty());
+}
+
+TEST(Rename, AModeOfItsOwnCountsMore) {
+  Topology topology;
+  Peer peer;
+  peer.name = "node2";
+  peer.underlays = {{IpAddress::parse("10.45.0.12").value(), Origin::kOpensvc}};
+  topology.peers = {peer};
+  Policies policies;
+  policies["10.45.0.12"].mode = Mode::ENFORCE;
+  policies["node2"].mode = Mode::AUDIT;
+  EXPECT_TRUE(rename(policies, topology).empty());
+  EXPECT_EQ(policies["node2"].mode, Mode::AUDIT);
+}
+
 }  // namespace
 }  // namespace espial

@@ -11,6 +11,11 @@ namespace {
 // The start waits for names in /etc/hosts, not for a name server that does not answer.
 constexpr int kFirstMs = 100;
 
+// A file that was there and is gone is a source that is down, not a node without an agent.
+void expect(OpensvcFacts& facts, bool known) {
+  if (known && facts.state == OpensvcState::kAbsent) facts.state = OpensvcState::kUnreadable;
+}
+
 bool silent(const OpensvcFacts& facts) { return facts.state == OpensvcState::kUnreadable; }
 
 }  // namespace
@@ -28,6 +33,7 @@ Status Node::start_opensvc(bool strict) {
     cluster_.state = OpensvcState::kUnreadable;
     cluster_.reason = watch.error().message;
   }
+  expect(cluster_, !saved_.networks.empty());
   if (!silent(cluster_)) return Ok{};
   spdlog::warn("OpenSVC: what it said last stands: {}", cluster_.reason);
   if (strict) return Error{"OpenSVC: " + cluster_.reason};
@@ -36,6 +42,7 @@ Status Node::start_opensvc(bool strict) {
 
 void Node::on_opensvc() {
   auto facts = opensvc_->take();
+  expect(facts, cluster_.state != OpensvcState::kAbsent);
   if (facts == cluster_) return;
   const bool was_silent = silent(cluster_);
   if (silent(facts) && facts.reason != cluster_.reason)

@@ -127,6 +127,30 @@ TEST(ClusterConf, ACircleOfReferencesEnds) {
   EXPECT_FALSE(facts.problems.empty());
 }
 
+TEST(ClusterConf, ReferencesThatMultiplyEnd) {
+  std::string more;
+  const std::string letters = "abcdefgh";
+  for (std::size_t i = 0; i < letters.size(); ++i) {
+    more += letters.substr(i, 1) + " = ";
+    for (int n = 0; n < 200 && i + 1 < letters.size(); ++n)
+      more += "{env." + letters.substr(i + 1, 1) + "}";
+    more += "\n";
+  }
+  const auto facts = parsed(with("dev = {env.a}\n[env]\n" + more));
+  EXPECT_FALSE(facts.problems.empty());
+}
+
+TEST(ClusterConf, ManyNodes) {
+  std::string nodes;
+  for (int n = 0; n < 9000; ++n) nodes += " a-rather-long-node-name-" + std::to_string(n);
+  const auto facts = parsed("[cluster]\nnodes =" + nodes +
+                            "\n[network#n]\ntype = routed_bridge\n"
+                            "network = 10.0.0.0/8\nips_per_node = 256\n");
+  EXPECT_EQ(facts.nodes.size(), 9000u);
+  ASSERT_EQ(facts.networks.size(), 1u);
+  EXPECT_EQ(facts.networks[0].members.back().subnet, net("10.35.39.0/24"));
+}
+
 TEST(ClusterConf, DefaultSectionIsInherited) {
   const auto facts = parsed("tunnel = always\n" + std::string(kCluster) +
                             "[network#n]\ntype = routed_bridge\nnetwork = 10.101.0.0/16\n");

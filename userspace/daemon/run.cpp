@@ -75,7 +75,16 @@ class Timer {
 };
 
 // Who woke the loop.
-enum class Wake : std::uint32_t { kSignal, kTick, kSettle, kPause, kKernel, kFlow, kControl, kOpensvc };
+enum class Wake : std::uint32_t {
+  kSignal,
+  kTick,
+  kSettle,
+  kPause,
+  kKernel,
+  kFlow,
+  kControl,
+  kOpensvc
+};
 
 class Loop {
  public:

@@ -20,6 +20,7 @@ namespace {
 
 constexpr int kMaxDepth = 8;                    // of references to references
 constexpr std::size_t kMaxExpanded = 64 << 10;  // bytes of a value with its references
+constexpr int kMaxReferences = 256;             // that one value may follow, all levels together
 
 // Memory that is wiped before it is given back.
 class SecretBuffer {
@@ -56,6 +57,7 @@ class Evaluator {
   // scopable: the keyword may be set per node; others ignore key@NODE, as the agent does.
   std::string get(std::string_view section, std::string_view key, const std::string& node,
                   bool scopable) {
+    followed_ = 0;
     for (const auto place : {section, std::string_view("DEFAULT")})
       if (const auto value = scoped(place, key, node, scopable))
         return expanded(*value, section, node, 0);
@@ -76,6 +78,7 @@ class Evaluator {
 
   std::string expanded(const std::string& text, std::string_view section, const std::string& node,
                        int depth) {
+    if (text.find('{') == std::string::npos) return text;
     std::string out;
     for (std::size_t i = 0; i < text.size() && out.size() < kMaxExpanded;) {
       const auto end = text[i] == '{' ? text.find('}', i) : std::string::npos;
@@ -100,7 +103,7 @@ class Evaluator {
 
   std::optional<std::string> dereferenced(std::string_view name, std::string_view section,
                                           const std::string& node, int depth) {
-    if (depth == kMaxDepth) return std::nullopt;
+    if (depth == kMaxDepth || ++followed_ > kMaxReferences) return std::nullopt;
     if (name == "nodename") return node;
     if (name == "short_nodename") return node.substr(0, node.find('.'));
     if (name == "rid") return std::string(section);
@@ -122,6 +125,7 @@ class Evaluator {
 
   const IniText& ini_;
   OpensvcFacts& facts_;
+  int followed_ = 0;
 };
 
 OpensvcNetworkText network_text(Evaluator& evaluator, std::string_view section,

@@ -17,13 +17,8 @@ void Node::end_deadlines(const Moment& now) {
   follow_topology();
 }
 
-// A peer that was an address and got a name keeps the mode that a command gave it.
-void Node::name_policies() {
-  const auto lines = policies_.rename(topology_);
-  if (lines.empty()) return;
-  for (const auto& line : lines) spdlog::info("{}", line);
-  topology_ = merged();
-  policies_.save();
+void Node::follow_backstop() {
+  backstop_.follow(config_, topology_, facts_, policies_.get(), this_moment());
 }
 
 nlohmann::json Node::policy(const PolicyRequest& request) {

@@ -7,9 +7,12 @@
 #include <optional>
 #include <thread>
 
+#include "daemon/backstop.h"
 #include "daemon/instance_lock.h"
 #include "daemon/moment.h"
 #include "daemon/peer_policies.h"
+#include "diagnose/mesh_audit.h"
+#include "exporter/audit_document.h"
 #include "exporter/policy_document.h"
 #include "exporter/status_document.h"
 #include "kernel/attachments.h"
@@ -22,7 +25,9 @@
 #include "model/learn.h"
 #include "sources/kernel_watch.h"
 #include "sources/opensvc_watch.h"
+#include "sources/redirects.h"
 #include "sources/saved_topology.h"
+#include "sources/xfrm_stat.h"
 
 namespace espial {
 namespace {
@@ -43,9 +48,7 @@ struct World {
 // The topology with the modes of commands.
 void merge(const Config& config, World& world) {
   world.topology = merge_topology(config, world.facts, world.saved, world.cluster);
-  // As a daemon would: a name that was found out keeps the mode.
-  if (!world.policies.rename(world.topology).empty())
-    world.topology = merge_topology(config, world.facts, world.saved, world.cluster);
+  (void)world.policies.follow_names(world.saved, world.topology);
   world.policies.apply(config, world.topology);
 }
 
@@ -55,6 +58,7 @@ Result<World> look_around(const Config& config) {
   EP_ASSIGN(facts, watch.read());
   world.facts = std::move(facts);
   if (config.opensvc && config.discover) world.cluster = read_opensvc(config.opensvc_conf);
+  world.facts.redirecting = redirecting_bridges(world.facts);
   if (auto loaded = SavedTopology(config.state_dir).load(); loaded.ok())
     world.saved = std::move(*loaded);
   else
@@ -63,6 +67,14 @@ Result<World> look_around(const Config& config) {
   (void)world.policies.expire(this_moment());
   merge(config, world);
   return world;
+}
+
+XfrmBlockSnapshot follow_backstop(const Config& config, const World& world, const Moment& now,
+                                  Follow follow) {
+  return follow_plan(
+      config,
+      plan_xfrm_block(config.enforce, world.topology, world.facts, world.policies.get(), now), now,
+      follow);
 }
 
 // Devices with our programs, with the words that a plan made now has for them.
@@ -77,6 +89,11 @@ std::vector<DeviceSnapshot> devices_of(const Config& config, const World& world)
     device.why = plan->why;
   }
   return devices;
+}
+
+MeshAudit audit_of(const World& world) {
+  const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  return audit_mesh({world.topology, world.facts, static_cast<std::uint64_t>(now), {}, {}});
 }
 
 Result<Snapshot> take_snapshot(const Config& config, const World& world, const Maps& maps,
@@ -99,7 +116,10 @@ Result<Snapshot> take_snapshot(const Config& config, const World& world, const M
   snapshot.networks = std::move(networks);
   EP_TRY(reader.node(maps, snapshot));
   snapshot.devices = devices_of(config, world);
+  snapshot.xfrm_block = follow_backstop(config, world, this_moment(), Follow::kLook);
   snapshot.findings = world.topology.findings;
+  snapshot.mesh = std::make_shared<const MeshAudit>(audit_of(world));
+  if (auto errors = read_xfrm_stat(); errors.ok()) snapshot.xfrm_errors = std::move(*errors);
   snapshot.sources = {{"file", true, ""},
                       {"policy", world.policies.problem().empty(), world.policies.problem()},
                       {"routes", true, ""},
@@ -171,6 +191,9 @@ Result<nlohmann::json> change_policy(const Config& config, const PolicyRequest& 
       EP_TRY(world.policies.write(pins->maps, pins->identities, world.topology, now));
     else
       plan.notes.emplace_back("saved only: no programs are attached; the next start follows");
+    // Without programs nothing begins, but what is no longer wanted must not stay.
+    const auto block = follow_backstop(config, world, now, pins ? Follow::kWhole : Follow::kRemove);
+    if (!block.why.empty()) plan.notes.push_back("xfrm_block: " + block.why);
     // A span begins now, not when somebody next looks.
     EP_ASSIGN(after, peers_of(world, pins));
     world.policies.follow(after.peers, now);
@@ -201,6 +224,11 @@ Result<nlohmann::json> offline_flows(const Config& config) {
   return flows_document(flows);
 }
 
+Result<nlohmann::json> offline_audit(const Config& config) {
+  EP_ASSIGN(world, look_around(config));
+  return audit_document(audit_of(world), world.topology.node, std::chrono::system_clock::now());
+}
+
 Result<nlohmann::json> offline_policy(const Config& config, const nlohmann::json& line) {
   EP_ASSIGN(request, policy_request(line));
   UniqueFd lock;
@@ -212,6 +240,9 @@ Result<nlohmann::json> offline_policy(const Config& config, const nlohmann::json
   EP_ASSIGN(pins, open_pins(config));
   const auto now = this_moment();
   if (request.kind == PolicyRequest::Kind::kShow) return show_policy(config, world, pins, now);
+  // Programs of the former layout may be attached still, and obey maps of theirs.
+  if (!former_map_dirs(config.pin_dir).empty())
+    return Error{config.pin_dir + ": an upgrade was cut short (start espial: it ends it)"};
   if (!world.policies.problem().empty())
     return Error{world.policies.problem() + " (start espial: it keeps what is enforced)"};
   if (world.policies.lost() && pins) {
@@ -241,7 +272,10 @@ Result<std::string> forget_saved_peer(const Config& config, const std::string& p
 
 Result<std::string> detach_instance(const Config& config) {
   EP_ASSIGN(lock, lock_instance(config.state_dir));
-  return detach_all(config.pin_dir, config.state_dir);
+  EP_ASSIGN(policies, remove_backstop(config.instance));
+  EP_ASSIGN(removed, detach_all(config.pin_dir, config.state_dir));
+  if (policies == 0) return removed;
+  return fmt::format("{}, and {} XFRM policies", removed, policies);
 }
 
 }  // namespace espial

@@ -17,6 +17,13 @@ bool goes_on(const Span& span, const PeerSnapshot& peer, const Moment& now) {
          encrypted_packets(peer.counters) >= span.encrypted;
 }
 
+bool share_an_underlay(const Peer& a, const Peer& b) {
+  return std::any_of(a.underlays.begin(), a.underlays.end(), [&](const Underlay& one) {
+    return std::any_of(b.underlays.begin(), b.underlays.end(),
+                       [&](const Underlay& other) { return one.address == other.address; });
+  });
+}
+
 void apply_to(Peer& peer, Mode mode, bool default_given, std::vector<std::string>& findings) {
   peer.mode = mode;
   peer.mode_from = ModeSource::kCommand;
@@ -55,6 +62,23 @@ std::vector<std::string> expire(Policies& policies, const Moment& now) {
   return lines;
 }
 
+std::vector<std::string> follow_names(Policies& policies, const Topology& before,
+                                      const Topology& now) {
+  std::vector<std::string> lines;
+  for (const auto& former : before.peers) {
+    const auto it = policies.find(former.name);
+    if (it == policies.end() || now.find(former.name) != nullptr) continue;
+    const auto same = std::find_if(now.peers.begin(), now.peers.end(), [&](const Peer& peer) {
+      return share_an_underlay(former, peer);
+    });
+    if (same == now.peers.end() || policies.count(same->name) != 0) continue;
+    lines.push_back(former.name + ": is called " + same->name + " now, and keeps its mode");
+    policies.emplace(same->name, it->second);
+    policies.erase(former.name);
+  }
+  return lines;
+}
+
 void apply(const Policies& policies, bool default_given, Topology& topology) {
   std::size_t found = 0;
   for (auto& peer : topology.peers) {
@@ -74,25 +98,6 @@ void apply(const Policies& policies, bool default_given, Topology& topology) {
                                   " by command, but no peer has that name: it has no effect "
                                   "(espial policy set '" +
                                   name + "' file forgets it)");
-}
-
-std::vector<std::string> rename(Policies& policies, const Topology& topology) {
-  std::vector<std::string> lines;
-  if (policies.empty()) return lines;
-  for (const auto& peer : topology.peers) {
-    for (const auto& underlay : peer.underlays) {
-      const auto former = underlay.address.text();
-      if (former == peer.name || policies.count(former) == 0 || policies.count(peer.name) != 0 ||
-          topology.find(former) != nullptr)
-        continue;
-      auto entry = policies.extract(former);
-      entry.key() = peer.name;
-      entry.mapped().span.reset();  // its counters are new
-      policies.insert(std::move(entry));
-      lines.push_back(peer.name + ": has the mode that was given to " + former);
-    }
-  }
-  return lines;
 }
 
 bool follow(Policies& policies, const std::vector<PeerSnapshot>& peers, const Moment& now) {

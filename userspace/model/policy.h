@@ -55,14 +55,16 @@ std::uint64_t encrypted_packets(const PeerCounters& counters);
 // line each: log them.
 std::vector<std::string> expire(Policies& policies, const Moment& now);
 
+// A peer that `before` knew by another name keeps what was commanded: it is the one with an address
+// of its own in common. Never takes the place of a command for the new name. One line each: log
+// them.
+std::vector<std::string> follow_names(Policies& policies, const Topology& before,
+                                      const Topology& now);
+
 // Peers get the modes of commands; a command that differs from what the file says, or whose peer is
 // gone, becomes a finding. default_given: the file names a mode for all peers. Candidates are only
 // monitored.
 void apply(const Policies& policies, bool default_given, Topology& topology);
-
-// A policy of a peer that was known by one of its addresses goes to the peer, when that has no
-// policy of its own: finding out a name must not end an enforcement. One line each: log them.
-std::vector<std::string> rename(Policies& policies, const Topology& topology);
 
 // Begins a new span for each peer whose mode changed, whose counters began anew or whose span is of
 // another boot. True: something changed and should be saved.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes the seeds of the fuzz targets: FOLDER/frame_fuzz (the corpus, one frame per file) and
-// FOLDER/capture_fuzz (small captures of every format and link type).
+// Writes the seeds of the fuzz targets: FOLDER/frame_fuzz (the corpus, one frame per file),
+// FOLDER/capture_fuzz (small captures of every format and link type) and FOLDER/cluster_conf_fuzz.
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
@@ -51,6 +51,20 @@ bool write_captures(const std::string& folder) {
   return true;
 }
 
+bool write_cluster_confs(const std::string& folder) {
+  const std::string texts[] = {
+      "[cluster]\nsecret = x\nnodes = n1 n2 n3\n[network#b]\ntype = routed_bridge\n"
+      "network = 10.101.0.0/16\nips_per_node = 256\nsubnet@n1 = 10.101.0.0/24\n"
+      "addr@nodes = {nodename}.{env.z}\n[env]\nz = {clustername}\n",
+      "[cluster]\nnodes: n1 \\\n n2\n[network#b6]\ntype: routed_bridge\nnetwork: fd00:101::/32\n"
+      "mask_per_node: 64\ntunnel: always\n"};
+  int number = 0;
+  for (const auto& text : texts)
+    if (!write_file(folder + "/" + std::to_string(number++), Bytes(text.begin(), text.end())))
+      return false;
+  return true;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -59,7 +73,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   const std::string folder = argv[1];
-  for (const char* target : {"/frame_fuzz", "/capture_fuzz"}) {
+  for (const char* target : {"/frame_fuzz", "/capture_fuzz", "/cluster_conf_fuzz"}) {
     std::error_code error;
     std::filesystem::create_directories(folder + target, error);
     if (error) {
@@ -72,5 +86,6 @@ int main(int argc, char** argv) {
     std::replace(name.begin(), name.end(), '/', '-');
     if (!write_file(folder + "/frame_fuzz/" + name, frame_seed(c))) return 3;
   }
+  if (!write_cluster_confs(folder + "/cluster_conf_fuzz")) return 3;
   return write_captures(folder + "/capture_fuzz") ? 0 : 3;
 }

@@ -23,6 +23,17 @@ std::string problems_of(std::string_view text) {
   return out;
 }
 
+TEST(ConfigFile, OpensvcIsUsedUnlessItIsOff) {
+  const Config none = parse_config("", "f").config;
+  EXPECT_TRUE(none.opensvc);
+  EXPECT_EQ(none.opensvc_conf, "/etc/opensvc/cluster.conf");
+  const auto off = parse_config("opensvc: off\nopensvc_conf: /run/c.conf\n", "f");
+  EXPECT_TRUE(off.problems.empty());
+  EXPECT_FALSE(off.config.opensvc);
+  EXPECT_EQ(off.config.opensvc_conf, "/run/c.conf");
+  EXPECT_EQ(parse_config("opensvc: maybe\nopensvc_conf: c.conf\n", "f").problems.size(), 2u);
+}
+
 TEST(ConfigFile, EmptyMeansDefaults) {
   for (const char* text : {"", "# nothing\n", "---\n", "peers:\nnetworks: ~\nself:\n"}) {
     const auto parsed = parse_config(text, "f");
@@ -125,8 +136,8 @@ TEST_P(BadConfig, IsRefusedInTheseWords) {
 constexpr Bad kBad[] = {
     {"[a]",
      "f:1: expected a map of keys (node, instance, pin_dir, state_dir, listen, "
-     "listen_anywhere, discover, max_peers, xdp, vici, metrics, flow_events_per_second, mode, "
-     "enforce, "
+     "listen_anywhere, discover, opensvc, opensvc_conf, max_peers, xdp, vici, metrics, "
+     "flow_events_per_second, mode, enforce, "
      "networks, self, peers, devices), found a list\n"},
     {"a: [1\n", "f:2: not valid YAML: end of sequence flow not found\n"},
     {",\n", "f:1: a second YAML document starts here (keep one)\n"},
@@ -137,14 +148,14 @@ constexpr Bad kBad[] = {
     {"self: {colour: 1}\n", "f:1: self.colour: unknown key (known here: underlay, backend)\n"},
     {"\"a\\e[31m\": 1\nself: {\"\\e\": 1}\n",
      "f:1: a\\x1b[31m: unknown key (known here: node, instance, pin_dir, state_dir, listen, "
-     "listen_anywhere, discover, max_peers, xdp, vici, metrics, flow_events_per_second, mode, "
-     "enforce, "
+     "listen_anywhere, discover, opensvc, opensvc_conf, max_peers, xdp, vici, metrics, "
+     "flow_events_per_second, mode, enforce, "
      "networks, self, peers, devices)\n"
      "f:2: self.\\x1b: unknown key (known here: underlay, backend)\n"},
     {"? [a]\n: 1\nself: {[b]: 1}\n",
      "f:1: a key must be text (one of node, instance, pin_dir, state_dir, listen, "
-     "listen_anywhere, discover, max_peers, xdp, vici, metrics, flow_events_per_second, mode, "
-     "enforce, "
+     "listen_anywhere, discover, opensvc, opensvc_conf, max_peers, xdp, vici, metrics, "
+     "flow_events_per_second, mode, enforce, "
      "networks, self, peers, devices)\n"
      "f:3: self: a key must be text (one of underlay, backend)\n"},
     {"node: a\nnode: b\n", "f:2: node: key given twice, first on line 1 (keep one)\n"},

@@ -53,6 +53,8 @@ state_dir: "/var/lib/espial"
 listen: "127.0.0.1:9754"
 listen_anywhere: false
 discover: true
+opensvc: auto
+opensvc_conf: "/etc/opensvc/cluster.conf"
 max_peers: 1024
 metrics: "auto"
 xdp: off

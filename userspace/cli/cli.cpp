@@ -271,6 +271,11 @@ class CommandLine {
         });
       });
       show.add_flag("--json", arguments_.show_json, "as JSON");
+      command(*config, "discover", "a complete espial.yaml of what was learnt, commented", [this] {
+        return with_config([this](const Config& loaded) {
+          return config_discover_command(loaded, services_, console_);
+        });
+      });
     }
     auto& check = command(*config, "check", "report every error of a file at once", [this] {
       const bool named = !arguments_.check_path.empty();

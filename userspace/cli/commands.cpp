@@ -7,6 +7,7 @@
 #include "base/printable.h"
 #include "cli/audit_text.h"
 #include "cli/control_client.h"
+#include "cli/discover_text.h"
 #include "cli/flows_text.h"
 #include "cli/policy_text.h"
 #include "cli/status_text.h"
@@ -202,6 +203,12 @@ int config_show_command(const Config& config, bool as_json, const Services& serv
   return write_out(
       as_json ? dump(topology_document(*topology, config), 2) : render_topology(*topology, config),
       kExitGood, console);
+}
+
+int config_discover_command(const Config& config, const Services& services, Console& console) {
+  const auto topology = services.show_topology(config);
+  if (!topology.ok()) return report(topology.error(), console);
+  return write_out(render_discovered(*topology, config), kExitGood, console);
 }
 
 int config_check_command(const std::string& path, bool must_exist, Console& console) {

@@ -41,6 +41,8 @@ int policy_show_command(const Config&, const PolicyOptions&, const Services&, Co
 int policy_set_command(const Config&, const PolicyOptions&, const Services&, Console&);
 int policy_confirm_command(const Config&, const PolicyOptions&, const Services&, Console&);
 int config_show_command(const Config&, bool json, const Services&, Console&);
+// What was learnt as a file that config check accepts.
+int config_discover_command(const Config& config, const Services& services, Console& console);
 int config_check_command(const std::string& path, bool must_exist, Console&);
 int config_forget_command(const Config&, const std::string& peer, const Services&, Console&);
 int detach_command(const Config&, const Services&, Console&);

@@ -44,7 +44,7 @@ struct Services {
   // A request about policies (exporter/policy_document.h) when no daemon answers.
   std::function<Result<nlohmann::json>(const Config&, const nlohmann::json& request)>
       offline_policy;
-  std::function<Result<Topology>(const Config&)> show_topology;
+  std::function<Result<Topology>(const Config&)> show_topology;  // for discover, too
   // What was done, as one line; an unknown peer is a kUsage error.
   std::function<Result<std::string>(const Config&, const std::string& peer)> forget;
   std::function<Result<std::string>(const Config&)> detach;

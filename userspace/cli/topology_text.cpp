@@ -45,6 +45,8 @@ std::string yaml_settings(const Topology& topology, const Config& config) {
   out += "listen: " + yaml_text(config.listen) + "\n";
   out += std::string("listen_anywhere: ") + flag(config.listen_anywhere);
   out += std::string("discover: ") + flag(config.discover);
+  out += std::string("opensvc: ") + (config.opensvc ? "auto\n" : "off\n");
+  out += "opensvc_conf: " + yaml_text(config.opensvc_conf) + "\n";
   out += "max_peers: " + std::to_string(config.max_peers) + "\n";
   out += "metrics: " + yaml_text(config.metrics) + "\n";
   out += "xdp: " + std::string(to_string(config.xdp)) + "\n";
@@ -157,6 +159,8 @@ json topology_document(const Topology& topology, const Config& config) {
            {"state_dir", config.state_dir},
            {"listen", config.listen},
            {"discover", config.discover},
+           {"opensvc", config.opensvc ? "auto" : "off"},
+           {"opensvc_conf", config.opensvc_conf},
            {"max_peers", config.max_peers},
            {"mode", to_string(config.mode.value_or(Mode::MONITOR))},
            {"enforce", enforce_document(config.enforce)},

@@ -36,6 +36,7 @@ Config finish(Draft&& draft) {
   Config config = std::move(draft.scalars);
   if (draft.node) config.node = std::move(draft.node->value);
   if (draft.listen) config.listen = std::move(draft.listen->value);
+  if (draft.opensvc_conf) config.opensvc_conf = std::move(draft.opensvc_conf->value);
   config.pin_dir = folder(draft.pin_dir, config, config.pin_dir);
   config.state_dir = folder(draft.state_dir, config, config.state_dir);
   for (auto& network : draft.networks)

@@ -134,6 +134,12 @@ void read_root(YamlReader& reader, const YAML::Node& root, Draft& draft) {
         [&](const auto& n, const auto& p) { assign(c.listen_anywhere, reader.boolean(n, p)); }},
        {"discover",
         [&](const auto& n, const auto& p) { assign(c.discover, reader.boolean(n, p)); }},
+       {"opensvc",
+        [&](const auto& n, const auto& p) {
+          if (const auto word = reader.choice(n, p, {"auto", "off"})) c.opensvc = *word == "auto";
+        }},
+       {"opensvc_conf",
+        [&](const auto& n, const auto& p) { locate(draft.opensvc_conf, reader.path(n, p), p); }},
        {"max_peers",
         [&](const auto& n, const auto& p) {
           draft.max_peers = p;

@@ -39,6 +39,8 @@ std::string fixed_key_changed(const Config& now, const Config& next) {
   if (now.metrics != next.metrics) return "metrics";
   if (now.xdp != next.xdp) return "xdp";
   if (now.flow_events_per_second != next.flow_events_per_second) return "flow_events_per_second";
+  if (now.opensvc != next.opensvc) return "opensvc";
+  if (now.opensvc_conf != next.opensvc_conf) return "opensvc_conf";
   return {};
 }
 
@@ -113,6 +115,7 @@ Status Node::begin(bool strict) {
     spdlog::warn("policies and SAs cannot be read: {}", facts_.xfrm_reason);
     if (strict) return Error{"xfrm: " + facts_.xfrm_reason};
   }
+  EP_TRY(start_opensvc(strict));
   EP_TRY(load_policies(strict));
   topology_ = merged();
   plans_ = plan_devices(facts_, topology_, config_);
@@ -153,7 +156,7 @@ Status Node::load_policies(bool strict) {
 }
 
 Topology Node::merged() {
-  auto topology = merge_topology(config_, facts_, saved_);
+  auto topology = merge_topology(config_, facts_, saved_, cluster_);
   const auto renamed = policies_.follow_names(saved_, topology);
   for (const auto& line : renamed) spdlog::info("{}", line);
   if (!renamed.empty()) policies_.save();
@@ -378,6 +381,8 @@ std::vector<SourceStatus> Node::sources() const {
   const bool expected = config_.vici != "auto" || charon_seen_;
   if (!vici_.off() && expected)
     sources.push_back({"vici", vici_.facts().readable, vici_.facts().reason});
+  if (cluster_.state == OpensvcState::kReadable || cluster_.state == OpensvcState::kUnreadable)
+    sources.insert(sources.begin() + 1, {"opensvc", cluster_.readable(), cluster_.reason});
   return sources;
 }
 

@@ -24,6 +24,7 @@
 #include "model/config.h"
 #include "model/evaluate.h"
 #include "sources/kernel_watch.h"
+#include "sources/opensvc_watch.h"
 #include "sources/saved_topology.h"
 #include "sources/vici_watch.h"
 
@@ -59,6 +60,7 @@ class Node {
   [[nodiscard]] int kernel_events() const { return watch_.fd(); }
   [[nodiscard]] int flow_events() const { return events_.fd(); }
   [[nodiscard]] int charon_events() const { return vici_.fd(); }
+  [[nodiscard]] int opensvc_events() const { return opensvc_ ? opensvc_->fd() : -1; }
 
   // Takes the kernel's events. A device that came or changed is attached before this returns; what
   // else changed waits for settle().
@@ -67,6 +69,9 @@ class Node {
   [[nodiscard]] bool unsettled() const { return pending_.any(); }
   // Reads what changed and makes topology, table and devices follow.
   void settle();
+
+  // Takes what OpenSVC says now; topology and table follow before this returns.
+  void on_opensvc();
 
   // Takes flow events. True: an unprotected flow was seen, evaluate now.
   bool on_flow_events();
@@ -103,6 +108,7 @@ class Node {
 
   Status begin(bool strict);
   Status load_policies(bool strict);
+  Status start_opensvc(bool strict);
   [[nodiscard]] Topology merged();
   void end_deadlines(const Moment& now);
   Result<PolicyPlan> set_policy(const PolicyRequest& request, const Moment& now);
@@ -123,6 +129,7 @@ class Node {
   std::string config_path_;
   KernelWatch watch_;
   KernelFacts facts_;
+  OpensvcFacts cluster_;
   Programs programs_;
   Maps maps_;
   Identities identities_;
@@ -156,6 +163,7 @@ class Node {
   std::vector<std::string> logged_findings_;
   std::shared_ptr<LatestReport> latest_;
   std::shared_ptr<LatestFlows> flows_;
+  std::optional<OpensvcWatch> opensvc_;
 };
 
 }  // namespace espial

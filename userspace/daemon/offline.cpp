@@ -24,6 +24,7 @@
 #include "model/evaluate.h"
 #include "model/learn.h"
 #include "sources/kernel_watch.h"
+#include "sources/opensvc_watch.h"
 #include "sources/redirects.h"
 #include "sources/saved_topology.h"
 #include "sources/vici_client.h"
@@ -38,6 +39,7 @@ struct World {
   explicit World(const Config& config) : policies(config.state_dir) {}
 
   KernelFacts facts;
+  OpensvcFacts cluster;
   Topology saved;
   Topology topology;
   PeerPolicies policies;
@@ -46,7 +48,7 @@ struct World {
 
 // The topology with the modes of commands.
 void merge(const Config& config, World& world) {
-  world.topology = merge_topology(config, world.facts, world.saved);
+  world.topology = merge_topology(config, world.facts, world.saved, world.cluster);
   (void)world.policies.follow_names(world.saved, world.topology);
   world.policies.apply(config, world.topology);
 }
@@ -56,6 +58,7 @@ Result<World> look_around(const Config& config) {
   EP_ASSIGN(watch, KernelWatch::open());
   EP_ASSIGN(facts, watch.read());
   world.facts = std::move(facts);
+  if (config.opensvc && config.discover) world.cluster = read_opensvc(config.opensvc_conf);
   world.facts.redirecting = redirecting_bridges(world.facts);
   if (auto loaded = SavedTopology(config.state_dir).load(); loaded.ok())
     world.saved = std::move(*loaded);

@@ -84,7 +84,8 @@ enum class Wake : std::uint32_t {
   kKernel,
   kFlow,
   kCharon,
-  kControl
+  kControl,
+  kOpensvc
 };
 
 class Loop {
@@ -106,6 +107,7 @@ class Loop {
     EP_TRY(watch(node_.flow_events(), Wake::kFlow));
     EP_TRY(watch(node_.charon_events(), Wake::kCharon));
     EP_TRY(watch(control_.descriptor(), Wake::kControl));
+    if (node_.opensvc_events() >= 0) EP_TRY(watch(node_.opensvc_events(), Wake::kOpensvc));
     tick_->arm(milliseconds{1000}, milliseconds{1000});
     return Ok{};
   }
@@ -164,6 +166,8 @@ class Loop {
         return;
       case Wake::kControl:
         return control_.serve();
+      case Wake::kOpensvc:
+        return node_.on_opensvc();
     }
   }
 
@@ -278,8 +282,9 @@ Result<int> run_daemon(const Config& config, const RunOptions& options,
                                          [&node = *node](std::string_view request) {
                                            return answer(node, request);
                                          }));
-  EP_ASSIGN(http, serve_http(*node, version));
+  // Capabilities are a thread's own: what starts threads comes after.
   EP_TRY(drop_privileges());
+  EP_ASSIGN(http, serve_http(*node, version));
   Loop loop(*node, control, std::move(signals));
   EP_TRY(loop.prepare());
   (void)sd_notify(0, "READY=1");

@@ -65,8 +65,10 @@ struct Config {
   std::string state_dir = "/var/lib/espial";
   std::string listen = "127.0.0.1:9754";  // "ADDRESS:PORT", "[ADDRESS]:PORT", "off"
   bool listen_anywhere = false;           // allow a listen address that is not loopback
-  bool discover = true;                   // learn from SPD, SAD, routes, addresses
-  std::uint32_t max_peers = 1024;         // capacity of the tables, fixed while attached
+  bool discover = true;                   // learn from OpenSVC, SPD, SAD, routes, addresses
+  bool opensvc = true;                    // learn from OpenSVC where there is an agent
+  std::string opensvc_conf = "/etc/opensvc/cluster.conf";
+  std::uint32_t max_peers = 1024;  // capacity of the tables, fixed while attached
   std::vector<ConfigNetwork> networks;
   std::vector<IpAddress> self_underlays;
   std::vector<Prefix> self_backends;

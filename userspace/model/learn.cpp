@@ -20,11 +20,14 @@ bool forget_peer(Topology& topology, std::string_view name) {
   return true;
 }
 
-Topology merge_topology(const Config& config, const KernelFacts& facts, const Topology& saved) {
+Topology merge_topology(const Config& config, const KernelFacts& facts, const Topology& saved,
+                        const OpensvcFacts& opensvc) {
   static const KernelFacts kNothing;
-  Merger merger(config, config.discover ? facts : kNothing);
+  static const OpensvcFacts kNoCluster;
+  Merger merger(config, config.discover ? facts : kNothing, config.discover ? opensvc : kNoCluster);
   merger.add_file();
   if (config.discover) {
+    merger.add_opensvc(saved);
     merger.add_saved(saved);
     merger.add_policies();
     merger.add_states();

@@ -56,8 +56,11 @@ Origins without_stale(Origins from) {
 
 Drafts::Drafts(const std::vector<Network>& networks) {
   drafts_.emplace_back();
-  for (const auto& network : networks)
-    for (const auto& prefix : network.prefixes) networks_[prefix] = network.name;
+  for (const auto& network : networks) add_network(network);
+}
+
+void Drafts::add_network(const Network& network) {
+  for (const auto& prefix : network.prefixes) networks_[prefix] = network.name;
 }
 
 DraftId Drafts::add(const std::string& name) {
@@ -202,6 +205,7 @@ void Drafts::finish(Topology& topology, std::size_t max_peers, Findings& finding
     peers[id].state = state_of(drafts_[id]);
     if (drafts_[id].mode) peers[id].by_file = {*drafts_[id].mode, ModeSource::kFile};
     peers[id].from = drafts_[id].from;
+    peers[id].left_opensvc = drafts_[id].left_opensvc;
   }
   for (const auto& [address, owned] : underlays_) {
     const auto from = without_stale(owned.from);

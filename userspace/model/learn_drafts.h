@@ -26,7 +26,9 @@ struct PeerDraft {
   bool learnt = false;      // named by a policy, now or earlier
   bool current = false;     // a policy names one of its underlays now
   bool has_underlay = false;
-  std::optional<Mode> mode;  // by the file
+  bool in_opensvc = false;    // named by OpenSVC now
+  bool left_opensvc = false;  // named by OpenSVC once, and not now
+  std::optional<Mode> mode;   // by the file
   Origins from;
 };
 
@@ -57,9 +59,11 @@ class Drafts {
 
   [[nodiscard]] std::vector<Prefix> peer_prefixes() const;  // claimed by peers, sorted
 
-  // The configured network that contains it, or null.
+  // The network that contains it, or null.
   [[nodiscard]] const std::string* network_of(const Prefix& prefix) const;
   [[nodiscard]] const std::string* network_of(const IpAddress& address) const;
+
+  void add_network(const Network& network);
 
   // Fills everything but node and networks, at most max_peers peers. The drafts are spent.
   void finish(Topology& topology, std::size_t max_peers, Findings& findings);

@@ -17,12 +17,6 @@ std::vector<Network> networks_of(const Config& config) {
   return networks;
 }
 
-// What only the file said is gone when the file no longer says it.
-bool worth_keeping(Origins from) {
-  from.remove(Origin::kFile);
-  return !from.empty();
-}
-
 // What the file says of the peer's mode, its default included. A candidate is only a guess of ours.
 void choose_mode(Peer& peer, const Config& config) {
   if (peer.state == PeerState::kCandidate)
@@ -40,8 +34,12 @@ bool is_global(const IpAddress& address) {
          !address.multicast();
 }
 
-Merger::Merger(const Config& config, const KernelFacts& facts)
-    : config_(config), facts_(facts), networks_(networks_of(config)), drafts_(networks_) {
+Merger::Merger(const Config& config, const KernelFacts& facts, const OpensvcFacts& opensvc)
+    : config_(config),
+      facts_(facts),
+      opensvc_(opensvc),
+      networks_(networks_of(config)),
+      drafts_(networks_) {
   for (const auto& fact : facts.addresses)
     if (is_global(fact.address)) local_addresses_.insert(fact.address);
 }
@@ -82,24 +80,30 @@ void Merger::add_saved(const Topology& saved) {
   for (auto underlay : saved.self_underlays) {
     // An address of a device says no more than the device says today.
     underlay.from.remove(Origin::kAddress);
-    if (worth_keeping(underlay.from))
-      drafts_.add_underlay(kSelfDraft, underlay.address, Origin::kSaved);
+    if (const auto from = kept(underlay.from); !from.empty())
+      drafts_.add_underlay(kSelfDraft, underlay.address, from);
   }
   for (const auto& backend : saved.self_backends)
-    if (worth_keeping(backend.from)) drafts_.claim(kSelfDraft, backend.prefix, Origin::kSaved);
+    if (const auto from = kept(backend.from); !from.empty())
+      drafts_.claim(kSelfDraft, backend.prefix, from);
   for (const auto& peer : saved.peers) {
-    const auto keep = [](const auto& fact) { return worth_keeping(fact.from); };
+    const auto known = draft_of_saved(peer);
+    if (has_left(peer, known)) {
+      for (const auto& underlay : peer.underlays) left_.emplace(underlay.address, peer.name);
+      continue;
+    }
+    const auto keep = [this](const auto& fact) { return !kept(fact.from).empty(); };
     if (std::none_of(peer.underlays.begin(), peer.underlays.end(), keep) &&
         std::none_of(peer.backends.begin(), peer.backends.end(), keep))
       continue;
-    const auto known = draft_of_saved(peer);
     if (known == kSelfDraft) continue;  // this node took over the address
     const auto id = known ? *known : drafts_.add(peer.name);
     drafts_[id].learnt = drafts_[id].learnt || peer.state != PeerState::kCandidate;
+    drafts_[id].left_opensvc = peer.left_opensvc && !opensvc_.readable();
     for (const auto& underlay : peer.underlays)
-      if (keep(underlay)) drafts_.add_underlay(id, underlay.address, Origin::kSaved);
+      if (keep(underlay)) drafts_.add_underlay(id, underlay.address, kept(underlay.from));
     for (const auto& backend : peer.backends)
-      if (keep(backend)) drafts_.claim(id, backend.prefix, Origin::kSaved);
+      if (keep(backend)) drafts_.claim(id, backend.prefix, kept(backend.from));
   }
 }
 
@@ -114,9 +118,20 @@ DraftId Merger::draft_of_tunnel(const Tunnel& tunnel) {
       findings_.add("underlays beside the file",
                     draft.name + ": a policy for " + tunnel.peer_subnet.text() +
                         " names underlay " + tunnel.peer.text() + ", the file does not");
+    else if (draft.in_opensvc && draft.has_underlay)
+      findings_.add("underlays beside OpenSVC", draft.name + ": a policy for " +
+                                                    tunnel.peer_subnet.text() + " names underlay " +
+                                                    tunnel.peer.text() + ", OpenSVC does not");
     return *claimant;
   }
-  return drafts_.add(tunnel.peer.text());
+  const auto left = left_.find(tunnel.peer);
+  if (left == left_.end()) return drafts_.add(tunnel.peer.text());
+  const auto id = drafts_.add(left->second);
+  drafts_[id].left_opensvc = true;
+  findings_.add("nodes that left OpenSVC",
+                drafts_[id].name + ": left the OpenSVC cluster, but a policy for " +
+                    tunnel.peer_subnet.text() + " still names it (remove it from strongSwan)");
+  return id;
 }
 
 void Merger::add_policies() {

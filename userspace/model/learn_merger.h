@@ -13,6 +13,7 @@
 #include "model/facts.h"
 #include "model/learn_drafts.h"
 #include "model/learn_evidence.h"
+#include "model/opensvc.h"
 #include "model/topology.h"
 
 namespace espial {
@@ -20,12 +21,13 @@ namespace espial {
 // An address that can be somebody's in the mesh: not link-local, loopback, multicast or zero.
 bool is_global(const IpAddress& address);
 
-// Refers to config and facts; both must outlive it.
+// Refers to config, facts and opensvc; they must outlive it.
 class Merger {
  public:
-  Merger(const Config& config, const KernelFacts& facts);
+  Merger(const Config& config, const KernelFacts& facts, const OpensvcFacts& opensvc);
 
   void add_file();
+  void add_opensvc(const Topology& saved);
   void add_saved(const Topology& saved);
   void add_policies();
   void add_states();
@@ -34,6 +36,12 @@ class Merger {
   Topology finish();
 
  private:
+  struct ClusterNode;
+  void add_network(const Network& network);
+  DraftId draft_of_node(const ClusterNode& node);
+  void add_node(const ClusterNode& node, bool& self_seen);
+  bool has_left(const Peer& peer, std::optional<DraftId> known) const;
+  [[nodiscard]] Origins kept(Origins from) const;
   std::optional<DraftId> draft_of_saved(const Peer& peer) const;
   DraftId draft_of_tunnel(const Tunnel& tunnel);
   void claim_selector(DraftId id, const Prefix& prefix);
@@ -47,13 +55,16 @@ class Merger {
 
   const Config& config_;
   const KernelFacts& facts_;
+  const OpensvcFacts& opensvc_;
   std::vector<Network> networks_;
   Drafts drafts_;
   Findings findings_;
   std::unordered_set<IpAddress, AddressHash> local_addresses_;
   std::unordered_map<std::uint32_t, std::optional<DraftId>> reqids_;  // nullopt: of several peers
-  std::vector<IpAddress> known_underlays_;                            // sorted
-  std::vector<Prefix> peer_prefixes_;                                 // claimed by peers, sorted
+  std::unordered_map<IpAddress, std::string, AddressHash>
+      left_;                                // names of nodes that left OpenSVC
+  std::vector<IpAddress> known_underlays_;  // sorted
+  std::vector<Prefix> peer_prefixes_;       // claimed by peers, sorted
 };
 
 }  // namespace espial

@@ -79,6 +79,8 @@ struct Peer {
   Mode mode = Mode::MONITOR;  // in force
   ModeSource mode_from = ModeSource::kDefault;
   ModeChoice by_file;  // what the file alone says, its default included
+  // OpenSVC named it and does no longer: it stays only while something else names it.
+  bool left_opensvc = false;
   Origins from;
   std::vector<Underlay> underlays;
   std::vector<BackendSubnet> backends;

@@ -39,6 +39,17 @@ Json backends_json(const std::vector<BackendSubnet>& backends) {
   return list;
 }
 
+Json networks_json(const std::vector<Network>& networks) {
+  Json list = Json::array();
+  for (const auto& network : networks) {
+    if (!network.from.has(Origin::kOpensvc)) continue;
+    Json prefixes = Json::array();
+    for (const auto& prefix : network.prefixes) prefixes.push_back(prefix.text());
+    list.push_back({{"name", network.name}, {"prefixes", std::move(prefixes)}});
+  }
+  return list;
+}
+
 // The readers below throw; topology_from_json() turns that into an Error.
 Origins read_origins(const Json& labels) {
   Origins from;
@@ -84,7 +95,21 @@ Peer read_peer(const Json& item) {
   peer.from = read_origins(item.at("from"));
   peer.underlays = read_underlays(item.at("underlays"));
   peer.backends = read_backends(item.at("backends"));
+  peer.left_opensvc = item.value("left_opensvc", false);
   return peer;
+}
+
+// Only of OpenSVC: those of the file are in the file.
+Network read_network(const Json& item) {
+  Network network;
+  network.name = item.at("name").get<std::string>();
+  network.from = Origin::kOpensvc;
+  for (const auto& text : item.at("prefixes")) {
+    const auto prefix = Prefix::parse(text.get<std::string>());
+    if (!prefix) throw std::runtime_error("'" + text.get<std::string>() + "' is no prefix");
+    network.prefixes.push_back(*prefix);
+  }
+  return network;
 }
 
 Topology read_topology(const Json& json) {
@@ -97,6 +122,9 @@ Topology read_topology(const Json& json) {
   topology.self_underlays = read_underlays(json.at("self_underlays"));
   topology.self_backends = read_backends(json.at("self_backends"));
   for (const auto& item : json.at("peers")) topology.peers.push_back(read_peer(item));
+  // Files of versions that knew no OpenSVC have none.
+  for (const auto& item : json.value("networks", Json::array()))
+    topology.networks.push_back(read_network(item));
   return topology;
 }
 
@@ -104,16 +132,19 @@ Topology read_topology(const Json& json) {
 
 std::string topology_to_json(const Topology& topology) {
   Json peers = Json::array();
-  for (const auto& peer : topology.peers)
+  for (const auto& peer : topology.peers) {
     peers.push_back({{"name", peer.name},
                      {"state", to_string(peer.state)},
                      {"from", origins_json(peer.from)},
                      {"underlays", underlays_json(peer.underlays)},
                      {"backends", backends_json(peer.backends)}});
+    if (peer.left_opensvc) peers.back()["left_opensvc"] = true;
+  }
   const Json json{{"schema_version", kSchemaVersion},
                   {"node", topology.node},
                   {"self_underlays", underlays_json(topology.self_underlays)},
                   {"self_backends", backends_json(topology.self_backends)},
+                  {"networks", networks_json(topology.networks)},
                   {"peers", std::move(peers)}};
   return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }

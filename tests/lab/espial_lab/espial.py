@@ -94,6 +94,14 @@ class Espial:
     def run(self, *arguments: str, check: bool = False) -> subprocess.CompletedProcess:
         return self.node.namespace.run(self.program, *arguments, "--config", self.config, check=check)
 
+    def capabilities(self) -> list[int]:
+        """What each thread of the daemon may do: bits of CapPrm (12: CAP_NET_ADMIN)."""
+        held = []
+        for task in os.listdir(f"/proc/{self._process.pid}/task"):
+            with open(f"/proc/{self._process.pid}/task/{task}/status") as status:
+                held += [int(line.split()[1], 16) for line in status if line.startswith("CapPrm:")]
+        return held
+
     def detach(self) -> None:
         self.run("detach", check=True)
 

@@ -214,6 +214,8 @@ def endpoints(lab: Lab) -> None:
     lab.talk(1, 2, 10)
     watch.agree()
     assert espial.get("/healthz")[0] == 200
+    held = espial.capabilities()
+    assert len(held) > 1 and set(held) == {1 << 12}, f"capabilities of its threads: {held}"
     code, text = espial.get("/api/v1/status")
     assert code == 200 and json.loads(text)["node"] == "node1"
     peer = espial.cli_status()["peers"][0]

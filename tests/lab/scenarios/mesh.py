@@ -302,7 +302,7 @@ def no_sa(lab: Lab) -> None:
     assert arrived == 0, f"{arrived} arrived"
     watch.expect(1, 2)
     watch.expect(2, 1)
-    watch.verdict(1, 2, "silent")
+    watch.verdict(1, 2, "down")
     watch.agree()
     watch.calm()
 

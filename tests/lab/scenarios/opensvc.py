@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""OpenSVC's cluster.conf says who is who: espial is told nothing else."""
+import os
+import time
+
+from espial_lab.espial import Espial
+from espial_lab.mesh import Node, Spec
+from espial_lab.scenario import DEBIAN, Lab, scenario
+from espial_lab.wait import until
+
+EVERYWHERE = DEBIAN + ("running",)
+SECRET = "0123456789abcdef-the-cluster's-secret"
+
+# What counts is one second from the change of the file to the peer table.
+FOLLOW_SECONDS = 1.0
+
+
+def conf_path(node: Node) -> str:
+    return f"{node.folder}/opensvc/cluster.conf"
+
+
+def write_conf(node: Node, nodes: list[Node]) -> None:
+    """As the agent does: a new file beside the old one, then a rename."""
+    text = f"[cluster]\nname = lab\nsecret = {SECRET}\nnodes = {' '.join(n.name for n in nodes)}\n"
+    device = "" if node.pod_bridge == "obr_backendnet" else f"dev = {node.pod_bridge}\n"
+    for name, family, network in (("backendnet", 4, "10.101.0.0/16"), ("backend6", 6, "fd00:101::/32")):
+        text += f"\n[network#{name}]\ntype = routed_bridge\ntunnel = never\nnetwork = {network}\n{device}"
+        for member in nodes:
+            text += f"subnet@{member.name} = {member.backend[family]}\n" \
+                    f"addr@{member.name} = {member.underlay[family]}\n"
+    os.makedirs(os.path.dirname(conf_path(node)), exist_ok=True)
+    with open(f"{conf_path(node)}.new", "w") as file:
+        file.write(text)
+    os.rename(f"{conf_path(node)}.new", conf_path(node))
+
+
+def started(lab: Lab, numbers: tuple[int, ...], members: tuple[int, ...]):
+    for number in numbers:
+        node = lab.mesh.node(number)
+        write_conf(node, [lab.mesh.node(n) for n in members])
+        lab.undo(lambda node=node: os.remove(conf_path(node)))
+    # The path of each node's file is its own.
+    return {number: Espial(lab.mesh.node(number), discover=True,
+                           opensvc_conf=conf_path(lab.mesh.node(number))) for number in numbers}
+
+
+def names(espial: Espial) -> list[str]:
+    """Without candidates: the routes to the others' subnets are there whatever OpenSVC says."""
+    return [peer["name"] for peer in espial.status()["peers"] if peer["state"] != "candidate"]
+
+
+@scenario(kernels=EVERYWHERE, needs_espial=True, shared=Spec(layout="A", secured=False),
+          separate=Spec(secured=False))
+def opensvc_node_added(lab: Lab) -> None:
+    """Peers, names and networks come from cluster.conf before any policy; a node that is added there is
+    a peer within a second, and the first packet to it is counted as a leak; one that left is none."""
+    espials = started(lab, (1,), (1, 2))
+    espial, node = espials[1], lab.mesh.node(1)
+    try:
+        espial.start()
+        espial.ready()
+        assert names(espial) == ["node2"], f"peers {names(espial)}"
+        peer = espial.peer("node2")
+        assert set(peer["underlay"]) == set(lab.mesh.node(2).underlay.values()), peer["underlay"]
+        lab.udp(1, 2, 5)
+
+        def leaks() -> bool:
+            seen = espial.counts()["transmit", "node2", "cleartext", "ipv4"][0]
+            assert seen == 5, f"{seen} packets in clear to node2, sent 5"
+            return True
+        until("node2's leak is counted", leaks, 8, 0.1)
+        write_conf(node, [lab.mesh.node(n) for n in (1, 2, 3)])
+        begun = time.monotonic()
+        until("node3 is a peer", lambda: names(espial) == ["node2", "node3"], 5, 0.002)
+        took = time.monotonic() - begun
+        lab.notes.append(f"node added after {1000 * took:.0f} ms")
+        assert took <= FOLLOW_SECONDS, f"node3 is a peer after {1000 * took:.0f} ms"
+        for family in (4, 6):
+            lab.udp(1, 3, 7, family)
+
+        def counted() -> bool:
+            seen = {family: espial.counts()["transmit", "node3", "cleartext", family][0]
+                    for family in ("ipv4", "ipv6")}
+            assert seen == {"ipv4": 7, "ipv6": 7}, f"to node3 in clear: {seen}, sent 7 each"
+            return True
+        until("the very first packets to node3 are counted", counted, 8, 0.1)
+        # A file that cannot be read removes nothing; one without the node does.
+        os.rename(conf_path(node), f"{conf_path(node)}.gone")
+        time.sleep(0.3)
+        assert names(espial) == ["node2", "node3"], f"without the file: {names(espial)}"
+        with open(conf_path(node), "w") as file:
+            file.write("[cluster]\nnodes =\n")
+
+        def unreadable() -> bool:
+            sources = {source["source"]: source for source in espial.status()["sources"]}
+            return "opensvc" in sources and not sources["opensvc"]["up"]
+        until("the source is down", unreadable, 5, 0.05)
+        assert names(espial) == ["node2", "node3"], f"with a bad file: {names(espial)}"
+        write_conf(node, [lab.mesh.node(n) for n in (1, 3)])
+        until("node2 has left", lambda: names(espial) == ["node3"], 5, 0.01)
+        with open(espial.log) as file:
+            assert SECRET not in file.read(), "the cluster's secret is in the log"
+    finally:
+        espial.stop()
+        espial.detach()
+
+
+@scenario(kernels=EVERYWHERE[:2], needs_espial=True, shared=Spec(layout="A"), separate=Spec())
+def opensvc_healthy_mesh(lab: Lab) -> None:
+    """An encrypted mesh that only cluster.conf describes: names, verdicts, no finding, no alarm."""
+    espials = started(lab, (1, 2), (1, 2, 3))
+    try:
+        for espial in espials.values():
+            espial.start()
+        for espial in espials.values():
+            espial.ready()
+        lab.talk(1, 2)
+
+        def encrypted() -> bool:
+            for number, other in ((1, "node2"), (2, "node1")):
+                peers = {peer["name"]: peer["verdict"] for peer in espials[number].status()["peers"]}
+                assert set(peers) == {f"node{n}" for n in (1, 2, 3) if n != number}, peers
+                assert peers[other] == "encrypted", peers
+            return True
+        until("both see ESP", encrypted, 8, 0.2)
+        for number, espial in espials.items():
+            assert not espial.firing(), f"node{number}: {espial.firing()}"
+            findings = espial.status()["findings"]
+            assert not findings, f"node{number}: {findings}"
+        text = espials[1].run("config", "discover", check=True).stdout
+        found = f"{espials[1].folder}/found.yaml"
+        with open(found, "w") as file:
+            file.write(text)
+        espials[1].node.namespace.run(espials[1].program, "config", "check", found)
+        assert "# opensvc, policy" in text and "node3" in text, text
+    finally:
+        for espial in espials.values():
+            espial.stop()
+            espial.detach()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The VICI client against stand-ins for charon: one that answers, and those that hang, stall, lie
-// or leave. The real charon is asked in tests/netns/charon_test.cpp.
+// or leave. The real charon is asked in tests/lab/scenarios/render.py.
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/socket.h>

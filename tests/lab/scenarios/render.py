@@ -90,7 +90,7 @@ def vici_follows(lab: Lab, watch) -> None:
             assert seen["up"] == up, f"{seen}"
             return True
         until(f"vici is {'up' if up else 'down'}", right, 15, 0.2)
-    source(False)
+    assert "vici" not in {s["source"] for s in espial.status()["sources"]}, "a source that nobody named"
     espial.write(vici=charon.socket)
     espial.reload()
     source(True)

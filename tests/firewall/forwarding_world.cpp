@@ -219,7 +219,7 @@ bool ForwardingWorld::collect(Arrivals& far, Arrivals& near, Arrivals& own) {
       const auto size = static_cast<std::size_t>(got);
       if (size < skip) continue;
       if (const auto number = number_in(buffer + skip, size - skip, socket.protocol))
-        own.emplace(*number, Arrival{*number, {}, {}});
+        own.emplace(*number, Arrival{*number, {}, {}, 0});
     }
   }
   return true;

@@ -121,8 +121,11 @@ std::optional<Arrival> arrival_of(const std::uint8_t* packet, std::size_t size) 
   const auto number = number_in(packet + header, size - header, protocol);
   if (!number) return std::nullopt;
   const Family family = v4 ? Family::kIpv4 : Family::kIpv6;
+  const bool ports = protocol == IPPROTO_TCP || protocol == IPPROTO_UDP;
+  const std::uint8_t* port = packet + header + (ports ? 0 : 4);
   return Arrival{*number, IpAddress(family, packet + (v4 ? 12 : 8)),
-                 IpAddress(family, packet + (v4 ? 16 : 24))};
+                 IpAddress(family, packet + (v4 ? 16 : 24)),
+                 static_cast<std::uint16_t>(port[0] << 8 | port[1])};
 }
 
 }  // namespace espial::test

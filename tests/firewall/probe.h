@@ -32,6 +32,7 @@ struct Arrival {
   std::uint32_t number = 0;
   IpAddress source;
   IpAddress destination;
+  std::uint16_t source_port = 0;
 };
 // A probe in an IP packet; nothing: something else.
 std::optional<Arrival> arrival_of(const std::uint8_t* packet, std::size_t size);

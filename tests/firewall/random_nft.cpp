@@ -181,8 +181,8 @@ std::string rule(Dice& dice, Place place, bool may_jump) {
   // A translation must know its family, and the kernel rejects only where it can answer.
   if (action.find("nat") != std::string::npos || action == "masquerade")
     text = std::string(place.family != "inet" ? "    "
-                       : place.v6               ? "    meta nfproto ipv6 "
-                                                : "    meta nfproto ipv4 ") +
+                       : place.v6             ? "    meta nfproto ipv6 "
+                                              : "    meta nfproto ipv4 ") +
            (dice.one_in(2) ? device_match(dice) : address_match(dice, place));
   const bool may_reject = place.hook == "forward" || place.hook == "input";
   if (action == "reject" && (!may_reject || place.nat)) action = "drop";

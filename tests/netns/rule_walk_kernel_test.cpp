@@ -215,7 +215,7 @@ class RuleWalkKernel : public testing::Test {
       const auto& arrivals = path == Path::kTo ? own : path == Path::kBack ? near : far;
       const auto found = arrivals.find(sent.probe.number);
       compare(sent, path, walk, found == arrivals.end() ? nullptr : &found->second);
-      if (found != arrivals.end()) add_answer(sent, walk, answers);
+      if (found != arrivals.end()) add_answer(sent, walk, found->second, answers);
     }
   }
 
@@ -244,7 +244,11 @@ class RuleWalkKernel : public testing::Test {
   }
 
   // What would answer a packet that passed untouched belongs to its connection.
-  static void add_answer(const Sent& sent, const Walk& walk, std::vector<Sent>& answers) {
+  static void add_answer(const Sent& sent, const Walk& walk, const Arrival& arrival,
+                         std::vector<Sent>& answers) {
+    // NAT of another connection may have taken its answer's addresses: then the kernel gives this
+    // one another port, and the answer would be the other's.
+    if (arrival.source_port != sent.probe.source_port) return;
     if (sent.path != Path::kThrough || sent.tracking != Tracking::kNew) return;
     if (walk.fate != Fate::kPassed || walk.packet.tracking != Tracking::kNew) return;
     if (walk.source_nat != Tri::kNo || walk.destination_nat != Tri::kNo) return;

@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "base/printable.h"
 #include "sources/iptables_save.h"
 #include "sources/nft_json.h"
 #include "sources/nft_text.h"
@@ -26,22 +27,41 @@ Result<std::string> run_program(const std::string& name, const Arguments& argume
   return run_child(argv, limits);
 }
 
-Ruleset read_nft(const ChildLimits& limits) {
+const Arguments kListJson{"-j", "-n", "list"};
+
+Result<Ruleset> read_json(const Arguments& what, const ChildLimits& limits) {
+  Arguments arguments = kListJson;
+  arguments.insert(arguments.end(), what.begin(), what.end());
+  EP_ASSIGN(json, run_program("nft", arguments, limits));
+  return ruleset_from_nft_json(json);
+}
+
+// nft 1.0.6 prints no JSON at all once the flags of one table come out as bytes that are no text.
+// Table by table the others can be read; a dormant one has no say anyhow.
+Ruleset read_each_table(const std::string& text, const ChildLimits& limits) {
   Ruleset ruleset;
-  auto json = run_program("nft", {"-j", "-n", "list", "ruleset"}, limits);
-  if (!json.ok()) {
-    ruleset.unread.push_back(std::move(json).error().message);
-    return ruleset;
+  for (const auto& table : nft_tables_of(text)) {
+    if (table.dormant) continue;
+    auto one = read_json({"table", table.family, table.name}, limits);
+    if (one.ok())
+      std::move(one->tables.begin(), one->tables.end(), std::back_inserter(ruleset.tables));
+    else
+      ruleset.unread.push_back("table " + printable(table.family + " " + table.name) + ": " +
+                               one.error().message);
   }
-  auto parsed = ruleset_from_nft_json(*json);
-  if (!parsed.ok()) {
-    ruleset.unread.push_back(std::move(parsed).error().message);
-    return ruleset;
-  }
-  ruleset = std::move(*parsed);
+  return ruleset;
+}
+
+Ruleset read_nft(const ChildLimits& limits) {
+  auto whole = read_json({"ruleset"}, limits);
   // Where nothing is loaded there is no text to read.
-  if (ruleset.tables.empty()) return ruleset;
+  if (whole.ok() && whole->tables.empty()) return std::move(*whole);
   auto text = run_program("nft", {"-a", "-n", "list", "ruleset"}, limits);
+  Ruleset ruleset;
+  if (whole.ok())
+    ruleset = std::move(*whole);
+  else if (text.ok())
+    ruleset = read_each_table(*text, limits);
   if (text.ok())
     add_nft_text(ruleset, *text);
   else

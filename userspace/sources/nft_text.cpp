@@ -60,6 +60,7 @@ struct ChainText {
   std::vector<std::string> devices;
 };
 struct TableText {
+  bool flags = false;
   bool dormant = false;
   std::map<std::string, ChainText, std::less<>> chains;
 };
@@ -69,6 +70,7 @@ using Listing = std::map<std::pair<std::string, std::string>, TableText>;
 class Reader {
  public:
   Listing take() { return std::move(listing_); }
+  [[nodiscard]] const std::vector<Listing::key_type>& order() const { return order_; }
 
   void line(std::string_view text) {
     if (text.empty()) return;
@@ -83,15 +85,18 @@ class Reader {
     table_ = nullptr;
     chain_ = nullptr;
     const auto words = words_of(text);
-    if (words.size() >= 4 && words[0] == "table" && words[3] == "{")
-      table_ = &listing_[{std::string(words[1]), std::string(words[2])}];
+    if (words.size() < 4 || words[0] != "table" || words[3] != "{") return;
+    order_.emplace_back(words[1], words[2]);
+    table_ = &listing_[order_.back()];
   }
 
   void block(std::string_view text) {
     chain_ = nullptr;
     const auto words = words_of(text);
-    if (words.size() >= 2 && words[0] == "flags")
+    if (words.size() >= 2 && words[0] == "flags") {
+      table_->flags = true;
       table_->dormant = text.find("dormant") != std::string_view::npos;
+    }
     if (words.size() >= 3 && words[0] == "chain" && words[2] == "{")
       chain_ = &table_->chains[std::string(words[1])];
     rule_.clear();
@@ -114,6 +119,7 @@ class Reader {
   }
 
   Listing listing_;
+  std::vector<Listing::key_type> order_;
   TableText* table_ = nullptr;
   ChainText* chain_ = nullptr;
   std::string rule_;
@@ -126,15 +132,32 @@ void add_to(Chain& chain, const ChainText& text) {
       rule.text = found->second;
 }
 
-}  // namespace
-
-void add_nft_text(Ruleset& ruleset, std::string_view text) {
-  Reader reader;
+void read_lines(Reader& reader, std::string_view text) {
   while (!text.empty()) {
     const auto end = text.find('\n');
     reader.line(text.substr(0, end));
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
   }
+}
+
+}  // namespace
+
+std::vector<ListedTable> nft_tables_of(std::string_view text) {
+  Reader reader;
+  read_lines(reader, text);
+  std::vector<ListedTable> tables;
+  const auto order = reader.order();
+  const Listing listing = reader.take();
+  for (const auto& key : order) {
+    const auto& table = listing.at(key);
+    tables.push_back({key.first, key.second, table.flags, table.dormant});
+  }
+  return tables;
+}
+
+void add_nft_text(Ruleset& ruleset, std::string_view text) {
+  Reader reader;
+  read_lines(reader, text);
   const Listing listing = reader.take();
   for (auto& table : ruleset.tables) {
     const auto found = listing.find({std::string(to_string(table.family)), table.name});

@@ -156,7 +156,20 @@ Interval prefix_interval(const IpAddress& address, unsigned length) {
   return {first, first | host};
 }
 
+// Marks have prefixes, too: 32 bits with their address as a number.
+Interval mark_interval(std::uint64_t value, unsigned length) {
+  const std::uint64_t host = 0xffffffffull >> length;
+  const std::uint64_t first = value & ~host & 0xffffffff;
+  return {first, first | host};
+}
+
 std::optional<Interval> prefix_of(const Json& json) {
+  const Json* number = member(json, "addr");
+  const Json* bits_of = member(json, "len");
+  if (number != nullptr && number->is_number_unsigned() && bits_of != nullptr &&
+      bits_of->is_number_unsigned() && bits_of->get<std::uint64_t>() <= 32)
+    return mark_interval(number->get<std::uint64_t>(),
+                         static_cast<unsigned>(bits_of->get<std::uint64_t>()));
   const auto address = IpAddress::parse(string_at(json, "addr"));
   const Json* length = member(json, "len");
   if (!address || length == nullptr || !length->is_number_unsigned()) return std::nullopt;

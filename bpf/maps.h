@@ -90,6 +90,36 @@ struct {
   __type(value, struct ep_net_meta);
 } ep_net_meta SEC(".maps");
 
+/* What the maps of a former layout had counted, all CPUs summed, by the same indexes. Only user
+ * space uses these: no program may touch what is replaced while programs count. */
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct ep_peer_stat);
+} ep_peer_base SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct ep_net_stat);
+} ep_net_base SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct ep_node_stat);
+} ep_node_base SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct ep_layout);
+} ep_layout SEC(".maps");
+
 /* bit n: class n is unprotected */
 #define EP_KIND_ENCRYPTED 0
 #define EP_KIND_UNPROTECTED 1

@@ -47,8 +47,10 @@ enum ep_family { EP_FAMILY_LIST(EP_X_) EP_FAMILY_COUNT };
 #define EP_MODE_BITS 2
 #define EP_MODE_MASK 3u
 
-/* Changing any struct below changes this number: pins of another number are never adopted. */
-#define EP_ABI_VERSION 3
+/* The layout of the maps. Another build's counters are carried over (kernel/former_maps.h) when its
+ * number is the same: so lists of labels.h and records of counters may grow at their end, where
+ * struct ep_layout says how long they are, and whatever else changes below changes this number. */
+#define EP_ABI_VERSION 4
 
 /* Limits of the packet path. Each is an outcome or a refused configuration, never a surprise. */
 #define EP_MAX_VLAN_TAGS 2   /* tags in the bytes, after the one in the metadata */
@@ -255,6 +257,21 @@ struct ep_net_meta {
   char network[EP_NAME_LEN];
 };
 EP_STATIC_ASSERT(sizeof(struct ep_net_meta) == 88, "ep_net_meta");
+
+/* One element: what the counters beside it are, for builds whose lists are longer or shorter. */
+struct ep_layout {
+  __u32 abi; /* EP_ABI_VERSION */
+  __u32 dirs;
+  __u32 families;
+  __u32 classes;
+  __u32 actions;
+  __u32 reasons;
+  __u32 exemptions;
+  __u32 outcomes;
+  __u32 losts;
+  __u32 carried; /* not 0: the maps ep_*_base hold counters of former maps */
+};
+EP_STATIC_ASSERT(sizeof(struct ep_layout) == 40, "ep_layout");
 
 /* skb->cb[] as a reporting program (ep_config.report) leaves it. */
 enum ep_report {

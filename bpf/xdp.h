@@ -8,8 +8,7 @@
 #ifndef EP_XDP_H
 #define EP_XDP_H
 
-#include "count.h"
-#include "fast.h"
+#include "flood.h"
 
 /* The IP header behind an Ethernet header and at most one VLAN tag. Returns 0 when there is none.
  */
@@ -65,7 +64,8 @@ __noinline int ep_decide_xdp(struct xdp_md* xdp, struct ep_packet* pkt, struct e
   return 0;
 }
 
-static __always_inline int ep_drop_early(struct xdp_md* xdp) {
+/* Any frame. */
+__noinline int ep_drop_early(struct xdp_md* xdp) {
   struct ep_packet pkt = {};
   struct ep_names names = {};
   struct ep_verdict v = {};
@@ -82,6 +82,9 @@ static __always_inline int ep_drop_early(struct xdp_md* xdp) {
 }
 
 /* Frames of several buffers, too (MTU above 3,506): Linux 5.18. */
-SEC("xdp.frags") int ep_xdp(struct xdp_md* xdp) { return ep_drop_early(xdp); }
+SEC("xdp.frags") int ep_xdp(struct xdp_md* xdp) {
+  const int action = ep_drop_flood(xdp);
+  return action == EP_UNDECIDED ? ep_drop_early(xdp) : action;
+}
 
 #endif /* EP_XDP_H */

@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "exporter/enforcement_metrics.h"
+#include "exporter/mesh_metrics.h"
 #include "model/alarms.h"
 
 namespace espial {
@@ -23,7 +24,7 @@ std::size_t fixed_series() {
   constexpr std::size_t by_protection = kDirections * 2 * 2;
   constexpr std::size_t decrypted_spoofed_last = kFamilies + 1 + 1;
   return by_class + by_protection + enforcement_series() + decrypted_spoofed_last + kVerdicts +
-         kModes + per_peer_alarms();
+         kModes + per_peer_alarms() + kPeerSaSeries;
 }
 
 }  // namespace
@@ -48,7 +49,7 @@ MetricSet choose_metric_set(MetricChoice choice, const Report& report) {
   std::unordered_map<std::string_view, std::size_t> series;
   for (const NetworkCounters& network : report.snapshot.networks) {
     std::size_t& count = series.try_emplace(network.peer, fixed_series()).first->second;
-    count += kDirections;
+    count += 2 * kDirections;  // cleartext, policy_missing
     if (count > kFullSeriesPerPeer) return MetricSet::kCompact;
   }
   return MetricSet::kFull;

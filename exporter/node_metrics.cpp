@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "exporter/enforcement_metrics.h"
+#include "exporter/mesh_metrics.h"
 #include "exporter/metric_builder.h"
 #include "model/alarms.h"
 
@@ -60,6 +61,17 @@ void visit_gaps(const Snapshot& snapshot, const FamilySink& sink) {
                                         "How long wire devices were without their programs.");
   seconds.add({}, std::chrono::duration<double>(snapshot.gaps.total).count());
   sink(std::move(seconds).take());
+}
+
+void visit_xfrm_block(const Snapshot& snapshot, const FamilySink& sink) {
+  auto wanted = MetricBuilder::gauge("espial_xfrm_block_policies_wanted",
+                                     "XFRM policies that should stand behind enforced peers.");
+  wanted.add({}, static_cast<std::uint64_t>(snapshot.xfrm_block.wanted));
+  sink(std::move(wanted).take());
+  auto placed = MetricBuilder::gauge("espial_xfrm_block_policies",
+                                     "XFRM policies that stand behind enforced peers.");
+  placed.add({}, static_cast<std::uint64_t>(snapshot.xfrm_block.in_place));
+  sink(std::move(placed).take());
 }
 
 void visit_outcomes(const Snapshot& snapshot, const FamilySink& sink) {
@@ -123,8 +135,10 @@ void visit_node_families(const Report& report, MetricSet set, const FamilySink& 
   visit_no_peer_enforcement(report, set, sink);
   visit_devices(snapshot, sink);
   visit_gaps(snapshot, sink);
+  visit_xfrm_block(snapshot, sink);
   if (set == MetricSet::kFull) visit_outcomes(snapshot, sink);
   visit_lost(snapshot, sink);
+  visit_xfrm_errors(snapshot, set, sink);
   visit_sources(snapshot, sink);
   visit_maps(snapshot, sink);
   visit_reload(snapshot, sink);

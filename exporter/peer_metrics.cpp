@@ -6,6 +6,7 @@
 #include <string>
 
 #include "exporter/enforcement_metrics.h"
+#include "exporter/mesh_metrics.h"
 #include "exporter/metric_builder.h"
 
 namespace espial {
@@ -154,6 +155,7 @@ void visit_peer_families(const Report& report, MetricSet set, const FamilySink& 
   visit_last_cleartext(report, sink);
   visit_verdict(report, set, sink);
   if (full) visit_mode(report, sink);
+  if (full) visit_peer_mesh(report, sink);
 }
 
 }  // namespace espial

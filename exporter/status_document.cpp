@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/rfc3339.h"
+#include "exporter/audit_document.h"
 
 namespace espial {
 
@@ -109,7 +110,8 @@ json backends_of(const Peer& peer) {
   return out;
 }
 
-json peer_of(const PeerSnapshot& snapshot, const PeerReport& report, std::chrono::seconds window) {
+json peer_of(const PeerSnapshot& snapshot, const PeerReport& report, std::chrono::seconds window,
+             const PeerAudit* audit) {
   const Peer& peer = snapshot.peer;
   const PeerCounters& counters = snapshot.counters;
   json underlay = json::array();
@@ -121,6 +123,7 @@ json peer_of(const PeerSnapshot& snapshot, const PeerReport& report, std::chrono
               {"mode", text_of(to_string(peer.mode))},
               {"verdict", text_of(to_string(report.verdict))},
               {"reason", report.reason},
+              {"ipsec", ipsec_document(audit)},
               {"window_seconds", window.count()},
               {"receive", receive_of(counters, report.window[at(Direction::RECEIVE)])},
               {"transmit",
@@ -133,8 +136,12 @@ json peer_of(const PeerSnapshot& snapshot, const PeerReport& report, std::chrono
 json peers_of(const Report& report) {
   assert(report.peers.size() == report.snapshot.peers.size());
   json out = json::array();
-  for (std::size_t i = 0; i < report.peers.size(); ++i)
-    out.push_back(peer_of(report.snapshot.peers[i], report.peers[i], report.window));
+  for (std::size_t i = 0; i < report.peers.size(); ++i) {
+    const PeerSnapshot& peer = report.snapshot.peers[i];
+    const auto& mesh = report.snapshot.mesh;
+    out.push_back(
+        peer_of(peer, report.peers[i], report.window, mesh ? mesh->find(peer.peer.name) : nullptr));
+  }
   return out;
 }
 
@@ -179,6 +186,17 @@ json devices_of(const Snapshot& snapshot) {
                    {"why", d.why},
                    {"xdp", xdp_of(d.xdp)}});
   return out;
+}
+
+json xfrm_block_of(const XfrmBlockSnapshot& block) {
+  json without = json::array();
+  for (const XfrmBlockExclusion& e : block.without)
+    without.push_back({{"peer", e.peer}, {"why", e.why}});
+  return {{"enabled", block.enabled},
+          {"wanted", block.wanted},
+          {"in_place", block.in_place},
+          {"why", block.why},
+          {"without", std::move(without)}};
 }
 
 json alarms_of(const std::vector<Alarm>& alarms) {
@@ -237,6 +255,7 @@ json status_document(const Report& report) {
            {{"count", snapshot.gaps.count},
             {"total_seconds", seconds_of(snapshot.gaps.total)},
             {"last_seconds", seconds_of(snapshot.gaps.last)}}},
+          {"xfrm_block", xfrm_block_of(snapshot.xfrm_block)},
           {"alarms", alarms_of(report.alarms)},
           {"findings", findings_of(snapshot)},
           {"sources", sources_of(snapshot)},

@@ -45,7 +45,7 @@ Frame between(const Ends& ends, Direction direction, const char* theirs, const c
 bench_vary any_peer(const Ends& ends, Direction direction, bool backend, std::uint32_t peers) {
   const bool v6 = &ends == &kEnds6;
   const bool received = direction == Direction::RECEIVE;
-  bench_vary vary{.offset = 0, .base = 0, .stride = 1, .count = peers, .state = 1};
+  bench_vary vary{.offset = 0, .base = 0, .stride = 1, .count = peers, .state = 1, .ipv4 = !v6};
   if (!v6) {
     vary.offset = received ? 26 : 30;
     vary.base = backend ? kBackendBase + 256 + 10 : kUnderlayBase + 1;
@@ -153,6 +153,16 @@ void add_ipv4_fragments(Direction direction, std::vector<Case>& cases) {
 
 }  // namespace
 
+std::string backend_prefix(Family family, std::uint32_t peer) {
+  return family == Family::kIpv4 ? dotted(kBackendBase + peer * 256) + "/24"
+                                 : fmt::format("fd00:101:{:x}::/64", peer);
+}
+
+std::string backend_host(Family family, std::uint32_t peer) {
+  return family == Family::kIpv4 ? dotted(kBackendBase + peer * 256 + 10)
+                                 : fmt::format("fd00:101:{:x}::10", peer);
+}
+
 TableSpec mesh(std::uint32_t peers) {
   TableSpec spec;
   const auto add = [&](const std::string& prefix, ep_role role, std::uint32_t peer) {
@@ -166,9 +176,9 @@ TableSpec mesh(std::uint32_t peers) {
   add("fd00:101::/32", EP_ROLE_NETWORK, 0);
   for (std::uint32_t peer = 1; peer <= peers; ++peer) {
     add(dotted(kUnderlayBase + peer), EP_ROLE_PEER_UNDERLAY, peer);
-    add(dotted(kBackendBase + peer * 256) + "/24", EP_ROLE_PEER_BACKEND, peer);
+    add(backend_prefix(Family::kIpv4, peer), EP_ROLE_PEER_BACKEND, peer);
     add(fmt::format("fd00:45::{:x}:{:x}", peer >> 16, peer & 0xffff), EP_ROLE_PEER_UNDERLAY, peer);
-    add(fmt::format("fd00:101:{:x}::/64", peer), EP_ROLE_PEER_BACKEND, peer);
+    add(backend_prefix(Family::kIpv6, peer), EP_ROLE_PEER_BACKEND, peer);
   }
   return spec;
 }
@@ -190,6 +200,21 @@ frames::Bytes esp_frame() {
       (Eth{} / Ipv4{.src = kEnds4.peer, .dst = kEnds4.self} / Esp{} / Payload{22}).bytes();
   bytes.resize(64);
   return bytes;
+}
+
+Case cleartext_of_any(Family family, bool random, std::uint32_t peers) {
+  const Ends& ends = family == Family::kIpv4 ? kEnds4 : kEnds6;
+  const auto pod = backend_host(family, peers);
+  Case c;
+  const bool v6 = family == Family::kIpv6;
+  c.name = fmt::format("{}_{}", ends.tag, random ? "any" : "one");
+  const Frame header = v6 ? Frame(Ipv6{.src = pod, .dst = ends.self_pod})
+                          : Frame(Ipv4{.src = pod, .dst = ends.self_pod});
+  c.bytes = (Eth{} / header / Udp{} / Payload{v6 ? 2U : 22U}).bytes();
+  c.expected = Class::CLEARTEXT;
+  c.peers = peers;
+  if (random) c.vary = any_peer(ends, Direction::RECEIVE, true, peers);
+  return c;
 }
 
 }  // namespace espial::bench

@@ -16,6 +16,10 @@ namespace espial::bench {
 // A mesh of `peers` nodes, each with an underlay address and a backend subnet of both families.
 TableSpec mesh(std::uint32_t peers);
 
+// The subnet of one of its peers, and the host in it that the cases send from.
+std::string backend_prefix(Family family, std::uint32_t peer);
+std::string backend_host(Family family, std::uint32_t peer);
+
 struct Case {
   std::string name;  // a JSON key: stable
   frames::Bytes bytes;
@@ -30,5 +34,9 @@ std::vector<Case> classifier_cases(bool quick);
 
 // 64 bytes with Ethernet: ESP, as a healthy mesh carries it, from the first peer to this node.
 frames::Bytes esp_frame();
+
+// 64 bytes that came in clear from the backend of the last of `peers` peers, or with `random` from
+// another peer's each time. The name tells both.
+Case cleartext_of_any(Family family, bool random, std::uint32_t peers);
 
 }  // namespace espial::bench

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "bench/classifier.h"
+#include "bench/drops.h"
 #include "bench/report.h"
 #include "bench/side_by_side.h"
 
@@ -64,15 +65,27 @@ Result<int> hold_against(const std::string& path, const Effort& effort, std::vec
   return worse.empty() ? kGood : kBad;
 }
 
+// The rows with devices are of a whole run, or asked for by how their names start.
+bool asks_for(const std::string& prefix, const Options& options) {
+  return options.gate.empty() && prefix.find(options.only.substr(0, prefix.size())) == 0;
+}
+
 Result<int> run(const Options& options) {
   stay_on_one_cpu();
   const Effort effort = options.quick ? Effort{5, 200'000} : Effort{};
   EP_ASSIGN(rows, measure_classifier(effort, options.quick, options.only));
-  if (options.gate.empty() && std::string("pass_").find(options.only.substr(0, 5)) == 0) {
-    EP_ASSIGN(pass, measure_side_by_side({effort.rounds, effort.repeat / 5}));
+  const Effort on_path{effort.rounds, effort.repeat / 5};
+  if (asks_for("pass_", options)) {
+    EP_ASSIGN(pass, measure_side_by_side(on_path));
     rows.insert(rows.end(), pass.begin(), pass.end());
   }
   fmt::print("{}", table_of(rows));
+  // Not in the gate: devices and other tools' rule sets move too much in a quick run.
+  if (asks_for("drop_", options)) {
+    EP_ASSIGN(drops, measure_drops(on_path, options.only));
+    fmt::print("{}", rates_of(drops));
+    rows.insert(rows.end(), drops.rows.begin(), drops.rows.end());
+  }
   if (!options.json.empty() && !(std::ofstream(options.json) << json_of(rows)))
     return Error{fmt::format("{}: cannot be written", options.json)};
   if (!options.gate.empty()) return hold_against(options.gate, effort, std::move(rows));

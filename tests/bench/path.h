@@ -5,10 +5,11 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <optional>
 
 #include "base/result.h"
 #include "base/unique_fd.h"
-#include "bench/bench_object.h"
+#include "bench/generator.h"
 
 namespace espial::bench {
 
@@ -32,14 +33,10 @@ class Path {
   Path() = default;
   Status attach_ends();
 
-  BenchObject object_;
+  std::optional<Generator> generator_;
   UniqueFd drop_;  // the link at the far end
   int in_ = 0;
   int out_ = 0;
-  pid_t softirq_ = 0;  // the kernel's thread for this CPU
 };
-
-// Runs a shell command line, feeding it `input`. Error: it failed, with the line.
-Status shell(const char* line, const std::string& input = {});
 
 }  // namespace espial::bench

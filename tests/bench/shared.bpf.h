@@ -5,7 +5,8 @@
 
 #include <linux/types.h>
 
-#define BENCH_HEADER 34 /* Ethernet and IPv4 */
+#define BENCH_WORDS 8     /* of 8 bytes: a frame */
+#define BENCH_CHECKSUM 24 /* of IPv4 behind Ethernet */
 
 /* Which word of a frame becomes base + stride * (a random number below count). */
 struct bench_vary {
@@ -14,6 +15,7 @@ struct bench_vary {
   __u32 stride;
   __u32 count;
   __u32 state; /* of the generator */
+  __u32 ipv4;  /* has a header checksum */
 };
 
 #endif /* ESPIAL_BENCH_SHARED_H */

@@ -18,6 +18,7 @@
 
 #include "bench/cases.h"
 #include "bench/path.h"
+#include "bench/shell.h"
 #include "kernel/counters.h"
 #include "kernel/tcx.h"
 #include "kernel/test_run.h"

@@ -162,10 +162,10 @@ TEST_F(CliTest, PackagedExampleIsValid) {
                           "backend:",        "mode:",
                           "enforce:",        "exempt:",
                           "cleartext_host:", "cleartext_transit:",
-                          "audit_minutes:",  "prefix:",
-                          "protocol:",       "port:",
-                          "unknown_node:",   "include:",
-                          "exclude:"})
+                          "audit_minutes:",  "xfrm_block:",
+                          "prefix:",         "protocol:",
+                          "port:",           "unknown_node:",
+                          "include:",        "exclude:"})
     EXPECT_NE(stripped.find(key), std::string::npos) << key;
   const auto as_packaged =
       run({"config", "check", std::string(ESPIAL_SOURCE_DIR) + "/userspace/espial.yaml.example"});

@@ -176,7 +176,7 @@ TEST(Collector, TheFullSetIsBounded) {
     ++networks;
   const auto counts = series_by_peer(collect(busy_report(1, networks)));
   EXPECT_LE(counts.at("node10000"), kFullSeriesPerPeer);
-  EXPECT_GT(counts.at("node10000") + 2, kFullSeriesPerPeer) << "compact earlier than needed";
+  EXPECT_GT(counts.at("node10000") + 4, kFullSeriesPerPeer) << "compact earlier than needed";
 }
 
 TEST(Collector, AboveSixtyFourPeersEachCostsExactlySixteenSeries) {

@@ -34,6 +34,7 @@ TEST(ConfigFile, EmptyMeansDefaults) {
     EXPECT_EQ(parsed.config.mode, std::nullopt);
     EXPECT_EQ(parsed.config.enforce.cleartext_host, Mode::ENFORCE);
     EXPECT_EQ(parsed.config.enforce.audit_minutes, 10U);
+    EXPECT_FALSE(parsed.config.enforce.xfrm_block);
   }
 }
 
@@ -53,6 +54,7 @@ enforce:
   cleartext_host: audit
   cleartext_transit: monitor
   audit_minutes: 30
+  xfrm_block: true
   exempt:
     - {prefix: 10.101.2.0/24, protocol: tcp, port: 22}
     - {prefix: "::/0", protocol: icmpv6}
@@ -84,6 +86,7 @@ devices: {include: [eth0], exclude: [docker0, wg0]}
   EXPECT_EQ(c.enforce.cleartext_host, Mode::AUDIT);
   EXPECT_EQ(c.enforce.cleartext_transit, Mode::MONITOR);
   EXPECT_EQ(c.enforce.audit_minutes, 30U);
+  EXPECT_TRUE(c.enforce.xfrm_block);
   ASSERT_EQ(c.enforce.exempt.size(), 3U);
   EXPECT_EQ(c.enforce.exempt[0].prefix.text(), "10.101.2.0/24");
   EXPECT_EQ(c.enforce.exempt[0].protocol, 6);
@@ -246,7 +249,7 @@ constexpr Bad kBad[] = {
     {"mode: drop\n", "f:1: mode: \"drop\" is not one of monitor, audit, enforce\n"},
     {"enforce: {cleartext: audit}\n",
      "f:1: enforce.cleartext: unknown key (known here: cleartext_host, cleartext_transit, "
-     "audit_minutes, exempt)\n"},
+     "audit_minutes, xfrm_block, exempt)\n"},
     {"enforce:\n  cleartext_host: drop\n  audit_minutes: -1\n",
      "f:2: enforce.cleartext_host: \"drop\" is not one of monitor, audit, enforce\n"
      "f:3: enforce.audit_minutes: \"-1\" is not a whole number from 0 to 10080\n"},

@@ -510,5 +510,22 @@ TEST(XdpPlan, WireDevicesWithAnEthernetHeaderOnly) {
   EXPECT_NE(plan_xdp({wire_device(3)}, node.facts, XdpChoice::kRequire).at(0).obstacle, "");
 }
 
+// An own entry would make `require` alarm for ever about a device that its parent does the work of.
+TEST(XdpPlan, VlanDevicesLeaveItToTheirParent) {
+  Node node;
+  node.facts.xfrm_readable = true;
+  node.link(3, "eth0");
+  node.link(4, "eth0.100", "vlan");
+  node.facts.links.back().lower = 3;
+  const auto both = plan_xdp({wire_device(3), wire_device(4)}, node.facts, XdpChoice::kRequire);
+  ASSERT_EQ(both.size(), 1U);
+  EXPECT_EQ(both[0].ifindex, 3);
+  EXPECT_EQ(both[0].obstacle, "");
+  // Nobody watches the parent: nothing there could match.
+  const auto alone = plan_xdp({wire_device(4)}, node.facts, XdpChoice::kRequire);
+  ASSERT_EQ(alone.size(), 1U);
+  EXPECT_NE(alone[0].obstacle, "");
+}
+
 }  // namespace
 }  // namespace espial

@@ -20,6 +20,31 @@ inline PeerSnapshot described_peer(const std::string& name, const std::string& u
   return out;
 }
 
+// node2 has no policy, node3 two SAs.
+inline std::shared_ptr<const MeshAudit> golden_mesh() {
+  auto mesh = std::make_shared<MeshAudit>();
+  mesh->readable = true;
+  PairAudit exposed;
+  exposed.own = *Prefix::parse("10.101.1.0/24");
+  exposed.theirs = *Prefix::parse("10.101.2.0/24");
+  exposed.network = "backendnet";
+  exposed.verdict = PairVerdict::kExposed;
+  exposed.policy_missing[at(Direction::TRANSMIT)] = true;
+  exposed.findings = {{PairProblem::NO_POLICY, Direction::TRANSMIT,
+                       "no policy: packets leave in clear", "swanctl.conf, connections.node2"}};
+  PeerAudit node2{"node2", PairVerdict::kExposed, {exposed}, {}, {"10.45.0.11 > 10.101.2.0/24"}};
+  PairAudit sound;
+  sound.own = *Prefix::parse("fd00:101:1::/64");
+  sound.theirs = *Prefix::parse("fd00:101:3::/64");
+  sound.network = "backendnet";
+  sound.verdict = PairVerdict::kProtected;
+  PeerAudit node3{"node3", PairVerdict::kProtected, {sound}, {}, {}};
+  node3.sas.installed_in = node3.sas.installed_out = 1;
+  node3.sas.expires = 1714568370;
+  mesh->peers = {std::move(node2), std::move(node3)};
+  return mesh;
+}
+
 inline Snapshot golden_start() {
   Snapshot out = node();
   out.time = WallTime{std::chrono::milliseconds{1714564770250}};
@@ -35,6 +60,8 @@ inline Snapshot golden_start() {
   out.devices[2].receive_attached = false;
   out.devices[2].transmit_attached = false;
   out.devices[2].why = "attach: Operation not permitted";
+  out.mesh = golden_mesh();
+  out.xfrm_errors = {{"XfrmInNoStates", 4}, {"XfrmOutPolBlock", 0}};
   out.sources = {{"file", true, "/etc/espial/espial.yaml"}, {"xfrm", false, "not permitted"}};
   out.maps = {{"ep_peer_stat", 3, 1025}, {"ep_net_stat", 2, 4097}};
   return out;
@@ -66,6 +93,12 @@ inline void add_golden_traffic(Snapshot& snapshot) {
   count(snapshot.no_peer, Direction::RECEIVE, Class::OTHER, 7);
   snapshot.networks = {{"node2", "backendnet", {12, 0}}, {"node3", "backendnet", {0, 0}}};
   snapshot.gaps = {2, std::chrono::milliseconds{75}, std::chrono::milliseconds{25}, {}};
+  snapshot.xfrm_block = {
+      true,
+      8,
+      7,
+      "xfrm policy 10.101.2.0/24 -> 10.101.0.0/24: place: No buffer",
+      {{"node4", "10.101.3.0/24: the exemption of 10.101.0.0/16 may be about it"}}};
   snapshot.outcomes[at(Outcome::SHORT_L4)] = 3;
   snapshot.lost[at(Lost::FLOW_EVENT_RATE)] = 5;
   snapshot.last_reload_successful = false;
@@ -86,6 +119,8 @@ inline std::shared_ptr<const Report> golden_report() {
 // `peers` peers with traffic of every class, and `networks` networks each.
 inline std::shared_ptr<const Report> busy_report(std::size_t peers, std::size_t networks = 1) {
   Snapshot snapshot = node();
+  // As many as Linux 6.18 counts.
+  for (int i = 0; i < 30; ++i) snapshot.xfrm_errors.push_back({"XfrmError" + std::to_string(i), 1});
   for (std::size_t i = 0; i < peers; ++i) {
     snapshot.peers.push_back(peer("node" + std::to_string(10000 + i)));
     PeerCounters& counters = snapshot.peers.back().counters;
@@ -94,9 +129,11 @@ inline std::shared_ptr<const Report> busy_report(std::size_t peers, std::size_t 
         count(counters, d, static_cast<Class>(c), 123456789 + i);
     for (EnforcedCells& cells : counters.enforced)
       for (auto& direction : cells) direction.fill({123456789 + i, 12345678900 + i});
-    for (std::size_t n = 0; n < networks; ++n)
-      snapshot.networks.push_back(
-          {snapshot.peers.back().peer.name, "net" + std::to_string(n), {1, 2}});
+    for (std::size_t n = 0; n < networks; ++n) {
+      const std::string network = "net" + std::to_string(n);
+      snapshot.networks.push_back({snapshot.peers.back().peer.name, network, {1, 2}});
+      snapshot.peers.back().peer.backends.push_back({Prefix(), network, Origin::kFile});
+    }
   }
   Evaluator evaluator;
   return std::make_shared<const Report>(evaluator.evaluate(snapshot).report);

@@ -42,10 +42,10 @@ struct Node {
     const auto prefix = Prefix::parse(with_length, true).value();
     const auto host = addr(with_length.substr(0, with_length.find('/')));
     facts.addresses.push_back({ifindex, host, prefix.length()});
-    if (!host.link_local()) facts.routes.push_back({prefix, ifindex, {}, 254, 0});
+    if (!host.link_local()) facts.routes.push_back({prefix, ifindex, {}, 254, 0, {}});
   }
   void route(const std::string& destination, const std::string& gateway, int oif) {
-    facts.routes.push_back({net(destination), oif, addr(gateway), 254, 0});
+    facts.routes.push_back({net(destination), oif, addr(gateway), 254, 0, {}});
   }
   void neighbour(int ifindex, const std::string& address, Mac its_mac) {
     facts.neighbours.push_back({ifindex, addr(address), its_mac});

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "exporter/audit_document.h"
 #include "exporter/collector.h"
 #include "exporter/status_document.h"
 #include "unit/exporter_fixture.h"
@@ -40,6 +41,13 @@ TEST(Golden, CompactMetrics) {
 
 TEST(Golden, Status) {
   expect_golden("status.json", document_text(status_document(*testing::golden_report()), 2));
+}
+
+TEST(Golden, Audit) {
+  const auto report = testing::golden_report();
+  expect_golden(
+      "audit.json",
+      document_text(audit_document(*report->snapshot.mesh, "node1", report->snapshot.time), 2));
 }
 
 }  // namespace

@@ -340,5 +340,31 @@ TEST_F(GuardTest, AnUnknownPeerIsAUsageErrorButItsPolicyCanBeForgotten) {
   EXPECT_FALSE(plan(set("c", std::nullopt)).policies.contains("c"));
 }
 
+TEST(Names, ACommandFollowsItsPeer) {
+  const auto peer = [](const char* name, const char* address) {
+    auto made = peer_by_file(name, Mode::MONITOR);
+    made.underlays = {{IpAddress::parse(address).value(), {}}};
+    return made;
+  };
+  Topology before, now;
+  before.peers = {peer("10.45.0.12", "10.45.0.12"), peer("10.45.0.13", "10.45.0.13")};
+  now.peers = {peer("10.45.0.13", "10.45.0.13"), peer("node2", "10.45.0.12")};
+  Policies policies{{"10.45.0.12", commanded(Mode::ENFORCE)},
+                    {"10.45.0.13", commanded(Mode::AUDIT)}};
+  EXPECT_EQ(follow_names(policies, before, now),
+            Lines{"10.45.0.12: is called node2 now, and keeps its mode"});
+  ASSERT_EQ(policies.count("node2"), 1U);
+  EXPECT_EQ(policies.at("node2").mode, Mode::ENFORCE);
+  EXPECT_EQ(policies.count("10.45.0.12"), 0U);
+  EXPECT_EQ(policies.at("10.45.0.13").mode, Mode::AUDIT);
+  EXPECT_EQ(follow_names(policies, before, now), Lines{});
+
+  policies = {{"10.45.0.12", commanded(Mode::ENFORCE)}, {"node2", commanded(Mode::MONITOR)}};
+  EXPECT_EQ(follow_names(policies, before, now), Lines{}) << "the new name has a command";
+  now.peers[1] = peer("node2", "10.45.0.14");
+  policies.erase("node2");
+  EXPECT_EQ(follow_names(policies, before, now), Lines{}) << "another node";
+}
+
 }  // namespace
 }  // namespace espial

@@ -236,8 +236,8 @@ Rule rule(std::vector<RuleStep> steps) {
 }
 
 TEST(RuleWalk, WhatIsUnknownDoesNotMatterWhereBothWaysEndAlike) {
-  const VerdictStep drop{Verdict::kDrop, {}};
-  const VerdictStep accept{Verdict::kAccept, {}};
+  const VerdictStep drop{RuleVerdict::kDrop, {}};
+  const VerdictStep accept{RuleVerdict::kAccept, {}};
   const auto fate = [](const Ruleset& rules) {
     return walk_rules(rules, backend(), kForwardOnly).fate;
   };
@@ -249,13 +249,36 @@ TEST(RuleWalk, WhatIsUnknownDoesNotMatterWhereBothWaysEndAlike) {
             Fate::kPassed);
 }
 
+TEST(RuleWalk, NotrackAfterConntrackStillUntracksWhatIsInvalid) {
+  const auto rules = one_chain({rule({NoTrack{}})});
+  auto packet = backend();
+  EXPECT_EQ(walk_rules(rules, packet, kForwardOnly).packet.tracking, Tracking::kNew);
+  packet.tracking = Tracking::kInvalid;
+  EXPECT_EQ(walk_rules(rules, packet, kForwardOnly).packet.tracking, Tracking::kUntracked);
+}
+
+TEST(RuleWalk, WithoutConntrackNoNatChainIsAsked) {
+  auto rules = one_chain({rule({VerdictStep{RuleVerdict::kDrop, {}}})});
+  auto& base = *rules.tables[0].chains[0].base;
+  base.type = ChainType::kNat;
+  base.hook = PacketHook::kPostrouting;
+  EXPECT_EQ(walk_rules(rules, backend(), kForwarded).fate, Fate::kUnknown);
+  Match state;
+  Key key;
+  key.field = Field::kCtState;
+  state.keys.push_back(key);
+  rules.tables[0].chains[0].rules.push_back(rule({state}));
+  EXPECT_EQ(walk_rules(rules, backend(), kForwarded).fate, Fate::kDropped)
+      << "a rule that needs conntrack, anywhere, makes it run";
+}
+
 TEST(RuleWalk, AnExplosionOfJumpsIsBounded) {
-  auto rules = one_chain({rule({VerdictStep{Verdict::kJump, "c0"}})});
+  auto rules = one_chain({rule({VerdictStep{RuleVerdict::kJump, "c0"}})});
   for (int i = 0; i < 15; ++i) {
     Chain chain;
     chain.name = "c" + std::to_string(i);
     for (int k = 0; k < 8; ++k)
-      chain.rules.push_back(rule({VerdictStep{Verdict::kJump, "c" + std::to_string(i + 1)}}));
+      chain.rules.push_back(rule({VerdictStep{RuleVerdict::kJump, "c" + std::to_string(i + 1)}}));
     rules.tables[0].chains.push_back(std::move(chain));
   }
   rules.tables[0].chains.push_back({"c15", {}, {}, {}});

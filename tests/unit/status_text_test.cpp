@@ -64,6 +64,7 @@ TEST(StatusText, FitsANarrowTerminal) {
   status["sources"] = json::array();
   status["devices"] = json::array();
   status["config"] = json::object();
+  status["xfrm_block"] = json::object();
   for (auto& peer : status["peers"]) peer["reason"] = "";
   const auto text = render_status(status, {false, 80});
   for (std::size_t at = 0, end; (end = text.find('\n', at)) != std::string::npos; at = end + 1)

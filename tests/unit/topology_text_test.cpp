@@ -62,6 +62,7 @@ enforce:
   cleartext_host: enforce
   cleartext_transit: audit
   audit_minutes: 10
+  xfrm_block: false
   exempt:
     - prefix: 10.101.2.0/24
       protocol: tcp

@@ -7,9 +7,11 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <random>
 
 #include "sources/kernel_watch.h"
+#include "sources/xfrm_stat.h"
 #include "unit/facts_builder.h"
 #include "unit/netlink_message.h"
 
@@ -130,6 +132,39 @@ TEST(ParsePolicy, RefusesImpossiblePrefixes) {
   EXPECT_FALSE(parse_policy(message(XFRM_MSG_NEWPOLICY, head)));
 }
 
+TEST(ParsePolicy, PortsMarkAgeAndDevice) {
+  auto head = policy_head(XFRM_POLICY_OUT);
+  head.sel.proto = 6;
+  head.sel.dport = htons(22);
+  head.sel.dport_mask = 0xffff;
+  head.sel.ifindex = 9;
+  head.index = 81;
+  head.curlft.add_time = 1'700'000'000;
+  Attributes all;
+  all.value(XFRMA_MARK, xfrm_mark{5, 0xff});
+  const auto policy = parse_policy(message(XFRM_MSG_NEWPOLICY, head, all));
+  ASSERT_TRUE(policy);
+  EXPECT_EQ(policy->destination_port.value, 22);
+  EXPECT_EQ(policy->destination_port.mask, 0xffff);
+  EXPECT_EQ(policy->source_port.mask, 0);
+  EXPECT_EQ(policy->selector_device, 9);
+  EXPECT_EQ(policy->index, 81u);
+  EXPECT_EQ(policy->added, 1'700'000'000u);
+  EXPECT_EQ(policy->mark, (XfrmMark{5, 0xff}));
+  EXPECT_FALSE(policy->mark.matches_unmarked());
+}
+
+TEST(ParseDefaults, BlockAndAccept) {
+  const xfrm_userpolicy_default wire{XFRM_USERPOLICY_ACCEPT, XFRM_USERPOLICY_ACCEPT,
+                                     XFRM_USERPOLICY_BLOCK};
+  const auto defaults = parse_defaults(message(XFRM_MSG_GETDEFAULT, wire));
+  ASSERT_TRUE(defaults);
+  EXPECT_TRUE(defaults->known);
+  EXPECT_FALSE(defaults->block_in);
+  EXPECT_FALSE(defaults->block_forward);
+  EXPECT_TRUE(defaults->block_out);
+}
+
 constexpr char kKey[] = "this key must never be seen anywhere";
 
 xfrm_usersa_info state_head() {
@@ -210,6 +245,49 @@ TEST(ParseState, EncapsulationAndOffload) {
   }
 }
 
+TEST(ParseState, LifetimesSequenceAndCpu) {
+  auto head = state_head();
+  head.flags = XFRM_STATE_ESN;
+  head.lft.hard_byte_limit = head.lft.hard_packet_limit = XFRM_INF;
+  head.lft.soft_packet_limit = 1000;
+  head.lft.hard_add_expires_seconds = 3960;
+  head.curlft.bytes = 84'000;
+  head.curlft.packets = 1000;
+  head.curlft.add_time = 1'700'000'000;
+  // bmp_len, oseq, seq, oseq_hi, seq_hi, replay_window, one word of bitmap
+  const std::array<std::uint32_t, 7> esn{1, 7, 5, 2, 0, 32, 0};
+  Attributes all;
+  all.value(XFRMA_REPLAY_ESN_VAL, esn).value(35 /* XFRMA_SA_PCPU */, std::uint32_t{3});
+  auto state = parse_state(message(XFRM_MSG_NEWSA, head, all));
+  ASSERT_TRUE(state);
+  EXPECT_EQ(state->hard.bytes, 0u) << "no limit";
+  EXPECT_EQ(state->soft.packets, 1000u);
+  EXPECT_EQ(state->hard.seconds_added, 3960u);
+  EXPECT_EQ(state->bytes, 84'000u);
+  EXPECT_EQ(state->packets, 1000u);
+  EXPECT_EQ(state->added, 1'700'000'000u);
+  EXPECT_TRUE(state->extended_sequence);
+  EXPECT_EQ(state->sequence_sent, (2ull << 32) + 7);
+  EXPECT_EQ(state->sequence_received, 5u);
+  EXPECT_EQ(state->cpu, 3u);
+  Attributes old;
+  old.value(XFRMA_REPLAY_VAL, xfrm_replay_state{11, 12, 0});
+  head.flags = 0;
+  state = parse_state(message(XFRM_MSG_NEWSA, head, old));
+  EXPECT_FALSE(state->extended_sequence);
+  EXPECT_EQ(state->sequence_sent, 11u);
+  EXPECT_EQ(state->sequence_received, 12u);
+}
+
+TEST(XfrmStat, LinesOfNameAndNumber) {
+  const auto errors = parse_xfrm_stat(
+      "XfrmInError             \t0\nXfrmInNoStates          \t12\nno number\nXfrmBad x\n\nLast 7");
+  ASSERT_EQ(errors.size(), 3u);
+  EXPECT_EQ(errors[1], (XfrmError{"XfrmInNoStates", 12}));
+  EXPECT_EQ(errors[2], (XfrmError{"Last", 7}));
+  EXPECT_TRUE(parse_xfrm_stat("").empty());
+}
+
 TEST(XfrmParsers, SurviveEveryTruncationAndNoise) {
   const auto parse_both = [](const Buffer& bytes) {
     (void)parse_policy(bytes);
@@ -250,10 +328,10 @@ TEST(NoteXfrmEvent, SaysWhatKindChanged) {
   for (const std::uint16_t type : {XFRM_MSG_NEWPOLICY, XFRM_MSG_DELPOLICY, XFRM_MSG_UPDPOLICY,
                                    XFRM_MSG_POLEXPIRE, XFRM_MSG_FLUSHPOLICY})
     EXPECT_TRUE(after(type).policies && !after(type).states) << type;
-  for (const std::uint16_t type :
-       {XFRM_MSG_NEWSA, XFRM_MSG_DELSA, XFRM_MSG_UPDSA, XFRM_MSG_EXPIRE, XFRM_MSG_FLUSHSA})
+  for (const std::uint16_t type : {XFRM_MSG_NEWSA, XFRM_MSG_DELSA, XFRM_MSG_UPDSA, XFRM_MSG_EXPIRE,
+                                   XFRM_MSG_FLUSHSA, XFRM_MSG_ACQUIRE})
     EXPECT_TRUE(after(type).states && !after(type).policies) << type;
-  EXPECT_FALSE(after(XFRM_MSG_ACQUIRE).any());
+  EXPECT_FALSE(after(XFRM_MSG_NEWAE).any());
 }
 
 }  // namespace

@@ -67,7 +67,7 @@ def steps(long: bool) -> list[Step]:
         _ctest("bpf", 60, "bpf", needs=built, jobs="1"),
         _ctest("web", 30, "web", needs=built, jobs="1"),
         _ctest("netns", 90, "netns", needs=built, jobs="1"),
-        _ctest("install", 30, "install", needs=built),
+        _ctest("install", 60, "install", needs=built),
         _ctest("lint", 60, "lint", needs=built),
         # Ratios of the packet path against the stored ones, while nothing else runs.
         Step("bench", 120, (("tools/bench", "--gate"),), needs=built, count=counts.of_commands),
@@ -82,12 +82,17 @@ def steps(long: bool) -> list[Step]:
         _build("build-fuzz", "fuzz", 500, ("fuzz_targets",)),
         Step("fuzz", 100 * more, (("tests/fuzz/run", "build-fuzz", str(15 * more)),),
              needs=("build-fuzz",), count=counts.of_fuzz),
+        # SIGKILL at single system calls; --long takes every one that changes something.
+        Step("kill", 1800 if long else 180, (("tests/kill/run", *(("--long",) if long else ())),),
+             needs=("setup", "build"), count=counts.of_lab, live=True),
         # To its end, interrupted, and killed.
         Step("demo", 150, (("tests/demo/run",),), needs=("setup", "build"), count=counts.of_lab,
              live=True, environment=(ESPIAL,)),
         _lab("running", 90 * more, long),
         _lab("6.12", 900 * more, long),
         _lab("6.1", 900 * more, long),
+        # 10^4 exchanges of tables and programs under 10^8 packets.
+        _ctest("swap", 1800, "swap", needs=built, jobs="1", long=True),
         _demo_in_machine(),
         Step("mutants", 3600, (("tests/frames/mutants", "build"),), needs=built,
              count=counts.of_commands, long=True),

@@ -21,6 +21,7 @@ struct Arguments {
   StatusOptions status;
   FlowsOptions flows;
   PolicyOptions policy;
+  bool audit_json = false;
   bool show_json = false;
   std::string check_path;
   std::string forget_peer;
@@ -48,6 +49,7 @@ class CommandLine {
     if (services_.run_daemon) add_run();
     add_status();
     add_flows();
+    add_audit();
     if (services_.classify) add_classify();
     add_policy();
     add_config();
@@ -101,7 +103,7 @@ class CommandLine {
     const auto place = load_place(arguments_.config_path);
     if (!place.ok()) return report(config.error(), console_);
     Services services = services_;
-    services.offline_status = services.offline_flows =
+    services.offline_status = services.offline_flows = services.offline_audit =
         [&](const Config&) -> Result<nlohmann::json> { return config.error(); };
     services.offline_policy = [&](const Config&, const nlohmann::json&) -> Result<nlohmann::json> {
       return config.error();
@@ -150,6 +152,16 @@ class CommandLine {
                    "only flows of this class, or: dropped, would_drop")
         ->type_name("CLASS")
         ->check(CLI::IsMember(flow_kinds()));
+  }
+
+  void add_audit() {
+    auto& app =
+        command(app_, "audit", "policies, SAs and routes: would anything leave in clear?", [this] {
+          return with_daemon([this](const Config& config, const Services& services) {
+            return audit_command(config, arguments_.audit_json, services, console_);
+          });
+        });
+    app.add_flag("--json", arguments_.audit_json, "as JSON");
   }
 
   void add_classify() {

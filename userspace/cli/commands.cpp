@@ -5,6 +5,7 @@
 #include <ostream>
 
 #include "base/printable.h"
+#include "cli/audit_text.h"
 #include "cli/control_client.h"
 #include "cli/flows_text.h"
 #include "cli/policy_text.h"
@@ -155,6 +156,13 @@ int flows_command(const Config& config, const FlowsOptions& options, const Servi
   const json chosen = select_flows(std::move(document).value(), options.klass);
   return write_out(options.json ? dump(chosen, 2) : render_flows(chosen, console.style), kExitGood,
                    console);
+}
+
+int audit_command(const Config& config, bool as_json, const Services& services, Console& console) {
+  const auto document = fetch(config, "audit", services.offline_audit);
+  if (!document.ok()) return report(document.error(), console);
+  return write_out(as_json ? dump(*document, 2) : render_audit(*document, console.style),
+                   audit_exit(*document), console);
 }
 
 int policy_show_command(const Config& config, const PolicyOptions& options,

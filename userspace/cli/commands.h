@@ -25,8 +25,6 @@ struct FlowsOptions {
   std::string klass;  // or dropped, would_drop; empty: all
 };
 
-int status_command(const Config&, const StatusOptions&, const Services&, Console&);
-int flows_command(const Config&, const FlowsOptions&, const Services&, Console&);
 struct PolicyOptions {
   bool json = false;
   std::string peer;
@@ -35,6 +33,10 @@ struct PolicyOptions {
   bool force = false;
 };
 
+int status_command(const Config&, const StatusOptions&, const Services&, Console&);
+int flows_command(const Config&, const FlowsOptions&, const Services&, Console&);
+// Would the kernel protect the traffic with every peer? Exit status as audit_exit().
+int audit_command(const Config&, bool json, const Services&, Console&);
 int policy_show_command(const Config&, const PolicyOptions&, const Services&, Console&);
 int policy_set_command(const Config&, const PolicyOptions&, const Services&, Console&);
 int policy_confirm_command(const Config&, const PolicyOptions&, const Services&, Console&);

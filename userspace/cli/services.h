@@ -40,6 +40,7 @@ struct Services {
   // From the pins, when no daemon answers.
   std::function<Result<nlohmann::json>(const Config&)> offline_status;
   std::function<Result<nlohmann::json>(const Config&)> offline_flows;
+  std::function<Result<nlohmann::json>(const Config&)> offline_audit;
   // A request about policies (exporter/policy_document.h) when no daemon answers.
   std::function<Result<nlohmann::json>(const Config&, const nlohmann::json& request)>
       offline_policy;

@@ -239,6 +239,23 @@ std::string devices(const json& status, const RenderStyle& style) {
   return section("devices", table, style);
 }
 
+// The XFRM policies behind the programs; nothing unless the configuration asks for them.
+std::string backstop(const json& status, const RenderStyle& style) {
+  const auto& block = field(status, "xfrm_block");
+  if (!true_field(block, "enabled")) return {};
+  const auto wanted = count_field(block, "wanted");
+  const auto in_place = count_field(block, "in_place");
+  const auto why = text_field(block, "why");
+  std::string line = "xfrm_block: " + grouped(in_place) + " of " + grouped(wanted) +
+                     " policies in place" + (why.empty() ? "" : ": " + why);
+  const bool whole = in_place == wanted && why.empty();
+  std::string out = "\n" + (whole ? line : painted(line, Colour::kRed, style)) + "\n";
+  TextTable without({{"PEER"}, {"NO XFRM BLOCK, BECAUSE"}});
+  for (const auto& one : field(block, "without"))
+    without.add({{text_field(one, "peer")}, {text_field(one, "why"), Colour::kYellow}});
+  return without.empty() ? out : out + without.text(style);
+}
+
 std::string troubles(const json& status, const RenderStyle& style) {
   TextTable findings({{"FINDING"}});
   for (const auto& finding : field(status, "findings"))
@@ -270,7 +287,7 @@ std::string render_status(const json& status, const RenderStyle& style) {
   return headline(status, style) + summary(status, style) + peer_table(status, style) +
          reasons(status, style) + alarms(status, style) + unprotected(status, style) +
          strangers(status, style) + section("enforcement", enforcement_table(status), style) +
-         devices(status, style) + troubles(status, style);
+         backstop(status, style) + devices(status, style) + troubles(status, style);
 }
 
 int status_exit(const json& status) {

@@ -63,24 +63,27 @@ DraftExemption read_exemption(YamlReader& reader, const YAML::Node& node, const 
 
 void read_enforce(YamlReader& reader, const YAML::Node& node, const Place& at, Draft& draft) {
   auto& enforce = draft.scalars.enforce;
-  reader.map(node, at,
-             {{"cleartext_host",
-               [&](const auto& n, const auto& p) {
-                 assign(enforce.cleartext_host, read_mode(reader, n, p));
-               }},
-              {"cleartext_transit",
-               [&](const auto& n, const auto& p) {
-                 assign(enforce.cleartext_transit, read_mode(reader, n, p));
-               }},
-              {"audit_minutes",
-               [&](const auto& n, const auto& p) {
-                 assign(enforce.audit_minutes, reader.number(n, p, 0, kMaxAuditMinutes));
-               }},
-              {"exempt", [&](const auto& n, const auto& p) {
-                 reader.list(n, p, [&](const auto& e, const auto& place) {
-                   draft.exemptions.push_back(read_exemption(reader, e, place));
-                 });
-               }}});
+  reader.map(
+      node, at,
+      {{"cleartext_host",
+        [&](const auto& n, const auto& p) {
+          assign(enforce.cleartext_host, read_mode(reader, n, p));
+        }},
+       {"cleartext_transit",
+        [&](const auto& n, const auto& p) {
+          assign(enforce.cleartext_transit, read_mode(reader, n, p));
+        }},
+       {"audit_minutes",
+        [&](const auto& n, const auto& p) {
+          assign(enforce.audit_minutes, reader.number(n, p, 0, kMaxAuditMinutes));
+        }},
+       {"xfrm_block",
+        [&](const auto& n, const auto& p) { assign(enforce.xfrm_block, reader.boolean(n, p)); }},
+       {"exempt", [&](const auto& n, const auto& p) {
+          reader.list(n, p, [&](const auto& e, const auto& place) {
+            draft.exemptions.push_back(read_exemption(reader, e, place));
+          });
+        }}});
 }
 
 DraftPeer read_peer(YamlReader& reader, const YAML::Node& node, const Place& at) {

@@ -8,13 +8,17 @@
 
 #include "config/config_file.h"
 #include "daemon/moment.h"
+#include "diagnose/mesh_audit.h"
 #include "kernel/table_spec.h"
 #include "model/learn.h"
+#include "sources/redirects.h"
+#include "sources/xfrm_stat.h"
 
 namespace espial {
 namespace {
 
 constexpr std::uint32_t kSubnetsPerPeer = 4;
+constexpr std::chrono::seconds kJudgeEvery{10};  // what moves without an event: lifetimes, sysctls
 
 ProgramLimits limits_of(const Config& config) {
   ProgramLimits limits;
@@ -115,9 +119,16 @@ Status Node::begin(bool strict) {
   EP_TRY(follow_table());
   EP_TRY(identities_.release(topology_, maps_));
   follow_devices(false);
+  // Programs of a former layout counted until now.
+  EP_TRY(programs_.release_former_maps(config_.pin_dir));
+  follow_backstop();
+  judge_mesh();
   save_topology();
-  if (programs_.discarded())
-    spdlog::warn("{}: the pinned maps are of another version or max_peers: counters begin anew",
+  if (programs_.carried())
+    spdlog::info("{}: the pinned maps were of another version or max_peers: their counters go on",
+                 config_.pin_dir);
+  else if (programs_.discarded())
+    spdlog::warn("{}: the pinned maps are of an unknown version: counters begin anew",
                  config_.pin_dir);
   spdlog::info("watching {} peers on {} devices ({}){}", topology_.peers.size(),
                plans_.devices.size(), to_string(attachments_.mode()),
@@ -139,8 +150,11 @@ Status Node::load_policies(bool strict) {
   return Ok{};
 }
 
-Topology Node::merged() const {
+Topology Node::merged() {
   auto topology = merge_topology(config_, facts_, saved_);
+  const auto renamed = policies_.follow_names(saved_, topology);
+  for (const auto& line : renamed) spdlog::info("{}", line);
+  if (!renamed.empty()) policies_.save();
   policies_.apply(config_, topology);
   return topology;
 }
@@ -183,6 +197,7 @@ void Node::settle() {
     merge(pending_, changes);
     return;
   }
+  if (changes.policies) backstop_.distrust();
   follow_topology();
 }
 
@@ -190,6 +205,8 @@ void Node::follow_topology() {
   auto topology = merged();
   const bool changed = topology != topology_;
   topology_ = std::move(topology);
+  // First, because somebody may have removed them: what else follows may take long.
+  follow_backstop();
   auto plans = plan_devices(facts_, topology_, config_, plans_.peer_ports);
   std::vector<XfrmStateFact> integrity;
   for (const auto& state : facts_.states)
@@ -210,6 +227,22 @@ void Node::follow_topology() {
   }
   if (changed) save_topology();
   follow_devices(true);
+  judge_mesh();
+}
+
+void Node::judge_mesh() {
+  facts_.redirecting = redirecting_bridges(facts_);
+  const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  mesh_ = std::make_shared<const MeshAudit>(
+      audit_mesh({topology_, facts_, static_cast<std::uint64_t>(now), {}, {}}));
+  judged_ = std::chrono::steady_clock::now();
+}
+
+std::shared_ptr<const MeshAudit> Node::audit() {
+  on_kernel_events();
+  pending_.states = true;
+  settle();
+  return mesh_;
 }
 
 Status Node::follow_table() {
@@ -277,6 +310,11 @@ void Node::tick() {
   restore();
   end_deadlines(this_moment());
   if (!watch_.xfrm_events() && facts_.xfrm_readable) pending_.policies = pending_.states = true;
+  if (judged_ && std::chrono::steady_clock::now() - *judged_ >= kJudgeEvery) {
+    if (auto status = watch_.refresh_states(facts_); !status.ok())
+      spdlog::warn("{}", status.error().message);
+    judge_mesh();
+  }
   evaluate();
 }
 
@@ -346,11 +384,14 @@ Result<Snapshot> Node::snapshot() {
   for (auto& device : snapshot.devices)
     if (const auto found = xdp.find(device.ifindex); found != xdp.end()) device.xdp = found->second;
   snapshot.gaps = gaps_;
+  snapshot.xfrm_block = backstop_.snapshot();
   snapshot.restored = restored_;
   snapshot.sources = sources();
   snapshot.maps = CounterReader::usage(maps_, identities_, programs_.table_entries(),
                                        programs_.capacity().slots);
   snapshot.findings = topology_.findings;
+  snapshot.mesh = mesh_;
+  if (auto errors = read_xfrm_stat(); errors.ok()) snapshot.xfrm_errors = std::move(*errors);
   snapshot.last_reload_successful = last_reload_successful_;
   snapshot.last_reload_error = last_reload_error_;
   return snapshot;

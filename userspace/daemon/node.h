@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "daemon/backstop.h"
 #include "daemon/peer_policies.h"
 #include "exporter/latest_report.h"
 #include "kernel/attachments.h"
@@ -72,6 +73,9 @@ class Node {
   void tick();
   void evaluate();
 
+  // Policies, SAs and routes as they are now, against the topology.
+  std::shared_ptr<const MeshAudit> audit();
+
   // The file again. A bad file changes nothing.
   void reload();
 
@@ -92,14 +96,16 @@ class Node {
 
   Status begin(bool strict);
   Status load_policies(bool strict);
-  [[nodiscard]] Topology merged() const;
+  [[nodiscard]] Topology merged();
   void end_deadlines(const Moment& now);
   Result<PolicyPlan> set_policy(const PolicyRequest& request, const Moment& now);
   void follow_topology();
+  void judge_mesh();
   void restore();
   void follow_devices(bool started);
   Status follow_table();
   Status follow_policies();
+  void follow_backstop();
   void save_topology();
   void read_flows(const Snapshot& snapshot);
   Result<Snapshot> snapshot();
@@ -117,11 +123,14 @@ class Node {
   FlowEvents events_;
   SavedTopology saved_file_;
   PeerPolicies policies_;
+  Backstop backstop_;
   CounterReader counters_;
   Evaluator evaluator_;
   Topology saved_;
   Topology topology_;
   DevicePlans plans_;
+  std::shared_ptr<const MeshAudit> mesh_;
+  std::optional<MonoTime> judged_;  // when mesh_ was made
   Changes pending_;
   GapCounters gaps_;
   std::optional<Restored> restored_;

@@ -17,6 +17,10 @@ void Node::end_deadlines(const Moment& now) {
   follow_topology();
 }
 
+void Node::follow_backstop() {
+  backstop_.follow(config_, topology_, facts_, policies_.get(), this_moment());
+}
+
 nlohmann::json Node::policy(const PolicyRequest& request) {
   const auto now = this_moment();
   end_deadlines(now);

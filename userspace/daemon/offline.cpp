@@ -7,9 +7,12 @@
 #include <optional>
 #include <thread>
 
+#include "daemon/backstop.h"
 #include "daemon/instance_lock.h"
 #include "daemon/moment.h"
 #include "daemon/peer_policies.h"
+#include "diagnose/mesh_audit.h"
+#include "exporter/audit_document.h"
 #include "exporter/policy_document.h"
 #include "exporter/status_document.h"
 #include "kernel/attachments.h"
@@ -21,7 +24,9 @@
 #include "model/evaluate.h"
 #include "model/learn.h"
 #include "sources/kernel_watch.h"
+#include "sources/redirects.h"
 #include "sources/saved_topology.h"
+#include "sources/xfrm_stat.h"
 
 namespace espial {
 namespace {
@@ -41,6 +46,7 @@ struct World {
 // The topology with the modes of commands.
 void merge(const Config& config, World& world) {
   world.topology = merge_topology(config, world.facts, world.saved);
+  (void)world.policies.follow_names(world.saved, world.topology);
   world.policies.apply(config, world.topology);
 }
 
@@ -49,6 +55,7 @@ Result<World> look_around(const Config& config) {
   EP_ASSIGN(watch, KernelWatch::open());
   EP_ASSIGN(facts, watch.read());
   world.facts = std::move(facts);
+  world.facts.redirecting = redirecting_bridges(world.facts);
   if (auto loaded = SavedTopology(config.state_dir).load(); loaded.ok())
     world.saved = std::move(*loaded);
   else
@@ -57,6 +64,14 @@ Result<World> look_around(const Config& config) {
   (void)world.policies.expire(this_moment());
   merge(config, world);
   return world;
+}
+
+XfrmBlockSnapshot follow_backstop(const Config& config, const World& world, const Moment& now,
+                                  Follow follow) {
+  return follow_plan(
+      config,
+      plan_xfrm_block(config.enforce, world.topology, world.facts, world.policies.get(), now), now,
+      follow);
 }
 
 // Devices with our programs, with the words that a plan made now has for them.
@@ -71,6 +86,11 @@ std::vector<DeviceSnapshot> devices_of(const Config& config, const World& world)
     device.why = plan->why;
   }
   return devices;
+}
+
+MeshAudit audit_of(const World& world) {
+  const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  return audit_mesh({world.topology, world.facts, static_cast<std::uint64_t>(now), {}, {}});
 }
 
 Result<Snapshot> take_snapshot(const Config& config, const World& world, const Maps& maps,
@@ -93,7 +113,10 @@ Result<Snapshot> take_snapshot(const Config& config, const World& world, const M
   snapshot.networks = std::move(networks);
   EP_TRY(reader.node(maps, snapshot));
   snapshot.devices = devices_of(config, world);
+  snapshot.xfrm_block = follow_backstop(config, world, this_moment(), Follow::kLook);
   snapshot.findings = world.topology.findings;
+  snapshot.mesh = std::make_shared<const MeshAudit>(audit_of(world));
+  if (auto errors = read_xfrm_stat(); errors.ok()) snapshot.xfrm_errors = std::move(*errors);
   snapshot.sources = {{"file", true, ""},
                       {"policy", world.policies.problem().empty(), world.policies.problem()},
                       {"routes", true, ""},
@@ -165,6 +188,9 @@ Result<nlohmann::json> change_policy(const Config& config, const PolicyRequest& 
       EP_TRY(world.policies.write(pins->maps, pins->identities, world.topology, now));
     else
       plan.notes.emplace_back("saved only: no programs are attached; the next start follows");
+    // Without programs nothing begins, but what is no longer wanted must not stay.
+    const auto block = follow_backstop(config, world, now, pins ? Follow::kWhole : Follow::kRemove);
+    if (!block.why.empty()) plan.notes.push_back("xfrm_block: " + block.why);
     // A span begins now, not when somebody next looks.
     EP_ASSIGN(after, peers_of(world, pins));
     world.policies.follow(after.peers, now);
@@ -195,6 +221,11 @@ Result<nlohmann::json> offline_flows(const Config& config) {
   return flows_document(flows);
 }
 
+Result<nlohmann::json> offline_audit(const Config& config) {
+  EP_ASSIGN(world, look_around(config));
+  return audit_document(audit_of(world), world.topology.node, std::chrono::system_clock::now());
+}
+
 Result<nlohmann::json> offline_policy(const Config& config, const nlohmann::json& line) {
   EP_ASSIGN(request, policy_request(line));
   UniqueFd lock;
@@ -206,6 +237,9 @@ Result<nlohmann::json> offline_policy(const Config& config, const nlohmann::json
   EP_ASSIGN(pins, open_pins(config));
   const auto now = this_moment();
   if (request.kind == PolicyRequest::Kind::kShow) return show_policy(config, world, pins, now);
+  // Programs of the former layout may be attached still, and obey maps of theirs.
+  if (!former_map_dirs(config.pin_dir).empty())
+    return Error{config.pin_dir + ": an upgrade was cut short (start espial: it ends it)"};
   if (!world.policies.problem().empty())
     return Error{world.policies.problem() + " (start espial: it keeps what is enforced)"};
   if (world.policies.lost() && pins) {
@@ -235,7 +269,10 @@ Result<std::string> forget_saved_peer(const Config& config, const std::string& p
 
 Result<std::string> detach_instance(const Config& config) {
   EP_ASSIGN(lock, lock_instance(config.state_dir));
-  return detach_all(config.pin_dir, config.state_dir);
+  EP_ASSIGN(policies, remove_backstop(config.instance));
+  EP_ASSIGN(removed, detach_all(config.pin_dir, config.state_dir));
+  if (policies == 0) return removed;
+  return fmt::format("{}, and {} XFRM policies", removed, policies);
 }
 
 }  // namespace espial

@@ -15,6 +15,9 @@ namespace espial {
 Result<nlohmann::json> offline_status(const Config& config);
 Result<nlohmann::json> offline_flows(const Config& config);
 
+// Policies, SAs and routes of this moment against the topology; needs no pins.
+Result<nlohmann::json> offline_audit(const Config& config);
+
 // A request about policies (exporter/policy_document.h). What changes anything takes the instance's
 // lock, and edits the saved policy and the pinned map.
 Result<nlohmann::json> offline_policy(const Config& config, const nlohmann::json& request);

@@ -45,6 +45,10 @@ std::vector<std::string> PeerPolicies::expire(const Moment& now) {
   return espial::expire(policies_, now);
 }
 
+std::vector<std::string> PeerPolicies::follow_names(const Topology& before, const Topology& now) {
+  return espial::follow_names(policies_, before, now);
+}
+
 void PeerPolicies::apply(const Config& config, Topology& topology) const {
   espial::apply(policies_, config.mode.has_value(), topology);
 }

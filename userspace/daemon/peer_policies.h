@@ -34,6 +34,8 @@ class PeerPolicies {
 
   // Deadlines that have passed; one line each, to be logged. Not saved.
   std::vector<std::string> expire(const Moment& now);
+  // Peers that got another name; one line each, to be logged. Not saved.
+  std::vector<std::string> follow_names(const Topology& before, const Topology& now);
   void apply(const Config& config, Topology& topology) const;
   // Notes since when modes are in force, and saves what changed.
   void follow(const std::vector<PeerSnapshot>& peers, const Moment& now);

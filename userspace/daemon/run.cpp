@@ -21,6 +21,7 @@
 #include "daemon/node.h"
 #include "daemon/privileges.h"
 #include "exporter/api.h"
+#include "exporter/audit_document.h"
 #include "exporter/http_server.h"
 #include "exporter/policy_document.h"
 #include "exporter/status_document.h"
@@ -214,13 +215,16 @@ std::string answer(Node& node, std::string_view request) {
   if (request == "status" || request == "flows") node.evaluate();
   if (request == "status") return document_text(status_document(*node.latest()->get()));
   if (request == "flows") return document_text(flows_document(node.flows()->get()));
+  if (request == "audit")
+    return document_text(
+        audit_document(*node.audit(), node.topology().node, std::chrono::system_clock::now()));
   constexpr std::string_view kPolicy = "policy ";
   if (request.substr(0, kPolicy.size()) == kPolicy) {
     const auto line = nlohmann::json::parse(request.substr(kPolicy.size()), nullptr, false);
     const auto wanted = policy_request(line);
     return document_text(wanted.ok() ? node.policy(*wanted) : error_document(wanted.error()));
   }
-  return R"({"error":"unknown request; known are status, flows and policy"})";
+  return R"({"error":"unknown request; known are status, flows, audit and policy"})";
 }
 
 Result<std::optional<HttpServer>> serve_http(const Node& node, const std::string& version) {

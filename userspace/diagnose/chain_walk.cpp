@@ -11,10 +11,10 @@ constexpr std::size_t kReasonsMax = 16;
 // NFT_JUMP_STACK_SIZE is 16; legacy tables may nest deeper.
 constexpr unsigned kDepthMax = 64;
 
-Fate fate_of(Verdict verdict) {
-  if (verdict == Verdict::kReject) return Fate::kRejected;
-  if (verdict == Verdict::kQueue) return Fate::kQueued;
-  if (verdict == Verdict::kStolen) return Fate::kStolen;
+Fate fate_of(RuleVerdict verdict) {
+  if (verdict == RuleVerdict::kReject) return Fate::kRejected;
+  if (verdict == RuleVerdict::kQueue) return Fate::kQueued;
+  if (verdict == RuleVerdict::kStolen) return Fate::kStolen;
   return Fate::kDropped;
 }
 
@@ -75,7 +75,7 @@ struct ChainWalk::AtRule {
   Flow flow;
 };
 
-ChainWalk::ChainWalk(const Table& table, const Place& place, bool nat_chain, WalkLedger& ledger)
+ChainWalk::ChainWalk(const Table& table, const RulePlace& place, bool nat_chain, WalkLedger& ledger)
     : table_(table), place_(place), nat_chain_(nat_chain), ledger_(ledger) {}
 
 RuleEvidence ChainWalk::evidence(const Chain& chain, const Rule* rule) const {
@@ -171,24 +171,24 @@ bool ChainWalk::unknown(AtRule& at, const std::string& what) {
 
 bool ChainWalk::verdict(AtRule& at, const VerdictStep& verdict, const WalkState& state) {
   switch (verdict.verdict) {
-    case Verdict::kAccept:
+    case RuleVerdict::kAccept:
       join_into(at.flow.accepted, state);
       at.flow.accepted_by.push_back(evidence(at.chain, &at.rule));
       break;
-    case Verdict::kDrop:
-    case Verdict::kReject:
-    case Verdict::kQueue:
-    case Verdict::kStolen:
+    case RuleVerdict::kDrop:
+    case RuleVerdict::kReject:
+    case RuleVerdict::kQueue:
+    case RuleVerdict::kStolen:
       at.flow.add_ending(fate_of(verdict.verdict), evidence(at.chain, &at.rule));
       break;
-    case Verdict::kContinue:
+    case RuleVerdict::kContinue:
       join_into(at.flow.on, state);
       break;
-    case Verdict::kReturn:
+    case RuleVerdict::kReturn:
       join_into(at.flow.returned, state);
       break;
-    case Verdict::kJump:
-    case Verdict::kGoto:
+    case RuleVerdict::kJump:
+    case RuleVerdict::kGoto:
       jump(at, verdict, state);
       break;
   }
@@ -207,7 +207,7 @@ void ChainWalk::jump(AtRule& at, const VerdictStep& verdict, const WalkState& st
   Flow inner = chain(*target, state);
   // Who leaves the other chain is behind the jump; behind a goto he left this chain, too.
   join_into(inner.on, std::exchange(inner.returned, std::nullopt));
-  join_into(verdict.verdict == Verdict::kJump ? at.flow.on : at.flow.returned, inner.on);
+  join_into(verdict.verdict == RuleVerdict::kJump ? at.flow.on : at.flow.returned, inner.on);
   at.flow.add_ends(std::move(inner));
 }
 
@@ -230,7 +230,7 @@ bool ChainWalk::nat(AtRule& at, const Nat& nat) {
   Translation& translation = source ? at.state.source : at.state.destination;
   translation.done = Tri::kYes;
   translation.by = {{nat, evidence(at.chain, &at.rule)}};
-  return verdict(at, {Verdict::kAccept, {}}, at.state);
+  return verdict(at, {RuleVerdict::kAccept, {}}, at.state);
 }
 
 void ChainWalk::assign(AtRule& at, const Assign& assign) const {
@@ -256,9 +256,13 @@ void ChainWalk::assign(AtRule& at, const Assign& assign) const {
 }
 
 void ChainWalk::no_track(AtRule& at) const {
-  // Once conntrack has seen the packet, notrack comes too late and does nothing.
-  if (place_.before_tracking == Tri::kYes) at.state.packet.tracking = Tracking::kUntracked;
-  if (place_.before_tracking == Tri::kUnknown) at.state.packet.tracking = Tracking::kUnknown;
+  // Once the packet has a connection, notrack comes too late and does nothing; an invalid one has
+  // none and becomes untracked (nft_ct.c).
+  Packet& packet = at.state.packet;
+  if (place_.before_tracking == Tri::kYes || packet.tracking == Tracking::kInvalid)
+    packet.tracking = Tracking::kUntracked;
+  else if (place_.before_tracking == Tri::kUnknown)
+    packet.tracking = Tracking::kUnknown;
 }
 
 }  // namespace espial

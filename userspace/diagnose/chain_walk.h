@@ -24,7 +24,7 @@ struct WalkLedger {
 class ChainWalk {
  public:
   // All outlive the walk.
-  ChainWalk(const Table& table, const Place& place, bool nat_chain, WalkLedger& ledger);
+  ChainWalk(const Table& table, const RulePlace& place, bool nat_chain, WalkLedger& ledger);
 
   // Everything that chain may do with a packet in state; on = it came to the chain's end.
   Flow chain(const Chain& chain, const WalkState& state);
@@ -48,7 +48,7 @@ class ChainWalk {
   [[nodiscard]] const Set* set_named(const std::string& name) const;
 
   const Table& table_;
-  const Place& place_;
+  const RulePlace& place_;
   bool nat_chain_;
   WalkLedger& ledger_;
   unsigned depth_ = 0;

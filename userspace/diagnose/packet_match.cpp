@@ -112,7 +112,7 @@ Seen ipsec_out(const Packet& packet, PacketHook hook) {
   return known(packet.ipsec_out);
 }
 
-Seen plain(const Key& key, const Packet& packet, const Place& place) {
+Seen plain(const Key& key, const Packet& packet, const RulePlace& place) {
   const bool no_iif = place.hook == PacketHook::kOutput;
   const bool no_oif = without_oif(place.hook);
   switch (key.field) {
@@ -219,7 +219,7 @@ Tri fits(const Pattern& pattern, const Seen& seen, Field field) {
 
 using Values = std::vector<Seen>;
 
-Values look_at_all(const std::vector<Key>& keys, const Packet& packet, const Place& place) {
+Values look_at_all(const std::vector<Key>& keys, const Packet& packet, const RulePlace& place) {
   Values values;
   values.reserve(keys.size());
   for (const auto& key : keys) values.push_back(look_at(key, packet, place));
@@ -291,7 +291,7 @@ bool catches_all(const Element& element) {
 
 }  // namespace
 
-Seen look_at(const Key& key, const Packet& packet, const Place& place) {
+Seen look_at(const Key& key, const Packet& packet, const RulePlace& place) {
   Seen seen = plain(key, packet, place);
   if (seen.kind != Seen::Kind::kNumber) return seen;
   for (const auto& operation : key.operations) seen.number = operated(seen.number, operation);
@@ -299,7 +299,7 @@ Seen look_at(const Key& key, const Packet& packet, const Place& place) {
 }
 
 Tri holds(const Match& match, const std::vector<Element>& elements, const Packet& packet,
-          const Place& place) {
+          const RulePlace& place) {
   const Values values = look_at_all(match.keys, packet, place);
   if (any_absent(values)) return Tri::kNo;
   if (match.relation == Match::Relation::kIs) return fits_any(elements, values, match.keys);
@@ -309,7 +309,7 @@ Tri holds(const Match& match, const std::vector<Element>& elements, const Packet
 }
 
 MapAnswer look_up(const std::vector<Key>& keys, const std::vector<Element>& elements,
-                  const Packet& packet, const Place& place) {
+                  const Packet& packet, const RulePlace& place) {
   MapAnswer answer;
   const Values values = look_at_all(keys, packet, place);
   if (any_absent(values)) return answer;

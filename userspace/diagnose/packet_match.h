@@ -11,7 +11,7 @@
 namespace espial {
 
 // Where the packet is when a rule looks at it.
-struct Place {
+struct RulePlace {
   PacketHook hook = PacketHook::kForward;
   // Conntrack has not seen it yet (raw, ingress). kUnknown: at the same priority as conntrack.
   Tri before_tracking = Tri::kNo;
@@ -25,11 +25,11 @@ struct Seen {
   std::string text;
 };
 
-Seen look_at(const Key& key, const Packet& packet, const Place& place);
+Seen look_at(const Key& key, const Packet& packet, const RulePlace& place);
 
 // elements: the match's own, or those of the set that it names.
 Tri holds(const Match& match, const std::vector<Element>& elements, const Packet& packet,
-          const Place& place);
+          const RulePlace& place);
 
 // The verdicts that a map may give: one if an element surely matches. miss: no element may match.
 struct MapAnswer {
@@ -37,6 +37,6 @@ struct MapAnswer {
   Tri miss = Tri::kYes;
 };
 MapAnswer look_up(const std::vector<Key>& keys, const std::vector<Element>& elements,
-                  const Packet& packet, const Place& place);
+                  const Packet& packet, const RulePlace& place);
 
 }  // namespace espial

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "diagnose/chain_walk.h"
+#include "diagnose/conntrack_use.h"
 #include "diagnose/flow.h"
 
 namespace espial {
@@ -141,8 +142,10 @@ class Walker {
   }
 
   void nat_chains(std::span<const Hooked> chains, const WalkStep& step) {
-    const Tri first = asked(state_->packet);
+    Tri first = asked(state_->packet);
     if (first == Tri::kNo) return;
+    const bool runs = conntrack_runs(ruleset_, state_->packet.family) == Tri::kYes;
+    if (!runs) first = Tri::kUnknown;
     const bool source = nat_priority(step.hook) > 0;
     const MaybeState before = state_;
     for (const auto& hooked : chains) {
@@ -155,7 +158,8 @@ class Walker {
     }
     if (first == Tri::kUnknown) {
       join_into(state_, before);
-      ledger_.because("ct state (whether NAT is asked)");
+      ledger_.because(runs ? "ct state (whether NAT is asked)"
+                           : "no rule needs conntrack (whether NAT chains are asked)");
     }
     if (state_) translate(*state_, source);
   }
@@ -164,7 +168,7 @@ class Walker {
     const BaseChain& base = *hooked.chain->base;
     const Tri here = on_device(base, state_->packet);
     if (here == Tri::kNo) return;
-    const Place place{step.hook, before_tracking(step, hooked.priority)};
+    const RulePlace place{step.hook, before_tracking(step, hooked.priority)};
     ChainWalk walk(*hooked.table, place, is_nat(hooked), ledger_);
     Flow flow = walk.chain(*hooked.chain, *state_);
     join_into(flow.on, flow.returned);

@@ -52,12 +52,16 @@ void merge_flow(FlowRecord& sum, const FlowRecord& part) {
 CounterReader::CounterReader() : cpus_(static_cast<std::size_t>(libbpf_num_possible_cpus())) {}
 
 template <typename Value>
-Result<const Value*> CounterReader::read(const Maps& maps, MapId id, std::uint32_t index) {
+Result<const Value*> CounterReader::read(const Maps& maps, MapId id, std::uint32_t index,
+                                         std::optional<MapId> base) {
   static_assert(sizeof(Value) % sizeof(std::uint64_t) == 0);  // no padding between CPUs
-  buffer_.resize(cpus_ * sizeof(Value) / sizeof(std::uint64_t));
+  buffer_.assign((cpus_ + 1) * sizeof(Value) / sizeof(std::uint64_t), 0);
   if (bpf_map_lookup_elem(maps.fd(id), &index, buffer_.data()) != 0)
     return Error{fmt::format("map {}: read: {}", map_name(id), std::strerror(errno))};
-  return reinterpret_cast<const Value*>(buffer_.data());
+  auto* values = reinterpret_cast<Value*>(buffer_.data());
+  if (base && maps.carried() && bpf_map_lookup_elem(maps.fd(*base), &index, values + cpus_) != 0)
+    return Error{fmt::format("map {}: read: {}", map_name(*base), std::strerror(errno))};
+  return values;
 }
 
 std::optional<WallTime> CounterReader::wall_time(std::uint64_t monotonic_ns) const {
@@ -68,11 +72,11 @@ std::optional<WallTime> CounterReader::wall_time(std::uint64_t monotonic_ns) con
 }
 
 Result<PeerCounters> CounterReader::peer(const Maps& maps, std::uint32_t index) {
-  EP_ASSIGN(values, read<ep_peer_stat>(maps, MapId::kPeerStat, index));
+  EP_ASSIGN(values, read<ep_peer_stat>(maps, MapId::kPeerStat, index, MapId::kPeerBase));
   PeerCounters counters;
   std::array<std::uint64_t, kDirections> last{};
   std::array<std::uint64_t, kActions> last_enforced{};
-  for (std::size_t cpu = 0; cpu < cpus_; ++cpu) {
+  for (std::size_t cpu = 0; cpu <= cpus_; ++cpu) {
     const auto& value = values[cpu];
     for (std::size_t d = 0; d < kDirections; ++d) {
       for (std::size_t f = 0; f < kFamilies; ++f)
@@ -103,11 +107,11 @@ Result<std::vector<NetworkCounters>> CounterReader::networks(const Maps& maps,
   for (const auto& [name, id] : identities.peers()) names[id] = name;
   std::map<std::pair<std::string, std::string>, NetworkCounters> sums;
   for (const auto& [key, index] : identities.subnets()) {
-    EP_ASSIGN(values, read<ep_net_stat>(maps, MapId::kNetStat, index));
+    EP_ASSIGN(values, read<ep_net_stat>(maps, MapId::kNetStat, index, MapId::kNetBase));
     auto& sum = sums[{names[key.peer], key.network}];
     sum.peer = names[key.peer];
     sum.network = key.network;
-    for (std::size_t cpu = 0; cpu < cpus_; ++cpu)
+    for (std::size_t cpu = 0; cpu <= cpus_; ++cpu)
       for (std::size_t d = 0; d < kDirections; ++d)
         sum.cleartext_packets[d] += values[cpu].cleartext[d];
   }
@@ -117,8 +121,8 @@ Result<std::vector<NetworkCounters>> CounterReader::networks(const Maps& maps,
 }
 
 Status CounterReader::node(const Maps& maps, Snapshot& snapshot) {
-  EP_ASSIGN(values, read<ep_node_stat>(maps, MapId::kNodeStat, 0));
-  for (std::size_t cpu = 0; cpu < cpus_; ++cpu) {
+  EP_ASSIGN(values, read<ep_node_stat>(maps, MapId::kNodeStat, 0, MapId::kNodeBase));
+  for (std::size_t cpu = 0; cpu <= cpus_; ++cpu) {
     for (std::size_t i = 0; i < kOutcomes; ++i) snapshot.outcomes[i] += values[cpu].outcome[i];
     for (std::size_t i = 0; i < kLosts; ++i) snapshot.lost[i] += values[cpu].lost[i];
   }

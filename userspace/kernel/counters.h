@@ -2,6 +2,7 @@
 // Reads the counters: per-CPU values summed, indexes turned into names. One reader, one thread.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "base/result.h"
@@ -29,11 +30,13 @@ class CounterReader {
 
  private:
   template <typename Value>
-  Result<const Value*> read(const Maps& maps, MapId id, std::uint32_t index);
+  // A value per CPU, and then what `base` says about former maps (zeros when nothing).
+  Result<const Value*> read(const Maps& maps, MapId id, std::uint32_t index,
+                            std::optional<MapId> base = std::nullopt);
   [[nodiscard]] std::optional<WallTime> wall_time(std::uint64_t monotonic_ns) const;
 
   std::size_t cpus_;
-  std::vector<std::uint64_t> buffer_;  // one value of every CPU
+  std::vector<std::uint64_t> buffer_;  // one value of every CPU, and of the base
 };
 
 }  // namespace espial

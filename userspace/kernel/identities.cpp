@@ -31,10 +31,13 @@ Status write_entry(const Maps& maps, MapId id, std::uint32_t index, const Value&
 }
 
 // Counters of an index that changes hands begin at zero.
-Status clear_counters(const Maps& maps, MapId id, std::uint32_t index, std::size_t value_size) {
+Status clear_counters(const Maps& maps, MapId id, MapId base, std::uint32_t index,
+                      std::size_t value_size) {
   const std::vector<char> zeros(value_size * static_cast<std::size_t>(libbpf_num_possible_cpus()));
   if (bpf_map_update_elem(maps.fd(id), &index, zeros.data(), BPF_ANY) != 0)
     return map_error(id, "clear");
+  if (bpf_map_update_elem(maps.fd(base), &index, zeros.data(), BPF_ANY) != 0)
+    return map_error(base, "clear");
   return Ok{};
 }
 
@@ -102,7 +105,7 @@ Result<std::vector<std::string>> Identities::assign(const Topology& topology, co
                         maps.max_peers()));
         continue;
       }
-      EP_TRY(clear_counters(maps, MapId::kPeerStat, id, sizeof(ep_peer_stat)));
+      EP_TRY(clear_counters(maps, MapId::kPeerStat, MapId::kPeerBase, id, sizeof(ep_peer_stat)));
       EP_TRY(write_entry(maps, MapId::kPeerMeta, id, to_meta(peer.name)));
       peers_.emplace(peer.name, id);
       peer_used_[id] = true;
@@ -116,7 +119,7 @@ Result<std::vector<std::string>> Identities::assign(const Topology& topology, co
                                        peer.name, backend.prefix.text()));
         continue;
       }
-      EP_TRY(clear_counters(maps, MapId::kNetStat, index, sizeof(ep_net_stat)));
+      EP_TRY(clear_counters(maps, MapId::kNetStat, MapId::kNetBase, index, sizeof(ep_net_stat)));
       EP_TRY(write_entry(maps, MapId::kNetMeta, index, to_meta(key)));
       subnets_.emplace(key, index);
       subnet_used_[index] = true;

@@ -3,7 +3,6 @@
 
 #include <bpf/libbpf.h>
 
-#include <array>
 #include <cstdarg>
 #include <cstdio>
 #include <mutex>
@@ -28,10 +27,15 @@ Log& log() {
 
 int print(libbpf_print_level level, const char* format, va_list arguments) {
   if (level == LIBBPF_DEBUG) return 0;
-  std::array<char, 8192> buffer{};
-  const int length = std::vsnprintf(buffer.data(), buffer.size(), format, arguments);
+  // A verifier's log comes in one piece, and its last lines are those that matter.
+  va_list again;
+  va_copy(again, arguments);
+  const int length = std::vsnprintf(nullptr, 0, format, arguments);
+  std::string text(static_cast<std::size_t>(length > 0 ? length : 0), '\0');
+  (void)std::vsnprintf(text.data(), text.size() + 1, format, again);
+  va_end(again);
   const std::lock_guard lock(log().mutex);
-  log().text += buffer.data();
+  log().text += text;
   if (log().text.size() > kMaxBytes) log().text.erase(0, log().text.size() - kMaxBytes);
   return length;
 }

@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "wire.h"
+
 namespace espial {
 namespace {
 
@@ -43,6 +45,11 @@ Status Maps::measure() {
   EP_ASSIGN(subnets, max_entries(fd(MapId::kNetMeta), MapId::kNetMeta));
   max_peers_ = peers - 1;
   max_subnets_ = subnets - 1;
+  const __u32 zero = 0;
+  ep_layout layout{};
+  if (bpf_map_lookup_elem(fd(MapId::kLayout), &zero, &layout) != 0)
+    return Error{fmt::format("map {}: read: {}", map_name(MapId::kLayout), std::strerror(errno))};
+  carried_ = layout.carried != 0;
   return Ok{};
 }
 

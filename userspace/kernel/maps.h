@@ -21,6 +21,8 @@ class Maps {
   static Result<Maps> open_pinned(const std::string& pin_dir);
 
   [[nodiscard]] int fd(MapId id) const { return fds_[static_cast<std::size_t>(id)]; }
+  // The maps ep_*_base hold something.
+  [[nodiscard]] bool carried() const { return carried_; }
   [[nodiscard]] std::uint32_t max_peers() const { return max_peers_; }
   [[nodiscard]] std::uint32_t max_subnets() const { return max_subnets_; }
 
@@ -32,6 +34,7 @@ class Maps {
   std::array<int, kMapCount> fds_{};
   std::uint32_t max_peers_ = 0;
   std::uint32_t max_subnets_ = 0;
+  bool carried_ = false;
 };
 
 }  // namespace espial

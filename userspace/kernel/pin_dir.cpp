@@ -8,7 +8,10 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <charconv>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 
@@ -46,12 +49,41 @@ Status check_bpffs(const std::string& parent) {
   return Ok{};
 }
 
+constexpr std::string_view kFormer = "former-";
+
+Status move(const std::string& from, const std::string& to) {
+  if (rename(from.c_str(), to.c_str()) != 0) return path_error(from, "rename to " + to, errno);
+  return Ok{};
+}
+
+Status remove_pins(const std::string& folder) {
+  for (const auto& name : list_dir(folder)) {
+    const auto path = folder + "/" + name;
+    if (unlink(path.c_str()) != 0) return path_error(path, "remove pin", errno);
+  }
+  if (rmdir(folder.c_str()) != 0 && errno != ENOENT)
+    return path_error(folder, "remove folder", errno);
+  return Ok{};
+}
+
+unsigned former_number(const std::string& path) {
+  unsigned number = 0;
+  const auto digits = path.substr(path.rfind('-') + 1);
+  std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  return number;
+}
+
 }  // namespace
 
 Status prepare_pin_dir(const std::string& pin_dir) {
   const auto parent = std::filesystem::path(pin_dir).parent_path().string();
   EP_TRY(check_bpffs(parent));
   EP_TRY(make_dir(pin_dir));
+  // Without the one and with the other, only the last step of a swap is missing.
+  if (access((pin_dir + "/maps").c_str(), F_OK) != 0 &&
+      access((pin_dir + "/next").c_str(), F_OK) == 0)
+    EP_TRY(move(pin_dir + "/next", pin_dir + "/maps"));
+  EP_TRY(remove_pins(pin_dir + "/next"));  // a start that did not come that far
   EP_TRY(make_dir(pin_dir + "/maps"));
   EP_TRY(make_dir(pinned_links_dir(pin_dir)));
   return make_dir(pinned_xdp_dir(pin_dir));
@@ -72,6 +104,43 @@ Status replace_pin(int fd, const std::string& path) {
   return Ok{};
 }
 
+std::string next_map_path(const std::string& pin_dir, std::string_view name) {
+  return fmt::format("{}/next/{}", pin_dir, name);
+}
+
+Status begin_pinned_maps(const std::string& pin_dir) {
+  EP_TRY(remove_pins(pin_dir + "/next"));
+  return make_dir(pin_dir + "/next");
+}
+
+Status swap_pinned_maps(const std::string& pin_dir) {
+  const auto maps = pin_dir + "/maps";
+  if (list_dir(maps).empty()) {
+    if (rmdir(maps.c_str()) != 0) return path_error(maps, "remove folder", errno);
+  } else {
+    const auto former = former_map_dirs(pin_dir);
+    const auto number = former.empty() ? 1 : former_number(former.back()) + 1;
+    EP_TRY(move(maps, fmt::format("{}/{}{}", pin_dir, kFormer, number)));
+  }
+  return move(pin_dir + "/next", maps);
+}
+
+std::vector<std::string> former_map_dirs(const std::string& pin_dir) {
+  std::vector<std::string> dirs;
+  for (const auto& name : list_dir(pin_dir))
+    if (name.rfind(kFormer, 0) == 0) dirs.push_back(pin_dir + "/" + name);
+  std::sort(dirs.begin(), dirs.end(),
+            [](const auto& a, const auto& b) { return former_number(a) < former_number(b); });
+  return dirs;
+}
+
+// The oldest last: what it holds is not known to the others (kernel/former_maps.h).
+Status remove_former_maps(const std::string& pin_dir) {
+  const auto dirs = former_map_dirs(pin_dir);
+  for (auto it = dirs.rbegin(); it != dirs.rend(); ++it) EP_TRY(remove_pins(*it));
+  return Ok{};
+}
+
 std::vector<std::string> list_dir(const std::string& path) {
   std::vector<std::string> names;
   std::error_code error;
@@ -85,14 +154,8 @@ Status remove_pin_dir(const std::string& pin_dir) {
   if (!std::filesystem::exists(pin_dir, error)) return Ok{};
   EP_TRY(check_bpffs(std::filesystem::path(pin_dir).parent_path().string()));
   // What drops packets goes before what it reads.
-  for (const auto* part : {"/xdp", "/links", "/maps"}) {
-    for (const auto& name : list_dir(pin_dir + part)) {
-      const auto path = pin_dir + part + "/" + name;
-      if (unlink(path.c_str()) != 0) return path_error(path, "remove pin", errno);
-    }
-    if (rmdir((pin_dir + part).c_str()) != 0 && errno != ENOENT)
-      return path_error(pin_dir + part, "remove folder", errno);
-  }
+  for (const auto* part : {"/xdp", "/links", "/maps", "/next"}) EP_TRY(remove_pins(pin_dir + part));
+  EP_TRY(remove_former_maps(pin_dir));
   if (rmdir(pin_dir.c_str()) != 0) return path_error(pin_dir, "remove folder", errno);
   return Ok{};
 }

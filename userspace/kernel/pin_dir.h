@@ -2,6 +2,8 @@
 // The folder in the BPF file system that holds this instance's maps and links.
 //
 //   PIN_DIR/maps/NAME    one pin per map
+//   PIN_DIR/next/NAME    maps of a start under way, until they are complete
+//   PIN_DIR/former-N/    maps of other layouts, as long as programs may count in them; oldest first
 //   PIN_DIR/links/IFINDEX-rx, IFINDEX-tx    one pin per tcx link
 //   PIN_DIR/xdp/IFINDEX                     one pin per XDP link
 //
@@ -25,6 +27,17 @@ std::string pinned_xdp_dir(const std::string& pin_dir);
 
 // Pins fd at path, in the place of whatever was pinned there.
 Status replace_pin(int fd, const std::string& path);
+
+// The maps of a start: begin empties PIN_DIR/next, where they are pinned; swap makes them
+// PIN_DIR/maps, and what was there the latest former ones. A swap that was cut short is ended by
+// prepare_pin_dir().
+std::string next_map_path(const std::string& pin_dir, std::string_view name);
+Status begin_pinned_maps(const std::string& pin_dir);
+Status swap_pinned_maps(const std::string& pin_dir);
+
+// Folders of former maps, oldest first.
+std::vector<std::string> former_map_dirs(const std::string& pin_dir);
+Status remove_former_maps(const std::string& pin_dir);
 
 // File names in a folder; empty when it is not there.
 std::vector<std::string> list_dir(const std::string& path);

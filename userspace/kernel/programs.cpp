@@ -12,15 +12,18 @@
 #include <cstring>
 
 #include "espial.skel.h"
+#include "kernel/former_maps.h"
 #include "kernel/libbpf_log.h"
+#include "kernel/maps.h"
 #include "kernel/pin_dir.h"
 
 namespace espial {
 namespace {
 
 constexpr std::array<std::string_view, kMapCount> kMapNames{
-    "ep_tables",  "ep_peer_stat", "ep_net_stat",  "ep_node_stat", "ep_flows",
-    "ep_limiter", "ep_events",    "ep_peer_meta", "ep_net_meta",  "ep_policy"};
+    "ep_tables",    "ep_peer_stat", "ep_net_stat",  "ep_node_stat", "ep_flows",
+    "ep_limiter",   "ep_events",    "ep_peer_meta", "ep_net_meta",  "ep_policy",
+    "ep_peer_base", "ep_net_base",  "ep_node_base", "ep_layout"};
 
 bpf_map* map_of(const espial_bpf& skeleton, MapId id) {
   return bpf_object__find_map_by_name(skeleton.obj, map_name(id).data());
@@ -45,20 +48,12 @@ bool adopt_maps(const espial_bpf& skeleton, const std::string& pin_dir) {
     fds[i] = UniqueFd(bpf_obj_get(pinned_map_path(pin_dir, map_name(id)).c_str()));
     if (!fds[i].valid() || !same_shape(fds[i].get(), map_of(skeleton, id))) return false;
   }
+  if (!has_this_layout(fds[static_cast<std::size_t>(MapId::kLayout)].get())) return false;
   for (std::size_t i = 0; i < kMapCount; ++i) {
     if (fds[i].valid() && bpf_map__reuse_fd(map_of(skeleton, static_cast<MapId>(i)), fds[i].get()))
       return false;
   }
   return true;
-}
-
-Status pin_maps(const espial_bpf& skeleton, const std::string& pin_dir, bool adopted) {
-  for (std::size_t i = 0; i < kMapCount; ++i) {
-    const auto id = static_cast<MapId>(i);
-    if (adopted && id != MapId::kTables) continue;
-    EP_TRY(replace_pin(bpf_map__fd(map_of(skeleton, id)), pinned_map_path(pin_dir, map_name(id))));
-  }
-  return Ok{};
 }
 
 UniqueFd create_table_map(const TableCapacity& capacity) {
@@ -90,6 +85,8 @@ void configure(espial_bpf& skeleton, const ProgramLimits& limits, const TableCap
   bpf_program__set_autoload(skeleton.progs.ep_xdp, limits.xdp);
   bpf_map__set_max_entries(skeleton.maps.ep_peer_stat, limits.max_peers + 1);
   bpf_map__set_max_entries(skeleton.maps.ep_peer_meta, limits.max_peers + 1);
+  bpf_map__set_max_entries(skeleton.maps.ep_peer_base, limits.max_peers + 1);
+  bpf_map__set_max_entries(skeleton.maps.ep_net_base, limits.max_subnets + 1);
   bpf_map__set_max_entries(skeleton.maps.ep_policy, limits.max_peers + 1);
   bpf_map__set_max_entries(skeleton.maps.ep_net_stat, limits.max_subnets + 1);
   bpf_map__set_max_entries(skeleton.maps.ep_net_meta, limits.max_subnets + 1);
@@ -128,8 +125,47 @@ Result<Programs> Programs::load(const std::string& pin_dir, const ProgramLimits&
     programs.discarded_ = !programs.adopted_ && !list_dir(pin_dir + "/maps").empty();
   }
   if (const int error = espial_bpf__load(&skeleton); error != 0) return load_error(-error, "load");
-  if (!pin_dir.empty()) EP_TRY(pin_maps(skeleton, pin_dir, programs.adopted_));
+  if (pin_dir.empty()) return programs;
+  if (!programs.adopted_)
+    EP_TRY(programs.replace_maps(pin_dir));
+  else
+    EP_TRY(replace_pin(programs.map_fd(MapId::kTables),
+                       pinned_map_path(pin_dir, map_name(MapId::kTables))));
   return programs;
+}
+
+// Whoever looks, and whoever continues after a SIGKILL at any point, finds the former maps or the
+// new ones, never a mixture: they are pinned in a folder of their own, which is then renamed.
+Status Programs::replace_maps(const std::string& pin_dir) {
+  EP_ASSIGN(maps, Maps::of(*this));
+  EP_ASSIGN(former, FormerMaps::open(pin_dir, FormerMaps::When::kFirst));
+  EP_TRY(write_layout(maps, former.known()));
+  if (former.known()) EP_TRY(former.carry(maps, FormerMaps::When::kFirst));
+  carried_ = former.known();
+  EP_TRY(begin_pinned_maps(pin_dir));
+  for (std::size_t i = 0; i < kMapCount; ++i) {
+    const auto id = static_cast<MapId>(i);
+    EP_TRY(replace_pin(map_fd(id), next_map_path(pin_dir, map_name(id))));
+  }
+  return swap_pinned_maps(pin_dir);
+}
+
+Status Programs::release_former_maps(const std::string& pin_dir) {
+  if (former_map_dirs(pin_dir).empty()) return Ok{};
+  EP_ASSIGN(maps, Maps::of(*this));
+  EP_TRY(wait_for_readers());
+  EP_ASSIGN(former, FormerMaps::open(pin_dir, FormerMaps::When::kLast));
+  if (former.known()) EP_TRY(former.carry(maps, FormerMaps::When::kLast));
+  return remove_former_maps(pin_dir);
+}
+
+// A map of maps is updated after a grace period (see set_table): no former program runs any more.
+Status Programs::wait_for_readers() const {
+  const __u32 zero = 0;
+  const int fd = tables_[current_].get();
+  if (bpf_map_update_elem(map_fd(MapId::kTables), &zero, &fd, BPF_ANY) != 0)
+    return load_error(errno, "wait for former programs");
+  return Ok{};
 }
 
 int Programs::program_fd(Direction direction, DeviceRole role, bool ethernet) const {

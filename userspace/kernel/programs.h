@@ -39,8 +39,12 @@ enum class MapId : std::uint8_t {
   kPeerMeta,
   kNetMeta,
   kPolicy,
+  kPeerBase,
+  kNetBase,
+  kNodeBase,
+  kLayout,
 };
-inline constexpr std::size_t kMapCount = 10;
+inline constexpr std::size_t kMapCount = 14;
 std::string_view map_name(MapId id);
 
 class Programs {
@@ -60,8 +64,9 @@ class Programs {
   [[nodiscard]] const ProgramLimits& limits() const { return limits_; }
   [[nodiscard]] const TableCapacity& capacity() const { return capacity_; }
   [[nodiscard]] bool adopted() const { return adopted_; }  // counters of an earlier run go on
-  // Pinned maps of another shape were replaced: their counters are gone.
+  // Pinned maps of another layout were replaced; carried(): their counters go on, too.
   [[nodiscard]] bool discarded() const { return discarded_; }
+  [[nodiscard]] bool carried() const { return carried_; }
   [[nodiscard]] bool xfrm_state() const {
     return xfrm_state_;
   }  // kernel can tell decrypted packets
@@ -70,6 +75,10 @@ class Programs {
   // many pins were missing.
   std::size_t restore_pins(const std::string& pin_dir) const;
 
+  // To be called once these programs are attached in the place of the former ones: takes over what
+  // those counted to their end, and gives their maps up.
+  Status release_former_maps(const std::string& pin_dir);
+
   // Replaces the peer table as a whole; the programs see the old or the new one. Needs no
   // capability: two tables exist from the start, and the kernel waits for readers of the old one.
   Status set_table(const TableSpec& spec);
@@ -77,6 +86,8 @@ class Programs {
 
  private:
   Programs() = default;
+  Status replace_maps(const std::string& pin_dir);
+  Status wait_for_readers() const;
 
   struct Destroy {
     void operator()(espial_bpf* skeleton) const;
@@ -89,6 +100,7 @@ class Programs {
   TableCapacity capacity_;
   bool adopted_ = false;
   bool discarded_ = false;
+  bool carried_ = false;
   bool xfrm_state_ = false;
 };
 

@@ -18,6 +18,7 @@
 
 #include "model/report.h"
 #include "model/window.h"
+#include "model/xfrm_errors.h"
 
 namespace espial {
 
@@ -26,17 +27,23 @@ namespace espial {
 //
 // X(Name, severity, hold-off in seconds, per peer): every alarm this engine can raise. Name is the
 // label, too.
-#define EP_ALARM_LIST(X)                    \
-  X(CleartextTraffic, kCritical, 0, true)   \
-  X(CleartextHost, kWarning, 0, true)       \
-  X(CleartextTransit, kCritical, 0, true)   \
-  X(SpoofedInner, kCritical, 0, true)       \
-  X(EnforcementDropping, kWarning, 0, true) \
-  X(WouldDrop, kInfo, 0, true)              \
-  X(UnknownNode, kWarning, 10, false)       \
-  X(ProgramDetached, kCritical, 2, false)   \
-  X(XdpUnavailable, kWarning, 2, false)     \
-  X(ConfigRejected, kWarning, 0, false)     \
+#define EP_ALARM_LIST(X)                        \
+  X(CleartextTraffic, kCritical, 0, true)       \
+  X(CleartextHost, kWarning, 0, true)           \
+  X(CleartextTransit, kCritical, 0, true)       \
+  X(SpoofedInner, kCritical, 0, true)           \
+  X(EnforcementDropping, kWarning, 0, true)     \
+  X(WouldDrop, kInfo, 0, true)                  \
+  X(PolicyMissing, kCritical, 2, true)          \
+  X(TunnelDown, kWarning, 10, true)             \
+  X(OneWayEncryption, kWarning, 5, true)        \
+  X(NullEncryption, kCritical, 0, true)         \
+  X(SequenceNearlyExhausted, kWarning, 0, true) \
+  X(XfrmErrors, kWarning, 10, false)            \
+  X(UnknownNode, kWarning, 10, false)           \
+  X(ProgramDetached, kCritical, 2, false)       \
+  X(XdpUnavailable, kWarning, 2, false)         \
+  X(ConfigRejected, kWarning, 0, false)         \
   X(EventsLost, kWarning, 10, false)
 
 #define EP_X_(name, ...) name,
@@ -66,6 +73,11 @@ struct AlarmCondition {
 
 // Every condition that holds in this snapshot and window.
 std::vector<AlarmCondition> alarm_conditions(const Snapshot& snapshot, const NodeWindow& window);
+
+// Adds those of the control plane: what policies and SAs would do (Snapshot::mesh), and what the
+// kernel's XFRM counts as errors.
+void add_mesh_conditions(std::vector<AlarmCondition>& out, const Snapshot& snapshot,
+                         const NodeWindow& window, const XfrmErrorReport& errors);
 
 class AlarmEngine {
  public:

@@ -8,8 +8,9 @@ namespace espial {
 
 namespace {
 
-PeerReport report_peer(const PeerCounters& counters, const PeerWindow& window, const Sight& sight) {
-  Judgement judgement = judge(window, sight);
+PeerReport report_peer(const PeerCounters& counters, const PeerWindow& window, const Sight& sight,
+                       const PeerAudit* audit) {
+  Judgement judgement = judge(window, sight, audit);
   PeerReport out{.verdict = judgement.verdict, .reason = std::move(judgement.reason)};
   const Tally total = tally_of(counters);
   for (const Direction d : {Direction::RECEIVE, Direction::TRANSMIT}) {
@@ -29,9 +30,15 @@ Evaluation Evaluator::evaluate(Snapshot snapshot) {
   Evaluation out;
   out.report.window = std::chrono::round<std::chrono::seconds>(window.covered);
   out.report.peers.reserve(snapshot.peers.size());
-  for (std::size_t i = 0; i < snapshot.peers.size(); ++i)
-    out.report.peers.push_back(report_peer(snapshot.peers[i].counters, window.peers[i], sight));
-  out.changes = alarms_.step(alarm_conditions(snapshot, window), snapshot.time, snapshot.monotonic);
+  for (std::size_t i = 0; i < snapshot.peers.size(); ++i) {
+    const PeerSnapshot& peer = snapshot.peers[i];
+    const auto* audit = snapshot.mesh ? snapshot.mesh->find(peer.peer.name) : nullptr;
+    out.report.peers.push_back(report_peer(peer.counters, window.peers[i], sight, audit));
+  }
+  auto conditions = alarm_conditions(snapshot, window);
+  add_mesh_conditions(conditions, snapshot, window,
+                      xfrm_errors_.advance(snapshot.xfrm_errors, snapshot.monotonic));
+  out.changes = alarms_.step(conditions, snapshot.time, snapshot.monotonic);
   out.report.alarms = alarms_.alarms();
   out.report.snapshot = std::move(snapshot);
   return out;

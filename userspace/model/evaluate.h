@@ -25,6 +25,7 @@ class Evaluator {
 
  private:
   Window window_;
+  XfrmErrorWatch xfrm_errors_;
   AlarmEngine alarms_;
 };
 

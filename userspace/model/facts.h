@@ -13,6 +13,13 @@
 
 namespace espial {
 
+// One counter of /proc/net/xfrm_stat, "XfrmInNoStates".
+struct XfrmError {
+  std::string name;
+  std::uint64_t count = 0;
+  bool operator==(const XfrmError&) const = default;
+};
+
 using Mac = std::array<std::uint8_t, 6>;
 
 // A network device of this network namespace (rtnetlink RTM_NEWLINK).
@@ -44,6 +51,7 @@ struct RouteFact {
   std::optional<IpAddress> gateway;
   unsigned table = 254;
   unsigned metric = 0;
+  std::optional<IpAddress> preferred_source{};  // RTA_PREFSRC: what host traffic is sent from
 };
 
 struct NeighbourFact {
@@ -60,6 +68,20 @@ struct FdbFact {
   bool local = false;  // the bridge's or port's own address (NUD_PERMANENT)
 };
 
+// A packet mark that a policy or state asks for: (packet & mask) == value; mask 0: any packet.
+struct XfrmMark {
+  std::uint32_t value = 0;
+  std::uint32_t mask = 0;
+  [[nodiscard]] bool matches_unmarked() const { return value == 0; }
+  bool operator==(const XfrmMark&) const = default;
+};
+
+// A port of a selector, or an ICMP type or code; mask 0: any.
+struct PortMatch {
+  std::uint16_t value = 0;
+  std::uint16_t mask = 0;
+};
+
 // XFRM policy (xfrm_userpolicy_info with its first template).
 enum class PolicyDirection : std::uint8_t { kIn, kOut, kForward };
 struct XfrmPolicyFact {
@@ -67,6 +89,12 @@ struct XfrmPolicyFact {
   Prefix source;
   Prefix destination;
   std::uint8_t protocol = 0;  // of the selector, 0 = any
+  PortMatch source_port;
+  PortMatch destination_port;
+  int selector_device = 0;  // only packets that leave by this ifindex; 0 = any
+  XfrmMark mark;
+  std::uint64_t added = 0;  // Unix seconds; of equal priority the older policy counts
+  std::uint32_t index = 0;
   std::uint32_t priority = 0;
   bool allow = true;                   // false: XFRM_POLICY_BLOCK
   bool has_template = false;           // without: a bypass (allow) policy
@@ -80,7 +108,16 @@ struct XfrmPolicyFact {
 };
 
 enum class Encapsulation : std::uint8_t { kNone, kUdp, kTcp };
-// XFRM state. Keys are never copied out of the netlink buffer.
+// When a state ends (hard) or asks for its successor (soft); 0 = never.
+struct XfrmLifetime {
+  std::uint64_t bytes = 0;
+  std::uint64_t packets = 0;
+  std::uint64_t seconds_added = 0;  // after it was added
+  std::uint64_t seconds_used = 0;   // after its first packet
+};
+
+// XFRM state. Keys are never copied out of the netlink buffer. Counters are those of the dump: no
+// event tells that they move.
 struct XfrmStateFact {
   IpAddress source;
   IpAddress destination;
@@ -94,6 +131,28 @@ struct XfrmStateFact {
   bool offload_packet = false;  // XFRM_OFFLOAD_PACKET
   bool offload_crypto = false;
   std::uint32_t if_id = 0;
+  XfrmMark mark;
+  XfrmLifetime soft;
+  XfrmLifetime hard;
+  std::uint64_t bytes = 0;
+  std::uint64_t packets = 0;
+  std::uint64_t added = 0;              // Unix seconds
+  std::uint64_t used = 0;               // of the first packet, 0 = none yet
+  bool extended_sequence = false;       // 64 bits (RFC 4304), else the SA ends after 2^32 packets
+  std::uint64_t sequence_sent = 0;      // the last that was sent
+  std::uint64_t sequence_received = 0;  // the highest that came
+  std::optional<std::uint32_t> cpu;     // of a per-CPU state (6.13)
+
+  // The kernel asked for an SA and waits for it: no keys, no SPI yet.
+  [[nodiscard]] bool larval() const { return spi == 0; }
+};
+
+// What happens to a packet that no policy names (XFRM_MSG_GETDEFAULT, 5.14).
+struct XfrmDefaults {
+  bool known = false;
+  bool block_in = false;
+  bool block_out = false;
+  bool block_forward = false;
 };
 
 // Everything, as one dump (or as kept current by events).
@@ -105,8 +164,10 @@ struct KernelFacts {
   std::vector<FdbFact> fdb;
   std::vector<XfrmPolicyFact> policies;
   std::vector<XfrmStateFact> states;
-  bool xfrm_readable = false;  // false: no permission or no XFRM; policies and states unknown
-  std::string xfrm_reason;     // why it is not readable; one line
+  XfrmDefaults xfrm_defaults;
+  std::vector<int> redirecting;  // devices that hold addresses and send ICMP redirects (IPv4)
+  bool xfrm_readable = false;    // false: no permission or no XFRM; policies and states unknown
+  std::string xfrm_reason;       // why it is not readable; one line
 };
 
 }  // namespace espial

@@ -84,7 +84,7 @@ struct Unknown {
 };
 using Pattern = std::variant<Interval, Name, Anything, Unknown>;
 
-enum class Verdict : std::uint8_t {
+enum class RuleVerdict : std::uint8_t {
   kAccept,  // ends this base chain only
   kDrop,
   kReject,
@@ -96,7 +96,7 @@ enum class Verdict : std::uint8_t {
   kGoto,
 };
 struct VerdictStep {
-  Verdict verdict = Verdict::kContinue;
+  RuleVerdict verdict = RuleVerdict::kContinue;
   std::string chain;  // of jump and goto
 };
 

@@ -17,6 +17,13 @@ bool goes_on(const Span& span, const PeerSnapshot& peer, const Moment& now) {
          encrypted_packets(peer.counters) >= span.encrypted;
 }
 
+bool share_an_underlay(const Peer& a, const Peer& b) {
+  return std::any_of(a.underlays.begin(), a.underlays.end(), [&](const Underlay& one) {
+    return std::any_of(b.underlays.begin(), b.underlays.end(),
+                       [&](const Underlay& other) { return one.address == other.address; });
+  });
+}
+
 void apply_to(Peer& peer, Mode mode, bool default_given, std::vector<std::string>& findings) {
   peer.mode = mode;
   peer.mode_from = ModeSource::kCommand;
@@ -51,6 +58,23 @@ std::vector<std::string> expire(Policies& policies, const Moment& now) {
                                 : ": enforce was not confirmed before the node restarted: audit"));
     policy.mode = Mode::AUDIT;
     policy.confirm.reset();
+  }
+  return lines;
+}
+
+std::vector<std::string> follow_names(Policies& policies, const Topology& before,
+                                      const Topology& now) {
+  std::vector<std::string> lines;
+  for (const auto& former : before.peers) {
+    const auto it = policies.find(former.name);
+    if (it == policies.end() || now.find(former.name) != nullptr) continue;
+    const auto same = std::find_if(now.peers.begin(), now.peers.end(), [&](const Peer& peer) {
+      return share_an_underlay(former, peer);
+    });
+    if (same == now.peers.end() || policies.count(same->name) != 0) continue;
+    lines.push_back(former.name + ": is called " + same->name + " now, and keeps its mode");
+    policies.emplace(same->name, it->second);
+    policies.erase(former.name);
   }
   return lines;
 }

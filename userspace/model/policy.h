@@ -55,6 +55,12 @@ std::uint64_t encrypted_packets(const PeerCounters& counters);
 // line each: log them.
 std::vector<std::string> expire(Policies& policies, const Moment& now);
 
+// A peer that `before` knew by another name keeps what was commanded: it is the one with an address
+// of its own in common. Never takes the place of a command for the new name. One line each: log
+// them.
+std::vector<std::string> follow_names(Policies& policies, const Topology& before,
+                                      const Topology& now);
+
 // Peers get the modes of commands; a command that differs from what the file says, or whose peer is
 // gone, becomes a finding. default_given: the file names a mode for all peers. Candidates are only
 // monitored.

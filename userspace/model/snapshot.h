@@ -5,11 +5,14 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "model/facts.h"
+#include "model/mesh.h"
 #include "model/topology.h"
 #include "model/words.h"
 
@@ -139,6 +142,23 @@ struct FlowRecord {
   WallTime last;
 };
 
+// An enforced peer, or one subnet of it, that no XFRM block policy stands behind.
+struct XfrmBlockExclusion {
+  std::string peer;
+  std::string why;  // one line
+  bool operator==(const XfrmBlockExclusion&) const = default;
+};
+
+// The XFRM block policies behind the programs, as they were seen last.
+struct XfrmBlockSnapshot {
+  bool enabled = false;      // by the configuration
+  std::size_t wanted = 0;    // policies
+  std::size_t in_place = 0;  // of those wanted
+  std::string why;           // why one is wanted and not in place, or cannot be removed; one line
+  std::vector<XfrmBlockExclusion> without;
+  bool operator==(const XfrmBlockSnapshot&) const = default;
+};
+
 struct Snapshot {
   WallTime time;
   MonoTime monotonic;
@@ -151,11 +171,14 @@ struct Snapshot {
   std::vector<DeviceSnapshot> devices;
   GapCounters gaps;
   std::optional<Restored> restored;
+  XfrmBlockSnapshot xfrm_block;
   std::array<std::uint64_t, kOutcomes> outcomes{};
   std::array<std::uint64_t, kLosts> lost{};
   std::vector<SourceStatus> sources;
   std::vector<MapUsage> maps;
   std::vector<std::string> findings;  // contradictions between those who said something; one line
+  std::shared_ptr<const MeshAudit> mesh;  // policies and SAs against the topology; null: not asked
+  std::vector<XfrmError> xfrm_errors;     // empty: this kernel does not count them
   std::optional<bool> last_reload_successful;
   std::string last_reload_error;
 };

@@ -76,6 +76,21 @@ Judgement judge_numbers(const Numbers& n, const PeerWindow& window, const Sight&
   return judge_protected(n);
 }
 
+// What the policies would do, where the wire is silent.
+void ask_policies(const PeerAudit& audit, Judgement& judgement) {
+  const bool exposed = audit.verdict == PairVerdict::kExposed;
+  if (!exposed &&
+      (audit.verdict != PairVerdict::kFailClosed || judgement.verdict == Verdict::kUnknown))
+    return;
+  for (const PairAudit& pair : audit.pairs) {
+    if (pair.verdict != audit.verdict || pair.findings.empty()) continue;
+    judgement.verdict = exposed ? Verdict::kExposed : Verdict::kDown;
+    judgement.reason = pair.own.text() + " > " + pair.theirs.text() + ": " +
+                       pair.findings.front().evidence + "; " + judgement.reason;
+    return;
+  }
+}
+
 }  // namespace
 
 Sight sight_of(const std::vector<DeviceSnapshot>& devices) {
@@ -93,7 +108,7 @@ std::string seconds_text(std::chrono::nanoseconds duration) {
   return std::to_string(std::max<std::int64_t>(seconds, 1)) + " s";
 }
 
-Judgement judge(const PeerWindow& window, const Sight& sight) {
+Judgement judge(const PeerWindow& window, const Sight& sight, const PeerAudit* audit) {
   if (!sight.direction[at(Direction::RECEIVE)] && !sight.direction[at(Direction::TRANSMIT)])
     return {Verdict::kUnknown, "no wire device carries espial's programs"};
   Numbers n{.receive = flux_of(window.growth, Direction::RECEIVE),
@@ -104,6 +119,9 @@ Judgement judge(const PeerWindow& window, const Sight& sight) {
     n.dropped[d] = enforced_of(window.growth, Action::kDrop, static_cast<Direction>(d));
   Judgement judgement = judge_numbers(n, window, sight);
   judgement.reason += dropped_text(n);
+  const bool wordless =
+      judgement.verdict == Verdict::kSilent || judgement.verdict == Verdict::kUnknown;
+  if (audit != nullptr && wordless) ask_policies(*audit, judgement);
   return judgement;
 }
 

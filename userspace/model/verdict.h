@@ -24,13 +24,16 @@ struct Judgement {
 
 // Unprotected packets are evidence as soon as one direction is seen. The words that need silence
 // in some direction (one_way, encrypted, silent) need sight of both, and a history: without them
-// the verdict is unknown. kDown and kExposed come from the control plane, never from here.
+// the verdict is unknown.
+//
+// Where the wire says nothing (silent, or no history yet), `audit` does: kExposed if some packet
+// would pass in clear, kDown if a policy waits for its SA. Null: nobody asked the policies.
 //
 // Verdicts are about the wire. A packet that enforcement drops on its way out was never there: a
 // peer of whom all that is left is received ESP is one_way, one of whom nothing is left is silent.
 // A packet that is dropped on arrival was there: the peer leaks, whatever becomes of it here. The
 // reason names what was dropped.
-Judgement judge(const PeerWindow& window, const Sight& sight);
+Judgement judge(const PeerWindow& window, const Sight& sight, const PeerAudit* audit = nullptr);
 
 // "60 s": the window as evidence lines name it, rounded, at least 1.
 std::string seconds_text(std::chrono::nanoseconds duration);

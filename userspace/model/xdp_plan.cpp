@@ -18,6 +18,16 @@ bool packet_offload(const KernelFacts& facts) {
                      [](const XfrmStateFact& state) { return state.offload_packet; });
 }
 
+// Of a VLAN device over a wire device the parent's program decides: it matches the VID.
+bool on_parent(const DevicePlan& device, const std::vector<DevicePlan>& devices,
+               const KernelFacts& facts) {
+  const LinkFact* link = find_link(facts, device.ifindex);
+  if (!link || link->kind != "vlan" || link->lower_elsewhere) return false;
+  return std::any_of(devices.begin(), devices.end(), [&](const DevicePlan& other) {
+    return other.ifindex == link->lower && other.role != DeviceRole::kReentry;
+  });
+}
+
 std::string obstacle(const DevicePlan& device, const KernelFacts& facts, XdpChoice choice) {
   const LinkFact* link = find_link(facts, device.ifindex);
   if (!link) return "the device is gone";
@@ -50,7 +60,7 @@ std::vector<XdpPlan> plan_xdp(const std::vector<DevicePlan>& devices, const Kern
   std::vector<XdpPlan> plans;
   if (choice == XdpChoice::kOff) return plans;
   for (const DevicePlan& device : devices)
-    if (device.role != DeviceRole::kReentry)
+    if (device.role != DeviceRole::kReentry && !on_parent(device, devices, facts))
       plans.push_back({device.ifindex, device.name, choice == XdpChoice::kRequire,
                        obstacle(device, facts, choice)});
   return plans;

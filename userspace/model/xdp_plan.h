@@ -20,7 +20,8 @@ struct XdpPlan {
 };
 
 // One entry per wire device, in the order of `devices`; none when the choice is off. Native mode on
-// ports only: on a bridge or a VLAN device XDP would be generic and see decrypted packets.
+// ports only: on a bridge or a VLAN device XDP would be generic and see decrypted packets. A VLAN
+// device over another wire device has no entry: the program of that one matches its VID.
 std::vector<XdpPlan> plan_xdp(const std::vector<DevicePlan>& devices, const KernelFacts& facts,
                               XdpChoice choice);
 

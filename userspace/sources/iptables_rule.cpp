@@ -123,9 +123,10 @@ constexpr std::string_view kNoEffect[] = {
     "CONNSECMARK", "CHECKSUM", "IDLETIMER", "RATEEST", "TCPOPTSTRIP", "LED"};
 
 std::optional<RuleStep> verdict_of(std::string_view name) {
-  constexpr std::pair<std::string_view, Verdict> kKnown[] = {
-      {"ACCEPT", Verdict::kAccept}, {"DROP", Verdict::kDrop},     {"RETURN", Verdict::kReturn},
-      {"REJECT", Verdict::kReject}, {"NFQUEUE", Verdict::kQueue}, {"QUEUE", Verdict::kQueue}};
+  constexpr std::pair<std::string_view, RuleVerdict> kKnown[] = {
+      {"ACCEPT", RuleVerdict::kAccept}, {"DROP", RuleVerdict::kDrop},
+      {"RETURN", RuleVerdict::kReturn}, {"REJECT", RuleVerdict::kReject},
+      {"NFQUEUE", RuleVerdict::kQueue}, {"QUEUE", RuleVerdict::kQueue}};
   for (const auto& [word, verdict] : kKnown)
     if (word == name) return VerdictStep{verdict, {}};
   return std::nullopt;
@@ -153,7 +154,7 @@ RuleStep target(const Words& words, std::size_t first) {
   constexpr std::string_view kEnders[] = {"SYNPROXY", "TPROXY", "HMARK", "ECN"};
   if (options.empty() &&
       std::find(std::begin(kEnders), std::end(kEnders), name) == std::end(kEnders))
-    return VerdictStep{Verdict::kJump, name};
+    return VerdictStep{RuleVerdict::kJump, name};
   return Unknown{"-j " + joined(words, first, words.size())};
 }
 
@@ -198,7 +199,8 @@ Rule iptables_rule(const Words& words) {
             UnknownMatch{(module.empty() ? "" : "-m " + module + " ") + joined(words, at, end)});
     }
     if (end + 1 >= words.size()) break;
-    if (words[end] == "-g") rule.steps.emplace_back(VerdictStep{Verdict::kGoto, words[end + 1]});
+    if (words[end] == "-g")
+      rule.steps.emplace_back(VerdictStep{RuleVerdict::kGoto, words[end + 1]});
     if (words[end] == "-j") rule.steps.push_back(target(words, end + 1));
     if (words[end] != "-m") break;
     module = words[end + 1];

@@ -118,6 +118,7 @@ void note_xfrm_event(const nlmsghdr& head, Changes& changes) {
     case XFRM_MSG_POLEXPIRE:
     case XFRM_MSG_FLUSHPOLICY:
     case XFRM_MSG_MIGRATE:
+    case XFRM_MSG_SETDEFAULT:
       changes.policies = true;
       return;
     case XFRM_MSG_NEWSA:
@@ -125,6 +126,7 @@ void note_xfrm_event(const nlmsghdr& head, Changes& changes) {
     case XFRM_MSG_UPDSA:
     case XFRM_MSG_EXPIRE:
     case XFRM_MSG_FLUSHSA:
+    case XFRM_MSG_ACQUIRE:
       changes.states = true;
       return;
     default:
@@ -155,9 +157,9 @@ Status KernelWatch::open_xfrm() {
     xfrm_dumps_ = std::move(dumps);
   }
   if (!xfrm_events_) {
-    EP_ASSIGN(events,
-              open_events(NETLINK_XFRM, "xfrm netlink",
-                          {XFRMNLGRP_POLICY, XFRMNLGRP_SA, XFRMNLGRP_EXPIRE, XFRMNLGRP_MIGRATE}));
+    EP_ASSIGN(events, open_events(NETLINK_XFRM, "xfrm netlink",
+                                  {XFRMNLGRP_POLICY, XFRMNLGRP_SA, XFRMNLGRP_EXPIRE,
+                                   XFRMNLGRP_MIGRATE, XFRMNLGRP_ACQUIRE}));
     EP_TRY(watch(poll_.get(), events.fd()));
     xfrm_events_ = std::move(events);
   }
@@ -242,12 +244,30 @@ Status KernelWatch::dump_xfrm(KernelFacts& facts) {
         if (head.nlmsg_type != XFRM_MSG_NEWPOLICY) return;
         if (auto policy = parse_policy(message)) facts.policies.push_back(std::move(*policy));
       }));
+  // Before 5.14 there is no such message, and everything is let through.
+  facts.xfrm_defaults = {};
+  (void)xfrm_dumps_->request(XFRM_MSG_GETDEFAULT, bytes_of(xfrm_userpolicy_default{}),
+                             [&](const nlmsghdr& head, Bytes message) {
+                               if (head.nlmsg_type != XFRM_MSG_GETDEFAULT) return;
+                               facts.xfrm_defaults =
+                                   parse_defaults(message).value_or(XfrmDefaults{});
+                             });
+  return dump_states(facts);
+}
+
+Status KernelWatch::dump_states(KernelFacts& facts) {
   return xfrm_dumps_->dump(
       XFRM_MSG_GETSA, {}, [&] { facts.states.clear(); },
       [&](const nlmsghdr& head, Bytes message) {
         if (head.nlmsg_type != XFRM_MSG_NEWSA) return;
         if (auto state = parse_state(message)) facts.states.push_back(std::move(*state));
       });
+}
+
+Status KernelWatch::refresh_states(KernelFacts& facts) {
+  if (!xfrm_dumps_ || !facts.xfrm_readable) return Ok{};
+  facts.states.clear();
+  return dump_states(facts);
 }
 
 void KernelWatch::read_xfrm(KernelFacts& facts) {

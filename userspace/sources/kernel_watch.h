@@ -65,6 +65,9 @@ class KernelWatch {
   // policies, states, xfrm_readable and xfrm_reason; cannot fail, only degrade.
   void read_xfrm(KernelFacts& facts);
 
+  // The states again: their counters move without an event.
+  Status refresh_states(KernelFacts& facts);
+
   // Reads again what changed, and only that. On an error the other kinds are left as they were.
   Status refresh(const Changes& changes, KernelFacts& facts);
 
@@ -82,6 +85,7 @@ class KernelWatch {
 
   Status open_xfrm();
   Status dump_xfrm(KernelFacts& facts);
+  Status dump_states(KernelFacts& facts);
 
   NetlinkSocket dumps_;
   NetlinkSocket link_events_;

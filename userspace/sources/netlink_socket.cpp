@@ -126,6 +126,31 @@ Status NetlinkSocket::dump(std::uint16_t type, Bytes fixed, const std::function<
   }
 }
 
+Result<int> NetlinkSocket::request(std::uint16_t type, Bytes payload, const Visit& visit) {
+  std::vector<std::uint8_t> bytes(NLMSG_HDRLEN + NLMSG_ALIGN(payload.size()));
+  auto* head = mnl_nlmsg_put_header(bytes.data());
+  head->nlmsg_type = type;
+  head->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+  head->nlmsg_seq = ++sequence_;
+  std::memcpy(mnl_nlmsg_put_extra_header(head, payload.size()), payload.data(), payload.size());
+  if (mnl_socket_sendto(socket_.get(), head, head->nlmsg_len) < 0)
+    return failed(name_, "send request", errno);
+  for (;;) {
+    const auto datagram = receive(0);
+    if (datagram.error != 0) return failed(name_, "request", datagram.error);
+    std::optional<int> answer;
+    consume(std::span(buffer_).subspan(0, datagram.length),
+            [&](const nlmsghdr& got, Bytes message) {
+              if (got.nlmsg_seq != sequence_) return;
+              if (got.nlmsg_type == NLMSG_ERROR)
+                answer = -read_as<int>(message.subspan(sizeof(nlmsghdr))).value_or(0);
+              else if (visit)
+                visit(got, message);
+            });
+    if (answer) return *answer;
+  }
+}
+
 Result<bool> NetlinkSocket::receive_events(const Visit& visit) {
   bool complete = true;
   for (int count = 0; count < kMaxDatagrams; ++count) {

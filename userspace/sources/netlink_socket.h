@@ -37,6 +37,10 @@ class NetlinkSocket {
   Status dump(std::uint16_t type, Bytes fixed, const std::function<void()>& on_restart,
               const Visit& visit);
 
+  // Sends one request, no dump, and waits for the kernel's acknowledgement: 0, or the errno that it
+  // refused with; visit gets what it says before. An error: the kernel could not be asked.
+  Result<int> request(std::uint16_t type, Bytes payload, const Visit& visit = {});
+
   // Everything that is queued now, at most kMaxDatagrams; does not block. false: the kernel
   // dropped events since the last call (ENOBUFS) or one did not fit the buffer.
   Result<bool> receive_events(const Visit& visit);

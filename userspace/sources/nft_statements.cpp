@@ -136,10 +136,11 @@ std::optional<RuleStep> structured(const std::string& name, const Json& value) {
 
 std::optional<VerdictStep> nft_verdict(const Json& json) {
   if (!json.is_object() || json.size() != 1) return std::nullopt;
-  constexpr std::pair<std::string_view, Verdict> kPlain[] = {
-      {"accept", Verdict::kAccept}, {"drop", Verdict::kDrop},     {"continue", Verdict::kContinue},
-      {"return", Verdict::kReturn}, {"reject", Verdict::kReject}, {"queue", Verdict::kQueue},
-      {"fwd", Verdict::kStolen},
+  constexpr std::pair<std::string_view, RuleVerdict> kPlain[] = {
+      {"accept", RuleVerdict::kAccept},     {"drop", RuleVerdict::kDrop},
+      {"continue", RuleVerdict::kContinue}, {"return", RuleVerdict::kReturn},
+      {"reject", RuleVerdict::kReject},     {"queue", RuleVerdict::kQueue},
+      {"fwd", RuleVerdict::kStolen},
   };
   const std::string name = json.begin().key();
   for (const auto& [word, verdict] : kPlain)
@@ -147,7 +148,7 @@ std::optional<VerdictStep> nft_verdict(const Json& json) {
   if (name != "jump" && name != "goto") return std::nullopt;
   const Json& to = json.begin().value();
   if (!to.is_object() || !to.contains("target") || !to["target"].is_string()) return std::nullopt;
-  return VerdictStep{name == "jump" ? Verdict::kJump : Verdict::kGoto,
+  return VerdictStep{name == "jump" ? RuleVerdict::kJump : RuleVerdict::kGoto,
                      to["target"].get<std::string>()};
 }
 

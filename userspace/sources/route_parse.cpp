@@ -124,6 +124,7 @@ std::vector<RouteFact> parse_route(Bytes message) {
     if (type == RTA_TABLE) route.table = read_as<std::uint32_t>(payload).value_or(route.table);
     if (type == RTA_PRIORITY) route.metric = read_as<std::uint32_t>(payload).value_or(0);
     if (type == RTA_MULTIPATH) multipath = payload;
+    if (type == RTA_PREFSRC) route.preferred_source = read_address(*family, payload);
     read_gateway(*family, type, payload, route);
   });
   if (route.table == RT_TABLE_LOCAL || body->fixed.rtm_dst_len > destination.bits()) return {};

@@ -3,10 +3,12 @@
 
 A policy of the lowest priority that blocks all traffic with a peer's backend subnets is asked only
 when no other policy matches: when those of charon are gone. No device and no program is involved, so
-a device that was just made cannot leak. espial is not running here: the kernel is on trial.
+a device that was just made cannot leak. First the kernel alone is on trial, then espial's own ones.
 """
 import signal
+import time
 
+from espial_lab import attached
 from espial_lab.mesh import BACKEND_V4, BACKEND_V6, Node, Spec
 from espial_lab.scenario import Lab, Watch, scenario
 from espial_lab.wait import until
@@ -164,3 +166,134 @@ def xfrm_block_and_flush(lab: Lab) -> None:
     watch = watching(lab)
     lab.udp(1, 2, 20)
     assert watch.passed(2) == 20, "the flush left something"
+
+
+# -- espial's own: enforce: {xfrm_block: true} ---------------------------------------------------
+
+BARE = Spec(secured=False)
+ASKED = {"mode": "enforce", "enforce": {"xfrm_block": True}}
+EACH = 8    # policies per peer: out, the ICMP that passes, in and fwd, of both families
+
+
+def ours(node: Node) -> int:
+    """Policies of the last two priorities in the kernel."""
+    text = node.namespace.run("ip", "xfrm", "policy").stdout
+    return text.count("priority 4294967295") + text.count("priority 4294967294")
+
+
+def placed(lab: Lab, number: int = 1, peers: int = 2) -> None:
+    node = lab.mesh.node(number)
+
+    def there() -> bool:
+        assert ours(node) == EACH * peers, f"{node.name}: {ours(node)} policies, not {EACH * peers}"
+        return True
+    until(f"{node.name}: the policies are in place", there, 5, 0.05)
+
+
+@scenario(needs_espial=True, bare=BARE)
+def backstop_device_recreated(lab: Lab) -> None:
+    """What enforce_device_recreated measures, with xfrm_block: nothing passes the new device."""
+    for family in (4, 6):
+        lab.underlay_udp(1, 2, 1, family)
+        lab.udp(1, 2, 1, family)
+    node = lab.mesh.node(1)
+    watch = lab.watch(1, **ASKED)
+    placed(lab)
+    watch.switch(2)
+    watch.zero(1)
+    with lab.stream(1, 2) as stream:
+        stream.more()
+        for _ in range(5):
+            lab.mesh.unplug(node)
+            stream.more(20)
+            lab.mesh.plug(node)
+            stream.more(50)
+        until("programs on the new device",
+              lambda: attached.both_ways(node.namespace, "prd-port"), 10, 0.01)
+        stream.more(20)
+        assert not watch.passed(2), f"{watch.passed(2)} packets of {stream.sent} on the wire"
+    lab.sent += stream.sent
+    assert stream.received == 0
+    until("the device works", lambda: lab.underlay_udp(1, 2, 1), 5)
+    lab.notes.append(f"{stream.sent} packets over 5 new devices, none on the wire")
+    watch.rewire(1)
+
+
+@scenario(shared=SHARED, separate=SEPARATE, trap=TRAP, needs_espial=True)
+def backstop_beside_charon(lab: Lab) -> None:
+    """Enforced with xfrm_block on both nodes: traps, rekeys, charon gone and back: nothing is lost."""
+    watch = lab.watch(1, 2, **ASKED)
+    for number in (1, 2):
+        watch.switch(number)
+        placed(lab, number)
+    before = [blocked(lab.mesh.node(number)) for number in (1, 2)]
+    lab.talk(1, 2, 50)
+    sent = rekeyed(lab)
+    if lab.mesh.spec is SEPARATE:
+        lab.unload(1, 2)
+        lab.mesh.reload(1, 2)
+        lab.talk(1, 2)
+    assert [blocked(lab.mesh.node(number)) for number in (1, 2)] == before, "a policy blocked"
+    for number in (1, 2):
+        placed(lab, number)
+    watch.sealed()
+    lab.notes.append(f"{100 + sent} each way around rekeys")
+
+
+@scenario(separate=SEPARATE, needs_espial=True)
+def backstop_flushed(lab: Lab) -> None:
+    """Who flushes the SPD takes charon's policies and ours: the daemon puts ours back."""
+    watch = lab.watch(1, **ASKED)
+    node = lab.mesh.node(1)
+    placed(lab)
+    node.namespace.ip("xfrm policy flush")
+    started = time.monotonic()
+    until("they are back", lambda: ours(node) == 2 * EACH, 5, 0.02)
+    took = time.monotonic() - started
+    lab.notes.append(f"back after {took:.2f} s")
+    before = blocked(node)[0]
+    lab.udp(1, 2, 20, lossy=True)
+    assert blocked(node)[0] == before + 20, "not the policy ended them"
+    watch.sealed(1)
+    lab.mesh.reload(1, 2)
+
+
+@scenario(bare=BARE, needs_espial=True)
+def backstop_comes_and_goes(lab: Lab) -> None:
+    """Modes, a dead daemon and its deadline, detach: and an administrator's own block stays."""
+    node = lab.mesh.node(1)
+    admins = "src 192.0.2.0/24 dst 198.51.100.0/24 dir out"
+    node.namespace.ip(f"xfrm policy add {admins} action block")
+    lab.undo(lambda: node.namespace.ip(f"xfrm policy delete {admins}"))
+    watch = lab.watch(1, **ASKED)
+    espial = watch.espials[1]
+    placed(lab)
+    espial.write(mode="audit", enforce={"xfrm_block": True})
+    espial.reload()
+    placed(lab, peers=0)
+    espial.run("policy", "set", "node2", "enforce", "--force", "--confirm-within", "4s", check=True)
+    placed(lab, peers=1)
+    espial.stop(signal.SIGKILL)
+    assert ours(node) == EACH, "gone with the daemon"
+    until("the kernel ends the deadline", lambda: ours(node) == 0, 10, 0.05)
+    espial.run("policy", "set", "node3", "enforce", "--force", check=True)   # without a daemon
+    placed(lab, peers=1)
+    espial.run("policy", "set", "node3", "file", check=True)
+    placed(lab, peers=0)
+    espial.run("policy", "set", "all", "enforce", "--force", check=True)
+    placed(lab)
+    espial.start()
+    espial.ready()
+    placed(lab)
+    status = espial.status()["xfrm_block"]
+    assert status == {"enabled": True, "wanted": 2 * EACH, "in_place": 2 * EACH, "why": "",
+                      "without": []}, status
+    espial.stop()
+    placed(lab)
+    assert lab.udp(1, 2, 5, lossy=True).received == 0, "packets pass"
+    espial.detach()
+    assert ours(node) == 0, "left by detach"
+    shown = node.namespace.run("ip", "xfrm", "policy").stdout
+    assert "192.0.2.0/24" in shown, "the administrator's policy is gone"
+    lab.udp(1, 2, 5)    # as before
+    del watch.espials[1]

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exporter/mesh_metrics.h"
+
+#include <array>
+#include <map>
+#include <string>
+
+#include "exporter/metric_builder.h"
+
+namespace espial {
+
+namespace {
+
+const PeerAudit* audit_of(const Report& report, const PeerSnapshot& peer) {
+  return report.snapshot.mesh ? report.snapshot.mesh->find(peer.peer.name) : nullptr;
+}
+
+// By network: in some pair of it, a packet finds no policy.
+void add_missing(const PeerSnapshot& peer, const PeerAudit* audit, MetricBuilder& metric) {
+  std::map<std::string, std::array<bool, kDirections>> missing;
+  for (const auto& backend : peer.peer.backends) missing[backend.network] = {};
+  if (audit != nullptr)
+    for (const auto& pair : audit->pairs)
+      for (std::size_t d = 0; d < kDirections; ++d)
+        missing[pair.network][d] = missing[pair.network][d] || pair.policy_missing[d];
+  for (const auto& [network, directions] : missing)
+    for (std::size_t d = 0; d < kDirections; ++d)
+      metric.add(
+          {{"peer", peer.peer.name}, {"network", network}, {"direction", kDirectionLabels[d]}},
+          directions[d]);
+}
+
+// No SA or no policy for what arrives, clear where IPsec is demanded, no SA for what leaves.
+bool of_the_mesh(std::string_view error) {
+  return error == "XfrmInNoStates" || error == "XfrmInNoPols" || error == "XfrmInTmplMismatch" ||
+         error == "XfrmOutNoStates" || error == "XfrmOutPolBlock";
+}
+
+}  // namespace
+
+void visit_peer_mesh(const Report& report, const FamilySink& sink) {
+  auto missing = MetricBuilder::gauge(
+      "espial_peer_policy_missing",
+      "1 if some packet between this node and the peer's subnets of the network finds no IPsec "
+      "policy, else 0.");
+  auto sas = MetricBuilder::gauge("espial_peer_sas", "SAs with the peer, by state.");
+  auto expiry = MetricBuilder::gauge(
+      "espial_peer_sa_expiry_timestamp_seconds",
+      "When the last SA to the peer ends unless it is replaced; 0 = there is none, or it never "
+      "ends.");
+  for (const PeerSnapshot& peer : report.snapshot.peers) {
+    if (peer.peer.state == PeerState::kCandidate) continue;
+    const auto* audit = audit_of(report, peer);
+    const PeerSas none;
+    const PeerSas& counted = audit == nullptr ? none : audit->sas;
+    add_missing(peer, audit, missing);
+    const auto add = [&](std::string_view state, std::uint64_t count) {
+      sas.add({{"peer", peer.peer.name}, {"state", state}}, count);
+    };
+    add("in", counted.installed_in);
+    add("out", counted.installed_out);
+    add("larval", counted.larval);
+    add("null_encryption", counted.null_encryption);
+    expiry.add({{"peer", peer.peer.name}}, static_cast<double>(counted.expires.value_or(0)));
+  }
+  sink(std::move(missing).take());
+  sink(std::move(sas).take());
+  sink(std::move(expiry).take());
+}
+
+void visit_xfrm_errors(const Snapshot& snapshot, MetricSet set, const FamilySink& sink) {
+  auto metric = MetricBuilder::counter("espial_xfrm_errors_total",
+                                       "What XFRM refused, as the kernel counts it.");
+  for (const auto& error : snapshot.xfrm_errors)
+    if (set == MetricSet::kFull || of_the_mesh(error.name))
+      metric.add({{"error", error.name}}, error.count);
+  sink(std::move(metric).take());
+}
+
+}  // namespace espial

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is pinned and attached, read by system calls of this test's own, not by espial."""
+import ctypes
+import os
+import pathlib
+import re
+import struct
+
+_SYS_BPF, _LOOKUP, _OBJ_GET, _INFO, _QUERY = 321, 1, 7, 15, 16
+_HOOKS = (46, 47)      # BPF_TCX_INGRESS, BPF_TCX_EGRESS
+_libc = ctypes.CDLL(None, use_errno=True)
+_BPF = pathlib.Path(__file__).resolve().parents[2] / "bpf"
+
+
+def _bpf(command: int, packed: bytes) -> tuple[int, bytes]:
+    attributes = ctypes.create_string_buffer(packed, 128)
+    done = _libc.syscall(_SYS_BPF, command, attributes, 128)
+    if done < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return done, attributes.raw
+
+
+def _list_length(name: str) -> int:
+    """How many names a list of bpf/labels.h has."""
+    text = (_BPF / "labels.h").read_text()
+    body = text.split(f"#define EP_{name}_LIST(X)")[1].split("\n\n")[0]
+    return len(re.findall(r"\bX\(\w+, \"", body))
+
+
+CLASSES, REASONS = _list_length("CLASS"), _list_length("REASON")
+_ENFORCED = 16 * 2 * 2 * CLASSES + 32 + 16 + 16     # offset in struct ep_peer_stat
+_DROPPED = _ENFORCED + 16 * 2 * REASONS             # EP_ACTION_DROP follows EP_ACTION_WOULD_DROP
+
+
+class Map:
+    def __init__(self, path: str):
+        name = ctypes.create_string_buffer(path.encode())
+        self.fd, _ = _bpf(_OBJ_GET, struct.pack("QII", ctypes.addressof(name), 0, 0))
+        info = ctypes.create_string_buffer(88)
+        _bpf(_INFO, struct.pack("IIQ", self.fd, 88, ctypes.addressof(info)))
+        self.kind, _, _, self.size, self.entries = struct.unpack_from("5I", info.raw)
+
+    def values(self, index: int) -> list[bytes]:
+        """The value of each possible CPU, or the only one."""
+        cpus = 1
+        if self.kind == 6:      # BPF_MAP_TYPE_PERCPU_ARRAY
+            text = pathlib.Path("/sys/devices/system/cpu/possible").read_text().strip()
+            cpus = int(text.split("-")[-1]) + 1
+        stride = (self.size + 7) // 8 * 8
+        key, value = ctypes.c_uint32(index), ctypes.create_string_buffer(stride * cpus)
+        _bpf(_LOOKUP, struct.pack("IIQQQ", self.fd, 0, ctypes.addressof(key),
+                                  ctypes.addressof(value), 0))
+        return [value.raw[cpu * stride:(cpu + 1) * stride] for cpu in range(cpus)]
+
+    def write(self, index: int, value: bytes) -> None:
+        key, buffer = ctypes.c_uint32(index), ctypes.create_string_buffer(value, self.size)
+        _bpf(2, struct.pack("IIQQQ", self.fd, 0, ctypes.addressof(key),     # BPF_MAP_UPDATE_ELEM
+                            ctypes.addressof(buffer), 0))
+
+    def __enter__(self) -> "Map":
+        return self
+
+    def __exit__(self, *_) -> None:
+        os.close(self.fd)
+
+
+def dropped(pins: str, peer: str) -> int:
+    """Packets of the peer that were dropped, for any reason, both ways."""
+    with Map(f"{pins}/maps/ep_peer_meta") as names:
+        index = next(i for i in range(1, names.entries)
+                     if names.values(i)[0].split(b"\0")[0].decode() == peer)
+    total = 0
+    for name in ("ep_peer_stat", "ep_peer_base"):
+        with Map(f"{pins}/maps/{name}") as stat:
+            for value in stat.values(index):
+                total += sum(struct.unpack_from("Q", value, _DROPPED + 16 * cell)[0]
+                             for cell in range(2 * REASONS))
+    return total
+
+
+def attached(ifindex: int) -> list[int]:
+    """How many programs are at ingress and at egress, in the network namespace of the caller."""
+    return [struct.unpack_from("I", _bpf(_QUERY, struct.pack("IIIIQI", ifindex, hook, 0, 0, 0, 0))[1],
+                               24)[0] for hook in _HOOKS]
+
+
+def names(pins: str) -> set[str]:
+    """Every pin and folder of an instance."""
+    return {str(path.relative_to(pins)) for path in pathlib.Path(pins).rglob("*")}

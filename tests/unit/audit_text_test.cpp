@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/audit_text.h"
+
+#include <gtest/gtest.h>
+
+#include "golden.h"
+
+namespace espial {
+namespace {
+
+using nlohmann::json;
+
+json sample() { return json::parse(testing::read_golden("audit.json")); }
+
+TEST(AuditText, IsTheGoldenText) {
+  testing::expect_golden("audit.txt", render_audit(sample(), {}));
+}
+
+TEST(AuditText, TheExitStatusSaysWhetherAnythingIsWrong) {
+  auto document = sample();
+  EXPECT_EQ(audit_exit(document), 1) << "node2 is exposed";
+  auto& pair = document["peers"][0]["pairs"][0];
+  for (const auto& [verdict, status] : {std::pair{"protected", 0},
+                                        {"fail_closed", 0},
+                                        {"user_space", 0},
+                                        {"misconfigured", 1},
+                                        {"unknown", 3}}) {
+    pair["verdict"] = verdict;
+    EXPECT_EQ(audit_exit(document), status) << verdict;
+  }
+  document["readable"] = false;
+  EXPECT_EQ(audit_exit(document), 3);
+  EXPECT_EQ(audit_exit(json::object()), 3) << "a document of another shape";
+}
+
+}  // namespace
+}  // namespace espial

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// StateIndex: the SAs that a policy's template would take, and those with a peer. Refers to the
+// states that it was built from.
+#pragma once
+
+#include <unordered_map>
+#include <vector>
+
+#include "model/facts.h"
+#include "model/mesh.h"
+#include "model/prefix_map.h"
+#include "model/topology.h"
+
+namespace espial {
+
+struct MatchingStates {
+  std::vector<const XfrmStateFact*> installed;
+  bool larval = false;  // the kernel asked for one
+};
+
+class StateIndex {
+ public:
+  explicit StateIndex(const std::vector<XfrmStateFact>& states);
+
+  // By protocol, addresses, mode, reqid and interface id, as xfrm_state_look_at() does. Of a
+  // template without addresses (transport mode) any.
+  [[nodiscard]] MatchingStates of_template(const XfrmPolicyFact& policy) const;
+
+  // Everything with this peer's underlays at one end.
+  [[nodiscard]] PeerSas of_peer(const Peer& peer) const;
+
+ private:
+  using ByAddress = std::unordered_map<IpAddress, std::vector<const XfrmStateFact*>, AddressHash>;
+  ByAddress to_;
+  ByAddress from_;
+};
+
+}  // namespace espial

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// Does a match of a rule hold for a packet? Three-valued, as nft_cmp.c, nft_lookup.c and nft_meta.c
+// would answer. Pure functions.
+#pragma once
+
+#include <vector>
+
+#include "diagnose/packet.h"
+#include "model/firewall.h"
+
+namespace espial {
+
+// Where the packet is when a rule looks at it.
+struct RulePlace {
+  PacketHook hook = PacketHook::kForward;
+  // Conntrack has not seen it yet (raw, ingress). kUnknown: at the same priority as conntrack.
+  Tri before_tracking = Tri::kNo;
+};
+
+// A key's value at a place: known, not there (the rule ends), or unknown.
+struct Seen {
+  enum class Kind : std::uint8_t { kNumber, kText, kAbsent, kUnknown };
+  Kind kind = Kind::kUnknown;
+  Wide number = 0;
+  std::string text;
+};
+
+Seen look_at(const Key& key, const Packet& packet, const RulePlace& place);
+
+// elements: the match's own, or those of the set that it names.
+Tri holds(const Match& match, const std::vector<Element>& elements, const Packet& packet,
+          const RulePlace& place);
+
+// The verdicts that a map may give: one if an element surely matches. miss: no element may match.
+struct MapAnswer {
+  std::vector<VerdictStep> verdicts;
+  Tri miss = Tri::kYes;
+};
+MapAnswer look_up(const std::vector<Key>& keys, const std::vector<Element>& elements,
+                  const Packet& packet, const RulePlace& place);
+
+}  // namespace espial

@@ -22,6 +22,7 @@
 #include "kernel/counters.h"
 #include "kernel/policy_map.h"
 #include "kernel/xdp_attachments.h"
+#include "netns/vlan_offload.h"
 // After bench/shared.bpf.h, whose types the skeleton uses.
 #include "bench.skel.h"
 
@@ -83,6 +84,7 @@ class Swap : public ::testing::TestWithParam<bool> {
                           "ip link set far up && ip link set near up"),
               0);
     ASSERT_TRUE(bench::turn_gro_on("near").ok());
+    ASSERT_TRUE(show_vlan_tags("near"));
     near_ = static_cast<int>(if_nametoindex("near"));
   }
   void TearDown() override {

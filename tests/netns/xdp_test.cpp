@@ -20,6 +20,7 @@
 #include "kernel/counters.h"
 #include "kernel/policy_map.h"
 #include "kernel/xdp_attachments.h"
+#include "netns/vlan_offload.h"
 
 namespace espial {
 namespace {
@@ -35,6 +36,7 @@ class Xdp : public ::testing::Test {
     ASSERT_EQ(std::system("ip link add far type veth peer name near && ip link set far up && "
                           "ip link set near up"),
               0);
+    ASSERT_TRUE(show_vlan_tags("near"));
     near_ = static_cast<int>(if_nametoindex("near"));
   }
   void TearDown() override {
@@ -157,6 +159,30 @@ TEST_F(Xdp, ComesBackWhenItsPinIsRemoved) {
   EXPECT_EQ(find_xdp(kPins).size(), 1U);
   send_cleartext(3);
   wait_for_drops(3);
+}
+
+// Frames of other VLANs would look like ours: seen to be dropped.
+TEST_F(Xdp, StaysAwayWhereVlanTagsAreHidden) {
+  const Programs programs = load();
+  auto xdp = XdpAttachments::open(kPins);
+  for (const char* feature : {"rx-vlan-hw-parse", "rx-vlan-stag-hw-parse"}) {
+    ASSERT_TRUE(set_feature("near", feature, true));
+    xdp.apply(plan(), programs);
+    EXPECT_FALSE(xdp.status().at(near_).attached);
+    EXPECT_EQ(xdp.status().at(near_).why,
+              std::string("VLAN tags are taken off before XDP, which would drop what is of other "
+                          "VLANs: ethtool -K near ") +
+                  feature + " off");
+    ASSERT_TRUE(set_feature("near", feature, false));
+    EXPECT_EQ(xdp.verify(programs).programs, 0U);
+    EXPECT_TRUE(xdp.status().at(near_).attached) << xdp.status().at(near_).why;
+    // What begins to hide them loses it within a second.
+    ASSERT_TRUE(set_feature("near", feature, true));
+    EXPECT_EQ(xdp.verify(programs).programs, 0U);
+    EXPECT_FALSE(xdp.status().at(near_).attached);
+    EXPECT_TRUE(find_xdp(kPins).empty());
+    ASSERT_TRUE(set_feature("near", feature, false));
+  }
 }
 
 TEST_F(Xdp, SaysWhyABridgeCannot) {

@@ -14,6 +14,7 @@
 
 #include "kernel/pin_dir.h"
 #include "kernel/program_id.h"
+#include "kernel/vlan_tags.h"
 
 namespace espial {
 namespace {
@@ -101,7 +102,12 @@ Missing XdpAttachments::verify(const Programs& programs) {
     auto& link = device.link;
     const bool was = link.fd.valid();
     const bool pinned = access(link_path(ifindex).c_str(), F_OK) == 0;
-    if (was && refresh(link).ok() && link.ifindex == ifindex) {
+    const bool ours = was && refresh(link).ok() && link.ifindex == ifindex;
+    if (device.problem = vlan_tags_hidden(ifindex); !device.problem.empty()) {
+      detach(device);
+      continue;
+    }
+    if (ours) {
       // The link holds without its pin, but would end with this process.
       if (!pinned && replace_pin(link.fd.get(), link_path(ifindex)).ok()) ++missing.pins;
       continue;
@@ -118,6 +124,10 @@ Missing XdpAttachments::verify(const Programs& programs) {
 Status XdpAttachments::attach(Device& device, const Programs& programs) {
   const int program = programs.xdp_fd();
   auto& link = device.link;
+  if (auto why = vlan_tags_hidden(device.plan.ifindex); !why.empty()) {
+    detach(device);
+    return Error{std::move(why)};
+  }
   if (link.fd.valid() && refresh(link).ok() && link.ifindex == device.plan.ifindex) {
     if (link.program == program_id(program)) return Ok{};
     if (bpf_link_update(link.fd.get(), program, nullptr) == 0) return refresh(link);

@@ -2,7 +2,8 @@
 // XdpAttachments: which device carries the XDP accelerator, made to follow a plan.
 //
 // Native mode only, by links pinned as PIN_DIR/xdp/IFINDEX that outlive the process. Another XDP
-// program on a device stays: the kernel refuses ours (EBUSY) and tc does the work.
+// program on a device stays: the kernel refuses ours (EBUSY) and tc does the work. So it does while
+// a device takes VLAN tags off: all VLANs would look like ours.
 // Used by one thread, in the network namespace of the devices.
 #pragma once
 
@@ -27,7 +28,8 @@ class XdpAttachments {
   // Attaches, exchanges and detaches until the devices are as planned.
   void apply(const std::vector<XdpPlan>& plan, const Programs& programs);
 
-  // Puts back what somebody removed, and tries again where another's program was in the way.
+  // Puts back what somebody removed, and tries again where another's program or VLAN offload was in
+  // the way; leaves a device that hides VLAN tags since.
   Missing verify(const Programs& programs);
 
   // By ifindex: one entry per planned device.

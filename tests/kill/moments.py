@@ -29,7 +29,7 @@ class Node:
         self.folder, self.wire, self.long, self.chance = folder, wire, long, chance
         self.config, self.trace = folder / "espial.yaml", folder / "trace"
         self.point: points.Point | None = None
-        self.kills = self.points = self.offered = 0
+        self.kills = self.points = self.chosen = self.offered = 0
         self.note = ""
         self._daemon: subprocess.Popen | None = None
         self.write()
@@ -132,14 +132,14 @@ class Node:
     def choose(self, found: list[points.Point], kind: str) -> list[points.Point]:
         assert found, "no system call to kill at"
         self.points += len(found)
-        if self.long or len(found) <= SAMPLE[kind]:
-            return found
-        return sorted(self.chance.sample(found, SAMPLE[kind]), key=found.index)
+        few = self.long or len(found) <= SAMPLE[kind]
+        chosen = found if few else sorted(self.chance.sample(found, SAMPLE[kind]), key=found.index)
+        self.chosen += len(chosen)
+        return chosen
 
     def kill(self, command: list[str], point: points.Point) -> None:
         self.point = point
-        points.kill_command(command, point)
-        self.kills += 1
+        self.kills += points.kill_command(command, point)
 
 
 def first_start(node: Node) -> None:

@@ -76,7 +76,8 @@ TEST(ViciMessage, DepthAndCountAreBounded) {
 TEST(ViciPacket, NamesAndTypes) {
   const auto bytes = vici_packet(ViciPacketType::kRequest, "version", {});
   EXPECT_EQ(bytes, "\0\0\0\x09\0\x07version"s);
-  const auto packet = parse_vici_packet("\x07\x02hi\x03\x01k\0\x01v"s);
+  const auto event = "\x07\x02hi\x03\x01k\0\x01v"s;
+  const auto packet = parse_vici_packet(event);
   ASSERT_TRUE(packet.ok());
   EXPECT_EQ(packet->type, ViciPacketType::kEvent);
   EXPECT_EQ(packet->name, "hi");

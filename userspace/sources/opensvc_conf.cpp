@@ -26,7 +26,9 @@ constexpr int kMaxReferences = 256;             // that one value may follow, al
 class SecretBuffer {
  public:
   explicit SecretBuffer(std::size_t size) : bytes_(size) {}
-  ~SecretBuffer() { ::explicit_bzero(bytes_.data(), bytes_.size()); }
+  ~SecretBuffer() {
+    if (!bytes_.empty()) ::explicit_bzero(bytes_.data(), bytes_.size());
+  }
   SecretBuffer(const SecretBuffer&) = delete;
   SecretBuffer& operator=(const SecretBuffer&) = delete;
 

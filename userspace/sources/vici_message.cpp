@@ -78,8 +78,8 @@ class Decoder {
       case kSectionStart:
         if (open_.size() > kMaxViciDepth)
           return bad("more than " + std::to_string(kMaxViciDepth) + " sections deep");
-        section.sections.emplace_back(std::move(name), ViciSection{});
-        open_.push_back(&section.sections.back().second);
+        section.sections.push_back({std::move(name), {}});
+        open_.push_back(&section.sections.back().section);
         return Ok{};
       case kSectionEnd:
         if (open_.size() == 1) return bad("a section ends that did not begin");
@@ -176,8 +176,13 @@ const std::vector<std::string>& ViciSection::list(std::string_view name) const {
 
 const ViciSection& ViciSection::section(std::string_view name) const {
   static const ViciSection kNone;
-  const auto* found = find(sections, name);
-  return found ? *found : kNone;
+  const auto it = std::find_if(sections.begin(), sections.end(),
+                               [&](const ViciNamedSection& s) { return s.name == name; });
+  return it == sections.end() ? kNone : it->section;
+}
+
+bool ViciSection::operator==(const ViciSection& other) const {
+  return values == other.values && lists == other.lists && sections == other.sections;
 }
 
 Result<ViciSection> decode_vici(std::string_view bytes) {

@@ -18,17 +18,25 @@ inline constexpr std::size_t kMaxViciPacket = std::size_t{512} << 10;  // the pr
 inline constexpr std::size_t kMaxViciDepth = 16;                       // sections in sections
 inline constexpr std::size_t kMaxViciElements = 65536;                 // of one message
 
+struct ViciNamedSection;
+
 // A section, the root included. Values are blobs; their order is kept. Names may come twice.
 struct ViciSection {
   std::vector<std::pair<std::string, std::string>> values;
   std::vector<std::pair<std::string, std::vector<std::string>>> lists;
-  std::vector<std::pair<std::string, ViciSection>> sections;
+  std::vector<ViciNamedSection> sections;
 
   // The first of that name; empty when there is none.
   [[nodiscard]] std::string_view value(std::string_view name) const;
   [[nodiscard]] const std::vector<std::string>& list(std::string_view name) const;
   [[nodiscard]] const ViciSection& section(std::string_view name) const;
-  bool operator==(const ViciSection&) const = default;
+  bool operator==(const ViciSection& other) const;
+};
+
+struct ViciNamedSection {
+  std::string name;
+  ViciSection section;
+  bool operator==(const ViciNamedSection&) const = default;
 };
 
 Result<ViciSection> decode_vici(std::string_view bytes);

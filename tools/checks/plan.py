@@ -80,7 +80,7 @@ def steps(long: bool) -> list[Step]:
         _ctest("tsan", 60, "threads", "build-tsan", needs=("build-tsan",), environment=SANITIZERS,
                launcher=("setarch", "-R")),
         _build("build-fuzz", "fuzz", 500, ("fuzz_targets",)),
-        Step("fuzz", 100 * more, (("tests/fuzz/run", "build-fuzz", str(15 * more)),),
+        Step("fuzz", 150 * more, (("tests/fuzz/run", "build-fuzz", str(10 * more)),),
              needs=("build-fuzz",), count=counts.of_fuzz),
         # SIGKILL at single system calls; --long takes every one that changes something.
         Step("kill", 1800 if long else 180, (("tests/kill/run", *(("--long",) if long else ())),),
@@ -89,8 +89,8 @@ def steps(long: bool) -> list[Step]:
         Step("demo", 150, (("tests/demo/run",),), needs=("setup", "build"), count=counts.of_lab,
              live=True, environment=(ESPIAL,)),
         _lab("running", 90 * more, long),
-        _lab("6.12", 900 * more, long),
-        _lab("6.1", 900 * more, long),
+        _lab("6.12", 1500 * more, long),
+        _lab("6.1", 1500 * more, long),
         # 10^4 exchanges of tables and programs under 10^8 packets.
         _ctest("swap", 1800, "swap", needs=built, jobs="1", long=True),
         _demo_in_machine(),

@@ -94,7 +94,7 @@ def steps(long: bool) -> list[Step]:
         # 10^4 exchanges of tables and programs under 10^8 packets.
         _ctest("swap", 1800, "swap", needs=built, jobs="1", long=True),
         _demo_in_machine(),
-        Step("mutants", 3600, (("tests/frames/mutants", "build"),), needs=built,
+        Step("mutants", 3600, (("tests/mutants/parser", "build"),), needs=built,
              count=counts.of_commands, long=True),
         Step("tidy", 3600, (("tools/lint", "tidy"),), needs=built, count=counts.of_commands,
              long=True),

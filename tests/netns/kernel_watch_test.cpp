@@ -20,22 +20,16 @@
 
 #include "model/devices.h"
 #include "model/learn.h"
+#include "netns/ip_batch.h"
 #include "unit/facts_builder.h"
 
 namespace espial {
 namespace {
 
 using test::addr;
+using test::ip;
 using test::net;
 using Clock = std::chrono::steady_clock;
-
-// Feeds a batch to iproute2 in the current network namespace.
-bool ip(const std::string& batch, const std::string& program = "ip") {
-  FILE* pipe = popen((program + " -batch -").c_str(), "w");
-  if (pipe == nullptr) return false;
-  const bool written = fwrite(batch.data(), 1, batch.size(), pipe) == batch.size();
-  return pclose(pipe) == 0 && written;
-}
 
 // A second network namespace: a child that sleeps in it.
 class OtherNamespace {

@@ -89,6 +89,7 @@ TEST(MeshAudit, WithoutPoliciesThePairIsExposedBothWays) {
   const auto pair = world.pair();
   EXPECT_EQ(pair.verdict, PairVerdict::kExposed);
   EXPECT_TRUE(pair.policy_missing[0] && pair.policy_missing[1]);
+  ASSERT_FALSE(pair.findings.empty());
   EXPECT_EQ(pair.findings.front().problem, PairProblem::NO_POLICY);
   EXPECT_NE(pair.findings.front().remedy.find("remote_ts = 10.101.2.0/24"), std::string::npos);
   EXPECT_EQ(world.pair("node3").verdict, PairVerdict::kProtected);
@@ -125,7 +126,7 @@ TEST(MeshAudit, ABypassOfHigherPriorityShadows) {
   bypass.priority = 1000;
   world.facts().policies.push_back(bypass);
   EXPECT_EQ(world.pair().verdict, PairVerdict::kExposed);
-  EXPECT_EQ(world.pair().findings.front().problem, PairProblem::BYPASS_POLICY);
+  EXPECT_EQ(problems(world.pair()), Problems{PairProblem::BYPASS_POLICY});
   world.facts().policies.back().priority = 400'000;  // asked only when nothing else fits
   EXPECT_EQ(world.pair().verdict, PairVerdict::kProtected);
 }
@@ -154,6 +155,7 @@ TEST(MeshAudit, ABypassOfOnePortExposesThatPort) {
   world.facts().policies.push_back(bypass);
   const auto pair = world.pair();
   EXPECT_EQ(pair.verdict, PairVerdict::kExposed);
+  ASSERT_FALSE(pair.findings.empty());
   EXPECT_NE(pair.findings.front().evidence.find("tcp port 22"), std::string::npos)
       << pair.findings.front().evidence;
   EXPECT_NE(pair.findings.front().remedy.find("proto 6 dport 22"), std::string::npos)
@@ -170,6 +172,7 @@ TEST(MeshAudit, HalvesTogetherCoverThePairAndOneDoesNot) {
   world.facts().policies.pop_back();
   const auto pair = world.pair();
   EXPECT_EQ(pair.verdict, PairVerdict::kExposed);
+  ASSERT_FALSE(pair.findings.empty());
   EXPECT_EQ(pair.findings.front().evidence.find("10.101.1.0/24 > 10.101.2.128/25: no policy"), 0u)
       << pair.findings.front().evidence;
 }
@@ -202,6 +205,7 @@ TEST(MeshAudit, ATunnelToSomebodyElseIsNamed) {
   world.out().template_destination = addr("10.45.0.13");
   const auto pair = world.pair();
   EXPECT_EQ(pair.verdict, PairVerdict::kMisconfigured);
+  ASSERT_FALSE(pair.findings.empty());
   EXPECT_EQ(pair.findings.front().problem, PairProblem::WRONG_ENDPOINT);
 }
 
@@ -227,6 +231,7 @@ TEST(MeshAudit, APolicyWithoutAnSaIsClosed) {
   EXPECT_EQ(problems(pair), (Problems{PairProblem::NO_SA, PairProblem::NO_SA}));
   world.facts().states.push_back(state("10.45.0.11", "10.45.0.12", 0, 2));
   pair = world.pair();
+  ASSERT_FALSE(pair.findings.empty());
   EXPECT_NE(pair.findings.front().evidence.find("waits"), std::string::npos);
   EXPECT_EQ(world.audit().peers.front().sas.larval, 1u);
 }
@@ -251,6 +256,111 @@ TEST(MeshAudit, OfTwoSasOnlyTheLastEndCounts) {
   world.facts().states.push_back(fresh);
   EXPECT_TRUE(world.pair().findings.empty());
   EXPECT_EQ(world.audit().peers.front().sas.expires, kNow - 5 + 3610);
+}
+
+// A minute before its end, its own rekey overdue, and nothing that follows: then it is said.
+TEST(MeshAudit, AnSaThatEndsIsExpiringOnlyWhenItsRekeyIsOverdue) {
+  World world;
+  auto& sa = world.facts().states.front();
+  const auto set = [&](std::uint64_t left, std::uint64_t soft_ago) {
+    sa.added = kNow - 3600;
+    sa.hard.seconds_added = 3600 + left;
+    sa.soft.seconds_added = soft_ago == 0 ? 0 : 3600 - soft_ago;
+    return problems(world.pair()) == Problems{PairProblem::SA_EXPIRING};
+  };
+  EXPECT_TRUE(set(60, 1));
+  EXPECT_FALSE(set(61, 1)) << "time enough";
+  EXPECT_FALSE(set(10, 0)) << "an SA without rekey: its owner makes the next one";
+  sa.soft.seconds_added = 3601;
+  EXPECT_TRUE(world.pair().findings.empty()) << "its rekey is due in a second";
+  sa.hard = {};
+  sa.soft = {};
+  sa.used = kNow - 100;
+  sa.hard.seconds_used = 130;
+  EXPECT_EQ(world.audit().peers.front().sas.expires, kNow + 30) << "since its first packet";
+  sa.used = 0;
+  EXPECT_FALSE(world.audit().peers.front().sas.expires) << "no packet yet: it never ends";
+}
+
+TEST(MeshAudit, OneSaWithoutAnEndMeansNoneForThePeer) {
+  World world;
+  auto& sa = world.facts().states.front();
+  sa.added = kNow;
+  sa.hard.seconds_added = 3600;
+  EXPECT_EQ(world.audit().peers.front().sas.expires, kNow + 3600);
+  auto endless = sa;
+  endless.hard = {};
+  world.facts().states.push_back(endless);
+  EXPECT_FALSE(world.audit().peers.front().sas.expires);
+}
+
+TEST(MeshAudit, WhatADeviceEncryptsIsSaid) {
+  World world;
+  EXPECT_FALSE(world.pair().offloaded);
+  auto& sa = world.facts().states.front();
+  sa.offload_crypto = true;
+  EXPECT_FALSE(world.pair().offloaded) << "the wire carries ESP that the stack made";
+  sa.offload_packet = true;
+  EXPECT_TRUE(world.pair().offloaded);
+  EXPECT_EQ(world.audit().peers.front().sas.offloaded, 1u);
+  EXPECT_FALSE(world.pair("node3").offloaded);
+}
+
+TEST(MeshAudit, EvidenceNamesProtocolPortAndLevel) {
+  const auto evidence = [](auto change) {
+    World world;
+    auto bypass = world.out();
+    bypass.priority = 1000;
+    change(bypass);
+    world.facts().policies.push_back(bypass);
+    const auto pair = world.pair();
+    return pair.findings.empty() ? std::string() : pair.findings.front().evidence;
+  };
+  const auto slice = [&](std::uint8_t protocol) {
+    return evidence([&](auto& policy) {
+      policy.has_template = false;
+      policy.protocol = protocol;
+    });
+  };
+  const std::pair<std::uint8_t, const char*> names[] = {
+      {1, " icmp,"}, {6, " tcp,"},      {17, " udp,"},        {58, " icmpv6,"},
+      {51, " AH,"},  {108, " IPComp,"}, {47, " protocol 47,"}};
+  for (const auto& [protocol, name] : names)
+    EXPECT_EQ(slice(protocol), "bypass policy 10.101.1.0/24 > 10.101.2.0/24" + std::string(name) +
+                                   " priority 1000 lets packets pass in clear");
+  const auto port = evidence([](auto& policy) {
+    policy.has_template = false;
+    policy.source_port = {53, 0xffff};
+  });
+  EXPECT_NE(port.find("10.101.2.0/24 port 53, priority"), std::string::npos) << port;
+  const auto use = evidence([](auto& policy) { policy.level_use = true; });
+  EXPECT_NE(use.find("has level use"), std::string::npos) << use;
+  const auto ah = evidence([](auto& policy) { policy.template_protocol = 51; });
+  EXPECT_NE(ah.find("asks for AH, which does not encrypt"), std::string::npos) << ah;
+}
+
+// A policy bound to a device serves what leaves by that device, and nothing else.
+TEST(MeshAudit, APolicyOfADeviceIsOfThatDevice) {
+  World world;
+  world.out().selector_device = 2;  // the route's
+  EXPECT_EQ(world.pair().verdict, PairVerdict::kProtected);
+  world.out().selector_device = 3;
+  EXPECT_EQ(world.pair().verdict, PairVerdict::kExposed);
+}
+
+TEST(MeshAudit, MorePiecesThanAnybodyCanReadAreSaid) {
+  World world;
+  const auto whole = world.out();
+  world.facts().policies.erase(world.facts().policies.begin());
+  for (int host = 0; host < 255; host += 2)
+    for (int own = 0; own < 8; ++own) {
+      auto one = whole;
+      one.source = net("10.101.1." + std::to_string(own * 32) + "/27");
+      one.destination = net("10.101.2." + std::to_string(host) + "/32");
+      world.facts().policies.push_back(one);
+    }
+  const auto said = problems(world.pair());
+  EXPECT_EQ(std::count(said.begin(), said.end(), PairProblem::TOO_MANY_POLICIES), 1);
 }
 
 TEST(MeshAudit, SequenceNumbersRunOutUnlessTheyAreExtended) {
@@ -313,7 +423,7 @@ TEST(MeshAudit, WhatOthersTellIsTakenIn) {
     return theirs == net("10.101.2.0/24") ? "ip nat POSTROUTING masquerade" : "";
   };
   EXPECT_EQ(world.pair().verdict, PairVerdict::kExposed);
-  EXPECT_EQ(world.pair().findings.front().problem, PairProblem::NAT_BEFORE_IPSEC);
+  EXPECT_EQ(problems(world.pair()), Problems{PairProblem::NAT_BEFORE_IPSEC});
   EXPECT_EQ(world.pair("node3").verdict, PairVerdict::kProtected);
   world.facts().policies.clear();
   world.explain = [](const Peer& peer, const Prefix&, const Prefix&) {

@@ -7,7 +7,6 @@
 
 #include "model/alarms.h"
 #include "model/evaluate.h"
-#include "model/xfrm_errors.h"
 #include "unit/model_fixture.h"
 
 namespace espial {
@@ -173,16 +172,6 @@ TEST_F(MeshConditions, ARekeyThatLosesTwoPacketsRaisesNothing) {
   const auto report = after(30s);
   EXPECT_EQ(report.peers[0].unknown_spi, 2u);
   EXPECT_TRUE(report.alarms.empty());
-}
-
-TEST(XfrmErrorWatch, CountsThatWentBackStartAnew) {
-  XfrmErrorWatch watch;
-  const MonoTime start{1000s};
-  EXPECT_TRUE(watch.advance({{"A", 50}}, start).growing.empty());
-  EXPECT_TRUE(watch.advance({{"A", 2}}, start + 1s).growing.empty());
-  const auto report = watch.advance({{"A", 3}}, start + 2s);
-  ASSERT_EQ(report.growing.size(), 1u);
-  EXPECT_EQ(report.growing[0].count, 1u);
 }
 
 }  // namespace

@@ -78,6 +78,7 @@ TEST(MeshAudit, AHealthyMeshIsProtectedAndSilent) {
     ASSERT_EQ(peer.pairs.size(), 1u);
     EXPECT_TRUE(peer.pairs.front().findings.empty())
         << peer.pairs.front().findings.front().evidence;
+    EXPECT_EQ(peer.pairs.front().network, "backendnet");
     EXPECT_EQ(peer.sas.installed_in, 1u);
     EXPECT_EQ(peer.sas.installed_out, 1u);
   }
@@ -207,6 +208,12 @@ TEST(MeshAudit, ATunnelToSomebodyElseIsNamed) {
   EXPECT_EQ(pair.verdict, PairVerdict::kMisconfigured);
   ASSERT_FALSE(pair.findings.empty());
   EXPECT_EQ(pair.findings.front().problem, PairProblem::WRONG_ENDPOINT);
+
+  World ours;  // a template may leave this end open (charon's %any), but not name another node's
+  ours.out().template_source = addr("0.0.0.0");
+  EXPECT_EQ(ours.pair().verdict, PairVerdict::kProtected);
+  ours.out().template_source = addr("10.45.0.99");
+  EXPECT_EQ(problems(ours.pair()), Problems{PairProblem::WRONG_ENDPOINT});
 }
 
 TEST(MeshAudit, TransportModeBlockAndMarks) {

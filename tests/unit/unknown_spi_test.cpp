@@ -47,6 +47,10 @@ TEST(UnknownSpi, WhatWasBeforeTheFirstLookIsNobodys) {
   EXPECT_EQ(looks.look(), (Totals{0, 0}));
   EXPECT_EQ(looks.look(), (Totals{0, 0}));
   EXPECT_EQ(looks.esp(0, 20).look(), (Totals{0, 0})) << "the kernel refused nothing";
+
+  Looks second;
+  second.look();
+  EXPECT_EQ(second.esp(0, 20).look(), (Totals{0, 0})) << "what was refused before is no budget";
 }
 
 TEST(UnknownSpi, EveryFormOfEspOfBothFamiliesCounts) {

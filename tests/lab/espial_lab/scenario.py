@@ -14,6 +14,8 @@ from .traffic import Sent
 from .wait import until
 
 DEBIAN = ("6.1", "6.12")
+NEWEST = DEBIAN[-1]
+LAYOUTS = ("shared", "separate")    # of the same scenario the older kernels play the first that it has
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,26 +27,31 @@ class Scenario:
     spoils: bool       # leaves the mesh unusable for the next scenario
     needs_espial: bool
     long: bool
+    newest: bool        # on the older kernels only with --long
 
 
 REGISTRY: list[Scenario] = []
 
 
 def scenario(*, kernels: tuple[str, ...] = DEBIAN, spoils: bool = False, needs_espial: bool = False,
-             long: bool = False, **specs: Spec):
-    """Registers a function once per spec; `plain` alone needs no suffix: NAME or NAME-KEY."""
+             long: bool = False, newest: bool = False, **specs: Spec):
+    """Registers a function once per spec; `plain` alone needs no suffix: NAME or NAME-KEY. newest:
+    takes long, and says the same of every kernel: the older ones play it with --long."""
     def register(function: Callable[["Lab"], None]) -> Callable[["Lab"], None]:
         base = function.__name__.replace("_", "-")
+        first_layout = next((layout for layout in LAYOUTS if layout in specs), "")
         for key, spec in (specs or {"plain": Spec()}).items():
+            again = key in LAYOUTS and key != first_layout
             name = base if key == "plain" else f"{base}-{key.replace('_', '-')}"
-            REGISTRY.append(Scenario(name, spec, function, kernels, spoils, needs_espial, long))
+            REGISTRY.append(Scenario(name, spec, function, kernels, spoils, needs_espial, long,
+                                     newest or again))
         return function
     return register
 
 
 def meshless(name: str, run: Callable[["Lab"], None]) -> None:
     """Registers what proves something about a Debian kernel itself. Its Lab has no mesh."""
-    REGISTRY.append(Scenario(name, None, run, DEBIAN, False, True, False))
+    REGISTRY.append(Scenario(name, None, run, DEBIAN, False, True, False, False))
 
 
 class Watch:
@@ -442,9 +449,11 @@ class Lab:
 
 def selected(kernel: str, patterns: str, long: bool) -> list[Scenario]:
     """Scenarios of a kernel whose name contains one of the patterns (separated by commas), those of
-    one mesh side by side, after those that need none."""
+    one mesh side by side, after those that need none. What the newest kernel stands for is played
+    on another one with --long, or when it is named."""
+    every = long or patterns != "" or kernel not in DEBIAN or kernel == NEWEST
     chosen = [item for item in REGISTRY
-              if kernel in item.kernels and (long or not item.long)
+              if kernel in item.kernels and (long or not item.long) and (every or not item.newest)
               and any(pattern in item.name for pattern in patterns.split(","))]
     specs = list(dict.fromkeys(item.spec for item in chosen))
     # ESP offload modules stay loaded: what needs them comes last. Spoilers end a mesh's use.

@@ -450,19 +450,10 @@ def two_witnesses(lab: Lab) -> None:
 
 # -- many packets --------------------------------------------------------------------------------
 
-def _hundred_thousand(lab: Lab) -> None:
+@scenario(newest=True, separate=SEPARATE)
+def hundred_thousand(lab: Lab) -> None:
+    """No packet of a long encrypted run is called clear."""
     watch = lab.watch(1, 2)
     sent = sum(lab.talk(1, 2, 5000) for _ in range(5))
     everyone(watch, {"esp/ipv4": sent}, "encrypted")
     watch.calm()
-
-
-@scenario(kernels=("6.12",), separate=SEPARATE)
-def hundred_thousand(lab: Lab) -> None:
-    """No packet of a long encrypted run is called clear."""
-    _hundred_thousand(lab)
-
-
-@scenario(kernels=("6.1",), separate=SEPARATE, long=True)
-def hundred_thousand_again(lab: Lab) -> None:
-    _hundred_thousand(lab)

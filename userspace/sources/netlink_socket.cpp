@@ -28,6 +28,9 @@ void consume(std::span<std::uint8_t> datagram, const NetlinkSocket::Visit& visit
   explicit_bzero(datagram.data(), datagram.size());
 }
 
+NetlinkSocket::NetlinkSocket(mnl_socket* socket, const char* name)
+    : socket_(socket), name_(name), buffer_(kBufferSize) {}
+
 Result<NetlinkSocket> NetlinkSocket::open(int protocol, const char* name) {
   auto* raw = mnl_socket_open2(protocol, SOCK_CLOEXEC);
   if (raw == nullptr) return failed(name, "open netlink socket", errno);
@@ -40,7 +43,6 @@ Result<NetlinkSocket> NetlinkSocket::open(int protocol, const char* name) {
   // Before 4.20 the kernel does not check requests strictly; the same requests work there.
   int on = 1;
   (void)mnl_socket_setsockopt(raw, NETLINK_GET_STRICT_CHK, &on, sizeof on);
-  socket.buffer_.resize(kBufferSize);
   return socket;
 }
 
@@ -97,7 +99,7 @@ Result<NetlinkSocket::DumpState> NetlinkSocket::read_dump(const Visit& visit) {
   if (datagram.error != 0) return failed(name_, "dump", datagram.error);
   DumpState state;
   int code = datagram.truncated ? EMSGSIZE : 0;
-  consume(std::span(buffer_).subspan(0, datagram.length), [&](const nlmsghdr& head, Bytes message) {
+  consume(buffer_.first(datagram.length), [&](const nlmsghdr& head, Bytes message) {
     if (head.nlmsg_seq != sequence_) return;  // the rest of an answer that was given up
     state.interrupted = state.interrupted || (head.nlmsg_flags & NLM_F_DUMP_INTR) != 0;
     if (head.nlmsg_type == NLMSG_ERROR || head.nlmsg_type == NLMSG_DONE) {
@@ -139,14 +141,13 @@ Result<int> NetlinkSocket::request(std::uint16_t type, Bytes payload, const Visi
     const auto datagram = receive(0);
     if (datagram.error != 0) return failed(name_, "request", datagram.error);
     std::optional<int> answer;
-    consume(std::span(buffer_).subspan(0, datagram.length),
-            [&](const nlmsghdr& got, Bytes message) {
-              if (got.nlmsg_seq != sequence_) return;
-              if (got.nlmsg_type == NLMSG_ERROR)
-                answer = -read_as<int>(message.subspan(sizeof(nlmsghdr))).value_or(0);
-              else if (visit)
-                visit(got, message);
-            });
+    consume(buffer_.first(datagram.length), [&](const nlmsghdr& got, Bytes message) {
+      if (got.nlmsg_seq != sequence_) return;
+      if (got.nlmsg_type == NLMSG_ERROR)
+        answer = -read_as<int>(message.subspan(sizeof(nlmsghdr))).value_or(0);
+      else if (visit)
+        visit(got, message);
+    });
     if (answer) return *answer;
   }
 }
@@ -159,7 +160,7 @@ Result<bool> NetlinkSocket::receive_events(const Visit& visit) {
     if (datagram.error != 0 && datagram.error != ENOBUFS)
       return failed(name_, "receive events", datagram.error);
     complete = complete && datagram.error == 0 && !datagram.truncated;
-    consume(std::span(buffer_).subspan(0, datagram.length), visit);
+    consume(buffer_.first(datagram.length), visit);
   }
   return complete;
 }

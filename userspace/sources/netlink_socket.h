@@ -12,6 +12,7 @@
 #include <span>
 #include <vector>
 
+#include "base/private_buffer.h"
 #include "base/result.h"
 #include "sources/netlink_attributes.h"
 
@@ -63,7 +64,7 @@ class NetlinkSocket {
     bool interrupted = false;
   };
 
-  NetlinkSocket(mnl_socket* socket, const char* name) : socket_(socket), name_(name) {}
+  NetlinkSocket(mnl_socket* socket, const char* name);
   Status send_dump(std::uint16_t type, Bytes fixed);
   Result<DumpState> read_dump(const Visit& visit);
   Datagram receive(int flags);
@@ -71,7 +72,7 @@ class NetlinkSocket {
   std::unique_ptr<mnl_socket, Close> socket_;
   const char* name_;
   std::uint32_t sequence_ = 0;
-  std::vector<std::uint8_t> buffer_;
+  PrivateBuffer buffer_;  // XFRM answers carry keys
 };
 
 // Calls visit for each message and then overwrites the datagram with zeros (explicit_bzero): XFRM

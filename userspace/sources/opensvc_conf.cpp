@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/printable.h"
+#include "base/private_buffer.h"
 #include "base/unique_fd.h"
 #include "sources/ini_text.h"
 
@@ -21,24 +22,6 @@ namespace {
 constexpr int kMaxDepth = 8;                    // of references to references
 constexpr std::size_t kMaxExpanded = 64 << 10;  // bytes of a value with its references
 constexpr int kMaxReferences = 256;             // that one value may follow, all levels together
-
-// Memory that is wiped before it is given back.
-class SecretBuffer {
- public:
-  explicit SecretBuffer(std::size_t size) : bytes_(size) {}
-  ~SecretBuffer() {
-    if (!bytes_.empty()) ::explicit_bzero(bytes_.data(), bytes_.size());
-  }
-  SecretBuffer(const SecretBuffer&) = delete;
-  SecretBuffer& operator=(const SecretBuffer&) = delete;
-
-  [[nodiscard]] char* data() { return bytes_.data(); }
-  [[nodiscard]] std::size_t size() const { return bytes_.size(); }
-  [[nodiscard]] std::string_view view(std::size_t length) const { return {bytes_.data(), length}; }
-
- private:
-  std::vector<char> bytes_;  // never grows: a copy that is left behind would not be wiped
-};
 
 bool reference_character(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
@@ -187,7 +170,7 @@ Result<OpensvcFacts> read_cluster_conf(const std::string& path) {
   if (size > kMaxClusterConf)
     return Error{printable(path) + ": read: larger than " + std::to_string(kMaxClusterConf) +
                  " bytes"};
-  SecretBuffer buffer(size);
+  const PrivateBuffer buffer(size);
   std::size_t length = 0;
   while (length < size) {
     const auto got = ::read(fd.get(), buffer.data() + length, size - length);
@@ -196,7 +179,7 @@ Result<OpensvcFacts> read_cluster_conf(const std::string& path) {
     if (got == 0) break;
     length += static_cast<std::size_t>(got);
   }
-  auto facts = parse_cluster_conf(buffer.view(length));
+  auto facts = parse_cluster_conf(buffer.text(length));
   if (!facts.ok()) return std::move(facts).error().wrap(printable(path));
   facts->source = path;
   return facts;

@@ -4,9 +4,11 @@
 
 #include <gtest/gtest.h>
 
-#include "facts_builder.h"
+#include <utility>
+
 #include "firewall/cases.h"
 #include "sources/iptables_save.h"
+#include "unit/facts_builder.h"
 
 namespace espial {
 namespace {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// NAT before IPsec, asked per pair of subnets: which rules are named, and whether the remedies work.
+// NAT before IPsec, asked per pair of subnets: which rules are named, and whether the remedies
+// work.
 #include "diagnose/pod_nat.h"
 
 #include <gtest/gtest.h>
@@ -61,8 +62,9 @@ TEST(PodNat, WhatDoesNotConcernThePairIsNoFinding) {
   EXPECT_FALSE(world.ask(firewall_case("masquerade_nft"))) << "rt ipsec missing exempts it";
   EXPECT_FALSE(world.ask({}));
   EXPECT_FALSE(world.legacy("-A POSTROUTING -s 10.101.1.0/24 -o eth1 -j MASQUERADE\n"));
-  EXPECT_FALSE(world.legacy("-A POSTROUTING -m policy --dir out --pol ipsec -j ACCEPT\n"
-                            "-A POSTROUTING -j MASQUERADE\n"));
+  EXPECT_FALSE(
+      world.legacy("-A POSTROUTING -m policy --dir out --pol ipsec -j ACCEPT\n"
+                   "-A POSTROUTING -j MASQUERADE\n"));
   EXPECT_FALSE(world.legacy("-A POSTROUTING -s 10.101.1.0/24 -j SNAT --to-source 10.101.1.1\n"))
       << "the source stays inside of the selector";
 }
@@ -106,7 +108,7 @@ TEST(PodNat, ARemedyGetsPastEveryRule) {
   ASSERT_TRUE(nat);
   EXPECT_NE(nat->remedy.find("iptables-legacy -t nat -I POSTROUTING"), std::string::npos)
       << nat->remedy;
-  EXPECT_NE(nat->remedy.find("; nft insert rule ip mine POSTROUTING ip saddr 10.101.1.0/24 ip "
+  EXPECT_NE(nat->remedy.find("nft insert rule ip mine POSTROUTING ip saddr 10.101.1.0/24 ip "
                              "daddr 10.101.2.0/24 accept"),
             std::string::npos)
       << nat->remedy;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// FirewallFollow: the packet filter's rules, kept current for the audit without holding up the loop.
+// FirewallFollow: the packet filter's rules, kept current for the audit without holding up the
+// loop.
 //
 // tick() looks for a change once a second: nftables' generation, and the names of legacy tables. A
 // change is read by a thread and child processes (read_firewall()), at most once in ten seconds.

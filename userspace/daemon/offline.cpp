@@ -23,9 +23,9 @@
 #include "model/devices.h"
 #include "model/evaluate.h"
 #include "model/learn.h"
+#include "sources/firewall_source.h"
 #include "sources/kernel_watch.h"
 #include "sources/opensvc_watch.h"
-#include "sources/firewall_source.h"
 #include "sources/redirects.h"
 #include "sources/saved_topology.h"
 #include "sources/vici_client.h"
@@ -115,8 +115,8 @@ Result<Snapshot> take_snapshot(const Config& config, const World& world, const M
   snapshot.devices = devices_of(config, world);
   snapshot.xfrm_block = follow_backstop(config, world, this_moment(), Follow::kLook);
   snapshot.findings = world.topology.findings;
-  snapshot.mesh = std::make_shared<const MeshAudit>(
-      audit_now(world.topology, world.facts, {}, nullptr));
+  snapshot.mesh =
+      std::make_shared<const MeshAudit>(audit_now(world.topology, world.facts, {}, nullptr));
   if (auto errors = read_xfrm_stat(); errors.ok()) snapshot.xfrm_errors = std::move(*errors);
   snapshot.sources = {{"file", true, ""},
                       {"policy", world.policies.problem().empty(), world.policies.problem()},

@@ -55,8 +55,8 @@ Status lend_network_privileges() {
   }
   if (cap_set_proc(caps.get()) != 0) return privileges_error("lend capabilities");
   for (std::size_t i = 0; i < std::size(kKept); ++i)
-    if (have_them[i] &&
-        prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, static_cast<unsigned long>(kKept[i]), 0, 0) != 0)
+    if (have_them[i] && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE,
+                              static_cast<unsigned long>(kKept[i]), 0, 0) != 0)
       return privileges_error("lend capabilities");
   return Ok{};
 }

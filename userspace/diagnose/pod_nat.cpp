@@ -164,7 +164,8 @@ Rule acceptance(const Way& way) {
 // nft prints the tables of iptables-nft in its own words; they are told by their chains.
 bool of_iptables(const Table& table) {
   if (table.tool != RuleTool::kNft) return true;
-  if (table.name != "nat" || (table.family != TableFamily::kIp && table.family != TableFamily::kIp6))
+  if (table.name != "nat" ||
+      (table.family != TableFamily::kIp && table.family != TableFamily::kIp6))
     return false;
   return std::any_of(table.chains.begin(), table.chains.end(), [](const Chain& chain) {
     return chain.base && (chain.name == "POSTROUTING" || chain.name == "PREROUTING");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// PodNat: would the firewall rewrite what a pod sends to a peer's pods, so that IPsec's selectors no
-// longer match? And the command that keeps the rule from it, tried on the rules themselves.
+// PodNat: would the firewall rewrite what a pod sends to a peer's pods, so that IPsec's selectors
+// no longer match? And the command that keeps the rule from it, tried on the rules themselves.
 //
 // Asked of representative packets of new connections: an echo request and the beginning of a TCP
 // connection to a port that is not known. A source that stays inside of the own subnet is no

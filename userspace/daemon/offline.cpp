@@ -12,7 +12,9 @@
 #include "daemon/instance_lock.h"
 #include "daemon/moment.h"
 #include "daemon/peer_policies.h"
+#include "diagnose/doctor.h"
 #include "exporter/audit_document.h"
+#include "exporter/doctor_document.h"
 #include "exporter/policy_document.h"
 #include "exporter/status_document.h"
 #include "kernel/attachments.h"
@@ -23,10 +25,13 @@
 #include "model/devices.h"
 #include "model/evaluate.h"
 #include "model/learn.h"
+#include "sources/firewall_source.h"
 #include "sources/kernel_watch.h"
 #include "sources/opensvc_watch.h"
+#include "sources/ping.h"
 #include "sources/redirects.h"
 #include "sources/saved_topology.h"
+#include "sources/sysctls.h"
 #include "sources/vici_client.h"
 #include "sources/xfrm_stat.h"
 
@@ -226,6 +231,27 @@ Result<nlohmann::json> offline_audit(const Config& config) {
   if (const auto socket = find_vici_socket(config.vici)) charon = read_vici(*socket);
   return audit_document(audit_now(world.topology, world.facts, charon), world.topology.node,
                         std::chrono::system_clock::now());
+}
+
+Result<nlohmann::json> doctor_now(const Config& config) {
+  EP_ASSIGN(world, look_around(config));
+  ViciFacts charon;
+  if (const auto socket = find_vici_socket(config.vici)) charon = read_vici(*socket);
+  const auto audit = audit_now(world.topology, world.facts, charon);
+  const auto ruleset = read_firewall();
+  const auto sysctls = read_sysctls(world.facts.links);
+  DoctorInput input{world.topology, world.facts, ruleset, sysctls, audit, {}};
+  std::vector<IpAddress> underlays;
+  for (const auto& peer : world.topology.peers)
+    if (peer.state != PeerState::kCandidate)
+      for (const auto& underlay : peer.underlays) underlays.push_back(underlay.address);
+  const auto answered = ping(underlays);
+  if (answered.ok())
+    for (std::size_t i = 0; i < underlays.size(); ++i)
+      input.echoes.push_back({underlays[i], (*answered)[i]});
+  auto report = diagnose(input);
+  if (!answered.ok()) report.unknown.push_back(answered.error().message);
+  return doctor_document(report, world.topology.node, std::chrono::system_clock::now());
 }
 
 Result<nlohmann::json> offline_policy(const Config& config, const nlohmann::json& line) {

@@ -171,16 +171,31 @@ class FirewallCheck {
     return commands;
   }
 
+  // Chains of bridges and devices, unless all that they do is count and accept.
   void name_what_is_not_walked() {
     for (const auto& table : ruleset_.tables)
       for (const auto& chain : table.chains) {
-        if (!chain.base || (chain.rules.empty() && !chain.base->policy_drop) || table.dormant)
-          continue;
+        if (!chain.base || table.dormant || harmless(chain)) continue;
         if (table.family == TableFamily::kNetdev || table.family == TableFamily::kBridge ||
             chain.base->hook == PacketHook::kIngress)
           report_.unknown.push_back(std::string(to_string(table.family)) + " " + table.name + " " +
                                     chain.name + " is not walked: see nft list chain");
       }
+  }
+
+  static bool harmless(const Chain& chain) {
+    const auto counts = [](const RuleStep& step) {
+      if (const auto* verdict = std::get_if<VerdictStep>(&step))
+        return verdict->verdict == RuleVerdict::kAccept ||
+               verdict->verdict == RuleVerdict::kContinue ||
+               verdict->verdict == RuleVerdict::kReturn;
+      return std::holds_alternative<Match>(step) || std::holds_alternative<NoEffect>(step) ||
+             std::holds_alternative<UnknownMatch>(step);
+    };
+    return !chain.base->policy_drop && chain.unknown.empty() &&
+           std::all_of(chain.rules.begin(), chain.rules.end(), [&](const Rule& rule) {
+             return std::all_of(rule.steps.begin(), rule.steps.end(), counts);
+           });
   }
 
   const Topology& topology_;

@@ -34,7 +34,7 @@ struct BackendPath {
 };
 
 // A pod's packet is an echo request and the beginning of a TCP connection to a port that is not
-// known, from a pod that the neighbour table knows, else from the eleventh address of the subnet.
+// known, from a pod that the neighbour table knows, else from the address that ends in 10.
 // audit says whether IPsec takes it; null: nobody knows. Peers without a route are left out.
 std::vector<BackendPath> backend_paths(const Topology& topology, const KernelFacts& facts,
                                        const RouteIndex& routes, const MeshAudit* audit);

@@ -161,7 +161,7 @@ class Doctor {
     const auto take = [&](const PairFinding& problem, const std::string& peer,
                           const std::string& pair) {
       const auto effect = effect_of(verdict_of(problem.problem));
-      if (!effect) return;
+      if (!effect || problem.problem == PairProblem::TUNNEL_ENCRYPTED) return;
       // A trap without traffic has no SA and needs none.
       if (problem.problem == PairProblem::NO_SA && !waits(peer)) return;
       auto& finding = found[{problem.problem, problem.remedy}];

@@ -180,6 +180,7 @@ def doctor_no_policy(lab: Lab) -> None:
     watch = lab.watch(1, 2)
     lab.mesh.unload(1, 2)
     lab.undo(lambda: lab.mesh.reload(1, 2))
+    assert answered(lab, 1, 2, 4), "without policies on both nodes everything works, in clear"
     status, findings = doctor(watch, 1)
     assert status == 1 and findings[0]["cause"] == "no_policy", findings
     assert findings[0]["effect"] == "leaks" and findings[0]["peers"] == ["node2"], findings[0]
@@ -191,6 +192,7 @@ def doctor_underlay_unplugged(lab: Lab) -> None:
     two = lab.mesh.node(2)
     lab.mesh.unplug(two)
     lab.undo(lambda: lab.mesh.plug(two))
+    assert not answered(lab, 1, 2, 4)
     status, findings = doctor(watch, 1)
     assert findings[0]["cause"] == "underlay_unreachable", f"exit status {status}: {findings}"
     assert findings[0]["peers"] == ["node2"], findings[0]

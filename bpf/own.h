@@ -3,7 +3,8 @@
  * Espial's own drops, told from others'. A tc program that is about to drop adds one to a per-CPU
  * count (ep_shot, espial.bpf.c). The kernel frees that packet next on the same CPU, before any
  * other tc program can run there: a drop by tc is ours exactly when the count has moved. What XDP
- * drops never was an skb on a device with native XDP.
+ * drops never was an skb on a NIC. A veth makes skbs before its XDP program runs: what that drops
+ * there is not told from others' (reason NOT_SPECIFIED on 6.18).
  */
 #ifndef EP_OWN_H
 #define EP_OWN_H

@@ -33,7 +33,7 @@ void visit_reasons(const Report& report, MetricSet set, const FamilySink& sink) 
   auto metric = MetricBuilder::counter(
       "espial_kernel_dropped_packets_total",
       "Packets of the mesh that the kernel dropped on this node, by its own name of the reason, "
-      "since the daemon started; what espial drops is not among them.");
+      "since the daemon started; what espial's tc programs drop is not among them.");
   if (set == MetricSet::kCompact)
     for (const auto& [reason, packets] : report.snapshot.kernel_drops.reasons)
       metric.add({{"reason", reason}}, packets);

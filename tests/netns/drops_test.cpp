@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <bpf/libbpf.h>
 #include <gtest/gtest.h>
+#include <linux/if_link.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
 #include <sys/capability.h>
@@ -39,6 +40,7 @@ class Drop : public ::testing::Test {
     ProgramLimits limits;
     limits.max_peers = 16;
     limits.max_subnets = 64;
+    limits.xdp = true;
     auto programs = Programs::load("", limits);
     EXPECT_TRUE(programs.ok()) << programs.error().message;
     const auto prefix = [](const char* text) { return Prefix::parse(text).value(); };
@@ -282,6 +284,22 @@ TEST_F(Drop, OwnDropsAreNotTheKernelsOthersAre) {
   EXPECT_FALSE(ping("pod", kOut4, kPings));
   EXPECT_EQ(enforced(), static_cast<std::uint64_t>(2 * kPings));
   expect_reason("TC_EGRESS", kPings);
+}
+
+// A limit: a veth gives its XDP program skbs, and what that drops is the kernel's without a reason.
+TEST_F(Drop, WhatXdpDropsOnAVethCountsAsTheKernels) {
+  ASSERT_TRUE(write_policy(programs_->map_fd(MapId::kPolicy), 1, {Mode::ENFORCE, {}}).ok());
+  ASSERT_EQ(bpf_xdp_attach(static_cast<int>(if_nametoindex("up0")), programs_->xdp_fd(),
+                           XDP_FLAGS_DRV_MODE, nullptr),
+            0);
+  EXPECT_FALSE(ping("far", "-I 10.101.2.10 10.101.1.10", kPings));
+  const auto maps = Maps::of(*programs_);
+  CounterReader reader;
+  EXPECT_EQ(reader.peer(*maps, 1)
+                ->enforced[at(Action::kDrop)][at(Direction::RECEIVE)][at(Reason::CLEARTEXT)]
+                .packets,
+            static_cast<std::uint64_t>(kPings));
+  expect_reason("NOT_SPECIFIED", kPings);
 }
 
 // What a dropped packet costs more. Printed, and bounded generously: a shared machine is no bench.

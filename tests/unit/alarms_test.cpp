@@ -73,7 +73,8 @@ TEST_F(AlarmsTest, TheFirstCleartextPacketFiresAtOnceAndIsToldOnce) {
   count(peer(), Direction::RECEIVE, Class::CLEARTEXT, 1);
   const Evaluation first = after(10ms);
   const Lines expected = {
-      "CleartextTraffic/critical/b/firing: 1 packet received, 0 sent in clear in 1 s"};
+      "CleartextTraffic/critical/b/firing: 1 packet received, 0 sent in clear in 1 s; b sends in "
+      "clear: espial audit on b says why"};
   EXPECT_EQ(lines(first.changes), expected);
   EXPECT_EQ(lines(first.report.alarms), expected);
   EXPECT_EQ(first.report.alarms[0].since, snapshot_.time);
@@ -82,7 +83,9 @@ TEST_F(AlarmsTest, TheFirstCleartextPacketFiresAtOnceAndIsToldOnce) {
   const Evaluation second = after(1s);
   EXPECT_TRUE(second.changes.empty());
   ASSERT_EQ(second.report.alarms.size(), 1U);
-  EXPECT_EQ(second.report.alarms[0].evidence, "12 packets received, 0 sent in clear in 1 s");
+  EXPECT_EQ(second.report.alarms[0].evidence,
+            "12 packets received, 0 sent in clear in 1 s; b sends in clear: espial audit on b says "
+            "why");
   EXPECT_EQ(second.report.alarms[0].since, first.report.alarms[0].since);
 }
 

@@ -21,6 +21,16 @@ bool plain_ascii(const std::string& text) {
                      [](char c) { return c == '\n' || (c >= 0x20 && c < 0x7f); });
 }
 
+TEST(StatusText, OffloadAndUserSpaceIpsecAreSaid) {
+  auto status = sample();
+  EXPECT_EQ(render_status(status, {}).find("CANNOT PROVE"), std::string::npos);
+  status["peers"][0]["ipsec"] = {{"verdict", "protected"}, {"sas", {{"packet_offload", 2}}}};
+  status["peers"][1]["ipsec"] = {{"verdict", "user_space"}, {"sas", {{"packet_offload", 0}}}};
+  const auto text = render_status(status, {});
+  EXPECT_NE(text.find("node2  2 SAs in packet offload"), std::string::npos) << text;
+  EXPECT_NE(text.find("node3  user-space IPsec (kernel-libipsec)"), std::string::npos) << text;
+}
+
 TEST(StatusText, IsTheGoldenTable) {
   testing::expect_golden("status.txt", render_status(sample(), {}));
 }

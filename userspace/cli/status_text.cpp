@@ -7,6 +7,7 @@
 
 #include "base/printable.h"
 #include "cli/enforcement_text.h"
+#include "cli/ipsec_text.h"
 #include "cli/text_table.h"
 #include "cli/wording.h"
 #include "model/words.h"
@@ -305,7 +306,8 @@ std::string troubles(const json& status, const RenderStyle& style) {
 std::string render_status(const json& status, const RenderStyle& style) {
   return headline(status, style) + summary(status, style) + peer_table(status, style) +
          reasons(status, style) + alarms(status, style) + unprotected(status, style) +
-         strangers(status, style) + section("enforcement", enforcement_table(status), style) +
+         strangers(status, style) + section("ipsec", unprovable_table(status), style) +
+         section("enforcement", enforcement_table(status), style) +
          dropped_by_kernel(status, style) + backstop(status, style) + devices(status, style) +
          troubles(status, style);
 }

@@ -7,6 +7,7 @@
 
 namespace espial {
 
-MeshAudit audit_now(const Topology& topology, const KernelFacts& facts, const ViciFacts& charon);
+MeshAudit audit_now(const Topology& topology, const KernelFacts& facts, const ViciFacts& charon,
+                    const OpensvcFacts& cluster);
 
 }  // namespace espial

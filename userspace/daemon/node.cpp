@@ -238,7 +238,7 @@ void Node::follow_topology() {
 
 void Node::judge_mesh() {
   facts_.redirecting = redirecting_bridges(facts_);
-  mesh_ = std::make_shared<const MeshAudit>(audit_now(topology_, facts_, vici_.facts()));
+  mesh_ = std::make_shared<const MeshAudit>(audit_now(topology_, facts_, vici_.facts(), cluster_));
   judged_ = std::chrono::steady_clock::now();
 }
 

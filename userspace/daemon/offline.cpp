@@ -114,7 +114,8 @@ Result<Snapshot> take_snapshot(const Config& config, const World& world, const M
   snapshot.devices = devices_of(config, world);
   snapshot.xfrm_block = follow_backstop(config, world, this_moment(), Follow::kLook);
   snapshot.findings = world.topology.findings;
-  snapshot.mesh = std::make_shared<const MeshAudit>(audit_now(world.topology, world.facts, {}));
+  snapshot.mesh =
+      std::make_shared<const MeshAudit>(audit_now(world.topology, world.facts, {}, world.cluster));
   if (auto errors = read_xfrm_stat(); errors.ok()) snapshot.xfrm_errors = std::move(*errors);
   snapshot.sources = {{"file", true, ""},
                       {"policy", world.policies.problem().empty(), world.policies.problem()},
@@ -224,8 +225,8 @@ Result<nlohmann::json> offline_audit(const Config& config) {
   EP_ASSIGN(world, look_around(config));
   ViciFacts charon;
   if (const auto socket = find_vici_socket(config.vici)) charon = read_vici(*socket);
-  return audit_document(audit_now(world.topology, world.facts, charon), world.topology.node,
-                        std::chrono::system_clock::now());
+  return audit_document(audit_now(world.topology, world.facts, charon, world.cluster),
+                        world.topology.node, std::chrono::system_clock::now());
 }
 
 Result<nlohmann::json> offline_policy(const Config& config, const nlohmann::json& line) {

@@ -14,6 +14,7 @@
 
 #include "model/facts.h"
 #include "model/mesh.h"
+#include "model/opensvc.h"
 #include "model/topology.h"
 
 namespace espial {
@@ -27,6 +28,8 @@ struct AuditInput {
   std::function<std::string(const Prefix& own, const Prefix& theirs)> nat_before_ipsec;
   // Why there is no policy or SA, as strongSwan tells; or nothing. May be empty.
   std::function<std::string(const Peer& peer, const Prefix& own, const Prefix& theirs)> explain;
+  // What the cluster's configuration asks for; null: nobody asked it.
+  const OpensvcFacts* cluster = nullptr;
 };
 
 MeshAudit audit_mesh(const AuditInput& input);

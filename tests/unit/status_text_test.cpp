@@ -203,5 +203,24 @@ TEST(FlowsText, SelectsAClass) {
   EXPECT_EQ(select_flows(kFlows, "ah")["flows"].size(), 0U);
 }
 
+TEST(StatusText, SaysInALineWhatTheKernelDropped) {
+  const auto text = render_status(json::parse(testing::read_golden("status.json")), {});
+  EXPECT_NE(text.find("9 netfilter forward, 2 IP_RPFILTER"), std::string::npos) << text;
+  EXPECT_EQ(text.find("NETFILTER_DROP"), std::string::npos) << "told twice";
+}
+
+TEST(FlowsText, KernelDropsAreShownWithThoseOfEspial) {
+  const json flows = json::parse(R"({"flows":[{"class":"ah","dropped_packets":0}],
+      "kernel_drops":[{"peer":"node2","hook":"forward","reason":"NETFILTER_DROP","packets":4,
+                       "source":"10.101.1.5","destination":"10.101.2.7","protocol":1},
+                      {"peer":"node2","hook":null,"reason":"IP_RPFILTER","packets":2}]})");
+  const auto text = render_flows(select_flows(flows, "dropped"), {});
+  EXPECT_NE(text.find("netfilter forward"), std::string::npos) << text;
+  EXPECT_NE(text.find("IP_RPFILTER"), std::string::npos) << text;
+  EXPECT_EQ(text.find("no unprotected"), std::string::npos) << text;
+  EXPECT_FALSE(select_flows(flows, "ah").contains("kernel_drops"));
+  EXPECT_TRUE(select_flows(flows, "").contains("kernel_drops"));
+}
+
 }  // namespace
 }  // namespace espial

@@ -126,6 +126,7 @@ Status Node::begin(bool strict) {
   follow_devices(false);
   // Programs of a former layout counted until now.
   EP_TRY(programs_.release_former_maps(config_.pin_dir));
+  drops_.start(programs_);
   follow_backstop();
   judge_mesh();
   save_topology();
@@ -415,6 +416,7 @@ Result<Snapshot> Node::snapshot() {
   snapshot.xfrm_block = backstop_.snapshot();
   snapshot.restored = restored_;
   snapshot.sources = sources();
+  drops_.read(snapshot, identities_);
   snapshot.maps = CounterReader::usage(maps_, identities_, programs_.table_entries(),
                                        programs_.capacity().slots);
   snapshot.findings = topology_.findings;

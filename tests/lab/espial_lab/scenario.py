@@ -213,6 +213,13 @@ class Watch:
                 seen = self.espials[number].firing()
                 assert not seen, f"node{number}: firing: {sorted(seen)}"
 
+    def lossless(self, *numbers: int) -> None:
+        """The kernel dropped nothing of the mesh."""
+        for number in numbers or tuple(self.espials):
+            for peer in self.espials[number].status()["peers"] if number in self.espials else ():
+                assert peer["kernel_drops"] == {"netfilter": {}, "reasons": {}}, \
+                    f"node{number}: {peer['name']}: {peer['kernel_drops']}"
+
     def no_peer(self, number: int, way: str, name: str, wanted: dict[str, int]) -> None:
         """Packets of no peer: both observers say exactly this, by family."""
         node, espial = self.wires[number], self.espials.get(number)

@@ -144,7 +144,7 @@ def doctor_forward_iptables_legacy(lab: Lab) -> None:
     iptables_policy(lab, "iptables-legacy", "ip6tables-legacy")
 
 
-@scenario(shared=SHARED, separate=SEPARATE, needs_espial=True)
+@scenario(shared=SHARED, separate=SEPARATE, needs_espial=True, newest=True)
 def doctor_esp_blocked(lab: Lab) -> None:
     watch = lab.watch(1, 2)
     node = lab.mesh.node(2)
@@ -155,7 +155,7 @@ def doctor_esp_blocked(lab: Lab) -> None:
     mended(lab, watch, 2, "esp_blocked", (4, 6))
 
 
-@scenario(separate=SEPARATE, needs_espial=True)
+@scenario(separate=SEPARATE, needs_espial=True, newest=True)
 def doctor_forwarding_off(lab: Lab) -> None:
     watch = lab.watch(1, 2)
     node = lab.mesh.node(1)
@@ -165,7 +165,7 @@ def doctor_forwarding_off(lab: Lab) -> None:
     mended(lab, watch, 1, "forwarding_off", (6,))
 
 
-@scenario(separate=SEPARATE, needs_espial=True)
+@scenario(separate=SEPARATE, needs_espial=True, newest=True)
 def doctor_xfrm_disabled(lab: Lab) -> None:
     """Nothing is lost on the way out: it leaves in clear, and the other node throws it away."""
     watch = lab.watch(1, 2)
@@ -175,7 +175,7 @@ def doctor_xfrm_disabled(lab: Lab) -> None:
     watch.fires(1, "CleartextTraffic", 2)
 
 
-@scenario(separate=SEPARATE, needs_espial=True)
+@scenario(separate=SEPARATE, needs_espial=True, newest=True)
 def doctor_no_policy(lab: Lab) -> None:
     watch = lab.watch(1, 2)
     lab.mesh.unload(1, 2)
@@ -186,7 +186,7 @@ def doctor_no_policy(lab: Lab) -> None:
     assert findings[0]["effect"] == "leaks" and findings[0]["peers"] == ["node2"], findings[0]
 
 
-@scenario(separate=SEPARATE, needs_espial=True)
+@scenario(separate=SEPARATE, needs_espial=True, newest=True)
 def doctor_underlay_unplugged(lab: Lab) -> None:
     watch = lab.watch(1, 2)
     two = lab.mesh.node(2)

@@ -238,7 +238,8 @@ void Node::follow_topology() {
 
 void Node::judge_mesh() {
   facts_.redirecting = redirecting_bridges(facts_);
-  mesh_ = std::make_shared<const MeshAudit>(audit_now(topology_, facts_, vici_.facts(), cluster_));
+  mesh_ = std::make_shared<const MeshAudit>(
+      audit_now(topology_, facts_, vici_.facts(), cluster_, firewall_.nat()));
   judged_ = std::chrono::steady_clock::now();
 }
 
@@ -316,7 +317,8 @@ void Node::tick() {
   vici_.tick(std::chrono::steady_clock::now());
   log_charon();
   if (!watch_.xfrm_events() && facts_.xfrm_readable) pending_.policies = pending_.states = true;
-  if (judged_ && std::chrono::steady_clock::now() - *judged_ >= kJudgeEvery) {
+  const bool rules = firewall_.tick(std::chrono::steady_clock::now());
+  if (rules || (judged_ && std::chrono::steady_clock::now() - *judged_ >= kJudgeEvery)) {
     if (auto status = watch_.refresh_states(facts_); !status.ok())
       spdlog::warn("{}", status.error().message);
     judge_mesh();
@@ -371,6 +373,7 @@ void Node::read_flows(const Snapshot& snapshot) {
 std::vector<SourceStatus> Node::sources() const {
   std::vector<SourceStatus> sources{
       {"file", last_reload_successful_.value_or(true), last_reload_error_},
+      firewall_.source(),
       {"policy", policies_.problem().empty(), policies_.problem()},
       {"routes", true, ""},
       {"saved", saved_problem_.empty(), saved_problem_},

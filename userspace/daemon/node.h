@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "daemon/backstop.h"
 #include "daemon/drop_watch.h"
+#include "daemon/firewall_follow.h"
 #include "daemon/peer_policies.h"
 #include "exporter/latest_report.h"
 #include "kernel/attachments.h"
@@ -139,6 +140,7 @@ class Node {
   XdpAttachments xdp_;
   FlowEvents events_;
   ViciWatch vici_;
+  FirewallFollow firewall_;
   bool charon_readable_ = false;  // as logged last
   bool charon_seen_ = false;      // has it ever answered?
   SavedTopology saved_file_;

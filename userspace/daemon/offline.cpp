@@ -119,8 +119,8 @@ Result<Snapshot> take_snapshot(const Config& config, const World& world, const M
   snapshot.devices = devices_of(config, world);
   snapshot.xfrm_block = follow_backstop(config, world, this_moment(), Follow::kLook);
   snapshot.findings = world.topology.findings;
-  snapshot.mesh =
-      std::make_shared<const MeshAudit>(audit_now(world.topology, world.facts, {}, world.cluster));
+  snapshot.mesh = std::make_shared<const MeshAudit>(
+      audit_now(world.topology, world.facts, {}, world.cluster, nullptr));
   if (auto errors = read_xfrm_stat(); errors.ok()) snapshot.xfrm_errors = std::move(*errors);
   snapshot.sources = {{"file", true, ""},
                       {"policy", world.policies.problem().empty(), world.policies.problem()},
@@ -230,7 +230,8 @@ Result<nlohmann::json> offline_audit(const Config& config) {
   EP_ASSIGN(world, look_around(config));
   ViciFacts charon;
   if (const auto socket = find_vici_socket(config.vici)) charon = read_vici(*socket);
-  return audit_document(audit_now(world.topology, world.facts, charon, world.cluster),
+  PodNat nat(read_firewall());
+  return audit_document(audit_now(world.topology, world.facts, charon, world.cluster, &nat),
                         world.topology.node, std::chrono::system_clock::now());
 }
 
@@ -238,8 +239,9 @@ Result<nlohmann::json> doctor_now(const Config& config) {
   EP_ASSIGN(world, look_around(config));
   ViciFacts charon;
   if (const auto socket = find_vici_socket(config.vici)) charon = read_vici(*socket);
-  const auto audit = audit_now(world.topology, world.facts, charon);
   const auto ruleset = read_firewall();
+  PodNat nat(ruleset);
+  const auto audit = audit_now(world.topology, world.facts, charon, world.cluster, &nat);
   const auto sysctls = read_sysctls(world.facts.links);
   DoctorInput input{world.topology, world.facts, ruleset, sysctls, audit, {}};
   std::vector<IpAddress> underlays;

@@ -158,9 +158,11 @@ class Doctor {
   void mesh() {
     if (!in_.audit.readable) report_.unknown.push_back("policies and SAs: " + in_.audit.reason);
     std::map<std::pair<PairProblem, std::string>, DoctorFinding> found;
+    std::set<std::string> unknown;
     const auto take = [&](const PairFinding& problem, const std::string& peer,
                           const std::string& pair) {
       const auto effect = effect_of(verdict_of(problem.problem));
+      if (verdict_of(problem.problem) == PairVerdict::kUnknown) unknown.insert(problem.evidence);
       if (!effect || problem.problem == PairProblem::TUNNEL_ENCRYPTED) return;
       // A trap without traffic has no SA and needs none.
       if (problem.problem == PairProblem::NO_SA && !waits(peer)) return;
@@ -184,6 +186,7 @@ class Doctor {
         for (const auto& problem : pair.findings)
           take(problem, peer.peer, pair.own.text() + " > " + pair.theirs.text() + ": ");
     for (auto& [key, finding] : found) report_.findings.push_back(std::move(finding));
+    report_.unknown.insert(report_.unknown.end(), unknown.begin(), unknown.end());
   }
 
   bool waits(const std::string& peer) const {

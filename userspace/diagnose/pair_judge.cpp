@@ -146,12 +146,12 @@ void PairJudge::judge_route(const RouteFact* route) {
                                 : "ip route add " + audit_.theirs.text() + " via " +
                                       peer_.underlays.front().address.text());
   if (!input_.nat_before_ipsec) return;
-  if (auto rule = input_.nat_before_ipsec(audit_.own, audit_.theirs); !rule.empty())
-    add(PairProblem::NAT_BEFORE_IPSEC, Direction::TRANSMIT,
-        rule + " changes the source before IPsec looks: the selector no longer matches",
-        "except " + audit_.theirs.text() +
-            " from that rule (nft: `ip daddr != …`; iptables: "
-            "`-m policy --dir out --pol none`)");
+  if (auto nat = input_.nat_before_ipsec(indexes_.routes, audit_.own, audit_.theirs))
+    add(nat->certain ? PairProblem::NAT_BEFORE_IPSEC : PairProblem::NAT_UNKNOWN,
+        Direction::TRANSMIT,
+        nat->evidence + (nat->certain ? ", before IPsec looks: the selector no longer matches"
+                                      : ": whether before IPsec cannot be told"),
+        std::move(nat->remedy));
 }
 
 // The whole pair is not repeated in every line; a part of it is named.

@@ -48,6 +48,7 @@ std::string_view to_string(PairVerdict verdict);  // "exposed", "fail_closed", .
   X(TUNNEL_ENCRYPTED, "tunnel_encrypted", kProtected)                 \
   X(PACKET_OFFLOAD, "packet_offload", kProtected)                     \
   X(TOO_MANY_POLICIES, "too_many_policies", kUnknown)                 \
+  X(NAT_UNKNOWN, "nat_unknown", kUnknown)                             \
   X(XFRM_UNREADABLE, "xfrm_unreadable", kUnknown)                     \
   X(USER_SPACE, "user_space_ipsec", kUserSpace)
 
@@ -101,6 +102,7 @@ struct MeshAudit {
   bool readable = false;              // policies and SAs
   std::string reason;                 // why not
   std::vector<PairFinding> findings;  // of the node, not of one pair
+  std::string nat_unchecked;          // why NAT was not looked for; "": it was
   std::vector<PeerAudit> peers;       // sorted by name, candidates left out
   [[nodiscard]] const PeerAudit* find(std::string_view peer) const;
 };

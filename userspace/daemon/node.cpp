@@ -126,6 +126,7 @@ Status Node::begin(bool strict) {
   follow_devices(false);
   // Programs of a former layout counted until now.
   EP_TRY(programs_.release_former_maps(config_.pin_dir));
+  drops_.start(programs_);
   follow_backstop();
   judge_mesh();
   save_topology();
@@ -238,7 +239,7 @@ void Node::follow_topology() {
 void Node::judge_mesh() {
   facts_.redirecting = redirecting_bridges(facts_);
   mesh_ = std::make_shared<const MeshAudit>(
-      audit_now(topology_, facts_, vici_.facts(), firewall_.nat()));
+      audit_now(topology_, facts_, vici_.facts(), cluster_, firewall_.nat()));
   judged_ = std::chrono::steady_clock::now();
 }
 
@@ -418,6 +419,7 @@ Result<Snapshot> Node::snapshot() {
   snapshot.xfrm_block = backstop_.snapshot();
   snapshot.restored = restored_;
   snapshot.sources = sources();
+  drops_.read(snapshot, identities_);
   snapshot.maps = CounterReader::usage(maps_, identities_, programs_.table_entries(),
                                        programs_.capacity().slots);
   snapshot.findings = topology_.findings;

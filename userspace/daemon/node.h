@@ -12,6 +12,7 @@
 
 #include "base/result.h"
 #include "daemon/backstop.h"
+#include "daemon/drop_watch.h"
 #include "daemon/firewall_follow.h"
 #include "daemon/peer_policies.h"
 #include "exporter/latest_report.h"
@@ -99,6 +100,7 @@ class Node {
 
   [[nodiscard]] std::shared_ptr<const LatestReport> latest() const { return latest_; }
   [[nodiscard]] std::shared_ptr<const LatestFlows> flows() const { return flows_; }
+  [[nodiscard]] std::shared_ptr<const LatestDrops> drops() const { return drops_.latest(); }
   [[nodiscard]] const Config& config() const { return config_; }
   [[nodiscard]] const Topology& topology() const { return topology_; }
 
@@ -144,6 +146,7 @@ class Node {
   SavedTopology saved_file_;
   PeerPolicies policies_;
   Backstop backstop_;
+  DropWatch drops_;
   CounterReader counters_;
   Evaluator evaluator_;
   Topology saved_;

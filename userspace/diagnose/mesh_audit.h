@@ -15,6 +15,7 @@
 
 #include "model/facts.h"
 #include "model/mesh.h"
+#include "model/opensvc.h"
 #include "model/topology.h"
 
 namespace espial {
@@ -39,6 +40,8 @@ struct AuditInput {
       nat_before_ipsec;
   // Why there is no policy or SA, as strongSwan tells; or nothing. May be empty.
   std::function<std::string(const Peer& peer, const Prefix& own, const Prefix& theirs)> explain;
+  // What the cluster's configuration asks for; null: nobody asked it.
+  const OpensvcFacts* cluster = nullptr;
 };
 
 MeshAudit audit_mesh(const AuditInput& input);

@@ -44,6 +44,9 @@ std::string_view to_string(PairVerdict verdict);  // "exposed", "fail_closed", .
   X(SA_EXPIRING, "sa_expiring", kProtected)                           \
   X(SEQUENCE, "sequence_nearly_exhausted", kProtected)                \
   X(NO_SA, "no_sa", kFailClosed)                                      \
+  X(TUNNEL_SETTING, "tunnel_setting", kMisconfigured)                 \
+  X(TUNNEL_ENCRYPTED, "tunnel_encrypted", kProtected)                 \
+  X(PACKET_OFFLOAD, "packet_offload", kProtected)                     \
   X(TOO_MANY_POLICIES, "too_many_policies", kUnknown)                 \
   X(NAT_UNKNOWN, "nat_unknown", kUnknown)                             \
   X(XFRM_UNREADABLE, "xfrm_unreadable", kUnknown)                     \

@@ -171,13 +171,13 @@ class CommandLine {
   }
 
   void add_doctor() {
-    auto& app = command(
-        app_, "doctor", "firewall, routes, switches, IPsec: what is in the way, and what to do",
-        [this] {
-          return with_config([this](const Config& config) {
-            return doctor_command(config, arguments_.doctor, services_, console_);
-          });
-        });
+    auto& app =
+        command(app_, "doctor",
+                "firewall, routes, switches, IPsec: what is in the way, and what to do", [this] {
+                  return with_config([this](const Config& config) {
+                    return doctor_command(config, arguments_.doctor, services_, console_);
+                  });
+                });
     app.add_flag("--json", arguments_.doctor.json, "as JSON");
     app.add_option("--peer", arguments_.doctor.peers, "only what concerns this peer")
         ->type_name("PEER");

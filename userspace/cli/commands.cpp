@@ -6,9 +6,9 @@
 
 #include "base/printable.h"
 #include "cli/audit_text.h"
-#include "cli/doctor_text.h"
 #include "cli/control_client.h"
 #include "cli/discover_text.h"
+#include "cli/doctor_text.h"
 #include "cli/flows_text.h"
 #include "cli/policy_text.h"
 #include "cli/status_text.h"

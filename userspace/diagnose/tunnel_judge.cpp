@@ -23,6 +23,7 @@ bool mended(const PairFinding& finding, Direction direction) {
     case PairProblem::NO_POLICY:
     case PairProblem::BYPASS_POLICY:
     case PairProblem::NAT_BEFORE_IPSEC:
+    case PairProblem::NAT_UNKNOWN:
     case PairProblem::RECEIVE_POLICY_MISSING:
     case PairProblem::MARKED_ONLY:
       return true;

@@ -102,4 +102,4 @@ def steps(long: bool) -> list[Step]:
 
 
 # Labels that several steps share, or that say something else than when to run.
-OTHER_LABELS = {"lab", "threads"}
+OTHER_LABELS = {"lab", "threads", "kernels"}

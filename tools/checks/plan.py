@@ -66,7 +66,7 @@ def steps(long: bool) -> list[Step]:
         _ctest("golden", 30, "golden", needs=built),
         _ctest("bpf", 60, "bpf", needs=built, jobs="1"),
         _ctest("web", 30, "web", needs=built, jobs="1"),
-        _ctest("netns", 90, "netns", needs=built, jobs="1"),
+        _ctest("netns", 180, "netns", needs=built, jobs="1"),
         _ctest("install", 60, "install", needs=built),
         _ctest("lint", 60, "lint", needs=built),
         # Ratios of the packet path against the stored ones, while nothing else runs.

@@ -160,7 +160,9 @@ def pods_speak_ipsec(lab: Lab) -> None:
         watch.expect(number, peer, {"esp/ipv4": sent}, {"esp/ipv4": sent})
         watch.verdict(number, peer, "encrypted")
     watch.agree()
-    watch.calm()
+    for number, peer in BOTH:
+        watch.fires(number, "ForwardDrops", peer)  # the rule above
+    watch.calm(but="ForwardDrops")
 
 
 @scenario(separate=SEPARATE)

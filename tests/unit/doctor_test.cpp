@@ -97,7 +97,7 @@ TEST(Doctor, DockersPolicyBehindOpenSvcsAcceptIsNamedWithItsRemedy) {
                          ? report.findings[0]
                          : report.findings[1];
   EXPECT_EQ(four.remedies,
-            Lines{"iptables -I FORWARD -s 10.101.0.0/16 -d 10.101.0.0/16 -j ACCEPT"});
+            Lines{"iptables-nft -I FORWARD -s 10.101.0.0/16 -d 10.101.0.0/16 -j ACCEPT"});
   EXPECT_TRUE(has(four.evidence, "10.101.1.0/24 > 10.101.2.0/24"));
   EXPECT_TRUE(has(four.evidence, "10.101.3.0/24 > 10.101.1.0/24"));
 }

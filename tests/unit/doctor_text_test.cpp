@@ -19,7 +19,7 @@ json sample() {
        Effect::kLost,
        "packets of pods are dropped in FORWARD by ip filter FORWARD policy drop",
        {"10.101.1.0/24 > 10.101.2.0/24", "forward, priority 0: dropped by ip filter FORWARD"},
-       {"iptables -I FORWARD -s 10.101.0.0/16 -d 10.101.0.0/16 -j ACCEPT"},
+       {"iptables-nft -I FORWARD -s 10.101.0.0/16 -d 10.101.0.0/16 -j ACCEPT"},
        {"node2", "node3"}},
       {"forwarding_off",
        Effect::kLost,

@@ -14,21 +14,13 @@ constexpr std::uint16_t kIkePort = 500;
 constexpr std::uint16_t kNatTPort = 4500;
 constexpr unsigned kSample = 10;  // no network or router address
 
-IpAddress sample_of(const Prefix& subnet) {
-  auto bytes = subnet.address().bytes();
-  const std::size_t last = subnet.family() == Family::kIpv4 ? 3 : 15;
-  if (subnet.address().bits() - subnet.length() >= 4)
-    bytes[last] = static_cast<std::uint8_t>(bytes[last] | kSample);
-  return IpAddress(subnet.family(), bytes.data());
-}
-
 // A real pod where one was heard of.
 IpAddress local_pod(const KernelFacts& facts, const LinkFact* device, const Prefix& subnet) {
   if (device != nullptr)
     for (const auto& neighbour : facts.neighbours)
       if (neighbour.ifindex == device->ifindex && subnet.contains(neighbour.address))
         return neighbour.address;
-  return sample_of(subnet);
+  return pod_sample(subnet);
 }
 
 Packet between(const IpAddress& source, const IpAddress& destination) {
@@ -118,13 +110,13 @@ class Paths {
     const Tri ipsec = through_ipsec(peer, own, theirs);
     const auto pod = local_pod(facts_, bridge, own);
 
-    auto out = between(pod, sample_of(theirs));
+    auto out = between(pod, pod_sample(theirs));
     out.ipsec_out = ipsec;
     comes_by(out, bridge);
     leaves_by(out, wire);
     add_pods(peer, Direction::TRANSMIT, own, theirs, out);
 
-    auto in = between(sample_of(theirs), pod);
+    auto in = between(pod_sample(theirs), pod);
     in.ipsec_in = ipsec;
     comes_by(in, reentry(peer, wire));
     leaves_by(in, bridge);
@@ -195,6 +187,14 @@ class Paths {
 };
 
 }  // namespace
+
+IpAddress pod_sample(const Prefix& subnet) {
+  auto bytes = subnet.address().bytes();
+  const std::size_t last = subnet.family() == Family::kIpv4 ? 3 : 15;
+  if (subnet.address().bits() - subnet.length() >= 4)
+    bytes[last] = static_cast<std::uint8_t>(bytes[last] | kSample);
+  return IpAddress(subnet.family(), bytes.data());
+}
 
 const LinkFact* pod_device(const KernelFacts& facts, const RouteIndex& routes,
                            const Prefix& subnet) {

@@ -5,14 +5,15 @@
 #include <utility>
 #include <vector>
 
+#include "diagnose/backend_paths.h"
 #include "diagnose/nat_before_ipsec.h"
+#include "diagnose/rule_remedy.h"
 
 namespace espial {
 namespace {
 
 constexpr std::uint8_t kTcp = 6;
 constexpr std::uint8_t kSyn = 2;
-constexpr std::uint8_t kSample = 10;       // no network or router address
 constexpr int kRemedies = 4;               // rules to get past, one behind the other
 constexpr std::size_t kRemembered = 8192;  // pairs; more are a sign that questions do not repeat
 
@@ -43,21 +44,6 @@ void settle_address_types(Ruleset& rules) {
       });
 }
 
-IpAddress sample_of(const Prefix& subnet) {
-  auto bytes = subnet.address().bytes();
-  const std::size_t last = subnet.family() == Family::kIpv4 ? 3 : 15;
-  if (subnet.address().bits() - subnet.length() >= 4)
-    bytes[last] = static_cast<std::uint8_t>(bytes[last] | kSample);
-  return IpAddress(subnet.family(), bytes.data());
-}
-
-// Where the pods' packets come in: the device that holds an address of their subnet.
-const LinkFact* pod_device(const KernelFacts& facts, const RouteIndex& routes, const Prefix& own) {
-  for (const auto& fact : facts.addresses)
-    if (own.contains(fact.address)) return routes.link(fact.ifindex);
-  return nullptr;
-}
-
 // inet_select_addr(): of the device's addresses the one that shares the gateway's subnet, else the
 // first. Not the route's preferred source.
 std::optional<IpAddress> masquerade_address(const KernelFacts& facts, const RouteFact& route) {
@@ -84,8 +70,8 @@ struct Way {
 std::vector<Packet> packets_of(const Way& way) {
   Packet packet;
   packet.family = way.own.family();
-  packet.source = sample_of(way.own);
-  packet.destination = sample_of(way.theirs);
+  packet.source = pod_sample(way.own);
+  packet.destination = pod_sample(way.theirs);
   packet.iif = way.in.name;
   packet.iif_type = way.in.arphrd;
   packet.oif = way.out.name;
@@ -137,71 +123,14 @@ std::optional<NatBeforeIpsec> worst(const Ruleset& rules, const Way& way) {
   return found;
 }
 
-Match within(Field field, const Prefix& prefix) {
-  auto last = prefix.address().bytes();
-  for (unsigned bit = prefix.length(); bit < prefix.address().bits(); ++bit)
-    last[bit / 8] = static_cast<std::uint8_t>(last[bit / 8] | (0x80u >> (bit % 8)));
-  Match match;
-  match.keys.push_back({field, 0, {}, {}});
-  match.elements.push_back(
-      {{Interval{wide(prefix.address()), wide(IpAddress(prefix.family(), last.data()))}},
-       {},
-       {},
-       {}});
-  return match;
-}
-
-Rule acceptance(const Way& way) {
-  const bool v4 = way.own.family() == Family::kIpv4;
-  Rule rule;
-  rule.text = "(proposed)";
-  rule.steps.push_back(within(v4 ? Field::kIpSource : Field::kIp6Source, way.own));
-  rule.steps.push_back(within(v4 ? Field::kIpDestination : Field::kIp6Destination, way.theirs));
-  rule.steps.push_back(VerdictStep{RuleVerdict::kAccept, {}});
-  return rule;
-}
-
-// nft prints the tables of iptables-nft in its own words; they are told by their chains.
-bool of_iptables(const Table& table) {
-  if (table.tool != RuleTool::kNft) return true;
-  if (table.name != "nat" ||
-      (table.family != TableFamily::kIp && table.family != TableFamily::kIp6))
-    return false;
-  return std::any_of(table.chains.begin(), table.chains.end(), [](const Chain& chain) {
-    return chain.base && (chain.name == "POSTROUTING" || chain.name == "PREROUTING");
-  });
-}
-
-std::string command(const Table& table, const Chain& chain, const Way& way) {
-  const bool v4 = way.own.family() == Family::kIpv4;
-  if (of_iptables(table))
-    return std::string(v4 ? "iptables" : "ip6tables") +
-           (table.tool == RuleTool::kIptablesLegacy ? "-legacy" : "-nft") + " -t " + table.name +
-           " -I " + chain.name + " -s " + way.own.text() + " -d " + way.theirs.text() +
-           " -j ACCEPT";
-  const std::string ip = v4 ? "ip" : "ip6";
-  return "nft insert rule " + std::string(to_string(table.family)) + " " + table.name + " " +
-         chain.name + " " + ip + " saddr " + way.own.text() + " " + ip + " daddr " +
-         way.theirs.text() + " accept";
-}
-
-// An accept in front of each NAT chain of the culprit's table and hook, as commands; "": none.
+// An accept in front of the culprit, as a command; "": none.
 std::string get_past(Ruleset& rules, const NatEvidence& culprit, const Way& way) {
-  std::string commands;
   const bool destination =
       culprit.nat.kind == Nat::Kind::kDestination || culprit.nat.kind == Nat::Kind::kRedirect;
-  const auto hook = destination ? PacketHook::kPrerouting : PacketHook::kPostrouting;
-  for (auto& table : rules.tables) {
-    if (table.family != culprit.rule.family || table.name != culprit.rule.table ||
-        table.tool != culprit.rule.tool)
-      continue;
-    for (auto& chain : table.chains) {
-      if (!chain.base || chain.base->type != ChainType::kNat || chain.base->hook != hook) continue;
-      chain.rules.insert(chain.rules.begin(), acceptance(way));
-      commands += (commands.empty() ? "" : "; ") + command(table, chain, way);
-    }
-  }
-  return commands;
+  return accept_before(rules, culprit.rule,
+                       destination ? PacketHook::kPrerouting : PacketHook::kPostrouting,
+                       {PathKind::kPods, way.own, way.theirs})
+      .value_or(std::string());
 }
 
 // Commands after which the packets stay what they are; "": none was found.

@@ -107,7 +107,8 @@ Rule rule_of(const Acceptance& what) {
 std::string in_iptables(const Place& place, const Chain& chain, const Acceptance& what) {
   const bool v4 = what.from.family() == Family::kIpv4;
   std::string out = v4 ? "iptables" : "ip6tables";
-  if (place.table->tool == RuleTool::kIptablesLegacy) out += "-legacy";
+  // Which of the two the plain name means is the distribution's choice.
+  out += place.table->tool == RuleTool::kIptablesLegacy ? "-legacy" : "-nft";
   if (place.table->name != "filter") out += " -t " + place.table->name;
   out += " -I " + chain.name + " -s " + what.from.text() + " -d " + what.to.text();
   if (what.kind == PathKind::kEsp) out += " -p esp";

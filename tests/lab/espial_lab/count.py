@@ -161,14 +161,16 @@ def _counters(namespace: Namespace, table: str) -> dict[str, tuple[int, int]]:
                 at += (length + 3) & ~3
 
 
-class _Count:
+class Count:
     """Named counters of one nft table: direction-peer-class-family."""
 
-    def __init__(self, namespace: Namespace, device: str, framed: str, table: list[str],
-                 chains: list[str]):
-        """`framed`: the direction whose lengths include the Ethernet header."""
+    def __init__(self, namespace: Namespace, name: str, devices: tuple[str, ...], framed: str,
+                 table: list[str], chains: list[str]):
+        """`devices`: what the chains hook into; `framed`: the direction whose lengths include the
+        Ethernet header."""
         self._namespace, self._framed = namespace, framed
-        self._table = f"lab_{device.replace('-', '_').replace('.', '_')}"
+        self._devices = {device: ifindex(namespace, device) for device in devices}
+        self._table = f"lab_{name.replace('-', '_').replace('.', '_')}"
         namespace.run("nft", "-f", "-", input=f"table netdev {self._table} {{\n" +
                       "\n".join(table + chains) + "\n}\n")
 
@@ -181,11 +183,20 @@ class _Count:
             counts[direction, "" if peer == "none" else peer, name, family] = (packets, size)
         return counts
 
+    @property
+    def alive(self) -> bool:
+        """False after a device was replaced: its chain went with it and counts nothing any more."""
+        try:
+            return all(ifindex(self._namespace, device) == index
+                       for device, index in self._devices.items())
+        except OSError:
+            return False
+
     def close(self) -> None:
         self._namespace.run("nft", "delete", "table", "netdev", self._table, check=False)
 
 
-class WireCount(_Count):
+class WireCount(Count):
     """Counts on the wire device of a node until close() or the end of its namespace."""
 
     def __init__(self, node: Node, device: str | None = None, reentry: str | None = None):
@@ -194,8 +205,9 @@ class WireCount(_Count):
         # What comes out of IPsec enters again at the device that holds the underlay address; with
         # ESP GRO the wire device shows it too, and it is not cleartext there.
         decrypted = [line for peer in node.peers for line in _decrypted(node, peer, table)]
+        entry = reentry or node.underlay_device
         chains = [f"chain decrypted {{ type filter hook ingress device "
-                  f"\"{reentry or node.underlay_device}\" priority -210; policy accept;\n" +
+                  f"\"{entry}\" priority -210; policy accept;\n" +
                   "\n".join(decrypted) + "\n}"]
         for direction, hook in (("receive", "ingress"), ("transmit", "egress")):
             rules = ["meta secpath exists accept"] if direction == "receive" else []
@@ -206,17 +218,17 @@ class WireCount(_Count):
             rules += _unknown(node, direction, table)
             chains.append(f"chain {direction} {{ type filter hook {hook} device \"{self.device}\" "
                           f"priority -200; policy accept;\n" + "\n".join(rules) + "\n}")
-        super().__init__(node.namespace, self.device, "transmit", table, chains)
+        super().__init__(node.namespace, self.device, (self.device, entry), "transmit", table,
+                         chains)
 
 
-class SwitchCount(_Count):
+class SwitchCount(Count):
     """Counts at the switch's ports of a node, out of reach of whatever the node does: `transmit`
     is what really left it, `receive` what was really sent to it. Ends with the ports."""
 
     def __init__(self, node: Node):
         self.node, switch = node, node.mesh.switch
-        self.ports = {port: ifindex(switch, port) for port in node.ports}
-        devices = ", ".join(f'"{port}"' for port in self.ports)
+        devices = ", ".join(f'"{port}"' for port in node.ports)
         table: list[str] = []
         chains = []
         for direction, hook in (("transmit", "ingress"), ("receive", "egress")):
@@ -226,16 +238,7 @@ class SwitchCount(_Count):
             rules += _unknown(node, direction, table)
             chains.append(f"chain {direction} {{ type filter hook {hook} devices = {{ {devices} }} "
                           f"priority -200; policy accept;\n" + "\n".join(rules) + "\n}")
-        super().__init__(switch, node.name, "receive", table, chains)
-
-    @property
-    def alive(self) -> bool:
-        """False after a port was replaced."""
-        try:
-            return all(ifindex(self._namespace, port) == index
-                       for port, index in self.ports.items())
-        except OSError:
-            return False
+        super().__init__(switch, node.name, tuple(node.ports), "receive", table, chains)
 
 
 def since(now: Counts, before: Counts) -> Counts:

@@ -6,8 +6,8 @@ import time
 from typing import Callable
 
 from . import traffic
-from .count import (CLASSES, PROTECTED, UNPROTECTED, Counts, SwitchCount, WireCount, of_peer,
-                    since, unprotected)
+from .count import (CLASSES, PROTECTED, UNPROTECTED, Count, Counts, SwitchCount, WireCount,
+                    of_peer, since, unprotected)
 from .espial import Espial, executable
 from .mesh import Mesh, Spec
 from .traffic import Sent
@@ -69,10 +69,8 @@ class Watch:
             for number in numbers:
                 node = lab.mesh.node(number)
                 # Rules stay as long as the mesh does; only the zero is the scenario's own.
-                key = (number, wire or node.wire)
-                if key not in lab.mesh.wire_counts:
-                    lab.mesh.wire_counts[key] = WireCount(node, wire)
-                self.wires[number] = lab.mesh.wire_counts[key]
+                self.wires[number] = self._counting((number, wire or node.wire),
+                                                    lambda: WireCount(node, wire))
                 if "mode" in more:
                     self.switch(number)
                 if espial and executable():
@@ -88,14 +86,19 @@ class Watch:
 
     def switch(self, number: int) -> None:
         """Has the switch count for this node, also without an espial there."""
-        key, known = ("switch", number), self.lab.mesh.wire_counts
+        self.switches[number] = self._counting(("switch", number),
+                                               lambda: SwitchCount(self.lab.mesh.node(number)))
+        self._zero.setdefault(number, {}).update(
+            {("switch",) + key: value for key, value in self.switches[number].read().items()})
+
+    def _counting(self, key: tuple, create: Callable[[], Count]) -> Count:
+        """The mesh's count of that name; a new one where a former scenario replaced a device."""
+        known = self.lab.mesh.wire_counts
         if key in known and not known[key].alive:
             known.pop(key).close()
         if key not in known:
-            known[key] = SwitchCount(self.lab.mesh.node(number))
-        self.switches[number] = known[key]
-        self._zero.setdefault(number, {}).update(
-            {("switch",) + key: value for key, value in known[key].read().items()})
+            known[key] = create()
+        return known[key]
 
     def zero(self, number: int) -> None:
         """Counts of this node are from now on, a moment at which nothing passes: bridges and hosts

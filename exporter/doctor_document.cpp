@@ -9,12 +9,14 @@ namespace espial {
 nlohmann::json doctor_document(const DoctorReport& report, const std::string& node, WallTime time) {
   auto findings = nlohmann::json::array();
   for (const auto& finding : report.findings)
-    findings.push_back({{"cause", finding.cause},
-                        {"effect", std::string(to_string(finding.effect))},
-                        {"summary", finding.summary},
-                        {"peers", finding.peers},
-                        {"evidence", finding.evidence},
-                        {"remedies", finding.remedies}});
+    findings.push_back(
+        {{"cause", finding.cause},
+         {"effect", std::string(to_string(finding.effect))},
+         {"summary", finding.summary},
+         {"peers", finding.peers},
+         {"family", finding.family ? nlohmann::json(to_string(*finding.family)) : nlohmann::json()},
+         {"evidence", finding.evidence},
+         {"remedies", finding.remedies}});
   return {{"schema_version", kSchemaVersion},
           {"node", node},
           {"time", rfc3339(time)},

@@ -24,6 +24,7 @@ struct Arguments {
   PolicyOptions policy;
   bool audit_json = false;
   DoctorOptions doctor;
+  VerifyOptions verify;
   bool show_json = false;
   std::string check_path;
   std::string forget_peer;
@@ -55,6 +56,7 @@ class CommandLine {
     add_flows();
     add_audit();
     if (services_.doctor) add_doctor();
+    if (services_.verify) add_verify();
     if (services_.classify) add_classify();
     add_policy();
     if (services_.show_topology) add_mesh();
@@ -181,6 +183,19 @@ class CommandLine {
     app.add_flag("--json", arguments_.doctor.json, "as JSON");
     app.add_option("--peer", arguments_.doctor.peers, "only what concerns this peer")
         ->type_name("PEER");
+  }
+
+  void add_verify() {
+    auto& app = command(app_, "verify", "send probes to the peers: encrypted both ways?", [this] {
+      return with_config([this](const Config& config) {
+        return verify_command(config, arguments_.verify, services_, console_);
+      });
+    });
+    app.add_option("peers", arguments_.verify.peers, "only these peers")->type_name("PEER");
+    app.add_option("--pod", arguments_.verify.pods, "also probe this pod of a peer; repeatable")
+        ->type_name("ADDRESS")
+        ->allow_extra_args(false);
+    app.add_flag("--json", arguments_.verify.json, "as JSON");
   }
 
   void add_classify() {

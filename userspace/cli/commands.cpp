@@ -13,6 +13,7 @@
 #include "cli/policy_text.h"
 #include "cli/status_text.h"
 #include "cli/topology_text.h"
+#include "cli/verify_text.h"
 #include "cli/watch_screen.h"
 #include "cli/wording.h"
 #include "config/config_file.h"
@@ -174,6 +175,14 @@ int doctor_command(const Config& config, const DoctorOptions& options, const Ser
   const json chosen = select_findings(std::move(document).value(), options.peers);
   return write_out(options.json ? dump(chosen, 2) : render_doctor(chosen, console.style),
                    doctor_exit(chosen), console);
+}
+
+int verify_command(const Config& config, const VerifyOptions& options, const Services& services,
+                   Console& console) {
+  const auto document = services.verify(config, options.peers, options.pods);
+  if (!document.ok()) return report(document.error(), console);
+  return write_out(options.json ? dump(*document, 2) : render_verify(*document, console.style),
+                   verify_exit(*document), console);
 }
 
 int policy_show_command(const Config& config, const PolicyOptions& options,

@@ -30,6 +30,12 @@ struct DoctorOptions {
   std::vector<std::string> peers;
 };
 
+struct VerifyOptions {
+  bool json = false;
+  std::vector<std::string> peers;  // empty: all
+  std::vector<std::string> pods;   // addresses of remote pods
+};
+
 struct PolicyOptions {
   bool json = false;
   std::string peer;
@@ -44,6 +50,7 @@ int flows_command(const Config&, const FlowsOptions&, const Services&, Console&)
 int audit_command(const Config&, bool json, const Services&, Console&);
 // What is in the way of the backends' traffic? Exit status as doctor_exit().
 int doctor_command(const Config&, const DoctorOptions&, const Services&, Console&);
+int verify_command(const Config&, const VerifyOptions&, const Services&, Console&);
 int policy_show_command(const Config&, const PolicyOptions&, const Services&, Console&);
 int policy_set_command(const Config&, const PolicyOptions&, const Services&, Console&);
 int policy_confirm_command(const Config&, const PolicyOptions&, const Services&, Console&);

@@ -12,9 +12,8 @@
 #include "daemon/instance_lock.h"
 #include "daemon/moment.h"
 #include "daemon/peer_policies.h"
-#include "diagnose/doctor.h"
+#include "daemon/world.h"
 #include "exporter/audit_document.h"
-#include "exporter/doctor_document.h"
 #include "exporter/policy_document.h"
 #include "exporter/status_document.h"
 #include "kernel/attachments.h"
@@ -24,14 +23,9 @@
 #include "kernel/pin_dir.h"
 #include "model/devices.h"
 #include "model/evaluate.h"
-#include "model/learn.h"
 #include "sources/firewall_source.h"
-#include "sources/kernel_watch.h"
 #include "sources/opensvc_watch.h"
-#include "sources/ping.h"
-#include "sources/redirects.h"
 #include "sources/saved_topology.h"
-#include "sources/sysctls.h"
 #include "sources/vici_client.h"
 #include "sources/xfrm_stat.h"
 
@@ -39,41 +33,6 @@ namespace espial {
 namespace {
 
 constexpr std::chrono::seconds kLook{1};  // between the two looks that give a rate
-
-struct World {
-  explicit World(const Config& config) : policies(config.state_dir) {}
-
-  KernelFacts facts;
-  OpensvcFacts cluster;
-  Topology saved;
-  Topology topology;
-  PeerPolicies policies;
-  std::string saved_problem;
-};
-
-// The topology with the modes of commands.
-void merge(const Config& config, World& world) {
-  world.topology = merge_topology(config, world.facts, world.saved, world.cluster);
-  (void)world.policies.follow_names(world.saved, world.topology);
-  world.policies.apply(config, world.topology);
-}
-
-Result<World> look_around(const Config& config) {
-  World world(config);
-  EP_ASSIGN(watch, KernelWatch::open());
-  EP_ASSIGN(facts, watch.read());
-  world.facts = std::move(facts);
-  if (config.opensvc && config.discover) world.cluster = read_opensvc(config.opensvc_conf);
-  world.facts.redirecting = redirecting_bridges(world.facts);
-  if (auto loaded = SavedTopology(config.state_dir).load(); loaded.ok())
-    world.saved = std::move(*loaded);
-  else
-    world.saved_problem = loaded.error().message;
-  world.policies.load();
-  (void)world.policies.expire(this_moment());
-  merge(config, world);
-  return world;
-}
 
 XfrmBlockSnapshot follow_backstop(const Config& config, const World& world, const Moment& now,
                                   Follow follow) {
@@ -128,22 +87,6 @@ Result<Snapshot> take_snapshot(const Config& config, const World& world, const M
                       {"saved", world.saved_problem.empty(), world.saved_problem},
                       {"xfrm", world.facts.xfrm_readable, world.facts.xfrm_reason}};
   return snapshot;
-}
-
-// What is pinned; nothing when there are no pins.
-struct Pins {
-  Maps maps;
-  Identities identities;
-};
-
-Result<std::optional<Pins>> open_pins(const Config& config) {
-  std::error_code error;
-  const auto path = pinned_map_path(config.pin_dir, map_name(MapId::kPolicy));
-  // A folder that may not be looked into is not a missing one: opening the maps tells.
-  if (!std::filesystem::exists(path, error) && !error) return std::optional<Pins>();
-  EP_ASSIGN(maps, Maps::open_pinned(config.pin_dir));
-  EP_ASSIGN(identities, Identities::load(maps));
-  return std::optional(Pins{std::move(maps), std::move(identities)});
 }
 
 // Every peer of the topology, with its counters where there are any.
@@ -233,28 +176,6 @@ Result<nlohmann::json> offline_audit(const Config& config) {
   PodNat nat(read_firewall());
   return audit_document(audit_now(world.topology, world.facts, charon, world.cluster, &nat),
                         world.topology.node, std::chrono::system_clock::now());
-}
-
-Result<nlohmann::json> doctor_now(const Config& config) {
-  EP_ASSIGN(world, look_around(config));
-  ViciFacts charon;
-  if (const auto socket = find_vici_socket(config.vici)) charon = read_vici(*socket);
-  const auto ruleset = read_firewall();
-  PodNat nat(ruleset);
-  const auto audit = audit_now(world.topology, world.facts, charon, world.cluster, &nat);
-  const auto sysctls = read_sysctls(world.facts.links);
-  DoctorInput input{world.topology, world.facts, ruleset, sysctls, audit, {}};
-  std::vector<IpAddress> underlays;
-  for (const auto& peer : world.topology.peers)
-    if (peer.state != PeerState::kCandidate)
-      for (const auto& underlay : peer.underlays) underlays.push_back(underlay.address);
-  const auto answered = ping(underlays);
-  if (answered.ok())
-    for (std::size_t i = 0; i < underlays.size(); ++i)
-      input.echoes.push_back({underlays[i], (*answered)[i]});
-  auto report = diagnose(input);
-  if (!answered.ok()) report.unknown.push_back(answered.error().message);
-  return doctor_document(report, world.topology.node, std::chrono::system_clock::now());
 }
 
 Result<nlohmann::json> offline_policy(const Config& config, const nlohmann::json& line) {

@@ -103,14 +103,16 @@ class Doctor {
                 "this node does not forward IPv4",
                 off,
                 {"sysctl -w net.ipv4.ip_forward=1" + set},
-                {}});
+                {},
+                Family::kIpv4});
     if (in_.sysctls.forwarding_v6 == false && !arriving(Family::kIpv6).empty())
       add_node({"forwarding_off",
                 Effect::kLost,
                 "this node does not forward IPv6",
                 {"net.ipv6.conf.all.forwarding = 0"},
                 {"sysctl -w net.ipv6.conf.all.forwarding=1"},
-                {}});
+                {},
+                Family::kIpv6});
   }
 
   // Of the devices that routes to peers leave by. IPv6 has no such switch for encryption.
@@ -131,7 +133,8 @@ class Doctor {
            "IPv4 that leaves by " + device + " is never encrypted, whatever the policies say",
            {key + " = 1"},
            {"sysctl -w " + key + "=0"},
-           {peers.begin(), peers.end()}});
+           {peers.begin(), peers.end()},
+           Family::kIpv4});
     }
   }
 
@@ -160,7 +163,7 @@ class Doctor {
     std::map<std::pair<PairProblem, std::string>, DoctorFinding> found;
     std::set<std::string> unknown;
     const auto take = [&](const PairFinding& problem, const std::string& peer,
-                          const std::string& pair) {
+                          const std::string& pair, std::optional<Family> family) {
       const auto effect = effect_of(verdict_of(problem.problem));
       if (verdict_of(problem.problem) == PairVerdict::kUnknown) unknown.insert(problem.evidence);
       if (!effect || problem.problem == PairProblem::TUNNEL_ENCRYPTED) return;
@@ -169,7 +172,12 @@ class Doctor {
       auto& finding = found[{problem.problem, problem.remedy}];
       finding.cause = std::string(to_string(problem.problem));
       finding.effect = *effect;
-      if (finding.summary.empty()) finding.summary = pair + problem.evidence;
+      if (finding.summary.empty()) {
+        finding.summary = pair + problem.evidence;
+        finding.family = family;
+      } else if (finding.family != family) {
+        finding.family.reset();
+      }
       const std::string line = pair + problem.evidence;
       if (std::find(finding.evidence.begin(), finding.evidence.end(), line) ==
           finding.evidence.end())
@@ -180,11 +188,12 @@ class Doctor {
           std::find(finding.peers.begin(), finding.peers.end(), peer) == finding.peers.end())
         finding.peers.push_back(peer);
     };
-    for (const auto& problem : in_.audit.findings) take(problem, "", "");
+    for (const auto& problem : in_.audit.findings) take(problem, "", "", {});
     for (const auto& peer : in_.audit.peers)
       for (const auto& pair : peer.pairs)
         for (const auto& problem : pair.findings)
-          take(problem, peer.peer, pair.own.text() + " > " + pair.theirs.text() + ": ");
+          take(problem, peer.peer, pair.own.text() + " > " + pair.theirs.text() + ": ",
+               pair.own.family());
     for (auto& [key, finding] : found) report_.findings.push_back(std::move(finding));
     report_.unknown.insert(report_.unknown.end(), unknown.begin(), unknown.end());
   }

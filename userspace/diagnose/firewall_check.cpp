@@ -117,6 +117,10 @@ class FirewallCheck {
     // What accepted it before explains why somebody thought that it passes.
     for (const auto& line : group.trace) finding.evidence.push_back(line);
     finding.remedies = remedies_of(group);
+    const auto family = group.first->packet.family;
+    if (std::all_of(group.paths.begin(), group.paths.end(),
+                    [&](const auto* path) { return path->packet.family == family; }))
+      finding.family = family;
     return finding;
   }
 

@@ -3,9 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "base/ip.h"
 
 namespace espial {
 
@@ -23,6 +26,7 @@ struct DoctorFinding {
   std::vector<std::string> evidence;  // rules as their tool prints them, values, counters
   std::vector<std::string> remedies;  // commands, in this order; may be empty
   std::vector<std::string> peers;     // sorted; empty: this node alone
+  std::optional<Family> family{};     // of the packets that it is about; nothing: both
 };
 
 struct DoctorReport {

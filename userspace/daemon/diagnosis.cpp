@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/diagnosis.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+
+#include "daemon/audit_now.h"
+#include "daemon/world.h"
+#include "diagnose/doctor.h"
+#include "diagnose/verify.h"
+#include "exporter/doctor_document.h"
+#include "exporter/verify_document.h"
+#include "kernel/counters.h"
+#include "sources/echo.h"
+#include "sources/firewall_source.h"
+#include "sources/local_pods.h"
+#include "sources/sysctls.h"
+#include "sources/vici_client.h"
+
+namespace espial {
+namespace {
+
+// What the doctor says, and what it said it from.
+struct Diagnosis {
+  Ruleset ruleset;
+  MeshAudit audit;
+  DoctorReport report;
+};
+
+Diagnosis diagnose_now(const Config& config, const World& world) {
+  ViciFacts charon;
+  if (const auto socket = find_vici_socket(config.vici)) charon = read_vici(*socket);
+  Diagnosis out;
+  out.ruleset = read_firewall();
+  PodNat nat(out.ruleset);
+  out.audit = audit_now(world.topology, world.facts, charon, world.cluster, &nat);
+  const auto sysctls = read_sysctls(world.facts.links);
+  DoctorInput input{world.topology, world.facts, out.ruleset, sysctls, out.audit, {}};
+  std::vector<EchoTarget> underlays;
+  for (const auto& peer : world.topology.peers)
+    if (peer.state != PeerState::kCandidate)
+      for (const auto& underlay : peer.underlays) underlays.push_back({{}, underlay.address});
+  auto sockets = EchoSockets::open();
+  if (sockets.ok()) {
+    const auto answers = sockets->ask(underlays, {});
+    for (std::size_t i = 0; i < underlays.size(); ++i)
+      input.echoes.push_back({underlays[i].destination, answers[i].answered > 0});
+  }
+  out.report = diagnose(input);
+  if (!sockets.ok()) out.report.unknown.push_back(sockets.error().message);
+  return out;
+}
+
+constexpr EchoPlan kProbes{3, false, std::chrono::milliseconds{1000}};
+
+// Sends what was planned, stage by stage, between two looks at the counters of each peer.
+class Prober {
+ public:
+  Prober(const Pins& pins, EchoSockets& node, std::vector<LocalPod>& pods)
+      : pins_(pins), node_(node), pods_(pods) {}
+
+  Status run(const std::vector<PlannedProbe>& stage, std::vector<ProbeResult>& results) {
+    EP_ASSIGN(before, look(stage));
+    std::vector<ProbeResult> sent(stage.size());
+    // From each namespace at a time.
+    std::map<std::optional<std::size_t>, std::vector<std::size_t>> by_pod;
+    for (std::size_t i = 0; i < stage.size(); ++i) by_pod[stage[i].pod].push_back(i);
+    for (const auto& [pod, indexes] : by_pod) {
+      std::vector<EchoTarget> targets;
+      for (const auto i : indexes) targets.push_back({stage[i].source, stage[i].target});
+      auto& sockets = pod ? pods_[*pod].sockets : node_;
+      const auto answers = sockets.ask(targets, kProbes);
+      for (std::size_t k = 0; k < indexes.size(); ++k) {
+        const auto& probe = stage[indexes[k]];
+        sent[indexes[k]] = {probe.peer,
+                            probe.path,
+                            probe.source,
+                            probe.target,
+                            answers[k].sent,
+                            answers[k].answered,
+                            answers[k].fastest,
+                            {},
+                            ProbeOutcome::UNSEEN,
+                            {},
+                            {}};
+      }
+    }
+    EP_ASSIGN(after, look(stage));
+    for (std::size_t i = 0; i < stage.size(); ++i) {
+      for (const Direction direction : {Direction::RECEIVE, Direction::TRANSMIT})
+        sent[i].seen[at(direction)] =
+            seen_between(before[i], after[i], direction, sent[i].target.family());
+      results.push_back(std::move(sent[i]));
+    }
+    return Ok{};
+  }
+
+ private:
+  Result<std::vector<PeerCounters>> look(const std::vector<PlannedProbe>& stage) {
+    std::vector<PeerCounters> out;
+    for (const auto& probe : stage) {
+      const auto id = pins_.identities.peer(probe.peer);
+      if (id == 0) {
+        out.emplace_back();
+        continue;
+      }
+      EP_ASSIGN(counters, reader_.peer(pins_.maps, id));
+      out.push_back(counters);
+    }
+    return out;
+  }
+
+  const Pins& pins_;
+  EchoSockets& node_;
+  std::vector<LocalPod>& pods_;
+  CounterReader reader_;
+};
+
+Result<ProbeScope> scope_of(const Topology& topology, const std::vector<std::string>& peers,
+                            const std::vector<std::string>& remote_pods) {
+  ProbeScope scope;
+  for (const auto& name : peers) {
+    if (topology.find(name) == nullptr)
+      return Error{name + ": no such peer (espial config show names them)", Failure::kUsage};
+    scope.peers.push_back(name);
+  }
+  for (const auto& text : remote_pods) {
+    const auto address = IpAddress::parse(text);
+    if (!address) return Error{"--pod " + text + ": no IP address", Failure::kUsage};
+    const bool known =
+        std::any_of(topology.peers.begin(), topology.peers.end(), [&](const Peer& peer) {
+          return std::any_of(peer.backends.begin(), peer.backends.end(),
+                             [&](const auto& of) { return of.prefix.contains(*address); });
+        });
+    if (!known)
+      return Error{"--pod " + text + ": in no peer's backend subnet (espial config show)",
+                   Failure::kUsage};
+    scope.remote_pods.push_back(*address);
+  }
+  return scope;
+}
+
+void by_peer(std::vector<ProbeResult>& probes) {
+  const auto key = [](const ProbeResult& probe) {
+    return std::tuple(probe.peer, probe.target.family(), probe.path, probe.target);
+  };
+  std::sort(probes.begin(), probes.end(),
+            [&](const auto& one, const auto& other) { return key(one) < key(other); });
+}
+
+}  // namespace
+
+Result<nlohmann::json> doctor_now(const Config& config) {
+  EP_ASSIGN(world, look_around(config));
+  return doctor_document(diagnose_now(config, world).report, world.topology.node,
+                         std::chrono::system_clock::now());
+}
+
+Result<nlohmann::json> verify_now(const Config& config, const std::vector<std::string>& peers,
+                                  const std::vector<std::string>& remote_pods) {
+  EP_ASSIGN(world, look_around(config));
+  EP_ASSIGN(scope, scope_of(world.topology, peers, remote_pods));
+  EP_ASSIGN(pins, open_pins(config));
+  if (!pins)
+    return Error{config.pin_dir +
+                 ": no programs of espial are attached, nothing sees the wire "
+                 "(start espial)"};
+  EP_ASSIGN(sockets, EchoSockets::open());
+  std::vector<Prefix> own;
+  for (const auto& backend : world.topology.self_backends) own.push_back(backend.prefix);
+  auto pods = find_local_pods(own);
+
+  VerifyReport report;
+  if (!pods.problem.empty()) report.unknown.push_back("local pods: " + pods.problem);
+  std::vector<PodView> views;
+  views.reserve(pods.pods.size());
+  for (const auto& pod : pods.pods) views.push_back({pod.addresses, pod.connected});
+  Prober prober(*pins, sockets, pods.pods);
+  for (const auto& stage : plan_probes(world.topology, world.facts, views, scope, report.unknown))
+    EP_TRY(prober.run(stage, report.probes));
+
+  // The world after the probes: a trap has become a pair of SAs, or has not.
+  EP_ASSIGN(after, look_around(config));
+  const auto found = diagnose_now(config, after);
+  for (auto& probe : report.probes) judge_probe(probe, found.audit, found.report);
+  by_peer(report.probes);
+  report.not_exercised = walk_unexercised(after.topology, after.facts, found.ruleset, found.audit,
+                                          scope, report.probes);
+  return verify_document(report, world.topology.node, std::chrono::system_clock::now());
+}
+
+}  // namespace espial

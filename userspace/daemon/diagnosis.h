@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the command line finds out by itself about the node: its rules and switches, and what
+// becomes of packets that it sends. Needs root. Changes nothing.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "model/config.h"
+
+namespace espial {
+
+// Reads the rules and switches of the node, pings the underlays: what is in the way of the
+// backends' traffic. Takes up to a second or two.
+Result<nlohmann::json> doctor_now(const Config& config);
+
+// Sends probes to the peers' backends, from this node and from a local pod, and says what crossed
+// the wire. kUsage: a peer or address that does not exist; kUnable: no programs are attached.
+// Takes some seconds where something is lost, less where nothing is.
+Result<nlohmann::json> verify_now(const Config& config, const std::vector<std::string>& peers,
+                                  const std::vector<std::string>& remote_pods);
+
+}  // namespace espial

@@ -7,6 +7,8 @@ Where espial enforces, what it says to have dropped is what nft saw come up to i
 witness that the node cannot reach, saw none of it.
 """
 import dataclasses
+import json
+import shlex
 
 from espial_lab import traffic
 from espial_lab.count import CLASSES, PROTECTED, UNPROTECTED, Counts, since, unprotected
@@ -213,6 +215,13 @@ class Stage:
                              f"exit {done.returncode}: {text if line else said}", ok))
         self.facts.append((f"node{number}$ espial {' '.join(arguments)}", ok))
         self.facts.append((f"  {line or said}", ok))
+
+    def mend(self, number: int) -> None:
+        """Runs what `espial doctor` says against its first finding, as it stands."""
+        done = self.watching.espials[number].run("doctor", "--json")
+        for command in json.loads(done.stdout)["findings"][0]["remedies"]:
+            self.node(number).namespace.run(*shlex.split(command))
+            self.facts.append((f"node{number}$ {command}", True))
 
     def alarm(self, number: int, alarm: str, peer: int) -> None:
         """This alarm fires."""

@@ -168,13 +168,31 @@ def tunnel(stage: Stage) -> None:
     stage.expect(2, 1, "both", "leaking")
 
 
-@step("FORWARD drops", "A second base chain on node2 drops what was decrypted: the common blocker.")
+OPENSVC_ACCEPTS = """
+table inet osvc { chain osvc-forward { type filter hook forward priority -5;
+  ip saddr 10.101.0.0/16 ip daddr 10.101.0.0/16 accept
+  ip6 saddr fd00:101::/32 ip6 daddr fd00:101::/32 accept
+}; }"""
+
+
+@step("FORWARD drops", "OpenSVC accepts on node2, a second base chain drops all the same: the common "
+      "blocker. espial names the rule and what mends it.")
 def forward_drops(stage: Stage) -> None:
+    node = stage.node(2).namespace
+    node.run("nft", "-f", "-", input=OPENSVC_ACCEPTS)
+    stage.lab.undo(lambda: node.run("nft", "delete", "table", "inet", "osvc"))
     stage.lab.nft(2, "inet", "type filter hook forward priority 0; policy drop;")
     stage.watch()
     stage.ping(1, 2, 4, loss=100)
-    stage.expect(1, 2, "ipv4", "one_way")
-    stage.expect(2, 1, "ipv4", "one_way")
+    stage.ping(1, 2, 6, loss=100)
+    stage.expect(1, 2, "both", "one_way")
+    stage.expect(2, 1, "both", "one_way")
+    stage.says(2, "verify", "node1", status=1, text="lost here")
+    stage.says(2, "doctor", status=1, text="dropped in FORWARD by inet lab_break c policy drop")
+    stage.mend(2)
+    stage.ping(1, 2, 4)
+    stage.ping(1, 2, 6)
+    stage.says(2, "verify", "node1", status=0, text="encrypted both ways")
 
 
 @step("charon stopped", "charon ends cleanly on node1 while espial watches: its policies go with it.")

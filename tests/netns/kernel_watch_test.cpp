@@ -190,7 +190,8 @@ TEST_F(KernelWatchTest, ReadsRoutesNeighboursAndForwardingTable) {
   EXPECT_EQ(routes_to(*facts, "10.101.3.0/24")[0].table, 220u);
   EXPECT_EQ(routes_to(*facts, "10.101.3.0/24")[0].metric, 7u);
   EXPECT_EQ(routes_to(*facts, "10.101.4.0/24").size(), 2u);
-  EXPECT_TRUE(routes_to(*facts, "10.101.5.0/24").empty());
+  ASSERT_EQ(routes_to(*facts, "10.101.5.0/24").size(), 1u);
+  EXPECT_EQ(routes_to(*facts, "10.101.5.0/24")[0].text(), "blackhole 10.101.5.0/24");
   for (const auto& route : facts->routes) EXPECT_NE(route.table, 255u);
 
   ASSERT_EQ(facts->neighbours.size(), 1u);
@@ -204,6 +205,32 @@ TEST_F(KernelWatchTest, ReadsRoutesNeighboursAndForwardingTable) {
   EXPECT_FALSE(entry->local);
   EXPECT_TRUE(std::any_of(facts->fdb.begin(), facts->fdb.end(),
                           [](const auto& fact) { return fact.local; }));
+}
+
+TEST_F(KernelWatchTest, ReadsRulesInOrderAndSeesThemChange) {
+  ASSERT_TRUE(
+      ip("rule add priority 200 from 10.101.1.0/24 prohibit\n"
+         "rule add priority 100 iif lo fwmark 0x1 lookup 99\n"));
+  auto watch = KernelWatch::open();
+  ASSERT_TRUE(watch.ok());
+  auto facts = watch->read();
+  ASSERT_TRUE(facts.ok()) << facts.error().message;
+  std::string four;
+  for (const auto& rule : facts->rules)
+    if (rule.family() == Family::kIpv4) four += rule.text() + "\n";
+  EXPECT_EQ(four,
+            "0: from all lookup local\n"
+            "100: from all fwmark 0x1 iif lo lookup 99\n"
+            "200: from 10.101.1.0/24 prohibit\n"
+            "32766: from all lookup main\n"
+            "32767: from all lookup default\n");
+  ASSERT_TRUE(ip("rule add priority 50 blackhole\n", "ip -6"));
+  ASSERT_TRUE(drained(*watch, [&](const Changes& changes) {
+    return changes.routes && watch->refresh(changes, *facts).ok();
+  }));
+  EXPECT_TRUE(std::any_of(facts->rules.begin(), facts->rules.end(), [](const auto& rule) {
+    return rule.text() == "50: from all blackhole" && rule.family() == Family::kIpv6;
+  }));
 }
 
 const char* const kPolicies =

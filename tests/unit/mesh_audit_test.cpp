@@ -388,6 +388,28 @@ TEST(MeshAudit, RoutesInterfacesAndUserSpace) {
   none.node.route("0.0.0.0/0", "10.45.0.1", 2);
   EXPECT_TRUE(none.pair().findings.empty()) << "any route will do: the policy decides";
 
+  World rejected;
+  for (auto& route : rejected.facts().routes)
+    if (route.destination == net("10.101.2.0/24")) route.kind = RouteKind::kBlackhole;
+  auto pair = rejected.pair();
+  ASSERT_EQ(problems(pair), Problems{PairProblem::ROUTE_REJECTS});
+  EXPECT_EQ(pair.verdict, PairVerdict::kMisconfigured);
+  EXPECT_EQ(
+      pair.findings[0].remedy,
+      "ip route del blackhole 10.101.2.0/24 via 10.45.0.12");  // the kernel gives it no gateway
+  RuleFact rule;
+  rule.source = net("10.101.1.0/24");
+  rule.destination = net("0.0.0.0/0");
+  rule.priority = 50;
+  rule.action = RuleAction::kProhibit;
+  rejected.facts().rules = {rule};
+  pair = rejected.pair();
+  ASSERT_EQ(problems(pair), Problems{PairProblem::ROUTE_REJECTS});
+  EXPECT_EQ(pair.findings[0].evidence, "rule 50: from 10.101.1.0/24 prohibit rejects the packets");
+  EXPECT_EQ(pair.findings[0].remedy, "ip rule del priority 50");
+  rejected.facts().rules[0].conditions = {"uidrange 0"};
+  EXPECT_EQ(problems(rejected.pair()), Problems{PairProblem::ROUTE_UNKNOWN});
+
   World interface;  // policies of an XFRM interface serve what is routed into one
   for (auto& policy : interface.facts().policies) policy.if_id = 7;
   for (auto& sa : interface.facts().states) sa.if_id = 7;

@@ -103,8 +103,8 @@ class Paths {
   }
 
   void pods(const Peer& peer, const Prefix& own, const Prefix& theirs) {
-    const auto* bridge = pod_device(facts_, routes_, own);
-    const auto* route = routes_.find(theirs);
+    const auto* bridge = routes_.holder(own);
+    const auto* route = routes_.from_pods(own, theirs).unicast();
     const auto* wire = route == nullptr ? nullptr : routes_.link(route->oif);
     if (bridge == nullptr || wire == nullptr) return;
     const Tri ipsec = through_ipsec(peer, own, theirs);
@@ -194,13 +194,6 @@ IpAddress pod_sample(const Prefix& subnet) {
   if (subnet.address().bits() - subnet.length() >= 4)
     bytes[last] = static_cast<std::uint8_t>(bytes[last] | kSample);
   return IpAddress(subnet.family(), bytes.data());
-}
-
-const LinkFact* pod_device(const KernelFacts& facts, const RouteIndex& routes,
-                           const Prefix& subnet) {
-  for (const auto& fact : facts.addresses)
-    if (subnet.contains(fact.address)) return routes.link(fact.ifindex);
-  return nullptr;
 }
 
 std::vector<BackendPath> backend_paths(const Topology& topology, const KernelFacts& facts,

@@ -42,8 +42,4 @@ std::vector<BackendPath> backend_paths(const Topology& topology, const KernelFac
 // The address that stands for the pods of a subnet: the one that ends in 10.
 IpAddress pod_sample(const Prefix& subnet);
 
-// The device that holds an address of the subnet, the pods' bridge; null: none does.
-const LinkFact* pod_device(const KernelFacts& facts, const RouteIndex& routes,
-                           const Prefix& subnet);
-
 }  // namespace espial

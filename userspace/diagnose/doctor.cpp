@@ -14,8 +14,9 @@ namespace {
 
 // In the order in which causes explain one another: without the underlay nothing else can work,
 // without forwarding no rule is asked. Others come after, leaks before losses.
-constexpr std::array kFirst = {"underlay_unreachable", "ike_blocked",   "esp_blocked",
-                               "forwarding_off",       "xfrm_disabled", "rule_drops"};
+constexpr std::array kFirst = {
+    "underlay_unreachable", "ike_blocked",    "esp_blocked",   "no_route",
+    "route_rejects",        "forwarding_off", "xfrm_disabled", "rule_drops"};
 
 std::size_t rank_of(const DoctorFinding& finding) {
   const auto at = std::find(kFirst.begin(), kFirst.end(), finding.cause);
@@ -120,9 +121,13 @@ class Doctor {
     std::map<std::string, std::set<std::string>> leaving;
     for (const auto& peer : in_.topology.peers)
       for (const auto& theirs : peer.backends)
-        if (const auto* route = routes_.find(theirs.prefix);
-            route != nullptr && theirs.prefix.family() == Family::kIpv4)
-          if (const auto* link = routes_.link(route->oif)) leaving[link->name].insert(peer.name);
+        for (const auto& own : in_.topology.self_backends) {
+          if (own.prefix.family() != Family::kIpv4 || theirs.prefix.family() != Family::kIpv4)
+            continue;
+          const auto* route = routes_.from_pods(own.prefix, theirs.prefix).unicast();
+          if (const auto* link = route == nullptr ? nullptr : routes_.link(route->oif))
+            leaving[link->name].insert(peer.name);
+        }
     for (const auto& [device, peers] : leaving) {
       const auto at = in_.sysctls.devices.find(device);
       if (at == in_.sysctls.devices.end() || at->second.disable_xfrm_v4 != true) continue;

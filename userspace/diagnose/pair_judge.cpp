@@ -8,6 +8,8 @@
 namespace espial {
 namespace {
 
+constexpr unsigned kMainTable = 254;
+
 constexpr std::uint8_t kEsp = 50;
 constexpr std::uint64_t kExpirySeconds = 60;  // without a successor: a rekey takes a second or two
 constexpr double kSequenceShare = 0.9;
@@ -86,6 +88,19 @@ std::string why_open(PairProblem problem, const XfrmPolicyFact& policy) {
   return "bypass policy " + name + " lets packets pass in clear";
 }
 
+// "blackhole 10.101.2.0/24 table 99, asked by rule 50: from all lookup 99".
+std::string rejection_text(const RouteAnswer& answer) {
+  if (answer.route == nullptr) return "rule " + answer.rule->text() + " rejects the packets";
+  return "route " + answer.route->text() + " rejects the packets" +
+         (answer.route->table == kMainTable ? "" : ", asked by rule " + answer.rule->text());
+}
+
+std::string rejection_remedy(const RouteAnswer& answer, Family family) {
+  const std::string ip = family == Family::kIpv4 ? "ip" : "ip -6";
+  if (answer.route != nullptr) return ip + " route del " + answer.route->text();
+  return ip + " rule del priority " + std::to_string(answer.rule->priority);
+}
+
 }  // namespace
 
 PairJudge::PairJudge(const AuditInput& input, const AuditIndexes& indexes, const Peer& peer,
@@ -97,12 +112,13 @@ PairJudge::PairJudge(const AuditInput& input, const AuditIndexes& indexes, const
 }
 
 PairAudit PairJudge::judge() {
-  const auto* route = indexes_.routes.find(audit_.theirs);
+  const auto answer = indexes_.routes.from_pods(audit_.own, audit_.theirs);
+  const auto* route = answer.unicast();
   const auto* link = route == nullptr ? nullptr : indexes_.routes.link(route->oif);
   const PolicyScope scope{route == nullptr ? 0 : route->oif,
                           link != nullptr && link->kind == "xfrm"};
   if (user_space(route)) return finish();
-  judge_route(route);
+  judge_route(answer);
   judge_transmit(scope);
   judge_receive(scope);
   judge_tunnel(indexes_, peer_, route, audit_);
@@ -129,7 +145,7 @@ PairAudit PairJudge::finish() {
 
 // charon with kernel-libipsec: no policies, but a route in its table into a TUN device.
 bool PairJudge::user_space(const RouteFact* route) {
-  if (route == nullptr || indexes_.routes.find_charon(audit_.theirs) != route) return false;
+  if (route == nullptr || route->table != kCharonTable) return false;
   const auto* link = indexes_.routes.link(route->oif);
   if (link == nullptr || link->kind != "tun") return false;
   add(PairProblem::USER_SPACE, std::nullopt,
@@ -138,13 +154,26 @@ bool PairJudge::user_space(const RouteFact* route) {
   return true;
 }
 
-void PairJudge::judge_route(const RouteFact* route) {
-  if (route == nullptr)
-    add(PairProblem::NO_ROUTE, Direction::TRANSMIT,
-        "no route to " + audit_.theirs.text() + ", not even a default route",
-        peer_.underlays.empty() ? std::string()
-                                : "ip route add " + audit_.theirs.text() + " via " +
-                                      peer_.underlays.front().address.text());
+void PairJudge::judge_route(const RouteAnswer& answer) {
+  switch (answer.kind) {
+    case RouteAnswer::Kind::kRoute:
+      break;
+    case RouteAnswer::Kind::kNone:
+      add(PairProblem::NO_ROUTE, Direction::TRANSMIT,
+          "no route to " + audit_.theirs.text() + ", not even a default route",
+          peer_.underlays.empty() ? std::string()
+                                  : "ip route add " + audit_.theirs.text() + " via " +
+                                        peer_.underlays.front().address.text());
+      break;
+    case RouteAnswer::Kind::kRejected:
+      add(PairProblem::ROUTE_REJECTS, Direction::TRANSMIT, rejection_text(answer),
+          rejection_remedy(answer, audit_.theirs.family()));
+      break;
+    case RouteAnswer::Kind::kUnknown:
+      add(PairProblem::ROUTE_UNKNOWN, Direction::TRANSMIT,
+          "where packets to " + audit_.theirs.text() + " go depends on the rule " + answer.why, "");
+      break;
+  }
   if (!input_.nat_before_ipsec) return;
   if (auto nat = input_.nat_before_ipsec(indexes_.routes, audit_.own, audit_.theirs))
     add(nat->certain ? PairProblem::NAT_BEFORE_IPSEC : PairProblem::NAT_UNKNOWN,

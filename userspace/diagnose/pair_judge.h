@@ -35,7 +35,7 @@ class PairJudge {
   void judge_transmit(const PolicyScope& scope);
   void judge_receive(const PolicyScope& scope);
   void judge_received(const PolicyDecision& decision, const char* hook);
-  void judge_route(const RouteFact* route);
+  void judge_route(const RouteAnswer& answer);
   void judge_policy(const PolicyPiece& piece, Direction direction);
   void judge_states(const XfrmPolicyFact& policy, Direction direction);
   void judge_offload(Direction direction);

@@ -176,8 +176,8 @@ std::string PodNat::unread() const { return joined(rules_.unread); }
 std::optional<NatJudgement> PodNat::judge(const KernelFacts& facts, const RouteIndex& routes,
                                           const Prefix& own, const Prefix& theirs) {
   if (!any_) return std::nullopt;
-  const auto* in = pod_device(facts, routes, own);
-  const auto* route = routes.find(theirs);
+  const auto* in = routes.holder(own);
+  const auto* route = routes.from_pods(own, theirs).unicast();
   const auto* out = route == nullptr ? nullptr : routes.link(route->oif);
   if (in == nullptr || out == nullptr) return std::nullopt;
   const Way way{own, theirs, *in, *out, masquerade_address(facts, *route)};

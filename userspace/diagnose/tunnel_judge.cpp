@@ -36,6 +36,8 @@ bool mended(const PairFinding& finding, Direction direction) {
     case PairProblem::WRONG_ENDPOINT:
     case PairProblem::TRANSPORT_MODE:
     case PairProblem::NO_ROUTE:
+    case PairProblem::ROUTE_REJECTS:
+    case PairProblem::ROUTE_UNKNOWN:
     case PairProblem::SA_EXPIRING:
     case PairProblem::SEQUENCE:
     case PairProblem::NO_SA:

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/ip.h"
@@ -54,14 +55,60 @@ struct AddressFact {
   unsigned prefix_length = 0;
 };
 
-// A unicast route of any table (main, local excluded, 220 of strongSwan...).
+enum class RouteKind : std::uint8_t {
+  kUnicast,
+  kBlackhole,
+  kUnreachable,
+  kProhibit,
+  kThrow,  // the table has no answer: the next rule is asked
+};
+std::string_view to_string(RouteKind kind);  // as ip(8) spells it
+
+// A route of any table but local (main, 220 of strongSwan...), for packets without a DS field and
+// of any source.
 struct RouteFact {
   Prefix destination;
-  int oif = 0;  // 0 = none (blackhole and the like are not reported)
+  int oif = 0;  // of kUnicast, else 0
   std::optional<IpAddress> gateway;
   unsigned table = 254;
   unsigned metric = 0;
   std::optional<IpAddress> preferred_source{};  // RTA_PREFSRC: what host traffic is sent from
+  RouteKind kind = RouteKind::kUnicast;
+
+  // "blackhole 10.101.2.0/24 table 99", as `ip route del` takes it.
+  [[nodiscard]] std::string text() const;
+};
+
+enum class RuleAction : std::uint8_t {
+  kLookup,
+  kBlackhole,
+  kUnreachable,
+  kProhibit,
+  kGoto,
+  kNop,
+  kOther,  // of a newer kernel
+};
+
+// A routing rule (RTM_NEWRULE): which table is asked for which packets.
+struct RuleFact {
+  Prefix source;  // length 0: any; its family is the rule's
+  Prefix destination;
+  std::uint32_t priority = 0;
+  RuleAction action = RuleAction::kLookup;
+  unsigned table = 0;        // of kLookup
+  std::uint32_t target = 0;  // of kGoto: a priority
+  std::string iif;           // "lo": what this node sends
+  std::string oif;           // only what is bound to that device
+  std::uint32_t mark = 0;
+  std::uint32_t mark_mask = 0;            // 0: any mark
+  bool invert = false;                    // for all other packets
+  bool l3mdev = false;                    // the table of the packet's VRF
+  int suppress_length = -1;               // a route of at most that length is no answer
+  std::vector<std::string> conditions{};  // what a packet's addresses do not tell: "uidrange 0-99"
+
+  // "100: not from 10.0.0.0/8 fwmark 0x1 lookup 99", as `ip rule` prints it.
+  [[nodiscard]] std::string text() const;
+  [[nodiscard]] Family family() const { return source.family(); }
 };
 
 struct NeighbourFact {
@@ -172,6 +219,7 @@ struct KernelFacts {
   std::vector<LinkFact> links;
   std::vector<AddressFact> addresses;
   std::vector<RouteFact> routes;
+  std::vector<RuleFact> rules;  // in the kernel's order; none: not read, those that every Linux has
   std::vector<NeighbourFact> neighbours;
   std::vector<FdbFact> fdb;
   std::vector<XfrmPolicyFact> policies;

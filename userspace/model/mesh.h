@@ -40,6 +40,7 @@ std::string_view to_string(PairVerdict verdict);  // "exposed", "fail_closed", .
   X(TRANSPORT_MODE, "transport_mode", kMisconfigured)                 \
   X(MARKED_ONLY, "marked_only", kMisconfigured)                       \
   X(NO_ROUTE, "no_route", kMisconfigured)                             \
+  X(ROUTE_REJECTS, "route_rejects", kMisconfigured)                   \
   X(RECEIVE_POLICY_MISSING, "receive_policy_missing", kMisconfigured) \
   X(SA_EXPIRING, "sa_expiring", kProtected)                           \
   X(SEQUENCE, "sequence_nearly_exhausted", kProtected)                \
@@ -49,6 +50,7 @@ std::string_view to_string(PairVerdict verdict);  // "exposed", "fail_closed", .
   X(PACKET_OFFLOAD, "packet_offload", kProtected)                     \
   X(TOO_MANY_POLICIES, "too_many_policies", kUnknown)                 \
   X(NAT_UNKNOWN, "nat_unknown", kUnknown)                             \
+  X(ROUTE_UNKNOWN, "route_unknown", kUnknown)                         \
   X(XFRM_UNREADABLE, "xfrm_unreadable", kUnknown)                     \
   X(USER_SPACE, "user_space_ipsec", kUserSpace)
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sources/kernel_watch.h"
 
+#include <linux/fib_rules.h>
 #include <linux/if_addr.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
@@ -97,6 +98,8 @@ void note_route_event(const nlmsghdr& head, Bytes message, Changes& changes) {
       return;
     case RTM_NEWROUTE:
     case RTM_DELROUTE:
+    case RTM_NEWRULE:
+    case RTM_DELRULE:
       changes.routes = true;
       return;
     case RTM_NEWNEIGH:
@@ -137,9 +140,10 @@ void note_xfrm_event(const nlmsghdr& head, Changes& changes) {
 Result<KernelWatch> KernelWatch::open() {
   EP_ASSIGN(dumps, NetlinkSocket::open(NETLINK_ROUTE, "rtnetlink"));
   EP_ASSIGN(links, open_events(NETLINK_ROUTE, "rtnetlink", {RTNLGRP_LINK}));
-  EP_ASSIGN(routes, open_events(NETLINK_ROUTE, "rtnetlink",
-                                {RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE,
-                                 RTNLGRP_IPV6_ROUTE, RTNLGRP_NEIGH}));
+  EP_ASSIGN(routes,
+            open_events(NETLINK_ROUTE, "rtnetlink",
+                        {RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE,
+                         RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE, RTNLGRP_NEIGH}));
   UniqueFd poll(epoll_create1(EPOLL_CLOEXEC));
   if (!poll.valid())
     return Error{std::string("netlink events: epoll: ") + std::strerror(errno), Failure::kUnable};
@@ -214,6 +218,16 @@ Result<std::vector<RouteFact>> KernelWatch::read_routes() {
     EP_TRY(dump_into(dumps_, RTM_GETROUTE, RTM_NEWROUTE, fixed, parse_route, routes));
   }
   return routes;
+}
+
+Result<std::vector<RuleFact>> KernelWatch::read_rules() {
+  std::vector<RuleFact> rules;
+  for (const auto family : kIpFamilies) {
+    fib_rule_hdr fixed{};
+    fixed.family = family;
+    EP_TRY(dump_into(dumps_, RTM_GETRULE, RTM_NEWRULE, fixed, each<parse_rule>, rules));
+  }
+  return rules;
 }
 
 Result<std::vector<NeighbourFact>> KernelWatch::read_neighbours() {
@@ -301,6 +315,9 @@ Status KernelWatch::refresh(const Changes& changes, KernelFacts& facts) {
   if (changes.routes) {
     EP_ASSIGN(routes, read_routes());
     facts.routes = std::move(routes);
+    // A kernel without multiple tables has none, and refuses the question.
+    auto rules = read_rules();
+    facts.rules = rules.ok() ? std::move(rules).value() : std::vector<RuleFact>();
   }
   if (changes.neighbours) {
     EP_ASSIGN(neighbours, read_neighbours());

@@ -24,7 +24,8 @@ namespace espial {
 struct Changes {
   bool links = false;
   bool addresses = false;
-  bool routes = false;  // also with links and addresses: IPv4 drops their routes without an event
+  bool routes = false;  // or rules; also with links and addresses: IPv4 drops their routes without
+                        // an event
   bool neighbours = false;
   bool fdb = false;
   bool policies = false;
@@ -60,6 +61,7 @@ class KernelWatch {
   Result<std::vector<LinkFact>> read_links();
   Result<std::vector<AddressFact>> read_addresses();
   Result<std::vector<RouteFact>> read_routes();
+  Result<std::vector<RuleFact>> read_rules();
   Result<std::vector<NeighbourFact>> read_neighbours();
   Result<std::vector<FdbFact>> read_fdb();
   // policies, states, xfrm_readable and xfrm_reason; cannot fail, only degrade.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sources/route_parse.h"
 
+#include <linux/fib_rules.h>
 #include <linux/if.h>
 #include <linux/if_link.h>
 #include <linux/if_tunnel.h>
@@ -63,7 +64,7 @@ void read_multipath(Family family, Bytes hops, const RouteFact& base, std::vecto
   while (const auto hop = read_as<rtnexthop>(hops)) {
     if (hop->rtnh_len < sizeof(rtnexthop) || hop->rtnh_len > hops.size()) return;
     RouteFact route = base;
-    route.oif = hop->rtnh_ifindex;
+    route.oif = (hop->rtnh_flags & RTNH_F_DEAD) != 0 ? 0 : hop->rtnh_ifindex;
     for_each_attribute(
         hops.subspan(sizeof(rtnexthop), hop->rtnh_len - sizeof(rtnexthop)),
         [&](std::uint16_t type, Bytes payload) { read_gateway(family, type, payload, route); });
@@ -71,6 +72,74 @@ void read_multipath(Family family, Bytes hops, const RouteFact& base, std::vecto
     const auto step = netlink_align(hop->rtnh_len);
     if (step >= hops.size()) return;
     hops = hops.subspan(step);
+  }
+}
+
+std::optional<RouteKind> route_kind(unsigned type) {
+  switch (type) {
+    case RTN_UNICAST:
+      return RouteKind::kUnicast;
+    case RTN_BLACKHOLE:
+      return RouteKind::kBlackhole;
+    case RTN_UNREACHABLE:
+      return RouteKind::kUnreachable;
+    case RTN_PROHIBIT:
+      return RouteKind::kProhibit;
+    case RTN_THROW:
+      return RouteKind::kThrow;
+    default:
+      return std::nullopt;
+  }
+}
+
+RuleAction rule_action(unsigned action) {
+  switch (action) {
+    case FR_ACT_TO_TBL:
+      return RuleAction::kLookup;
+    case FR_ACT_GOTO:
+      return RuleAction::kGoto;
+    case FR_ACT_NOP:
+      return RuleAction::kNop;
+    case FR_ACT_BLACKHOLE:
+      return RuleAction::kBlackhole;
+    case FR_ACT_UNREACHABLE:
+      return RuleAction::kUnreachable;
+    case FR_ACT_PROHIBIT:
+      return RuleAction::kProhibit;
+    default:
+      return RuleAction::kOther;
+  }
+}
+
+template <typename T>
+std::string span_text(const char* what, const T& range) {
+  const auto from = std::to_string(range.start);
+  return std::string(what) + " " + from +
+         (range.end == range.start ? "" : "-" + std::to_string(range.end));
+}
+
+// What a packet's addresses, devices and mark do not tell; empty: nothing of the kind.
+std::string condition_of(std::uint16_t type, Bytes payload) {
+  switch (type) {
+    case FRA_UID_RANGE: {
+      const auto range = read_as<fib_rule_uid_range>(payload);
+      return range ? span_text("uidrange", *range) : std::string("uidrange");
+    }
+    case FRA_SPORT_RANGE:
+    case FRA_DPORT_RANGE: {
+      const char* what = type == FRA_SPORT_RANGE ? "sport" : "dport";
+      const auto range = read_as<fib_rule_port_range>(payload);
+      return range ? span_text(what, *range) : std::string(what);
+    }
+    case FRA_IP_PROTO:
+      return "ipproto " + std::to_string(read_as<std::uint8_t>(payload).value_or(0));
+    case FRA_TUN_ID:
+      return "tun_id";
+    case FRA_SUPPRESS_IFGROUP:
+      if (read_as<std::int32_t>(payload).value_or(-1) < 0) return {};
+      return "suppress_ifgroup";
+    default:
+      return type > FRA_DPORT_RANGE ? "condition " + std::to_string(type) : std::string();
   }
 }
 
@@ -129,11 +198,13 @@ std::optional<AddressFact> parse_address(Bytes message) {
 
 std::vector<RouteFact> parse_route(Bytes message) {
   const auto body = body_of<rtmsg>(message);
-  if (!body || body->fixed.rtm_type != RTN_UNICAST || (body->fixed.rtm_flags & RTM_F_CLONED) != 0)
-    return {};
+  if (!body || (body->fixed.rtm_flags & (RTM_F_CLONED | RTNH_F_DEAD)) != 0) return {};
+  const auto kind = route_kind(body->fixed.rtm_type);
+  if (!kind || body->fixed.rtm_tos != 0 || body->fixed.rtm_src_len != 0) return {};
   const auto family = family_of(body->fixed.rtm_family);
   if (!family) return {};
   RouteFact route;
+  route.kind = *kind;
   route.table = body->fixed.rtm_table;
   const std::array<std::uint8_t, 16> zero{};
   IpAddress destination(*family, zero.data());  // no RTA_DST: the default route
@@ -150,12 +221,56 @@ std::vector<RouteFact> parse_route(Bytes message) {
   if (route.table == RT_TABLE_LOCAL || body->fixed.rtm_dst_len > destination.bits()) return {};
   route.destination = Prefix(destination, body->fixed.rtm_dst_len);
   std::vector<RouteFact> routes;
-  if (!multipath.empty()) {
+  if (route.kind != RouteKind::kUnicast) {
+    route.oif = 0;  // of IPv6 the kernel names the loopback device
+    route.gateway.reset();
+    routes.push_back(route);
+  } else if (!multipath.empty()) {
     read_multipath(*family, multipath, route, routes);
   } else if (route.oif > 0) {
     routes.push_back(route);
   }
   return routes;
+}
+
+std::optional<RuleFact> parse_rule(Bytes message) {
+  const auto body = body_of<fib_rule_hdr>(message);
+  const auto family = body ? family_of(body->fixed.family) : std::nullopt;
+  if (!family) return std::nullopt;
+  const auto& head = body->fixed;
+  RuleFact rule;
+  rule.action = rule_action(head.action);
+  rule.table = head.table;
+  rule.invert = (head.flags & FIB_RULE_INVERT) != 0;
+  const std::array<std::uint8_t, 16> zero{};
+  IpAddress source(*family, zero.data());
+  IpAddress destination = source;
+  bool masked = false;
+  if (head.tos != 0) rule.conditions.push_back("tos " + std::to_string(head.tos));
+  for_each_attribute(body->attributes, [&](std::uint16_t type, Bytes payload) {
+    const auto number = read_as<std::uint32_t>(payload).value_or(0);
+    if (type == FRA_SRC) source = read_address(*family, payload).value_or(source);
+    if (type == FRA_DST) destination = read_address(*family, payload).value_or(destination);
+    if (type == FRA_IIFNAME) rule.iif = read_text(payload);
+    if (type == FRA_OIFNAME) rule.oif = read_text(payload);
+    if (type == FRA_PRIORITY) rule.priority = number;
+    if (type == FRA_GOTO) rule.target = number;
+    if (type == FRA_TABLE) rule.table = number;
+    if (type == FRA_FWMARK) rule.mark = number;
+    if (type == FRA_FWMASK) {
+      rule.mark_mask = number;
+      masked = true;
+    }
+    if (type == FRA_L3MDEV) rule.l3mdev = read_as<std::uint8_t>(payload).value_or(0) != 0;
+    if (type == FRA_SUPPRESS_PREFIXLEN) rule.suppress_length = static_cast<int>(number);
+    if (auto condition = condition_of(type, payload); !condition.empty())
+      rule.conditions.push_back(std::move(condition));
+  });
+  if (!masked && rule.mark != 0) rule.mark_mask = 0xffffffff;
+  if (head.src_len > source.bits() || head.dst_len > destination.bits()) return std::nullopt;
+  rule.source = Prefix(source, head.src_len);
+  rule.destination = Prefix(destination, head.dst_len);
+  return rule;
 }
 
 std::optional<NeighbourFact> parse_neighbour(Bytes message) {

@@ -27,8 +27,12 @@ std::optional<LinkEvent> parse_link_event(Bytes message);
 // RTM_NEWADDR.
 std::optional<AddressFact> parse_address(Bytes message);
 
-// RTM_NEWROUTE: unicast, of any table but local; one fact per next hop, none without a device.
+// RTM_NEWROUTE: of any table but local; one fact per next hop, none for a unicast route without a
+// device, or one that only packets with a DS field or of one source take.
 std::vector<RouteFact> parse_route(Bytes message);
+
+// RTM_NEWRULE of either family.
+std::optional<RuleFact> parse_rule(Bytes message);
 
 // RTM_NEWNEIGH of AF_INET or AF_INET6 with a usable state and a MAC.
 std::optional<NeighbourFact> parse_neighbour(Bytes message);

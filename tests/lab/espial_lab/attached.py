@@ -40,16 +40,18 @@ def clsact(namespace: Namespace, device: str) -> bool:
     return "clsact" in namespace.run("tc", "qdisc", "show", "dev", device).stdout
 
 
-def everywhere(kind: str) -> list[str]:
+def everywhere(kind: str, of: str = "") -> list[str]:
     """All programs, maps or links (`prog`, `map`, `link`) of espial that this kernel holds, of
-    every namespace: `bpftool`, told by the name or, a link, by its program."""
+    every namespace: `bpftool`, told by the name or, a link, by its program. `of` is the type of
+    program that the links hold: an older bpftool has no word for a tcx link."""
     def told(*what: str) -> list[dict]:
         done = subprocess.run(["bpftool", "-j", *what, "list"], capture_output=True, text=True,
                               check=True)
         return json.loads(done.stdout or "[]")
     if kind != "link":
         return [item.get("name", "") for item in told(kind) if item.get("name", "")[:3] == "ep_"]
-    ours = {item["id"] for item in told("prog") if item.get("name", "")[:3] == "ep_"}
+    ours = {item["id"] for item in told("prog")
+            if item.get("name", "")[:3] == "ep_" and of in ("", item.get("type"))}
     return [str(item["id"]) for item in told("link") if item.get("prog_id") in ours]
 
 

@@ -178,7 +178,8 @@ def enforce_link_detached(lab: Lab) -> None:
     watch, namespace = enforcing(lab), lab.mesh.node(1).namespace
 
     def detach() -> None:
-        for number in attached.everywhere("link"):
+        # Not the tracing programs' links: the kernel forces none of them off.
+        for number in attached.everywhere("link", of="sched_cls"):
             namespace.run("bpftool", "link", "detach", "id", number)
     _gap(lab, watch, detach, lambda: attached.both_ways(namespace, "prd-port"), False)
     watch.fires(1, "ProgramDetached")

@@ -258,10 +258,17 @@ static __always_inline int ep_watch_any(struct __sk_buff* skb, __u32 how, const 
 __noinline int ep_watch_rx(struct __sk_buff* skb, __u32 how) { return ep_watch_any(skb, how, 0); }
 __noinline int ep_watch_tx(struct __sk_buff* skb, __u32 how) { return ep_watch_any(skb, how, 1); }
 
+/* Tells the drop program that the next packet which tc drops on this CPU is ours (own.h). */
+static __always_inline int ep_shoot(void) {
+  __u64* shot = ep_element(&ep_shot, 0);
+  if (shot) ++*shot;
+  return TC_ACT_SHOT;
+}
+
 static __always_inline int ep_watch(struct __sk_buff* skb, const __u32 how) {
   if (how & EP_HOW_WIRE && ep_watch_esp(skb, how)) return TC_ACT_UNSPEC;
   const int fate = how & EP_HOW_TRANSMIT ? ep_watch_tx(skb, how) : ep_watch_rx(skb, how);
-  return fate == EP_FATE_DROP ? TC_ACT_SHOT : TC_ACT_UNSPEC;
+  return fate == EP_FATE_DROP ? ep_shoot() : TC_ACT_UNSPEC;
 }
 
 SEC("tc") int ep_rx_wire(struct __sk_buff* skb) { return ep_watch(skb, EP_HOW_WIRE); }

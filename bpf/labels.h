@@ -78,6 +78,18 @@
   X(AUDIT, "audit")     /* counts what enforce would drop */ \
   X(ENFORCE, "enforce") /* drops it */
 
+/* X(NAME, "label"): the netfilter hook in which a packet was dropped. Where a route with an XFRM
+ * bundle or equal devices hide which of two it was, both are named. */
+#define EP_HOOK_LIST(X)                                                                 \
+  X(UNKNOWN, "unknown")       /* bridged by br_netfilter, or a route of another kind */ \
+  X(PREROUTING, "prerouting") /* before a route is known: bridge and netdev, too */     \
+  X(INPUT, "input")                                                                     \
+  X(FORWARD, "forward")                                                                 \
+  X(OUTPUT, "output")                                                                   \
+  X(POSTROUTING, "postrouting") /* and egress of netdev */                              \
+  X(FORWARD_OR_POSTROUTING, "forward_or_postrouting")                                   \
+  X(OUTPUT_OR_POSTROUTING, "output_or_postrouting")
+
 #define EP_DIRECTION_LIST(X) \
   X(RECEIVE, "receive")      \
   X(TRANSMIT, "transmit")

@@ -120,6 +120,15 @@ struct {
   __type(value, struct ep_layout);
 } ep_layout SEC(".maps");
 
+/* Packets that tc was told to drop: for the drop program (own.h), which runs as long as the daemon;
+ * so this is not pinned. */
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, __u64);
+} ep_shot SEC(".maps");
+
 /* bit n: class n is unprotected */
 #define EP_KIND_ENCRYPTED 0
 #define EP_KIND_UNPROTECTED 1

@@ -36,9 +36,10 @@ Response plain_response(int status, std::string_view text) {
   return whole(status, "text/plain; charset=utf-8", std::string(text) + "\n");
 }
 
-Api::Api(std::shared_ptr<const LatestReport> latest, Flows flows, ApiOptions options)
+Api::Api(std::shared_ptr<const LatestReport> latest, Flows flows, ApiOptions options, Drops drops)
     : latest_(latest),
       flows_(std::move(flows)),
+      drops_(std::move(drops)),
       version_(options.version),
       collector_(std::move(latest), std::move(options.version), options.metrics) {}
 
@@ -94,7 +95,7 @@ Response Api::status(bool accepts_gzip) {
 Response Api::flows() const {
   const auto flows = flows_();
   if (!flows) return failure(flows.error().message);
-  return document(200, flows_document(*flows));
+  return document(200, flows_document(*flows, drops_ ? drops_() : std::vector<DropRecord>{}));
 }
 
 }  // namespace espial

@@ -42,7 +42,11 @@ class Api {
   // Called on the server's thread for each request of /api/v1/flows.
   using Flows = std::function<Result<std::vector<FlowRecord>>()>;
 
-  Api(std::shared_ptr<const LatestReport> latest, Flows flows, ApiOptions options);
+  using Drops = std::function<std::vector<DropRecord>()>;
+
+  // drops: the same for what the kernel dropped; empty: it is not known.
+  Api(std::shared_ptr<const LatestReport> latest, Flows flows, ApiOptions options,
+      Drops drops = {});
 
   // path: without the query.
   [[nodiscard]] Response get(std::string_view path, bool accepts_gzip = false);
@@ -56,6 +60,7 @@ class Api {
 
   std::shared_ptr<const LatestReport> latest_;
   Flows flows_;
+  Drops drops_;
   std::string version_;
   Collector collector_;
   BodyCache metrics_;

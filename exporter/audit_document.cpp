@@ -77,6 +77,7 @@ json audit_document(const MeshAudit& audit, const std::string& node, WallTime ti
           {"time", rfc3339(time)},
           {"readable", audit.readable},
           {"reason", audit.reason},
+          {"nat", {{"checked", audit.nat_unchecked.empty()}, {"reason", audit.nat_unchecked}}},
           {"findings", findings_of(audit.findings)},
           {"peers", std::move(peers)}};
 }

@@ -17,7 +17,8 @@ namespace espial {
 
 // Reads one ready report per scrape; never blocks on the kernel, the daemon or another scrape.
 // Every series that can ever exist for the peers, devices and sources of the report is there from
-// the first scrape. Before the first report there is espial_build_info only. Thread-safe.
+// the first scrape, but reasons of the kernel's drops (drop_metrics.h). Before the first report
+// there is espial_build_info only. Thread-safe.
 class Collector : public prometheus::Collectable {
  public:
   Collector(std::shared_ptr<const LatestReport> latest, std::string version, MetricChoice choice);

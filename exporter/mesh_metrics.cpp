@@ -44,6 +44,9 @@ void visit_peer_mesh(const Report& report, const FamilySink& sink) {
       "1 if some packet between this node and the peer's subnets of the network finds no IPsec "
       "policy, else 0.");
   auto sas = MetricBuilder::gauge("espial_peer_sas", "SAs with the peer, by state.");
+  auto offloaded = MetricBuilder::gauge(
+      "espial_peer_sas_offloaded",
+      "SAs with the peer in packet offload: a device encrypts what is still clear to espial.");
   auto expiry = MetricBuilder::gauge(
       "espial_peer_sa_expiry_timestamp_seconds",
       "When the last SA to the peer ends unless it is replaced; 0 = there is none, or it never "
@@ -66,10 +69,12 @@ void visit_peer_mesh(const Report& report, const FamilySink& sink) {
     add("out", counted.installed_out);
     add("larval", counted.larval);
     add("null_encryption", counted.null_encryption);
+    offloaded.add({{"peer", peer.peer.name}}, std::uint64_t{counted.offloaded});
     expiry.add({{"peer", peer.peer.name}}, static_cast<double>(counted.expires.value_or(0)));
   }
   sink(std::move(missing).take());
   sink(std::move(sas).take());
+  sink(std::move(offloaded).take());
   sink(std::move(expiry).take());
   sink(std::move(unknown).take());
 }

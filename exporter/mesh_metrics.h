@@ -8,7 +8,7 @@
 
 namespace espial {
 
-inline constexpr std::size_t kPeerSaSeries = 6;  // of one peer, beside those of its networks
+inline constexpr std::size_t kPeerSaSeries = 7;  // of one peer, beside those of its networks
 
 // Per peer; an expected tunnel that is down is 0, never absent. Not in the compact set.
 void visit_peer_mesh(const Report& report, const FamilySink& sink);

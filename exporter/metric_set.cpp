@@ -4,6 +4,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "exporter/drop_metrics.h"
 #include "exporter/enforcement_metrics.h"
 #include "exporter/mesh_metrics.h"
 #include "model/alarms.h"
@@ -24,7 +25,7 @@ std::size_t fixed_series() {
   constexpr std::size_t by_protection = kDirections * 2 * 2;
   constexpr std::size_t decrypted_spoofed_last = kFamilies + 1 + 1;
   return by_class + by_protection + enforcement_series() + decrypted_spoofed_last + kVerdicts +
-         kModes + per_peer_alarms() + kPeerSaSeries;
+         kModes + per_peer_alarms() + kPeerSaSeries + kNetfilterSeries;
 }
 
 }  // namespace
@@ -47,6 +48,8 @@ MetricSet choose_metric_set(MetricChoice choice, const Report& report) {
   }
   if (report.snapshot.peers.size() > kFullSetMaxPeers) return MetricSet::kCompact;
   std::unordered_map<std::string_view, std::size_t> series;
+  for (const PeerSnapshot& peer : report.snapshot.peers)
+    series[peer.peer.name] = fixed_series() + peer.counters.kernel.reasons.size();
   for (const NetworkCounters& network : report.snapshot.networks) {
     std::size_t& count = series.try_emplace(network.peer, fixed_series()).first->second;
     count += 2 * kDirections;  // cleartext, policy_missing

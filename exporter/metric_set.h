@@ -8,8 +8,8 @@
 //   espial_peer_last_cleartext_timestamp_seconds{peer}                                           1
 // and of the node what does not grow with classes: alarms are of the node (1 if one fires for any
 // peer), traffic of no peer is its unknown_node packets, and those dropped. The names mean the same
-// in both sets (dropped has no reason in the compact one: queries sum over it), so one query of
-// coverage and one alert rule serve both.
+// in both sets (dropped has no reason in the compact one, what the kernel dropped no peer: queries
+// sum over it), so one query of coverage and one alert rule serve both.
 #pragma once
 
 #include <optional>
@@ -20,7 +20,7 @@
 namespace espial {
 
 inline constexpr std::size_t kFullSetMaxPeers = 64;
-inline constexpr std::size_t kFullSeriesPerPeer = 240;
+inline constexpr std::size_t kFullSeriesPerPeer = 272;
 inline constexpr std::size_t kCompactSeriesPerPeer = 16;
 
 enum class MetricSet : std::uint8_t { kFull, kCompact };

@@ -5,6 +5,7 @@
 #include <cassert>
 #include <string>
 
+#include "exporter/drop_metrics.h"
 #include "exporter/enforcement_metrics.h"
 #include "exporter/mesh_metrics.h"
 #include "exporter/metric_builder.h"
@@ -150,6 +151,7 @@ void visit_peer_families(const Report& report, MetricSet set, const FamilySink& 
       for (const Unit& unit : kUnits) visit_classes(report, d, unit, sink);
   visit_coverage(report, sink);
   visit_peer_enforcement(report, set, sink);
+  visit_drops(report, set, sink);
   if (full) visit_decrypted(report, sink);
   if (full) visit_networks(report, sink);
   visit_last_cleartext(report, sink);

@@ -110,6 +110,16 @@ json backends_of(const Peer& peer) {
   return out;
 }
 
+// What never happened is left out: peers are many, and a healthy one has none.
+json kernel_drops_of(const KernelDrops& drops) {
+  json netfilter = json::object();
+  for (std::size_t h = 0; h < kHooks; ++h)
+    for (const Family f : kFamilyList)
+      if (const auto packets = drops.netfilter[h][at(f)]; packets > 0)
+        netfilter[std::string(kHookLabels[h])][std::string(to_string(f))] = packets;
+  return {{"netfilter", std::move(netfilter)}, {"reasons", drops.reasons}};
+}
+
 json peer_of(const PeerSnapshot& snapshot, const PeerReport& report, std::chrono::seconds window,
              const PeerAudit* audit) {
   const Peer& peer = snapshot.peer;
@@ -128,7 +138,8 @@ json peer_of(const PeerSnapshot& snapshot, const PeerReport& report, std::chrono
               {"receive", receive_of(counters, report.window[at(Direction::RECEIVE)])},
               {"transmit",
                direction_of(counters, report.window[at(Direction::TRANSMIT)], Direction::TRANSMIT)},
-              {"last_cleartext", time_of(counters.last_cleartext())}};
+              {"last_cleartext", time_of(counters.last_cleartext())},
+              {"kernel_drops", kernel_drops_of(counters.kernel)}};
   add_last_enforced(out, counters);
   return out;
 }
@@ -265,7 +276,26 @@ json status_document(const Report& report) {
           {"config", config_of(snapshot)}};
 }
 
-json flows_document(const std::vector<FlowRecord>& flows) {
+json drops_of(const std::vector<DropRecord>& drops) {
+  json list = json::array();
+  for (const DropRecord& d : drops)
+    list.push_back({{"first", rfc3339(d.first)},
+                    {"last", rfc3339(d.last)},
+                    {"direction", text_of(to_string(d.direction))},
+                    {"peer", d.peer},
+                    {"device", d.device},
+                    {"source", d.source.text()},
+                    {"source_port", d.source_port},
+                    {"destination", d.destination.text()},
+                    {"destination_port", d.destination_port},
+                    {"protocol", d.protocol},
+                    {"packets", d.packets},
+                    {"reason", d.reason},
+                    {"hook", d.hook ? json(text_of(to_string(*d.hook))) : json(nullptr)}});
+  return list;
+}
+
+json flows_document(const std::vector<FlowRecord>& flows, const std::vector<DropRecord>& drops) {
   json list = json::array();
   for (const FlowRecord& f : flows)
     list.push_back({{"first", rfc3339(f.first)},
@@ -283,7 +313,9 @@ json flows_document(const std::vector<FlowRecord>& flows) {
                     {"bytes", f.bytes},
                     {"dropped_packets", f.enforced[at(Action::kDrop)]},
                     {"would_drop_packets", f.enforced[at(Action::kWouldDrop)]}});
-  return {{"schema_version", kSchemaVersion}, {"flows", std::move(list)}};
+  return {{"schema_version", kSchemaVersion},
+          {"flows", std::move(list)},
+          {"kernel_drops", drops_of(drops)}};
 }
 
 std::string document_text(const json& document, int indent) {

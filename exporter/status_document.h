@@ -17,7 +17,9 @@ inline constexpr int kSchemaVersion = 1;
 // traffic is null; times are RFC 3339 UTC.
 nlohmann::json status_document(const Report& report);
 
-nlohmann::json flows_document(const std::vector<FlowRecord>& flows);
+// drops: flows that lost packets in the kernel.
+nlohmann::json flows_document(const std::vector<FlowRecord>& flows,
+                              const std::vector<DropRecord>& drops = {});
 
 // One line (indent < 0) or indented text, ending in a newline. Bytes that are not UTF-8 (a device
 // name may hold any) become U+FFFD rather than an exception.

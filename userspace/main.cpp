@@ -17,6 +17,7 @@ int main(int argc, char** argv) {
   services.offline_status = espial::offline_status;
   services.offline_flows = espial::offline_flows;
   services.offline_audit = espial::offline_audit;
+  services.doctor = espial::doctor_now;
   services.offline_policy = espial::offline_policy;
   services.show_topology = espial::effective_topology;
   services.forget = espial::forget_saved_peer;

@@ -3,7 +3,10 @@
 // with it. Needs root and iproute2.
 #include "sources/kernel_watch.h"
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <linux/netlink.h>
+#include <linux/xfrm.h>
 #include <net/if.h>
 #include <poll.h>
 #include <sched.h>
@@ -373,6 +376,57 @@ TEST_F(KernelWatchTest, RefreshReadsOnlyWhatChanged) {
   ASSERT_TRUE(watch->refresh(links, *facts).ok());
   EXPECT_NE(find_link(*facts, "up0"), nullptr);
   EXPECT_TRUE(facts->routes.empty());
+}
+
+// Reserves an SPI from 10.45.0.12 for one processor, as a key manager does while it negotiates.
+bool reserve_spi(std::uint32_t spi, std::uint32_t cpu) {
+  struct {
+    nlmsghdr head;
+    xfrm_userspi_info info;
+    nlattr cpu_head;
+    std::uint32_t cpu;
+  } request{};
+  request.head.nlmsg_len = sizeof request;
+  request.head.nlmsg_type = XFRM_MSG_ALLOCSPI;
+  request.head.nlmsg_flags = NLM_F_REQUEST;
+  auto& info = request.info;
+  info.info.family = AF_INET;
+  info.info.saddr.a4 = inet_addr("10.45.0.12");
+  info.info.id.daddr.a4 = inet_addr("10.45.0.11");
+  info.info.id.proto = 50;
+  info.info.mode = XFRM_MODE_TUNNEL;
+  info.info.reqid = 42;
+  // An SPI that is negotiated is found again by its sequence number.
+  info.info.seq = spi;
+  info.min = info.max = spi;
+  request.cpu_head = {sizeof(nlattr) + sizeof(std::uint32_t), 35 /* XFRMA_SA_PCPU */};
+  request.cpu = cpu;
+  const int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_XFRM);
+  const bool sent = send(fd, &request, sizeof request, 0) == sizeof request;
+  char reply[4096];
+  const auto got = recv(fd, reply, sizeof reply, 0);
+  close(fd);
+  nlmsghdr head{};
+  if (got >= static_cast<ssize_t>(sizeof head)) memcpy(&head, reply, sizeof head);
+  return sent && head.nlmsg_type == XFRM_MSG_NEWSA;
+}
+
+TEST_F(KernelWatchTest, ReservedSpisOfEachProcessorAreNoSas) {
+  ASSERT_TRUE(reserve_spi(0x1001, 0));
+  ASSERT_TRUE(reserve_spi(0x1002, 1));
+  auto watch = KernelWatch::open();
+  ASSERT_TRUE(watch.ok());
+  const auto facts = watch->read();
+  ASSERT_TRUE(facts.ok());
+  ASSERT_EQ(facts->states.size(), 2u);
+  std::vector<std::uint32_t> cpus;
+  for (const auto& state : facts->states) {
+    EXPECT_TRUE(state.larval()) << "no keys";
+    EXPECT_NE(state.spi, 0u);
+    if (state.cpu) cpus.push_back(*state.cpu);
+  }
+  std::sort(cpus.begin(), cpus.end());
+  EXPECT_EQ(cpus, (std::vector<std::uint32_t>{0, 1})) << "since Linux 6.13";
 }
 
 TEST_F(KernelWatchTest, WithoutPermissionEverythingButXfrmWorks) {

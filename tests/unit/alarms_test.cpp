@@ -55,11 +55,26 @@ TEST_F(AlarmsTest, AQuietNodeHasNone) {
   EXPECT_TRUE(look().report.alarms.empty());
 }
 
+TEST_F(AlarmsTest, DropsInForwardFireWhileTheyGrow) {
+  peer().kernel.netfilter[at(Hook::INPUT)] = {5, 5};  // another hook is no alarm
+  EXPECT_EQ(changes_within(10), 0U);
+  peer().kernel.netfilter[at(Hook::FORWARD)][at(Family::kIpv4)] = 3;
+  peer().kernel.netfilter[at(Hook::FORWARD_OR_POSTROUTING)][at(Family::kIpv6)] = 4;
+  EXPECT_EQ(lines(after(1s).changes), Lines{});  // it must last
+  after(1s);
+  EXPECT_EQ(lines(after(1s).report.alarms),
+            Lines{"ForwardDrops/warning/b/firing: 7 packets dropped by netfilter in 13 s: 3 ipv4 "
+                  "in FORWARD, 4 ipv6 in FORWARD or POSTROUTING"});
+  EXPECT_EQ(changes_within(70), 1U);
+  EXPECT_EQ(look().report.alarms.front().state, AlarmState::kResolved);
+}
+
 TEST_F(AlarmsTest, TheFirstCleartextPacketFiresAtOnceAndIsToldOnce) {
   count(peer(), Direction::RECEIVE, Class::CLEARTEXT, 1);
   const Evaluation first = after(10ms);
   const Lines expected = {
-      "CleartextTraffic/critical/b/firing: 1 packet received, 0 sent in clear in 1 s"};
+      "CleartextTraffic/critical/b/firing: 1 packet received, 0 sent in clear in 1 s; b sends in "
+      "clear: espial audit on b says why"};
   EXPECT_EQ(lines(first.changes), expected);
   EXPECT_EQ(lines(first.report.alarms), expected);
   EXPECT_EQ(first.report.alarms[0].since, snapshot_.time);
@@ -68,7 +83,9 @@ TEST_F(AlarmsTest, TheFirstCleartextPacketFiresAtOnceAndIsToldOnce) {
   const Evaluation second = after(1s);
   EXPECT_TRUE(second.changes.empty());
   ASSERT_EQ(second.report.alarms.size(), 1U);
-  EXPECT_EQ(second.report.alarms[0].evidence, "12 packets received, 0 sent in clear in 1 s");
+  EXPECT_EQ(second.report.alarms[0].evidence,
+            "12 packets received, 0 sent in clear in 1 s; b sends in clear: espial audit on b says "
+            "why");
   EXPECT_EQ(second.report.alarms[0].since, first.report.alarms[0].since);
 }
 

@@ -33,5 +33,13 @@ TEST(AuditText, TheExitStatusSaysWhetherAnythingIsWrong) {
   EXPECT_EQ(audit_exit(json::object()), 3) << "a document of another shape";
 }
 
+TEST(AuditText, SaysThatNatWasNotChecked) {
+  auto document = sample();
+  EXPECT_EQ(render_audit(document, {}).find("NAT was not checked"), std::string::npos);
+  document["nat"] = {{"checked", false}, {"reason", "nft: not installed"}};
+  EXPECT_NE(render_audit(document, {}).find("\nNAT was not checked: nft: not installed\n"),
+            std::string::npos);
+}
+
 }  // namespace
 }  // namespace espial

@@ -61,6 +61,7 @@ inline Snapshot golden_start() {
   out.devices[2].transmit_attached = false;
   out.devices[2].why = "attach: Operation not permitted";
   out.mesh = golden_mesh();
+  out.drops_seen = true;
   out.xfrm_errors = {{"XfrmInNoStates", 4}, {"XfrmOutPolBlock", 0}};
   out.sources = {{"file", true, "/etc/espial/espial.yaml"}, {"xfrm", false, "not permitted"}};
   out.maps = {{"ep_peer_stat", 3, 1025}, {"ep_net_stat", 2, 4097}};
@@ -90,6 +91,9 @@ inline void add_golden_traffic(Snapshot& snapshot) {
   enforce(snapshot.no_peer, Action::kDrop, Direction::TRANSMIT, Reason::UNKNOWN_NODE,
           Class::UNKNOWN_NODE, 8);
   snapshot.no_peer.last_enforced[at(Action::kDrop)] = snapshot.time;
+  encrypted.kernel.netfilter[at(Hook::FORWARD)][at(Family::kIpv6)] = 9;
+  encrypted.kernel.reasons = {{"IP_RPFILTER", 2}, {"NETFILTER_DROP", 9}};
+  snapshot.kernel_drops = encrypted.kernel;
   count(snapshot.no_peer, Direction::RECEIVE, Class::OTHER, 7);
   snapshot.networks = {{"node2", "backendnet", {12, 0}}, {"node3", "backendnet", {0, 0}}};
   snapshot.gaps = {2, std::chrono::milliseconds{75}, std::chrono::milliseconds{25}, {}};
@@ -121,9 +125,11 @@ inline std::shared_ptr<const Report> busy_report(std::size_t peers, std::size_t 
   Snapshot snapshot = node();
   // As many as Linux 6.18 counts.
   for (int i = 0; i < 30; ++i) snapshot.xfrm_errors.push_back({"XfrmError" + std::to_string(i), 1});
+  snapshot.drops_seen = true;
   for (std::size_t i = 0; i < peers; ++i) {
     snapshot.peers.push_back(peer("node" + std::to_string(10000 + i)));
     PeerCounters& counters = snapshot.peers.back().counters;
+    counters.kernel.reasons = {{"NETFILTER_DROP", 1}, {"NOT_SPECIFIED", 2}};
     for (std::size_t c = 0; c < kClasses; ++c)
       for (const Direction d : {Direction::RECEIVE, Direction::TRANSMIT})
         count(counters, d, static_cast<Class>(c), 123456789 + i);

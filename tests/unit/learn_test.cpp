@@ -449,7 +449,7 @@ KernelFacts equal_selectors(unsigned count) {
   return std::move(node.facts);
 }
 
-// Processor time of this thread, the lesser of two merges: other load on the machine, the build
+// Processor time of this thread, the least of five merges: other load on the machine, the build
 // type and sanitizers do not matter to the ratio of two of them.
 double merge_seconds(const Config& config, const KernelFacts& facts, const Topology& saved) {
   const auto now = [] {
@@ -458,7 +458,7 @@ double merge_seconds(const Config& config, const KernelFacts& facts, const Topol
     return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
   };
   double least = 1e9;
-  for (int round = 0; round < 2; ++round) {
+  for (int round = 0; round < 5; ++round) {
     const auto started = now();
     (void)merge_topology(config, facts, saved);
     least = std::min(least, now() - started);

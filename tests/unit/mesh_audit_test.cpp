@@ -57,7 +57,7 @@ struct World {
 
   test::Node node;
   Topology topology = mesh();
-  std::function<std::string(const Prefix&, const Prefix&)> nat;
+  decltype(AuditInput::nat_before_ipsec) nat;
   std::function<std::string(const Peer&, const Prefix&, const Prefix&)> explain;
 };
 
@@ -426,11 +426,18 @@ TEST(MeshAudit, RedirectsOnASharedBridgeAreAFindingOfTheNode) {
 
 TEST(MeshAudit, WhatOthersTellIsTakenIn) {
   World world;
-  world.nat = [](const Prefix&, const Prefix& theirs) {
-    return theirs == net("10.101.2.0/24") ? "ip nat POSTROUTING masquerade" : "";
+  bool certain = true;
+  world.nat = [&](const RouteIndex&, const Prefix&, const Prefix& theirs) {
+    return theirs == net("10.101.2.0/24")
+               ? std::optional(NatJudgement{certain, "ip nat POSTROUTING masquerade", "the remedy"})
+               : std::nullopt;
   };
   EXPECT_EQ(world.pair().verdict, PairVerdict::kExposed);
   EXPECT_EQ(problems(world.pair()), Problems{PairProblem::NAT_BEFORE_IPSEC});
+  EXPECT_EQ(world.pair().findings.front().remedy, "the remedy");
+  certain = false;
+  EXPECT_EQ(world.pair().verdict, PairVerdict::kUnknown);
+  EXPECT_EQ(problems(world.pair()), Problems{PairProblem::NAT_UNKNOWN});
   EXPECT_EQ(world.pair("node3").verdict, PairVerdict::kProtected);
   world.facts().policies.clear();
   world.explain = [](const Peer& peer, const Prefix&, const Prefix&) {

@@ -2,10 +2,11 @@
 #include "sources/route_parse.h"
 
 #include <gtest/gtest.h>
+#include <linux/if.h>
 #include <linux/if_link.h>
+#include <linux/if_tunnel.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
-#include <net/if.h>
 #include <sys/socket.h>
 
 #include <random>
@@ -67,6 +68,34 @@ TEST(ParseLink, ReadsKindMasterVlanAndLower) {
   EXPECT_EQ(link->arphrd, 1);
   EXPECT_TRUE(link->up);
   EXPECT_FALSE(link->lower_elsewhere);
+}
+
+std::optional<TunnelEnds> ends_of(const std::string& kind, std::uint16_t local_type,
+                                  const std::string& local, std::uint16_t remote_type,
+                                  const std::string& remote) {
+  Attributes data;
+  for (const auto& [type, text] : {std::pair{local_type, local}, {remote_type, remote}}) {
+    const auto address = addr(text);
+    data.raw(type, address.bytes().data(), address.family() == Family::kIpv4 ? 4 : 16);
+  }
+  Attributes info;
+  info.text(IFLA_INFO_KIND, kind).nested(IFLA_INFO_DATA, data);
+  Attributes all;
+  all.text(IFLA_IFNAME, "tun2").nested(IFLA_LINKINFO | NLA_F_NESTED, info);
+  return parse_link(message(RTM_NEWLINK, link_head(5), all))->tunnel;
+}
+
+TEST(ParseLink, TunnelsTellTheirEnds) {
+  using std::string;
+  for (const string kind : {"ipip", "sit"})
+    EXPECT_EQ(ends_of(kind, IFLA_IPTUN_LOCAL, "10.45.0.11", IFLA_IPTUN_REMOTE, "10.45.0.12"),
+              (TunnelEnds{addr("10.45.0.11"), addr("10.45.0.12"), false}));
+  EXPECT_EQ(ends_of("ip6tnl", IFLA_IPTUN_LOCAL, "fd00::1", IFLA_IPTUN_REMOTE, "fd00::2"),
+            (TunnelEnds{addr("fd00::1"), addr("fd00::2"), false}));
+  EXPECT_EQ(ends_of("gre", IFLA_GRE_LOCAL, "0.0.0.0", IFLA_GRE_REMOTE, "10.45.0.12"),
+            (TunnelEnds{addr("0.0.0.0"), addr("10.45.0.12"), true}));
+  EXPECT_FALSE(ends_of("ipip", IFLA_IPTUN_LOCAL, "10.45.0.11", IFLA_IPTUN_REMOTE, "0.0.0.0"));
+  EXPECT_FALSE(ends_of("veth", IFLA_IPTUN_LOCAL, "10.45.0.11", IFLA_IPTUN_REMOTE, "10.45.0.12"));
 }
 
 TEST(ParseLink, LowerInAnotherNamespaceIsNoLowerHere) {

@@ -25,7 +25,7 @@ TEST(StatusDocument, HasThePromisedKeys) {
                   "maps", "networks", "no_peer", "node", "outcomes", "peers", "schema_version",
                   "sources", "time", "window_seconds", "xfrm_block"}));
   const json& peer = doc["peers"][0];
-  EXPECT_EQ(keys(peer), (Keys{"backend", "ipsec", "last_cleartext", "last_dropped",
+  EXPECT_EQ(keys(peer), (Keys{"backend", "ipsec", "kernel_drops", "last_cleartext", "last_dropped",
                               "last_would_drop", "mode", "name", "reason", "receive", "state",
                               "transmit", "underlay", "verdict", "window_seconds"}));
   EXPECT_EQ(keys(peer["transmit"]), (Keys{"bytes", "coverage", "dropped", "exempted",
@@ -118,8 +118,35 @@ TEST(FlowsDocument, SaysWhoWhereAndHowMuch) {
       "first":"2024-05-01T12:00:00.000Z","last":"2024-05-01T12:00:01.000Z",
       "direction":"transmit","class":"cleartext_tunnel","peer":"node2","device":"eth0",
       "source":"10.101.1.5","source_port":40000,"destination":"fd00::7","destination_port":443,
-      "protocol":6,"packets":3,"bytes":300,"dropped_packets":2,"would_drop_packets":1}]})"));
-  EXPECT_EQ(flows_document({}), json::parse(R"({"schema_version":1,"flows":[]})"));
+      "protocol":6,"packets":3,"bytes":300,"dropped_packets":2,"would_drop_packets":1}],
+      "kernel_drops":[]})"));
+  EXPECT_EQ(flows_document({}),
+            json::parse(R"({"schema_version":1,"flows":[],"kernel_drops":[]})"));
+}
+
+TEST(FlowsDocument, SaysWhatTheKernelDropped) {
+  DropRecord drop;
+  drop.source = *IpAddress::parse("10.101.1.5");
+  drop.destination = *IpAddress::parse("10.101.2.7");
+  drop.protocol = 1;
+  drop.direction = Direction::TRANSMIT;
+  drop.peer = "node2";
+  drop.device = "br-prd";
+  drop.reason = "NETFILTER_DROP";
+  drop.hook = Hook::FORWARD_OR_POSTROUTING;
+  drop.packets = 4;
+  drop.first = drop.last = WallTime{std::chrono::seconds{1714564800}};
+  DropRecord other = drop;
+  other.reason = "IP_RPFILTER";
+  other.hook.reset();
+  const json list = flows_document({}, {drop, other})["kernel_drops"];
+  EXPECT_EQ(list[0], json::parse(R"({
+      "first":"2024-05-01T12:00:00.000Z","last":"2024-05-01T12:00:00.000Z",
+      "direction":"transmit","peer":"node2","device":"br-prd","source":"10.101.1.5",
+      "source_port":0,"destination":"10.101.2.7","destination_port":0,"protocol":1,"packets":4,
+      "reason":"NETFILTER_DROP","hook":"forward_or_postrouting"})"));
+  EXPECT_EQ(list[1]["reason"], "IP_RPFILTER");
+  EXPECT_TRUE(list[1]["hook"].is_null());
 }
 
 }  // namespace

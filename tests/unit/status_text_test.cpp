@@ -21,6 +21,16 @@ bool plain_ascii(const std::string& text) {
                      [](char c) { return c == '\n' || (c >= 0x20 && c < 0x7f); });
 }
 
+TEST(StatusText, OffloadAndUserSpaceIpsecAreSaid) {
+  auto status = sample();
+  EXPECT_EQ(render_status(status, {}).find("CANNOT PROVE"), std::string::npos);
+  status["peers"][0]["ipsec"] = {{"verdict", "protected"}, {"sas", {{"packet_offload", 2}}}};
+  status["peers"][1]["ipsec"] = {{"verdict", "user_space"}, {"sas", {{"packet_offload", 0}}}};
+  const auto text = render_status(status, {});
+  EXPECT_NE(text.find("node2  2 SAs in packet offload"), std::string::npos) << text;
+  EXPECT_NE(text.find("node3  user-space IPsec (kernel-libipsec)"), std::string::npos) << text;
+}
+
 TEST(StatusText, IsTheGoldenTable) {
   testing::expect_golden("status.txt", render_status(sample(), {}));
 }
@@ -191,6 +201,25 @@ TEST(FlowsText, SelectsAClass) {
   EXPECT_EQ(select_flows(kFlows, "")["flows"].size(), 2U);
   EXPECT_EQ(select_flows(kFlows, "cleartext")["flows"].size(), 1U);
   EXPECT_EQ(select_flows(kFlows, "ah")["flows"].size(), 0U);
+}
+
+TEST(StatusText, SaysInALineWhatTheKernelDropped) {
+  const auto text = render_status(json::parse(testing::read_golden("status.json")), {});
+  EXPECT_NE(text.find("9 netfilter forward, 2 IP_RPFILTER"), std::string::npos) << text;
+  EXPECT_EQ(text.find("NETFILTER_DROP"), std::string::npos) << "told twice";
+}
+
+TEST(FlowsText, KernelDropsAreShownWithThoseOfEspial) {
+  const json flows = json::parse(R"({"flows":[{"class":"ah","dropped_packets":0}],
+      "kernel_drops":[{"peer":"node2","hook":"forward","reason":"NETFILTER_DROP","packets":4,
+                       "source":"10.101.1.5","destination":"10.101.2.7","protocol":1},
+                      {"peer":"node2","hook":null,"reason":"IP_RPFILTER","packets":2}]})");
+  const auto text = render_flows(select_flows(flows, "dropped"), {});
+  EXPECT_NE(text.find("netfilter forward"), std::string::npos) << text;
+  EXPECT_NE(text.find("IP_RPFILTER"), std::string::npos) << text;
+  EXPECT_EQ(text.find("no unprotected"), std::string::npos) << text;
+  EXPECT_FALSE(select_flows(flows, "ah").contains("kernel_drops"));
+  EXPECT_TRUE(select_flows(flows, "").contains("kernel_drops"));
 }
 
 }  // namespace

@@ -207,6 +207,14 @@ TEST(ParseState, ReadsIdentityAndAlgorithm) {
   EXPECT_EQ(state->encapsulation, Encapsulation::kNone);
 }
 
+TEST(ParseState, AReservedSpiHasNoKeys) {
+  EXPECT_FALSE(parse_state(state_message(XFRMA_ALG_AEAD, "rfc4106(gcm(aes))"))->larval());
+  EXPECT_FALSE(parse_state(state_message(XFRMA_ALG_AUTH_TRUNC, "hmac(sha256)"))->larval());
+  const auto reserved = parse_state(message(XFRM_MSG_NEWSA, state_head(), Attributes()));
+  EXPECT_EQ(reserved->spi, 0xc0ffeeu);
+  EXPECT_TRUE(reserved->larval()) << "a key manager negotiates";
+}
+
 TEST(ParseState, NullEncryptionByAnyName) {
   for (const char* name : {"ecb(cipher_null)", "cipher_null", "rfc4543(gcm(aes))"})
     EXPECT_TRUE(parse_state(state_message(XFRMA_ALG_CRYPT, name))->null_encryption) << name;

@@ -85,6 +85,13 @@ std::string findings_of(const json& document, const RenderStyle& style) {
   return lines.empty() ? out : out + "\nthis node\n" + lines;
 }
 
+// Absent in what an older daemon says.
+std::string nat_of(const json& document) {
+  const auto& nat = field(document, "nat");
+  if (nat.is_null() || true_field(nat, "checked")) return {};
+  return "\nNAT was not checked: " + text_field(nat, "reason") + "\n";
+}
+
 std::string hosts_of(const json& document) {
   std::string out;
   for (const auto& peer : field(document, "peers"))
@@ -105,7 +112,7 @@ std::string render_audit(const json& document, const RenderStyle& style) {
   if (!true_field(document, "readable"))
     return out + "policies and SAs cannot be read: " + text_field(document, "reason") + "\n";
   return out + summary(document) + table_of(document, style) + findings_of(document, style) +
-         hosts_of(document);
+         hosts_of(document) + nat_of(document);
 }
 
 int audit_exit(const json& document) {

@@ -23,6 +23,7 @@ struct Arguments {
   FlowsOptions flows;
   PolicyOptions policy;
   bool audit_json = false;
+  DoctorOptions doctor;
   bool show_json = false;
   std::string check_path;
   std::string forget_peer;
@@ -53,6 +54,7 @@ class CommandLine {
     add_status();
     add_flows();
     add_audit();
+    if (services_.doctor) add_doctor();
     if (services_.classify) add_classify();
     add_policy();
     if (services_.show_topology) add_mesh();
@@ -166,6 +168,19 @@ class CommandLine {
           });
         });
     app.add_flag("--json", arguments_.audit_json, "as JSON");
+  }
+
+  void add_doctor() {
+    auto& app = command(
+        app_, "doctor", "firewall, routes, switches, IPsec: what is in the way, and what to do",
+        [this] {
+          return with_config([this](const Config& config) {
+            return doctor_command(config, arguments_.doctor, services_, console_);
+          });
+        });
+    app.add_flag("--json", arguments_.doctor.json, "as JSON");
+    app.add_option("--peer", arguments_.doctor.peers, "only what concerns this peer")
+        ->type_name("PEER");
   }
 
   void add_classify() {

@@ -6,6 +6,7 @@
 
 #include "base/printable.h"
 #include "cli/audit_text.h"
+#include "cli/doctor_text.h"
 #include "cli/control_client.h"
 #include "cli/discover_text.h"
 #include "cli/flows_text.h"
@@ -164,6 +165,15 @@ int audit_command(const Config& config, bool as_json, const Services& services, 
   if (!document.ok()) return report(document.error(), console);
   return write_out(as_json ? dump(*document, 2) : render_audit(*document, console.style),
                    audit_exit(*document), console);
+}
+
+int doctor_command(const Config& config, const DoctorOptions& options, const Services& services,
+                   Console& console) {
+  auto document = services.doctor(config);
+  if (!document.ok()) return report(document.error(), console);
+  const json chosen = select_findings(std::move(document).value(), options.peers);
+  return write_out(options.json ? dump(chosen, 2) : render_doctor(chosen, console.style),
+                   doctor_exit(chosen), console);
 }
 
 int policy_show_command(const Config& config, const PolicyOptions& options,

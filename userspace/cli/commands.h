@@ -25,6 +25,11 @@ struct FlowsOptions {
   std::string klass;  // or dropped, would_drop; empty: all
 };
 
+struct DoctorOptions {
+  bool json = false;
+  std::vector<std::string> peers;
+};
+
 struct PolicyOptions {
   bool json = false;
   std::string peer;
@@ -37,6 +42,8 @@ int status_command(const Config&, const StatusOptions&, const Services&, Console
 int flows_command(const Config&, const FlowsOptions&, const Services&, Console&);
 // Would the kernel protect the traffic with every peer? Exit status as audit_exit().
 int audit_command(const Config&, bool json, const Services&, Console&);
+// What is in the way of the backends' traffic? Exit status as doctor_exit().
+int doctor_command(const Config&, const DoctorOptions&, const Services&, Console&);
 int policy_show_command(const Config&, const PolicyOptions&, const Services&, Console&);
 int policy_set_command(const Config&, const PolicyOptions&, const Services&, Console&);
 int policy_confirm_command(const Config&, const PolicyOptions&, const Services&, Console&);

@@ -53,6 +53,9 @@ struct Fate {
 constexpr std::array kFates{Fate{"dropped", "DROPPED", "dropped_packets"},
                             Fate{"would_drop", "WOULD DROP", "would_drop_packets"}};
 
+// How flows that the kernel dropped are selected: with those that espial dropped.
+constexpr std::string_view kDropped = "dropped";
+
 bool is_of(const json& flow, std::string_view kind) {
   for (const Fate& fate : kFates)
     if (kind == fate.word) return count_field(flow, fate.key) > 0;
@@ -110,6 +113,7 @@ json select_flows(json flows, std::string_view kind) {
   for (auto& flow : *list)
     if (is_of(flow, kind)) kept.push_back(std::move(flow));
   *list = std::move(kept);
+  if (kind != kDropped) flows.erase("kernel_drops");
   return flows;
 }
 
@@ -118,10 +122,47 @@ std::string flow_line(const json& flow) {
          end_text(flow, "destination", "destination_port");
 }
 
+namespace {
+
+// By netfilter in a hook, or for a reason of the kernel's.
+std::string cause_of(const json& drop) {
+  const auto hook = text_field(drop, "hook");
+  return hook.empty() ? text_field(drop, "reason") : "netfilter " + hook;
+}
+
+std::string render_drops(const json& drops, const RenderStyle& style) {
+  if (drops.empty()) return {};
+  TextTable table({{"LAST", false, 0},
+                   {"FIRST", false, 2},
+                   {"DIRECTION", false, 0},
+                   {"DROPPED BY THE KERNEL", false, 0},
+                   {"PEER", false, 0},
+                   {"DEVICE", false, 1},
+                   {"PROTO", false, 0},
+                   {"SOURCE", false, 0},
+                   {"DESTINATION", false, 0},
+                   {"PACKETS", true, 0}});
+  for (const json& drop : drops)
+    table.add({{text_field(drop, "last")},
+               {text_field(drop, "first")},
+               {text_field(drop, "direction")},
+               {cause_of(drop), Colour::kYellow},
+               {text_field(drop, "peer")},
+               {text_field(drop, "device")},
+               {protocol_text(drop)},
+               {end_text(drop, "source", "source_port")},
+               {end_text(drop, "destination", "destination_port")},
+               {grouped(count_field(drop, "packets"))}});
+  return table.text(style);
+}
+
+}  // namespace
+
 std::string render_flows(const json& flows, const RenderStyle& style) {
   std::vector<const json*> sorted;
   for (const auto& flow : field(flows, "flows")) sorted.push_back(&flow);
-  if (sorted.empty()) return "no unprotected flow was seen\n";
+  const auto drops = render_drops(field(flows, "kernel_drops"), style);
+  if (sorted.empty()) return drops.empty() ? "no unprotected flow was seen\n" : drops;
   std::stable_sort(sorted.begin(), sorted.end(), [](const json* a, const json* b) {
     const auto left = parse_time(text_field(*a, "last"));
     const auto right = parse_time(text_field(*b, "last"));
@@ -130,7 +171,7 @@ std::string render_flows(const json& flows, const RenderStyle& style) {
   const auto fates = seen_fates(sorted);
   TextTable table = flow_table(fates);
   for (const json* flow : sorted) table.add(flow_row(*flow, fates));
-  return table.text(style);
+  return table.text(style) + (drops.empty() ? "" : "\n" + drops);
 }
 
 }  // namespace espial

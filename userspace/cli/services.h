@@ -41,6 +41,8 @@ struct Services {
   std::function<Result<nlohmann::json>(const Config&)> offline_status;
   std::function<Result<nlohmann::json>(const Config&)> offline_flows;
   std::function<Result<nlohmann::json>(const Config&)> offline_audit;
+  // Always asked directly: it reads rules and pings, which a daemon has no privileges for.
+  std::function<Result<nlohmann::json>(const Config&)> doctor;
   // A request about policies (exporter/policy_document.h) when no daemon answers.
   std::function<Result<nlohmann::json>(const Config&, const nlohmann::json& request)>
       offline_policy;

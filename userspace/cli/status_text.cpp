@@ -7,6 +7,7 @@
 
 #include "base/printable.h"
 #include "cli/enforcement_text.h"
+#include "cli/ipsec_text.h"
 #include "cli/text_table.h"
 #include "cli/wording.h"
 #include "model/words.h"
@@ -213,6 +214,25 @@ std::string strangers(const json& status, const RenderStyle& style) {
   return section("of no known peer", table, style);
 }
 
+// What the kernel dropped, one line a peer: "12 netfilter forward, 3 IP_RPFILTER".
+std::string dropped_by_kernel(const json& status, const RenderStyle& style) {
+  TextTable table({{"PEER"}, {"DROPPED BY THE KERNEL"}});
+  for (const auto& peer : field(status, "peers")) {
+    std::string causes;
+    const auto add = [&](std::uint64_t packets, const std::string& cause) {
+      if (packets > 0) causes += (causes.empty() ? "" : ", ") + grouped(packets) + " " + cause;
+    };
+    const auto& drops = field(peer, "kernel_drops");
+    for (const auto& hook : kHookLabels)
+      add(both_families(field(field(drops, "netfilter"), hook)), "netfilter " + std::string(hook));
+    const auto& reasons = field(drops, "reasons");
+    for (const auto& [reason, packets] : reasons.items())
+      if (reason != "NETFILTER_DROP") add(count_field(reasons, reason), printable(reason));
+    if (!causes.empty()) table.add({{text_field(peer, "name")}, {causes, Colour::kYellow}});
+  }
+  return section("dropped on this node", table, style);
+}
+
 std::string devices(const json& status, const RenderStyle& style) {
   TextTable table({{"DEVICE"}, {"ROLE"}, {"HOOK"}, {"WATCHED"}, {"EXPECTED"}, {"WHY"}});
   for (const auto& device : field(status, "devices")) {
@@ -286,8 +306,10 @@ std::string troubles(const json& status, const RenderStyle& style) {
 std::string render_status(const json& status, const RenderStyle& style) {
   return headline(status, style) + summary(status, style) + peer_table(status, style) +
          reasons(status, style) + alarms(status, style) + unprotected(status, style) +
-         strangers(status, style) + section("enforcement", enforcement_table(status), style) +
-         backstop(status, style) + devices(status, style) + troubles(status, style);
+         strangers(status, style) + section("ipsec", unprovable_table(status), style) +
+         section("enforcement", enforcement_table(status), style) +
+         dropped_by_kernel(status, style) + backstop(status, style) + devices(status, style) +
+         troubles(status, style);
 }
 
 int status_exit(const json& status) {

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// The audit of this moment, with charon's own words where it tells why.
+// The audit of this moment, with charon's own words where it tells why, and with the firewall's
+// rules.
 #pragma once
 
-#include "diagnose/mesh_audit.h"
+#include "diagnose/pod_nat.h"
 #include "model/vici.h"
 
 namespace espial {
 
-MeshAudit audit_now(const Topology& topology, const KernelFacts& facts, const ViciFacts& charon);
+// nat null: nobody has read the firewall (yet).
+MeshAudit audit_now(const Topology& topology, const KernelFacts& facts, const ViciFacts& charon,
+                    const OpensvcFacts& cluster, PodNat* nat);
 
 }  // namespace espial

@@ -126,6 +126,7 @@ Status Node::begin(bool strict) {
   follow_devices(false);
   // Programs of a former layout counted until now.
   EP_TRY(programs_.release_former_maps(config_.pin_dir));
+  drops_.start(programs_);
   follow_backstop();
   judge_mesh();
   save_topology();
@@ -237,7 +238,8 @@ void Node::follow_topology() {
 
 void Node::judge_mesh() {
   facts_.redirecting = redirecting_bridges(facts_);
-  mesh_ = std::make_shared<const MeshAudit>(audit_now(topology_, facts_, vici_.facts()));
+  mesh_ = std::make_shared<const MeshAudit>(
+      audit_now(topology_, facts_, vici_.facts(), cluster_, firewall_.nat()));
   judged_ = std::chrono::steady_clock::now();
 }
 
@@ -315,7 +317,8 @@ void Node::tick() {
   vici_.tick(std::chrono::steady_clock::now());
   log_charon();
   if (!watch_.xfrm_events() && facts_.xfrm_readable) pending_.policies = pending_.states = true;
-  if (judged_ && std::chrono::steady_clock::now() - *judged_ >= kJudgeEvery) {
+  const bool rules = firewall_.tick(std::chrono::steady_clock::now());
+  if (rules || (judged_ && std::chrono::steady_clock::now() - *judged_ >= kJudgeEvery)) {
     if (auto status = watch_.refresh_states(facts_); !status.ok())
       spdlog::warn("{}", status.error().message);
     judge_mesh();
@@ -370,6 +373,7 @@ void Node::read_flows(const Snapshot& snapshot) {
 std::vector<SourceStatus> Node::sources() const {
   std::vector<SourceStatus> sources{
       {"file", last_reload_successful_.value_or(true), last_reload_error_},
+      firewall_.source(),
       {"policy", policies_.problem().empty(), policies_.problem()},
       {"routes", true, ""},
       {"saved", saved_problem_.empty(), saved_problem_},
@@ -415,6 +419,7 @@ Result<Snapshot> Node::snapshot() {
   snapshot.xfrm_block = backstop_.snapshot();
   snapshot.restored = restored_;
   snapshot.sources = sources();
+  drops_.read(snapshot, identities_);
   snapshot.maps = CounterReader::usage(maps_, identities_, programs_.table_entries(),
                                        programs_.capacity().slots);
   snapshot.findings = topology_.findings;

@@ -12,6 +12,8 @@
 
 #include "base/result.h"
 #include "daemon/backstop.h"
+#include "daemon/drop_watch.h"
+#include "daemon/firewall_follow.h"
 #include "daemon/peer_policies.h"
 #include "exporter/latest_report.h"
 #include "kernel/attachments.h"
@@ -98,6 +100,7 @@ class Node {
 
   [[nodiscard]] std::shared_ptr<const LatestReport> latest() const { return latest_; }
   [[nodiscard]] std::shared_ptr<const LatestFlows> flows() const { return flows_; }
+  [[nodiscard]] std::shared_ptr<const LatestDrops> drops() const { return drops_.latest(); }
   [[nodiscard]] const Config& config() const { return config_; }
   [[nodiscard]] const Topology& topology() const { return topology_; }
 
@@ -137,11 +140,13 @@ class Node {
   XdpAttachments xdp_;
   FlowEvents events_;
   ViciWatch vici_;
+  FirewallFollow firewall_;
   bool charon_readable_ = false;  // as logged last
   bool charon_seen_ = false;      // has it ever answered?
   SavedTopology saved_file_;
   PeerPolicies policies_;
   Backstop backstop_;
+  DropWatch drops_;
   CounterReader counters_;
   Evaluator evaluator_;
   Topology saved_;

@@ -12,7 +12,9 @@
 #include "daemon/instance_lock.h"
 #include "daemon/moment.h"
 #include "daemon/peer_policies.h"
+#include "diagnose/doctor.h"
 #include "exporter/audit_document.h"
+#include "exporter/doctor_document.h"
 #include "exporter/policy_document.h"
 #include "exporter/status_document.h"
 #include "kernel/attachments.h"
@@ -23,10 +25,13 @@
 #include "model/devices.h"
 #include "model/evaluate.h"
 #include "model/learn.h"
+#include "sources/firewall_source.h"
 #include "sources/kernel_watch.h"
 #include "sources/opensvc_watch.h"
+#include "sources/ping.h"
 #include "sources/redirects.h"
 #include "sources/saved_topology.h"
+#include "sources/sysctls.h"
 #include "sources/vici_client.h"
 #include "sources/xfrm_stat.h"
 
@@ -114,7 +119,8 @@ Result<Snapshot> take_snapshot(const Config& config, const World& world, const M
   snapshot.devices = devices_of(config, world);
   snapshot.xfrm_block = follow_backstop(config, world, this_moment(), Follow::kLook);
   snapshot.findings = world.topology.findings;
-  snapshot.mesh = std::make_shared<const MeshAudit>(audit_now(world.topology, world.facts, {}));
+  snapshot.mesh = std::make_shared<const MeshAudit>(
+      audit_now(world.topology, world.facts, {}, world.cluster, nullptr));
   if (auto errors = read_xfrm_stat(); errors.ok()) snapshot.xfrm_errors = std::move(*errors);
   snapshot.sources = {{"file", true, ""},
                       {"policy", world.policies.problem().empty(), world.policies.problem()},
@@ -224,8 +230,31 @@ Result<nlohmann::json> offline_audit(const Config& config) {
   EP_ASSIGN(world, look_around(config));
   ViciFacts charon;
   if (const auto socket = find_vici_socket(config.vici)) charon = read_vici(*socket);
-  return audit_document(audit_now(world.topology, world.facts, charon), world.topology.node,
-                        std::chrono::system_clock::now());
+  PodNat nat(read_firewall());
+  return audit_document(audit_now(world.topology, world.facts, charon, world.cluster, &nat),
+                        world.topology.node, std::chrono::system_clock::now());
+}
+
+Result<nlohmann::json> doctor_now(const Config& config) {
+  EP_ASSIGN(world, look_around(config));
+  ViciFacts charon;
+  if (const auto socket = find_vici_socket(config.vici)) charon = read_vici(*socket);
+  const auto ruleset = read_firewall();
+  PodNat nat(ruleset);
+  const auto audit = audit_now(world.topology, world.facts, charon, world.cluster, &nat);
+  const auto sysctls = read_sysctls(world.facts.links);
+  DoctorInput input{world.topology, world.facts, ruleset, sysctls, audit, {}};
+  std::vector<IpAddress> underlays;
+  for (const auto& peer : world.topology.peers)
+    if (peer.state != PeerState::kCandidate)
+      for (const auto& underlay : peer.underlays) underlays.push_back(underlay.address);
+  const auto answered = ping(underlays);
+  if (answered.ok())
+    for (std::size_t i = 0; i < underlays.size(); ++i)
+      input.echoes.push_back({underlays[i], (*answered)[i]});
+  auto report = diagnose(input);
+  if (!answered.ok()) report.unknown.push_back(answered.error().message);
+  return doctor_document(report, world.topology.node, std::chrono::system_clock::now());
 }
 
 Result<nlohmann::json> offline_policy(const Config& config, const nlohmann::json& line) {

@@ -18,6 +18,10 @@ Result<nlohmann::json> offline_flows(const Config& config);
 // Policies, SAs and routes of this moment against the topology; needs no pins.
 Result<nlohmann::json> offline_audit(const Config& config);
 
+// Reads the rules and switches of the node, pings the underlays: what is in the way of the
+// backends' traffic. Needs root; takes up to a second or two.
+Result<nlohmann::json> doctor_now(const Config& config);
+
 // A request about policies (exporter/policy_document.h). What changes anything takes the instance's
 // lock, and edits the saved policy and the pinned map.
 Result<nlohmann::json> offline_policy(const Config& config, const nlohmann::json& request);

@@ -6,10 +6,13 @@
 
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 #include <memory>
 
 namespace espial {
 namespace {
+
+constexpr cap_value_t kKept[] = {CAP_NET_ADMIN, CAP_NET_RAW};
 
 struct FreeCaps {
   void operator()(std::remove_pointer_t<cap_t>* caps) const { cap_free(caps); }
@@ -25,16 +28,36 @@ Status drop_privileges() {
   const std::unique_ptr<std::remove_pointer_t<cap_t>, FreeCaps> now(cap_get_proc());
   const std::unique_ptr<std::remove_pointer_t<cap_t>, FreeCaps> kept(cap_init());
   if (!now || !kept) return privileges_error("read capabilities");
-  const cap_value_t net_admin = CAP_NET_ADMIN;
-  cap_flag_value_t have = CAP_CLEAR;
-  if (cap_get_flag(now.get(), net_admin, CAP_PERMITTED, &have) != 0)
-    return privileges_error("read capabilities");
-  if (have == CAP_SET) {
-    cap_set_flag(kept.get(), CAP_PERMITTED, 1, &net_admin, CAP_SET);
-    cap_set_flag(kept.get(), CAP_EFFECTIVE, 1, &net_admin, CAP_SET);
+  for (const auto one : kKept) {
+    cap_flag_value_t have = CAP_CLEAR;
+    if (cap_get_flag(now.get(), one, CAP_PERMITTED, &have) != 0)
+      return privileges_error("read capabilities");
+    if (have != CAP_SET) continue;
+    cap_set_flag(kept.get(), CAP_PERMITTED, 1, &one, CAP_SET);
+    // To be lent only.
+    if (one == CAP_NET_ADMIN) cap_set_flag(kept.get(), CAP_EFFECTIVE, 1, &one, CAP_SET);
   }
   if (cap_set_proc(kept.get()) != 0) return privileges_error("drop capabilities");
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return privileges_error("forbid new ones");
+  return Ok{};
+}
+
+Status lend_network_privileges() {
+  const std::unique_ptr<std::remove_pointer_t<cap_t>, FreeCaps> caps(cap_get_proc());
+  if (!caps) return privileges_error("read capabilities");
+  bool have_them[std::size(kKept)] = {};
+  for (std::size_t i = 0; i < std::size(kKept); ++i) {
+    cap_flag_value_t have = CAP_CLEAR;
+    if (cap_get_flag(caps.get(), kKept[i], CAP_PERMITTED, &have) != 0)
+      return privileges_error("read capabilities");
+    have_them[i] = have == CAP_SET;
+    if (have_them[i]) cap_set_flag(caps.get(), CAP_INHERITABLE, 1, &kKept[i], CAP_SET);
+  }
+  if (cap_set_proc(caps.get()) != 0) return privileges_error("lend capabilities");
+  for (std::size_t i = 0; i < std::size(kKept); ++i)
+    if (have_them[i] && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE,
+                              static_cast<unsigned long>(kKept[i]), 0, 0) != 0)
+      return privileges_error("lend capabilities");
   return Ok{};
 }
 

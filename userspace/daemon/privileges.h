@@ -6,7 +6,12 @@
 namespace espial {
 
 // Gives up every capability but CAP_NET_ADMIN (XFRM dumps, netlink groups and clsact need it at
-// each use), for good: no new privileges. Everything that needs more has been loaded by then.
+// each use) and CAP_NET_RAW (see below), for good: no new privileges. Everything that needs more
+// has been loaded by then.
 Status drop_privileges();
+
+// Programs that the calling thread starts from now on get CAP_NET_ADMIN and CAP_NET_RAW, as far as
+// the thread has them, and nothing else: iptables-legacy-save asks netfilter through a raw socket.
+Status lend_network_privileges();
 
 }  // namespace espial

@@ -230,7 +230,8 @@ void log_to_stderr() {
 std::string answer(Node& node, std::string_view request) {
   if (request == "status" || request == "flows") node.evaluate();
   if (request == "status") return document_text(status_document(*node.latest()->get()));
-  if (request == "flows") return document_text(flows_document(node.flows()->get()));
+  if (request == "flows")
+    return document_text(flows_document(node.flows()->get(), node.drops()->get()));
   if (request == "audit")
     return document_text(
         audit_document(*node.audit(), node.topology().node, std::chrono::system_clock::now()));
@@ -250,7 +251,7 @@ Result<std::optional<HttpServer>> serve_http(const Node& node, const std::string
   auto api = std::make_unique<Api>(
       node.latest(),
       [flows = node.flows()] { return Result<std::vector<FlowRecord>>(flows->get()); },
-      ApiOptions{version, choice});
+      ApiOptions{version, choice}, [drops = node.drops()] { return drops->get(); });
   EP_ASSIGN(server, HttpServer::open(*listen, std::move(api)));
   spdlog::info("listening on http://{}", server.address().text());
   return std::optional<HttpServer>(std::move(server));

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "diagnose/pair_judge.h"
+#include "diagnose/tunnel_setting.h"
 
 namespace espial {
 namespace {
@@ -97,6 +98,8 @@ MeshAudit audit_mesh(const AuditInput& input) {
     audit.peers.push_back(audit.readable ? judge_peer(input, indexes, peer)
                                          : unreadable(peer, input.topology));
   }
+  if (input.cluster != nullptr && audit.readable)
+    judge_tunnel_settings(*input.cluster, input.facts, audit);
   return audit;
 }
 

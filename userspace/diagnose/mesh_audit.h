@@ -10,23 +10,38 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "model/facts.h"
 #include "model/mesh.h"
+#include "model/opensvc.h"
 #include "model/topology.h"
 
 namespace espial {
+
+// What the firewall does to a pod's packet before IPsec looks at it.
+struct NatJudgement {
+  bool certain = false;  // false: perhaps
+  std::string evidence;  // the rule, as its own tool prints it
+  std::string remedy;    // commands after which it does not; "" when none was found
+};
+
+class RouteIndex;
 
 struct AuditInput {
   const Topology& topology;
   const KernelFacts& facts;
   std::uint64_t now = 0;  // Unix seconds, as the SAs count them
-  // NAT that would take packets from `own` to `theirs` out of their selectors: the rule in words,
-  // or nothing. May be empty: then nobody looked.
-  std::function<std::string(const Prefix& own, const Prefix& theirs)> nat_before_ipsec;
+  // NAT that would take packets from `own` to `theirs` out of their selectors; nothing: none. May
+  // be empty: then nobody looked.
+  std::function<std::optional<NatJudgement>(const RouteIndex& routes, const Prefix& own,
+                                            const Prefix& theirs)>
+      nat_before_ipsec;
   // Why there is no policy or SA, as strongSwan tells; or nothing. May be empty.
   std::function<std::string(const Peer& peer, const Prefix& own, const Prefix& theirs)> explain;
+  // What the cluster's configuration asks for; null: nobody asked it.
+  const OpensvcFacts* cluster = nullptr;
 };
 
 MeshAudit audit_mesh(const AuditInput& input);

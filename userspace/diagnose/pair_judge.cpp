@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "diagnose/tunnel_judge.h"
+
 namespace espial {
 namespace {
 
@@ -103,6 +105,7 @@ PairAudit PairJudge::judge() {
   judge_route(route);
   judge_transmit(scope);
   judge_receive(scope);
+  judge_tunnel(indexes_, peer_, route, audit_);
   return finish();
 }
 
@@ -143,12 +146,12 @@ void PairJudge::judge_route(const RouteFact* route) {
                                 : "ip route add " + audit_.theirs.text() + " via " +
                                       peer_.underlays.front().address.text());
   if (!input_.nat_before_ipsec) return;
-  if (auto rule = input_.nat_before_ipsec(audit_.own, audit_.theirs); !rule.empty())
-    add(PairProblem::NAT_BEFORE_IPSEC, Direction::TRANSMIT,
-        rule + " changes the source before IPsec looks: the selector no longer matches",
-        "except " + audit_.theirs.text() +
-            " from that rule (nft: `ip daddr != …`; iptables: "
-            "`-m policy --dir out --pol none`)");
+  if (auto nat = input_.nat_before_ipsec(indexes_.routes, audit_.own, audit_.theirs))
+    add(nat->certain ? PairProblem::NAT_BEFORE_IPSEC : PairProblem::NAT_UNKNOWN,
+        Direction::TRANSMIT,
+        nat->evidence + (nat->certain ? ", before IPsec looks: the selector no longer matches"
+                                      : ": whether before IPsec cannot be told"),
+        std::move(nat->remedy));
 }
 
 // The whole pair is not repeated in every line; a part of it is named.
@@ -233,8 +236,8 @@ void PairJudge::judge_states(const XfrmPolicyFact& policy, Direction direction) 
             "come up");
     return;
   }
-  for (const auto* state : states.installed) {
-    audit_.offloaded = audit_.offloaded || state->offload_packet;
+  for (const auto* state : direction == Direction::TRANSMIT ? states.in_use : states.installed) {
+    if (state->offload_packet) judge_offload(direction);
     if (state->null_encryption)
       add(PairProblem::NULL_ENCRYPTION, direction,
           "the SA " + ends + " does not encrypt (" + state->algorithm + ")",
@@ -246,6 +249,16 @@ void PairJudge::judge_states(const XfrmPolicyFact& policy, Direction direction) 
           "rekey_packets or extended sequence numbers (esn) in esp_proposals");
   }
   judge_newest(states, direction);
+}
+
+void PairJudge::judge_offload(Direction direction) {
+  audit_.offloaded = true;
+  add(PairProblem::PACKET_OFFLOAD, direction,
+      direction == Direction::TRANSMIT
+          ? "offloaded: the device encrypts after tc, which sees these packets in clear; espial "
+            "cannot prove what the wire carries"
+          : "offloaded: the device decrypts before XDP and tc, which see these packets in clear; "
+            "espial cannot prove what the wire carried");
 }
 
 void PairJudge::judge_policy(const PolicyPiece& piece, Direction direction) {

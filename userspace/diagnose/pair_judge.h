@@ -38,6 +38,7 @@ class PairJudge {
   void judge_route(const RouteFact* route);
   void judge_policy(const PolicyPiece& piece, Direction direction);
   void judge_states(const XfrmPolicyFact& policy, Direction direction);
+  void judge_offload(Direction direction);
   void judge_newest(const MatchingStates& states, Direction direction);
   void missing(const PolicyPiece& piece, const PolicyDecision& decision, Direction direction);
   [[nodiscard]] bool user_space(const RouteFact* route);

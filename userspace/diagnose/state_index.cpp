@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <map>
+#include <tuple>
 
 #include "diagnose/mesh_audit.h"
 
@@ -15,6 +17,25 @@ bool fits(const XfrmStateFact& state, const XfrmPolicyFact& policy) {
   return state.protocol == policy.template_protocol && state.tunnel_mode == policy.tunnel_mode &&
          state.if_id == policy.if_id && (policy.reqid == 0 || state.reqid == policy.reqid) &&
          (policy.template_source.unspecified() || state.source == policy.template_source);
+}
+
+// What makes two SAs each other's successors.
+auto kind_of(const XfrmStateFact& state) {
+  return std::make_tuple(state.source, state.destination, state.protocol, state.tunnel_mode,
+                         state.reqid, state.if_id, state.mark.value, state.mark.mask, state.cpu);
+}
+
+std::vector<const XfrmStateFact*> newest(const std::vector<const XfrmStateFact*>& installed) {
+  if (installed.size() < 2) return installed;
+  std::map<decltype(kind_of(*installed.front())), std::uint64_t> last;
+  for (const auto* state : installed) {
+    auto& added = last[kind_of(*state)];
+    added = std::max(added, state->added);
+  }
+  std::vector<const XfrmStateFact*> found;
+  for (const auto* state : installed)
+    if (state->added == last[kind_of(*state)]) found.push_back(state);
+  return found;
 }
 
 std::string hex(std::uint32_t spi) {
@@ -69,6 +90,7 @@ MatchingStates StateIndex::of_template(const XfrmPolicyFact& policy) const {
   } else if (const auto at = to_.find(policy.template_destination); at != to_.end()) {
     for (const auto* state : at->second) take(state);
   }
+  found.in_use = newest(found.installed);
   return found;
 }
 
@@ -85,11 +107,12 @@ PeerSas StateIndex::of_peer(const Peer& peer) const {
     return true;
   };
   bool endless = false;
+  std::vector<const XfrmStateFact*> sending;
   for (const auto& underlay : peer.underlays) {
     if (const auto at = to_.find(underlay.address); at != to_.end())
       for (const auto* state : at->second) {
         if (!count(*state, sas.installed_out)) continue;
-        add_sequence(*state, sas);
+        sending.push_back(state);
         const auto end = expiry_of(*state);
         endless = endless || !end;
         if (end) sas.expires = std::max(sas.expires.value_or(0), *end);
@@ -97,6 +120,7 @@ PeerSas StateIndex::of_peer(const Peer& peer) const {
     if (const auto at = from_.find(underlay.address); at != from_.end())
       for (const auto* state : at->second) (void)count(*state, sas.installed_in);
   }
+  for (const auto* state : newest(sending)) add_sequence(*state, sas);
   if (endless) sas.expires.reset();
   return sas;
 }

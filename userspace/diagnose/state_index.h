@@ -15,6 +15,9 @@ namespace espial {
 
 struct MatchingStates {
   std::vector<const XfrmStateFact*> installed;
+  // Of them those that the kernel would send with: the newest of each processor. After a rekey the
+  // former SA only receives until it is deleted (xfrm_state_look_at()).
+  std::vector<const XfrmStateFact*> in_use;
   bool larval = false;  // the kernel asked for one
 };
 

@@ -13,6 +13,8 @@
 #include <ctime>
 #include <map>
 
+#include "kernel/device_name.h"
+
 namespace espial {
 namespace {
 
@@ -30,11 +32,6 @@ std::uint64_t monotonic_now_ns() {
          static_cast<std::uint64_t>(now.tv_nsec);
 }
 
-std::string device_name(std::uint32_t ifindex) {
-  std::array<char, IF_NAMESIZE> name{};
-  return if_indextoname(ifindex, name.data()) ? name.data() : fmt::format("#{}", ifindex);
-}
-
 void merge_flow(FlowRecord& sum, const FlowRecord& part) {
   if (sum.packets == 0) {
     sum = part;
@@ -48,6 +45,11 @@ void merge_flow(FlowRecord& sum, const FlowRecord& part) {
 }
 
 }  // namespace
+
+std::string device_name(std::uint32_t ifindex) {
+  std::array<char, IF_NAMESIZE> name{};
+  return if_indextoname(ifindex, name.data()) ? name.data() : fmt::format("#{}", ifindex);
+}
 
 CounterReader::CounterReader() : cpus_(static_cast<std::size_t>(libbpf_num_possible_cpus())) {}
 

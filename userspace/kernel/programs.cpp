@@ -191,6 +191,8 @@ int Programs::program_fd(Direction direction, DeviceRole role, bool ethernet) co
 
 int Programs::xdp_fd() const { return limits_.xdp ? bpf_program__fd(skeleton_->progs.ep_xdp) : -1; }
 
+int Programs::shot_fd() const { return bpf_map__fd(skeleton_->maps.ep_shot); }
+
 int Programs::map_fd(MapId id) const { return bpf_map__fd(map_of(*skeleton_, id)); }
 
 std::size_t Programs::restore_pins(const std::string& pin_dir) const {

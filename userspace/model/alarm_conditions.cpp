@@ -102,6 +102,26 @@ void add_enforced(std::vector<AlarmCondition>& out, const std::string& peer,
            (received.empty() || sent.empty() ? "" : ";") + (sent.empty() ? "" : " sent " + sent)});
 }
 
+// On its way through this node: a rule or policy of some base chain drops what others accepted.
+void add_forward_drops(std::vector<AlarmCondition>& out, const std::string& peer,
+                       const PeerWindow& window) {
+  std::uint64_t all = 0;
+  std::string where;
+  for (std::size_t h = 0; h < kForwardHooks.size(); ++h)
+    for (std::size_t f = 0; f < kFamilies; ++f) {
+      const auto dropped = window.growth.forward_drops[h][f];
+      if (dropped == 0) continue;
+      all += dropped;
+      where += (where.empty() ? "" : ", ") + std::to_string(dropped) + " " +
+               std::string(to_string(static_cast<Family>(f))) +
+               (kForwardHooks[h] == Hook::FORWARD ? " in FORWARD" : " in FORWARD or POSTROUTING");
+    }
+  if (all > 0)
+    out.push_back(
+        {AlarmId::ForwardDrops, peer,
+         packets(all) + " dropped by netfilter in " + seconds_text(window.covered) + ": " + where});
+}
+
 void add_unknown_node(std::vector<AlarmCondition>& out, const NodeWindow& window) {
   Tally all = window.no_peer.growth;
   for (const PeerWindow& peer : window.peers)
@@ -200,6 +220,7 @@ std::vector<AlarmCondition> alarm_conditions(const Snapshot& snapshot, const Nod
     add_peer(out, peer.peer.name, peer.counters, window.peers[i]);
     add_enforced(out, peer.peer.name, window.peers[i], Action::kDrop);
     add_enforced(out, peer.peer.name, window.peers[i], Action::kWouldDrop);
+    add_forward_drops(out, peer.peer.name, window.peers[i]);
   }
   add_peer(out, "", snapshot.no_peer, window.no_peer);
   // Unknown nodes are audited by default and have an alarm of their own.

@@ -34,6 +34,7 @@ namespace espial {
   X(SpoofedInner, kCritical, 0, true)           \
   X(EnforcementDropping, kWarning, 0, true)     \
   X(WouldDrop, kInfo, 0, true)                  \
+  X(ForwardDrops, kWarning, 2, true)            \
   X(PolicyMissing, kCritical, 2, true)          \
   X(TunnelDown, kWarning, 10, true)             \
   X(OneWayEncryption, kWarning, 5, true)        \

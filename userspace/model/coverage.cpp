@@ -58,6 +58,8 @@ void for_each_pair(A& a, B& b, Visit visit) {
     for (std::size_t d = 0; d < kDirections; ++d)
       for (std::size_t r = 0; r < kReasons; ++r)
         visit(a.enforced[action][d][r], b.enforced[action][d][r]);
+  for (std::size_t h = 0; h < kForwardHooks.size(); ++h)
+    for (std::size_t f = 0; f < kFamilies; ++f) visit(a.forward_drops[h][f], b.forward_drops[h][f]);
 }
 
 }  // namespace
@@ -88,6 +90,8 @@ Tally tally_of(const PeerCounters& counters) {
     for (std::size_t d = 0; d < kDirections; ++d)
       for (std::size_t r = 0; r < kReasons; ++r)
         tally.enforced[action][d][r] = counters.enforced[action][d][r].packets;
+  for (std::size_t h = 0; h < kForwardHooks.size(); ++h)
+    tally.forward_drops[h] = counters.kernel.netfilter[at(kForwardHooks[h])];
   return tally;
 }
 

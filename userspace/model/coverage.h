@@ -27,12 +27,17 @@ struct DirectionTally {
 // Packets by direction and reason.
 using EnforcedTally = std::array<std::array<std::uint64_t, kReasons>, kDirections>;
 
+// The hooks of what is on its way through the node.
+inline constexpr std::array kForwardHooks{Hook::FORWARD, Hook::FORWARD_OR_POSTROUTING};
+
 struct Tally {
   std::array<DirectionTally, kDirections> direction{};
   std::uint64_t spoofed = 0;
   // What enforcement dropped, or would. What was dropped on its way out is in no direction above;
   // what passed, or was received, is there, too.
   std::array<EnforcedTally, kActions> enforced{};
+  // What netfilter dropped on its way through the node, by hook (kForwardHooks) and family.
+  std::array<std::array<std::uint64_t, kFamilies>, 2> forward_drops{};
 
   bool operator==(const Tally&) const = default;
 };

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/evaluate.h"
 
+#include <algorithm>
+
 #include "model/coverage.h"
 #include "model/verdict.h"
 
@@ -20,6 +22,12 @@ PeerReport report_peer(const PeerCounters& counters, const PeerWindow& window, c
   return out;
 }
 
+void add_cause(const LeakView& view, PeerReport& report) {
+  if (report.verdict != Verdict::kLeaking && report.verdict != Verdict::kMixed) return;
+  const auto cause = cause_of_leak(view);
+  if (!cause.empty()) report.reason += "; " + cause;
+}
+
 }  // namespace
 
 Evaluator::Evaluator(std::chrono::seconds window) : window_(window) {}
@@ -29,11 +37,19 @@ Evaluation Evaluator::evaluate(Snapshot snapshot) {
   const Sight sight = sight_of(snapshot.devices);
   Evaluation out;
   out.report.window = std::chrono::round<std::chrono::seconds>(window.covered);
+  const auto networks = leaks_.advance(snapshot);
+  const auto view = [&](std::size_t i) {
+    const auto& name = snapshot.peers[i].peer.name;
+    const auto leaking = networks.find(name);
+    return LeakView{name, window.peers[i], snapshot.mesh ? snapshot.mesh->find(name) : nullptr,
+                    leaking == networks.end() ? nullptr : &leaking->second};
+  };
   out.report.peers.reserve(snapshot.peers.size());
   for (std::size_t i = 0; i < snapshot.peers.size(); ++i) {
     const PeerSnapshot& peer = snapshot.peers[i];
-    const auto* audit = snapshot.mesh ? snapshot.mesh->find(peer.peer.name) : nullptr;
-    out.report.peers.push_back(report_peer(peer.counters, window.peers[i], sight, audit));
+    const auto seen = view(i);
+    out.report.peers.push_back(report_peer(peer.counters, seen.window, sight, seen.audit));
+    add_cause(seen, out.report.peers.back());
   }
   const auto unknown = unknown_spi_.advance(snapshot);
   std::vector<XfrmError> by_peer;
@@ -45,6 +61,13 @@ Evaluation Evaluator::evaluate(Snapshot snapshot) {
   add_mesh_conditions(conditions, snapshot, window,
                       xfrm_errors_.advance(snapshot.xfrm_errors, snapshot.monotonic));
   add_unknown_spi(conditions, unknown_spi_growth_.advance(by_peer, snapshot.monotonic));
+  for (auto& condition : conditions) {
+    const auto peer = std::lower_bound(
+        snapshot.peers.begin(), snapshot.peers.end(), condition.peer,
+        [](const PeerSnapshot& one, const std::string& name) { return one.peer.name < name; });
+    if (peer != snapshot.peers.end() && peer->peer.name == condition.peer)
+      name_cause(view(static_cast<std::size_t>(peer - snapshot.peers.begin())), condition);
+  }
   out.changes = alarms_.step(conditions, snapshot.time, snapshot.monotonic);
   out.report.alarms = alarms_.alarms();
   out.report.snapshot = std::move(snapshot);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "model/alarms.h"
+#include "model/leak_cause.h"
 #include "model/report.h"
 #include "model/unknown_spi.h"
 #include "model/window.h"
@@ -26,6 +27,7 @@ class Evaluator {
 
  private:
   Window window_;
+  LeakWatch leaks_;
   XfrmErrorWatch xfrm_errors_;
   UnknownSpiWatch unknown_spi_;
   XfrmErrorWatch unknown_spi_growth_;  // by peer

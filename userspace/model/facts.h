@@ -22,6 +22,14 @@ struct XfrmError {
 
 using Mac = std::array<std::uint8_t, 6>;
 
+// The ends of the outer header that a tunnel device puts around packets.
+struct TunnelEnds {
+  IpAddress local;  // unspecified: the route decides
+  IpAddress remote;
+  bool gre = false;  // protocol 47; else 4 or 41, by what is inside
+  bool operator==(const TunnelEnds&) const = default;
+};
+
 // A network device of this network namespace (rtnetlink RTM_NEWLINK).
 struct LinkFact {
   int ifindex = 0;
@@ -36,6 +44,8 @@ struct LinkFact {
   Mac mac{};
   int mtu = 0;
   int vlan_id = 0;  // of a "vlan" link
+  // Of an "ipip", "sit", "ip6tnl", "gre" or "ip6gre" link with one fixed far end.
+  std::optional<TunnelEnds> tunnel{};
 };
 
 struct AddressFact {
@@ -143,8 +153,10 @@ struct XfrmStateFact {
   std::uint64_t sequence_received = 0;  // the highest that came
   std::optional<std::uint32_t> cpu;     // of a per-CPU state (6.13)
 
-  // The kernel asked for an SA and waits for it: no keys, no SPI yet.
-  [[nodiscard]] bool larval() const { return spi == 0; }
+  bool keyless = false;  // a key manager reserved the SPI, and negotiates
+
+  // Asked for and not there: by the kernel (no SPI yet), or by a key manager that negotiates it.
+  [[nodiscard]] bool larval() const { return spi == 0 || keyless; }
 };
 
 // What happens to a packet that no policy names (XFRM_MSG_GETDEFAULT, 5.14).

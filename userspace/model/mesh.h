@@ -44,7 +44,11 @@ std::string_view to_string(PairVerdict verdict);  // "exposed", "fail_closed", .
   X(SA_EXPIRING, "sa_expiring", kProtected)                           \
   X(SEQUENCE, "sequence_nearly_exhausted", kProtected)                \
   X(NO_SA, "no_sa", kFailClosed)                                      \
+  X(TUNNEL_SETTING, "tunnel_setting", kMisconfigured)                 \
+  X(TUNNEL_ENCRYPTED, "tunnel_encrypted", kProtected)                 \
+  X(PACKET_OFFLOAD, "packet_offload", kProtected)                     \
   X(TOO_MANY_POLICIES, "too_many_policies", kUnknown)                 \
+  X(NAT_UNKNOWN, "nat_unknown", kUnknown)                             \
   X(XFRM_UNREADABLE, "xfrm_unreadable", kUnknown)                     \
   X(USER_SPACE, "user_space_ipsec", kUserSpace)
 
@@ -98,6 +102,7 @@ struct MeshAudit {
   bool readable = false;              // policies and SAs
   std::string reason;                 // why not
   std::vector<PairFinding> findings;  // of the node, not of one pair
+  std::string nat_unchecked;          // why NAT was not looked for; "": it was
   std::vector<PeerAudit> peers;       // sorted by name, candidates left out
   [[nodiscard]] const PeerAudit* find(std::string_view peer) const;
 };

@@ -84,9 +84,12 @@ void add_one_way(std::vector<AlarmCondition>& out, const std::string& peer,
   const Flux& other = we ? receive : transmit;
   if (other.unprotected == 0) return;
   out.push_back({AlarmId::OneWayEncryption, peer,
-                 packets(encrypted.encrypted) + (we ? " sent" : " received") +
+                 (we ? "this node encrypts and " + peer + " does not: "
+                     : peer + " encrypts and this node does not: ") +
+                     packets(encrypted.encrypted) + (we ? " sent" : " received") +
                      " encrypted, all that was " + (we ? "received" : "sent") + " in clear (" +
-                     std::to_string(other.unprotected) + "), in " + seconds_text(window.covered)});
+                     std::to_string(other.unprotected) + "), in " + seconds_text(window.covered) +
+                     (we ? "; run espial audit on " + peer : "; espial audit here says why")});
 }
 
 void add_errors(std::vector<AlarmCondition>& out, const XfrmErrorReport& errors) {

@@ -5,6 +5,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -41,6 +42,14 @@ using EnforcedCells = std::array<std::array<Cell, kReasons>, kDirections>;  // [
 
 using ClassCells = std::array<std::array<Cell, kClasses>, kFamilies>;  // [family][class]
 
+// What the kernel dropped of a peer's packets since the daemon started, except by espial's own
+// programs. skbs, as netfilter's own counters count them: GSO packets are one each.
+struct KernelDrops {
+  std::array<std::array<std::uint64_t, kFamilies>, kHooks> netfilter{};  // [hook][family]
+  std::map<std::string, std::uint64_t> reasons;  // netfilter's included; the kernel's names
+  bool operator==(const KernelDrops&) const = default;
+};
+
 struct PeerCounters {
   std::array<ClassCells, kDirections> cells{};  // [direction][family][class]
   std::array<Cell, kFamilies> decrypted{};      // family of the inner packet
@@ -51,6 +60,7 @@ struct PeerCounters {
   std::array<EnforcedCells, kActions> enforced{};
   std::array<std::optional<WallTime>, kActions> last_enforced{};
   std::array<std::array<std::uint64_t, kExemptions>, kDirections> exempted{};  // packets
+  KernelDrops kernel{};
 
   [[nodiscard]] const Cell& cell(Direction d, Family f, Class c) const {
     return cells[at(d)][at(f)][at(c)];
@@ -142,6 +152,23 @@ struct FlowRecord {
   WallTime last;
 };
 
+// A flow of the mesh that lost packets in the kernel.
+struct DropRecord {
+  IpAddress source;
+  IpAddress destination;
+  std::uint16_t source_port = 0;  // 0 = none or unknown
+  std::uint16_t destination_port = 0;
+  std::uint8_t protocol = 0;
+  Direction direction = Direction::RECEIVE;  // receive = from the peer
+  std::string peer;
+  std::string device;        // that the packet was on; empty = none yet
+  std::string reason;        // the kernel's name
+  std::optional<Hook> hook;  // nothing: netfilter did not drop it
+  std::uint64_t packets = 0;
+  WallTime first;
+  WallTime last;
+};
+
 // An enforced peer, or one subnet of it, that no XFRM block policy stands behind.
 struct XfrmBlockExclusion {
   std::string peer;
@@ -178,7 +205,9 @@ struct Snapshot {
   std::vector<MapUsage> maps;
   std::vector<std::string> findings;  // contradictions between those who said something; one line
   std::shared_ptr<const MeshAudit> mesh;  // policies and SAs against the topology; null: not asked
-  std::vector<XfrmError> xfrm_errors;     // empty: this kernel does not count them
+  bool drops_seen = false;             // what the kernel drops is attributed (PeerCounters::kernel)
+  KernelDrops kernel_drops;            // of all peers, those that left included
+  std::vector<XfrmError> xfrm_errors;  // empty: this kernel does not count them
   std::optional<bool> last_reload_successful;
   std::string last_reload_error;
 };

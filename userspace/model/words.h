@@ -21,6 +21,7 @@ enum class Direction : std::uint8_t { EP_DIRECTION_LIST(EP_X_) };
 enum class Reason : std::uint8_t { EP_REASON_LIST(EP_X_) };        // of enforcement's rows
 enum class Exemption : std::uint8_t { EP_EXEMPTION_LIST(EP_X_) };  // why one passes all the same
 enum class Mode : std::uint8_t { EP_MODE_LIST(EP_X_) };            // by strength
+enum class Hook : std::uint8_t { EP_HOOK_LIST(EP_X_) };            // of netfilter
 #undef EP_X_
 
 inline constexpr std::size_t kClasses = 0 EP_CLASS_LIST(EP_ENUM_COUNT_);
@@ -30,6 +31,7 @@ inline constexpr std::size_t kDirections = 0 EP_DIRECTION_LIST(EP_ENUM_COUNT_);
 inline constexpr std::size_t kReasons = 0 EP_REASON_LIST(EP_ENUM_COUNT_);
 inline constexpr std::size_t kExemptions = 0 EP_EXEMPTION_LIST(EP_ENUM_COUNT_);
 inline constexpr std::size_t kModes = 0 EP_MODE_LIST(EP_ENUM_COUNT_);
+inline constexpr std::size_t kHooks = 0 EP_HOOK_LIST(EP_ENUM_COUNT_);
 inline constexpr std::size_t kFamilies = 2;
 
 #define EP_X_(name, label, ...) label,
@@ -42,6 +44,7 @@ inline constexpr std::array<std::string_view, kReasons> kReasonLabels{EP_REASON_
 inline constexpr std::array<std::string_view, kExemptions> kExemptionLabels{
     EP_EXEMPTION_LIST(EP_X_)};
 inline constexpr std::array<std::string_view, kModes> kModeLabels{EP_MODE_LIST(EP_X_)};
+inline constexpr std::array<std::string_view, kHooks> kHookLabels{EP_HOOK_LIST(EP_X_)};
 #undef EP_X_
 #define EP_X_(name, label, kind) Coverage::kind,
 inline constexpr std::array<Coverage, kClasses> kClassCoverage { EP_CLASS_LIST(EP_X_) };
@@ -62,6 +65,7 @@ constexpr std::string_view to_string(Exemption e) {
   return kExemptionLabels[static_cast<std::size_t>(e)];
 }
 constexpr std::string_view to_string(Mode m) { return kModeLabels[static_cast<std::size_t>(m)]; }
+constexpr std::string_view to_string(Hook h) { return kHookLabels[static_cast<std::size_t>(h)]; }
 constexpr Coverage coverage_of(Class c) { return kClassCoverage[static_cast<std::size_t>(c)]; }
 
 // Which rows of enforcement there are (bpf/enforce.h): only what was received can be spoofed, only

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -21,6 +22,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kStderrMax = 4096;
+constexpr std::chrono::milliseconds kStopLook{100};
 
 // A child of ours; killed and waited for when it goes out of scope.
 class Child {
@@ -114,8 +116,10 @@ Status drain(Stream& out, Stream& err, const ChildLimits& limits) {
         std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
     if (left.count() <= 0)
       return Error{"still running after " + std::to_string(limits.time.count()) + " ms, stopped"};
+    if (limits.stop != nullptr && *limits.stop) return Error{"stopped"};
+    const auto pause = limits.stop == nullptr ? left : std::min(left, kStopLook);
     pollfd fds[] = {{out.fd.get(), POLLIN, 0}, {err.fd.get(), POLLIN, 0}};
-    if (poll(fds, 2, static_cast<int>(left.count())) < 0 && errno != EINTR)
+    if (poll(fds, 2, static_cast<int>(pause.count())) < 0 && errno != EINTR)
       return Error{std::string("poll: ") + std::strerror(errno)};
     if (fds[0].revents != 0) out.take();
     if (out.over) return Error{"prints more than " + std::to_string(out.max) + " bytes, stopped"};

@@ -3,6 +3,7 @@
 // input, bounded in time and output. Whatever ends the call, the child is gone after it.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <string>
@@ -15,6 +16,7 @@ namespace espial {
 struct ChildLimits {
   std::chrono::milliseconds time{10'000};
   std::size_t output = 64u << 20;
+  const std::atomic<bool>* stop = nullptr;  // becomes true: give up, within a tenth of a second
 };
 
 // argv[0] is an absolute path. The standard output of a program that ended with 0. Otherwise an

@@ -1,16 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sources/route_parse.h"
 
+#include <linux/if.h>
 #include <linux/if_link.h>
+#include <linux/if_tunnel.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
-#include <net/if.h>
 #include <sys/socket.h>
 
 #include <cstdint>
 
 namespace espial {
 namespace {
+
+// The meaning of IFLA_INFO_DATA depends on the kind, and so does the family of the addresses.
+std::optional<TunnelEnds> read_tunnel(const std::string& kind, Bytes data) {
+  const bool gre = kind == "gre" || kind == "ip6gre";
+  const bool v6 = kind == "ip6tnl" || kind == "ip6gre";
+  if (!gre && !v6 && kind != "ipip" && kind != "sit") return std::nullopt;
+  const Family family = v6 ? Family::kIpv6 : Family::kIpv4;
+  const std::uint16_t local = gre ? int{IFLA_GRE_LOCAL} : int{IFLA_IPTUN_LOCAL};
+  const std::uint16_t remote = gre ? int{IFLA_GRE_REMOTE} : int{IFLA_IPTUN_REMOTE};
+  const std::array<std::uint8_t, 16> zero{};
+  TunnelEnds ends{IpAddress(family, zero.data()), IpAddress(family, zero.data()), gre};
+  for_each_attribute(data, [&](std::uint16_t type, Bytes payload) {
+    if (type == local) ends.local = read_address(family, payload).value_or(ends.local);
+    if (type == remote) ends.remote = read_address(family, payload).value_or(ends.remote);
+  });
+  if (ends.remote.unspecified()) return std::nullopt;  // many ends, or those of each packet
+  return ends;
+}
 
 // IFLA_LINKINFO: { KIND, DATA { IFLA_VLAN_ID }, SLAVE_KIND }
 void read_link_info(Bytes info, LinkFact& link) {
@@ -20,7 +39,8 @@ void read_link_info(Bytes info, LinkFact& link) {
     if (type == IFLA_INFO_SLAVE_KIND) link.slave_kind = read_text(payload);
     if (type == IFLA_INFO_DATA) data = payload;
   });
-  if (link.kind != "vlan") return;  // the meaning of DATA depends on the kind
+  link.tunnel = read_tunnel(link.kind, data);
+  if (link.kind != "vlan") return;
   for_each_attribute(data, [&](std::uint16_t type, Bytes payload) {
     if (type == IFLA_VLAN_ID) link.vlan_id = read_as<std::uint16_t>(payload).value_or(0);
   });

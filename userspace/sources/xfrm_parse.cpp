@@ -186,7 +186,11 @@ std::optional<XfrmStateFact> parse_state(Bytes message) {
   state.reqid = info.reqid;
   state.extended_sequence = (info.flags & XFRM_STATE_ESN) != 0;
   read_lifetimes(info, state);
+  state.keyless = state.protocol == kProtocolEsp || state.protocol == kProtocolAh;
   for_each_attribute(body->attributes, [&](std::uint16_t type, Bytes payload) {
+    if (type == XFRMA_ALG_AEAD || type == XFRMA_ALG_CRYPT || type == XFRMA_ALG_AUTH ||
+        type == XFRMA_ALG_AUTH_TRUNC)
+      state.keyless = false;
     if (type == XFRMA_ALG_AEAD || type == XFRMA_ALG_CRYPT)
       state.algorithm = algorithm_name(payload);
     if (type == XFRMA_ENCAP) state.encapsulation = encapsulation_of(payload);

@@ -15,7 +15,8 @@ from .wait import until
 
 DEBIAN = ("6.1", "6.12")
 NEWEST = DEBIAN[-1]
-LAYOUTS = ("shared", "separate")    # of the same scenario the older kernels play the first that it has
+# Of a scenario that has both layouts each kernel plays one; --long plays all.
+LAYOUT_OF = {"6.1": "separate", "6.12": "shared"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Scenario:
     needs_espial: bool
     long: bool
     newest: bool        # on the older kernels only with --long
+    layout: str = ""    # of one that has both: "shared" or "separate"
 
 
 REGISTRY: list[Scenario] = []
@@ -39,12 +41,11 @@ def scenario(*, kernels: tuple[str, ...] = DEBIAN, spoils: bool = False, needs_e
     takes long, and says the same of every kernel: the older ones play it with --long."""
     def register(function: Callable[["Lab"], None]) -> Callable[["Lab"], None]:
         base = function.__name__.replace("_", "-")
-        first_layout = next((layout for layout in LAYOUTS if layout in specs), "")
+        both = set(LAYOUT_OF.values()) <= set(specs)
         for key, spec in (specs or {"plain": Spec()}).items():
-            again = key in LAYOUTS and key != first_layout
             name = base if key == "plain" else f"{base}-{key.replace('_', '-')}"
             REGISTRY.append(Scenario(name, spec, function, kernels, spoils, needs_espial, long,
-                                     newest or again))
+                                     newest, key if both and key in LAYOUT_OF.values() else ""))
         return function
     return register
 
@@ -212,6 +213,13 @@ class Watch:
             if number in self.espials:
                 seen = self.espials[number].firing()
                 assert not seen, f"node{number}: firing: {sorted(seen)}"
+
+    def lossless(self, *numbers: int) -> None:
+        """The kernel dropped nothing of the mesh."""
+        for number in numbers or tuple(self.espials):
+            for peer in self.espials[number].status()["peers"] if number in self.espials else ():
+                assert peer["kernel_drops"] == {"netfilter": {}, "reasons": {}}, \
+                    f"node{number}: {peer['name']}: {peer['kernel_drops']}"
 
     def no_peer(self, number: int, way: str, name: str, wanted: dict[str, int]) -> None:
         """Packets of no peer: both observers say exactly this, by family."""
@@ -449,11 +457,15 @@ class Lab:
 
 def selected(kernel: str, patterns: str, long: bool) -> list[Scenario]:
     """Scenarios of a kernel whose name contains one of the patterns (separated by commas), those of
-    one mesh side by side, after those that need none. What the newest kernel stands for is played
-    on another one with --long, or when it is named."""
-    every = long or patterns != "" or kernel not in DEBIAN or kernel == NEWEST
+    one mesh side by side, after those that need none. What another kernel stands for, or plays
+    in the other layout, is played with --long, or when it is named."""
+    def here(item: Scenario) -> bool:
+        if long or patterns != "" or kernel not in DEBIAN:
+            return True
+        return item.layout in ("", LAYOUT_OF[kernel]) and (kernel == NEWEST or not item.newest)
+
     chosen = [item for item in REGISTRY
-              if kernel in item.kernels and (long or not item.long) and (every or not item.newest)
+              if kernel in item.kernels and (long or not item.long) and here(item)
               and any(pattern in item.name for pattern in patterns.split(","))]
     specs = list(dict.fromkeys(item.spec for item in chosen))
     # ESP offload modules stay loaded: what needs them comes last. Spoilers end a mesh's use.

@@ -28,7 +28,8 @@ def pairs(document: dict, peer: str) -> dict[str, dict]:
     raise AssertionError(f"no peer {peer} in {[entry['name'] for entry in document['peers']]}")
 
 
-def says(watch: Watch, number: int, peer: int, family: str, verdict: str, *problems: str) -> dict:
+def says(watch: Watch, number: int, peer: int, family: str, verdict: str, *problems: str,
+         seconds: float = 8) -> dict:
     """The pair has this verdict for exactly these reasons; all other pairs are protected."""
     def right() -> dict:
         status, document = audit(watch, number)
@@ -42,7 +43,7 @@ def says(watch: Watch, number: int, peer: int, family: str, verdict: str, *probl
                   (f"node{peer}", family)}
         assert set(others.values()) <= {"protected"}, f"others: {others}"
         return pair
-    return until(f"node{number}: {family} of node{peer} is {verdict}", right, 8, 0.2)
+    return until(f"node{number}: {family} of node{peer} is {verdict}", right, seconds, 0.2)
 
 
 @scenario(shared=SHARED, separate=SEPARATE, outer6=Spec(outer=6), encap=Spec(encap=True),
@@ -320,3 +321,62 @@ def audit_rekey_storm_of_hundreds(lab: Lab) -> None:
         rekeyed(lab)
         watch.calm()
     watch.verdict(1, 2, "encrypted")
+
+
+def _nat_found(lab: Lab, watch: Watch, rule: str) -> None:
+    """`espial audit` names the rule; the daemon says so without being asked; its remedy mends it."""
+    pair = says(watch, 1, 2, "ipv4", "exposed", "nat_before_ipsec", seconds=30)
+    finding = pair["findings"][0]
+    assert rule in finding["evidence"], finding
+    assert lab.udp(1, 2, 5, lossy=True).sent == 5
+    assert any(part.startswith("cleartext") for key in watch.wire(1) for part in key), watch.wire(1)
+    lab.mesh.node(1).namespace.run("sh", "-c", finding["remedy"])
+    says(watch, 1, 2, "ipv4", "protected", seconds=45)
+    lab.talk(1, 2, 5)
+
+
+@scenario(separate=SEPARATE, needs_espial=True)
+def audit_nat_masquerade(lab: Lab) -> None:
+    watch = lab.watch(1)
+    says(watch, 1, 2, "ipv4", "protected")
+    lab.nft(1, "ip", "type nat hook postrouting priority 100; ip saddr 10.101.1.0/24 "
+                     "ip daddr 10.101.2.0/24 masquerade")
+    _nat_found(lab, watch, "ip saddr 10.101.1.0/24 ip daddr 10.101.2.0/24 masquerade")
+
+
+@scenario(separate=SEPARATE, needs_espial=True)
+def audit_nat_masquerade_legacy(lab: Lab) -> None:
+    one, watch = lab.mesh.node(1).namespace, lab.watch(1)
+    says(watch, 1, 2, "ipv4", "protected")
+    rule = "POSTROUTING -s 10.101.1.0/24 -d 10.101.2.0/24 -j MASQUERADE"
+    one.run("iptables-legacy", "-t", "nat", "-A", *rule.split())
+    lab.undo(lambda: one.run("iptables-legacy", "-t", "nat", "-F"))
+    _nat_found(lab, watch, f"-A {rule}")
+
+
+@scenario(separate=SEPARATE, needs_espial=True)
+def audit_nat_of_others(lab: Lab) -> None:
+    """A busy firewall, as Docker writes it, that does not catch the backend: no finding."""
+    one = lab.mesh.node(1).namespace
+    one.run("iptables-nft-restore", "--noflush", input="""*nat
+:DOCKER - [0:0]
+-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
+-A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE
+-A POSTROUTING -s 172.17.0.2/32 -d 172.17.0.2/32 -p tcp -m tcp --dport 80 -j MASQUERADE
+-A DOCKER -i docker0 -j RETURN
+-A DOCKER ! -i docker0 -p tcp -m tcp --dport 8080 -j DNAT --to-destination 172.17.0.2:80
+COMMIT
+""")
+    lab.undo(lambda: one.run("nft", "delete", "table", "ip", "nat"))
+    watch = lab.watch(1)
+
+    def read() -> bool:
+        assert audit(watch, 1)[1]["nat"] == {"checked": True, "reason": ""}, audit(watch, 1)[1]["nat"]
+        return True
+    until("the rules are read", read, 15, 0.5)
+    status, document = audit(watch, 1)
+    assert status == 0, document
+    for pair in pairs(document, "node2").values():
+        assert pair["verdict"] == "protected" and not pair["findings"], pair
+    lab.talk(1, 2, 5)
+    watch.calm(1)

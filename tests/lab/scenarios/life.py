@@ -215,7 +215,7 @@ def endpoints(lab: Lab) -> None:
     watch.agree()
     assert espial.get("/healthz")[0] == 200
     held = espial.capabilities()
-    assert len(held) > 1 and set(held) == {1 << 12}, f"capabilities of its threads: {held}"
+    assert len(held) > 1 and set(held) == {1 << 12 | 1 << 13}, f"capabilities of its threads: {held}"
     code, text = espial.get("/api/v1/status")
     assert code == 200 and json.loads(text)["node"] == "node1"
     peer = espial.cli_status()["peers"][0]

@@ -41,6 +41,7 @@ def healthy(lab: Lab) -> None:
         sent += lab.ping(1, 2, 5, family).sent
     everyone(watch, {f"{'esp_udp' if spec.encap else 'esp'}/ipv{spec.outer}": sent}, "encrypted")
     watch.calm()
+    watch.lossless()
 
 
 @scenario(separate=SEPARATE)

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exporter/doctor_document.h"
+
+#include "base/rfc3339.h"
+#include "exporter/status_document.h"
+
+namespace espial {
+
+nlohmann::json doctor_document(const DoctorReport& report, const std::string& node, WallTime time) {
+  auto findings = nlohmann::json::array();
+  for (const auto& finding : report.findings)
+    findings.push_back({{"cause", finding.cause},
+                        {"effect", std::string(to_string(finding.effect))},
+                        {"summary", finding.summary},
+                        {"peers", finding.peers},
+                        {"evidence", finding.evidence},
+                        {"remedies", finding.remedies}});
+  return {{"schema_version", kSchemaVersion},
+          {"node", node},
+          {"time", rfc3339(time)},
+          {"findings", std::move(findings)},
+          {"unknown", report.unknown}};
+}
+
+}  // namespace espial

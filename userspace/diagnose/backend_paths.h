@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// The ways that a pair's packets take through this node, as packets that a rule walk can follow:
+// pods' packets out and in through FORWARD, ESP and IKE between the underlays through INPUT and
+// OUTPUT. Pure.
+//
+// net/xfrm: what will be encrypted crosses FORWARD and POSTROUTING as an inner packet, then its ESP
+// crosses OUTPUT and POSTROUTING; what was decrypted enters PREROUTING again on the device that its
+// ESP was delivered to.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "diagnose/route_index.h"
+#include "diagnose/rule_walk.h"
+#include "model/facts.h"
+#include "model/mesh.h"
+#include "model/topology.h"
+
+namespace espial {
+
+enum class PathKind : std::uint8_t { kPods, kEsp, kIke, kPathMtu };
+
+struct BackendPath {
+  PathKind kind = PathKind::kPods;
+  Direction direction = Direction::TRANSMIT;
+  std::string peer;
+  Prefix from;  // whose packets
+  Prefix to;
+  Packet packet;  // a representative one; see backend_paths()
+  std::span<const WalkStep> steps;
+};
+
+// A pod's packet is an echo request and the beginning of a TCP connection to a port that is not
+// known, from a pod that the neighbour table knows, else from the address that ends in 10.
+// audit says whether IPsec takes it; null: nobody knows. Peers without a route are left out.
+std::vector<BackendPath> backend_paths(const Topology& topology, const KernelFacts& facts,
+                                       const RouteIndex& routes, const MeshAudit* audit);
+
+// The device that holds an address of the subnet, the pods' bridge; null: none does.
+const LinkFact* pod_device(const KernelFacts& facts, const RouteIndex& routes,
+                           const Prefix& subnet);
+
+}  // namespace espial

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "diagnose/firewall_check.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <tuple>
+
+#include "diagnose/rule_remedy.h"
+
+namespace espial {
+namespace {
+
+constexpr int kMaxCulpritsInARow = 4;    // one remedy may uncover the next rule
+constexpr std::size_t kMaxRemedies = 6;  // of one finding
+constexpr std::size_t kMaxEvidence = 6;
+constexpr std::uint8_t kTcp = 6;
+
+bool lost(Fate fate) { return fate == Fate::kDropped || fate == Fate::kRejected; }
+
+const char* cause_of(PathKind kind) {
+  switch (kind) {
+    case PathKind::kPods:
+      return "rule_drops";
+    case PathKind::kEsp:
+      return "esp_blocked";
+    case PathKind::kIke:
+      return "ike_blocked";
+    case PathKind::kPathMtu:
+      return "path_mtu_blocked";
+  }
+  return "";
+}
+
+std::string what_of(const BackendPath& path) {
+  switch (path.kind) {
+    case PathKind::kPods:
+      return path.packet.protocol == kTcp ? "TCP of pods" : "packets of pods";
+    case PathKind::kEsp:
+      return "ESP";
+    case PathKind::kIke:
+      return "IKE";
+    case PathKind::kPathMtu:
+      return "ICMP that tells of a smaller path MTU";
+  }
+  return "";
+}
+
+// Everything that one rule does to one kind of packet.
+struct Group {
+  const BackendPath* first = nullptr;
+  RuleEvidence culprit;
+  PacketHook hook = PacketHook::kForward;
+  Fate fate = Fate::kDropped;
+  std::vector<std::string> trace;
+  std::vector<const BackendPath*> paths;
+};
+
+class FirewallCheck {
+ public:
+  FirewallCheck(const Topology& topology, const Ruleset& ruleset, DoctorReport& report)
+      : topology_(topology), ruleset_(ruleset), report_(report) {}
+
+  void check(const std::vector<BackendPath>& paths) {
+    for (const auto& path : paths) look(path);
+    for (auto& [key, group] : groups_) report_.findings.push_back(finding_of(group));
+    for (const auto& [reason, pairs] : unknown_) {
+      std::string line = "rules that are not understood: " + reason + ": " + *pairs.begin();
+      if (pairs.size() > 1) line += " and " + std::to_string(pairs.size() - 1) + " more";
+      report_.unknown.push_back(std::move(line));
+    }
+    for (const auto& line : ruleset_.unread) report_.unknown.push_back("firewall: " + line);
+    name_what_is_not_walked();
+  }
+
+ private:
+  // Hook by hook, so that it is known where the packet ends.
+  void look(const BackendPath& path) {
+    const auto walk = walk_rules(ruleset_, path.packet, path.steps);
+    if (walk.fate == Fate::kUnknown) {
+      // What a port decides is the administrator's choice, not a fault of the path.
+      if (path.packet.protocol == kTcp) return;
+      for (const auto& reason : walk.reasons) unknown_[reason].insert(pair_text(path));
+      return;
+    }
+    if (!lost(walk.fate) || walk.culprits.empty()) return;
+    const auto& culprit = walk.culprits.front();
+    const auto hook = path.steps[std::min(walk.steps_done, path.steps.size()) - 1].hook;
+    auto& group = groups_[std::tuple(path.kind, hook, culprit.text())];
+    if (group.first == nullptr) group = {&path, culprit, hook, walk.fate, walk.trace, {}};
+    group.paths.push_back(&path);
+  }
+
+  static std::string pair_text(const BackendPath& path) {
+    return path.from.text() + " > " + path.to.text();
+  }
+
+  DoctorFinding finding_of(const Group& group) {
+    DoctorFinding finding;
+    finding.cause = cause_of(group.first->kind);
+    finding.effect = group.first->kind == PathKind::kPathMtu ? Effect::kRisk : Effect::kLost;
+    finding.summary = what_of(*group.first) + " " +
+                      (group.fate == Fate::kRejected ? "are rejected" : "are dropped") + " in " +
+                      hook_word(group.hook) + " by " + group.culprit.text();
+    std::set<std::string> peers;
+    std::vector<std::string> pairs;
+    for (const auto* path : group.paths) {
+      peers.insert(path->peer);
+      if (std::find(pairs.begin(), pairs.end(), pair_text(*path)) == pairs.end())
+        pairs.push_back(pair_text(*path));
+    }
+    finding.peers.assign(peers.begin(), peers.end());
+    for (std::size_t i = 0; i < std::min(pairs.size(), kMaxEvidence); ++i)
+      finding.evidence.push_back(pairs[i]);
+    if (pairs.size() > kMaxEvidence)
+      finding.evidence.push_back("and " + std::to_string(pairs.size() - kMaxEvidence) + " more");
+    // What accepted it before explains why somebody thought that it passes.
+    for (const auto& line : group.trace) finding.evidence.push_back(line);
+    finding.remedies = remedies_of(group);
+    return finding;
+  }
+
+  static std::string hook_word(PacketHook hook) {
+    std::string word(to_string(hook));
+    std::transform(word.begin(), word.end(), word.begin(),
+                   [](char c) { return static_cast<char>(std::toupper(c)); });
+    return word;
+  }
+
+  // One rule for the whole network where both ends are in one, else one for each pair.
+  std::vector<Acceptance> acceptances(const Group& group) const {
+    std::vector<Acceptance> out;
+    const auto add = [&](const Prefix& from, const Prefix& to) {
+      const auto same = [&](const Acceptance& a) { return a.from == from && a.to == to; };
+      if (std::none_of(out.begin(), out.end(), same)) out.push_back({group.first->kind, from, to});
+    };
+    for (const auto* path : group.paths) {
+      const auto* whole = network_of(*path);
+      add(whole == nullptr ? path->from : *whole, whole == nullptr ? path->to : *whole);
+    }
+    return out;
+  }
+
+  const Prefix* network_of(const BackendPath& path) const {
+    for (const auto& network : topology_.networks)
+      for (const auto& prefix : network.prefixes)
+        if (prefix.contains(path.from) && prefix.contains(path.to)) return &prefix;
+    return nullptr;
+  }
+
+  // On a copy of the rules, until each packet of the group passes or nothing more can be said.
+  std::vector<std::string> remedies_of(const Group& group) const {
+    Ruleset mended = ruleset_;
+    std::vector<std::string> commands;
+    const auto wanted = acceptances(group);
+    for (const auto* path : group.paths) {
+      for (int i = 0; i < kMaxCulpritsInARow && commands.size() < kMaxRemedies; ++i) {
+        const auto walk = walk_rules(mended, path->packet, path->steps);
+        if (!lost(walk.fate) || walk.culprits.empty()) break;
+        const auto hook = path->steps[std::min(walk.steps_done, path->steps.size()) - 1].hook;
+        const auto what =
+            std::find_if(wanted.begin(), wanted.end(), [&](const Acceptance& acceptance) {
+              return acceptance.from.contains(path->from) && acceptance.to.contains(path->to);
+            });
+        const auto command = accept_before(mended, walk.culprits.front(), hook, *what);
+        if (!command) break;
+        if (std::find(commands.begin(), commands.end(), *command) != commands.end()) break;
+        commands.push_back(*command);
+      }
+    }
+    return commands;
+  }
+
+  // Chains of bridges and devices, unless all that they do is count and accept.
+  void name_what_is_not_walked() {
+    for (const auto& table : ruleset_.tables)
+      for (const auto& chain : table.chains) {
+        if (!chain.base || table.dormant || harmless(chain)) continue;
+        if (table.family == TableFamily::kNetdev || table.family == TableFamily::kBridge ||
+            chain.base->hook == PacketHook::kIngress)
+          report_.unknown.push_back(std::string(to_string(table.family)) + " " + table.name + " " +
+                                    chain.name + " is not walked: see nft list chain");
+      }
+  }
+
+  static bool harmless(const Chain& chain) {
+    const auto counts = [](const RuleStep& step) {
+      if (const auto* verdict = std::get_if<VerdictStep>(&step))
+        return verdict->verdict == RuleVerdict::kAccept ||
+               verdict->verdict == RuleVerdict::kContinue ||
+               verdict->verdict == RuleVerdict::kReturn;
+      return std::holds_alternative<Match>(step) || std::holds_alternative<NoEffect>(step) ||
+             std::holds_alternative<UnknownMatch>(step);
+    };
+    return !chain.base->policy_drop && chain.unknown.empty() &&
+           std::all_of(chain.rules.begin(), chain.rules.end(), [&](const Rule& rule) {
+             return std::all_of(rule.steps.begin(), rule.steps.end(), counts);
+           });
+  }
+
+  const Topology& topology_;
+  const Ruleset& ruleset_;
+  DoctorReport& report_;
+  std::map<std::tuple<PathKind, PacketHook, std::string>, Group> groups_;
+  std::map<std::string, std::set<std::string>> unknown_;
+};
+
+}  // namespace
+
+void check_firewall(const Topology& topology, const Ruleset& ruleset,
+                    const std::vector<BackendPath>& paths, DoctorReport& report) {
+  FirewallCheck(topology, ruleset, report).check(paths);
+}
+
+}  // namespace espial

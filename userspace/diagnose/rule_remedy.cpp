@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "diagnose/rule_remedy.h"
+
+#include <algorithm>
+#include <set>
+
+namespace espial {
+namespace {
+
+constexpr std::uint16_t kIkePort = 500;
+constexpr std::uint16_t kNatTPort = 4500;
+
+bool leads_to(const Table& table, const Chain& from, const std::string& wanted,
+              std::set<std::string>& seen) {
+  if (from.name == wanted) return true;
+  if (!seen.insert(from.name).second) return false;
+  const auto follow = [&](const VerdictStep& step) {
+    const auto to = std::find_if(table.chains.begin(), table.chains.end(),
+                                 [&](const Chain& chain) { return chain.name == step.chain; });
+    return to != table.chains.end() && leads_to(table, *to, wanted, seen);
+  };
+  const auto any = [&](const std::vector<Element>& elements) {
+    return std::any_of(elements.begin(), elements.end(), [&](const Element& element) {
+      return element.verdict && follow(*element.verdict);
+    });
+  };
+  for (const auto& rule : from.rules)
+    for (const auto& step : rule.steps) {
+      if (const auto* verdict = std::get_if<VerdictStep>(&step); verdict && follow(*verdict))
+        return true;
+      const auto* map = std::get_if<VerdictMap>(&step);
+      if (map == nullptr) continue;
+      if (any(map->elements)) return true;
+      for (const auto& set : table.sets)
+        if (set.name == map->set && any(set.elements)) return true;
+    }
+  return false;
+}
+
+struct Place {
+  Table* table = nullptr;
+  Chain* base = nullptr;
+};
+
+Place place_of(Ruleset& ruleset, const RuleEvidence& culprit, PacketHook hook) {
+  for (auto& table : ruleset.tables) {
+    if (table.family != culprit.family || table.name != culprit.table || table.tool != culprit.tool)
+      continue;
+    for (auto& chain : table.chains) {
+      if (!chain.base || chain.base->hook != hook) continue;
+      std::set<std::string> seen;
+      if (leads_to(table, chain, culprit.chain, seen)) return {&table, &chain};
+    }
+  }
+  return {};
+}
+
+// Docker writes FORWARD anew and leaves this chain, which it asks first, to the administrator.
+Chain* docker_user(Place& place) {
+  if (place.base->name != "FORWARD") return nullptr;
+  for (auto& chain : place.table->chains) {
+    std::set<std::string> seen;
+    if (chain.name == "DOCKER-USER" && leads_to(*place.table, *place.base, chain.name, seen))
+      return &chain;
+  }
+  return nullptr;
+}
+
+Match matching(Field field, Wide first, Wide last) {
+  Match match;
+  Key key;
+  key.field = field;
+  match.keys.push_back(std::move(key));
+  match.elements.push_back({{Interval{first, last}}, {}, {}, {}});
+  return match;
+}
+
+Match matching(Field field, const Prefix& prefix) {
+  auto last = prefix.address().bytes();
+  for (unsigned bit = prefix.length(); bit < prefix.address().bits(); ++bit)
+    last[bit / 8] = static_cast<std::uint8_t>(last[bit / 8] | (0x80u >> (bit % 8)));
+  return matching(field, wide(prefix.address()), wide(IpAddress(prefix.family(), last.data())));
+}
+
+Rule rule_of(const Acceptance& what) {
+  const bool v4 = what.from.family() == Family::kIpv4;
+  Rule rule;
+  rule.text = "(proposed)";
+  rule.steps.push_back(matching(v4 ? Field::kIpSource : Field::kIp6Source, what.from));
+  rule.steps.push_back(matching(v4 ? Field::kIpDestination : Field::kIp6Destination, what.to));
+  if (what.kind == PathKind::kEsp) rule.steps.push_back(matching(Field::kL4proto, 50, 50));
+  if (what.kind == PathKind::kIke) {
+    rule.steps.push_back(matching(Field::kL4proto, 17, 17));
+    Match ports = matching(Field::kDestinationPort, kIkePort, kIkePort);
+    ports.keys.front().protocol = 17;
+    ports.elements.push_back({{Interval{kNatTPort, kNatTPort}}, {}, {}, {}});
+    rule.steps.push_back(std::move(ports));
+  }
+  if (what.kind == PathKind::kPathMtu) {
+    rule.steps.push_back(
+        matching(v4 ? Field::kIcmpType : Field::kIcmp6Type, v4 ? 3 : 2, v4 ? 3 : 2));
+  }
+  rule.steps.push_back(VerdictStep{RuleVerdict::kAccept, {}});
+  return rule;
+}
+
+std::string in_iptables(const Place& place, const Chain& chain, const Acceptance& what) {
+  const bool v4 = what.from.family() == Family::kIpv4;
+  std::string out = v4 ? "iptables" : "ip6tables";
+  if (place.table->tool == RuleTool::kIptablesLegacy) out += "-legacy";
+  if (place.table->name != "filter") out += " -t " + place.table->name;
+  out += " -I " + chain.name + " -s " + what.from.text() + " -d " + what.to.text();
+  if (what.kind == PathKind::kEsp) out += " -p esp";
+  if (what.kind == PathKind::kIke) out += " -p udp -m multiport --dports 500,4500";
+  if (what.kind == PathKind::kPathMtu)
+    out += v4 ? " -p icmp --icmp-type fragmentation-needed"
+              : " -p icmpv6 --icmpv6-type packet-too-big";
+  return out + " -j ACCEPT";
+}
+
+std::string in_nft(const Place& place, const Chain& chain, const Acceptance& what) {
+  const bool v4 = what.from.family() == Family::kIpv4;
+  const std::string ip = v4 ? "ip" : "ip6";
+  std::string out = "nft insert rule " + std::string(to_string(place.table->family)) + " " +
+                    place.table->name + " " + chain.name + " " + ip + " saddr " + what.from.text() +
+                    " " + ip + " daddr " + what.to.text();
+  if (what.kind == PathKind::kEsp) out += " meta l4proto esp";
+  if (what.kind == PathKind::kIke) out += " udp dport '{ 500, 4500 }'";
+  if (what.kind == PathKind::kPathMtu)
+    out += v4 ? " icmp type destination-unreachable" : " icmpv6 type packet-too-big";
+  return out + " accept";
+}
+
+// The tables of iptables-nft look like any other to nft, which prints them in its own words.
+bool of_iptables(const Table& table) {
+  if (table.tool != RuleTool::kNft) return true;
+  if (table.family != TableFamily::kIp && table.family != TableFamily::kIp6) return false;
+  static const std::set<std::string> kNames = {"filter", "nat", "mangle", "raw", "security"};
+  if (kNames.count(table.name) == 0) return false;
+  return std::any_of(table.chains.begin(), table.chains.end(), [](const Chain& chain) {
+    return chain.base && (chain.name == "FORWARD" || chain.name == "INPUT" ||
+                          chain.name == "OUTPUT" || chain.name == "PREROUTING");
+  });
+}
+
+}  // namespace
+
+std::optional<std::string> accept_before(Ruleset& ruleset, const RuleEvidence& culprit,
+                                         PacketHook hook, const Acceptance& what) {
+  Place place = place_of(ruleset, culprit, hook);
+  if (place.base == nullptr) return std::nullopt;
+  Chain* chain = docker_user(place);
+  if (chain == nullptr) chain = place.base;
+  chain->rules.insert(chain->rules.begin(), rule_of(what));
+  return of_iptables(*place.table) ? in_iptables(place, *chain, what) : in_nft(place, *chain, what);
+}
+
+}  // namespace espial

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// The rule that lets packets past another one: as a command of the tool that the table belongs to,
+// and as a change of a Ruleset, so that it can be tried by a walk. Pure.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "diagnose/backend_paths.h"
+#include "model/firewall.h"
+
+namespace espial {
+
+// What to accept.
+struct Acceptance {
+  PathKind kind = PathKind::kPods;
+  Prefix from;
+  Prefix to;
+};
+
+// Puts the rule in front of the base chain that the culprit belongs to and returns the command that
+// does so; nothing: no such chain, or a table that its owner writes anew (firewalld), where the
+// command says what its owner is to be told.
+std::optional<std::string> accept_before(Ruleset& ruleset, const RuleEvidence& culprit,
+                                         PacketHook hook, const Acceptance& what);
+
+}  // namespace espial

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// What om3's API is asked and answers (daemon/api): keywords of the cluster's configuration, and
+// its event stream.
+//
+// Without `kw` the API lists all keywords, the cluster's secret among them: there is no way to make
+// such a request here, and keywords of [cluster] other than nodes are refused.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace espial {
+
+inline constexpr std::size_t kMaxOpensvcAnswer = 4 << 20;
+
+// The target of a request, as the agent evaluates these keywords for that node (empty: for itself).
+Result<std::string> opensvc_config_target(const std::vector<std::string>& keywords,
+                                          std::string_view node);
+
+// A KeywordList's values by keyword: lists are words, null is empty. Keywords that were not asked
+// for are an error, and are not named.
+Result<std::map<std::string, std::string>> parse_keyword_list(
+    std::string_view body, const std::vector<std::string>& asked);
+
+// Server-sent events, counted: an event only says that it is time to read again.
+class EventStream {
+ public:
+  // How many events ended in these bytes; comments (pings) are none.
+  std::size_t feed(std::string_view bytes);
+
+ private:
+  char last_ = '\n';
+  bool line_has_text_ = false;
+  bool comment_ = false;
+  bool field_ = false;  // of the event at hand: has it any?
+};
+
+}  // namespace espial

@@ -31,6 +31,11 @@ TEST(ConfigFile, OpensvcIsUsedUnlessItIsOff) {
   EXPECT_TRUE(off.problems.empty());
   EXPECT_FALSE(off.config.opensvc);
   EXPECT_EQ(off.config.opensvc_conf, "/run/c.conf");
+  EXPECT_EQ(none.opensvc_socket, "/var/lib/opensvc/lsnr/http.sock");
+  EXPECT_EQ(parse_config("opensvc_socket: ''\n", "f").config.opensvc_socket, "");
+  EXPECT_EQ(parse_config("opensvc_socket: /run/o.sock\n", "f").config.opensvc_socket,
+            "/run/o.sock");
+  EXPECT_EQ(parse_config("opensvc_socket: o.sock\n", "f").problems.size(), 1u);
   EXPECT_EQ(parse_config("opensvc: maybe\nopensvc_conf: c.conf\n", "f").problems.size(), 2u);
 }
 
@@ -136,7 +141,8 @@ TEST_P(BadConfig, IsRefusedInTheseWords) {
 constexpr Bad kBad[] = {
     {"[a]",
      "f:1: expected a map of keys (node, instance, pin_dir, state_dir, listen, "
-     "listen_anywhere, discover, opensvc, opensvc_conf, max_peers, xdp, vici, metrics, "
+     "listen_anywhere, discover, opensvc, opensvc_conf, opensvc_socket, max_peers, xdp, vici, "
+     "metrics, "
      "flow_events_per_second, mode, enforce, "
      "networks, self, peers, devices), found a list\n"},
     {"a: [1\n", "f:2: not valid YAML: end of sequence flow not found\n"},
@@ -148,13 +154,15 @@ constexpr Bad kBad[] = {
     {"self: {colour: 1}\n", "f:1: self.colour: unknown key (known here: underlay, backend)\n"},
     {"\"a\\e[31m\": 1\nself: {\"\\e\": 1}\n",
      "f:1: a\\x1b[31m: unknown key (known here: node, instance, pin_dir, state_dir, listen, "
-     "listen_anywhere, discover, opensvc, opensvc_conf, max_peers, xdp, vici, metrics, "
+     "listen_anywhere, discover, opensvc, opensvc_conf, opensvc_socket, max_peers, xdp, vici, "
+     "metrics, "
      "flow_events_per_second, mode, enforce, "
      "networks, self, peers, devices)\n"
      "f:2: self.\\x1b: unknown key (known here: underlay, backend)\n"},
     {"? [a]\n: 1\nself: {[b]: 1}\n",
      "f:1: a key must be text (one of node, instance, pin_dir, state_dir, listen, "
-     "listen_anywhere, discover, opensvc, opensvc_conf, max_peers, xdp, vici, metrics, "
+     "listen_anywhere, discover, opensvc, opensvc_conf, opensvc_socket, max_peers, xdp, vici, "
+     "metrics, "
      "flow_events_per_second, mode, enforce, "
      "networks, self, peers, devices)\n"
      "f:3: self: a key must be text (one of underlay, backend)\n"},

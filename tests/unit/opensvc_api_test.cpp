@@ -19,7 +19,7 @@ std::string outcome(std::string_view bytes, std::size_t limit = 100) {
   const auto fed = answer.feed(bytes);
   if (!fed.ok()) return "!" + fed.error().message;
   if (const auto end = answer.finish(); !end.ok()) return "!" + end.error().message;
-  return std::to_string(answer.status()) + " " + answer.take_body();
+  return std::to_string(answer.status()) + " " + std::string(answer.take_body());
 }
 
 std::string with(std::string_view headers, std::string_view body) {
@@ -119,7 +119,13 @@ TEST(OpensvcApi, WhatIsNoAnswerIsRefusedWithoutItsValues) {
     const auto got = parse_keyword_list(text, asked);
     return got.ok() ? "fine" : got.error().message;
   };
-  EXPECT_EQ(error(list("[" + item("cluster.secret", R"("s3cr3t")") + "]")),
+  const std::string secret = "the answer has \"secret\", which nobody asked for: it was not read";
+  EXPECT_EQ(error(list("[" + item("cluster.secret", R"("s3cr3t")") + "]")), secret);
+  EXPECT_EQ(error(R"({"data":{"cluster":{"nodes":"a","secret" : "s3cr3t"}},"mtime":"x"})"), secret);
+  EXPECT_EQ(error(R"({"data":{"cluster":{"secret@node1":"s3cr3t"}}})"), secret);
+  EXPECT_EQ(error(R"({"data":{"cluster":{"nodes":"a","items":[]}}})"),
+            "the answer is no KeywordList (is this agent om3?)");
+  EXPECT_EQ(error(list("[" + item("cluster.name", R"("secret")") + "]")),
             "the answer has a keyword that was not asked for");
   EXPECT_EQ(error(R"({"items":[)"), "the answer is no KeywordList (is this agent om3?)");
   EXPECT_EQ(error("[]"), "the answer is no KeywordList (is this agent om3?)");
@@ -128,6 +134,26 @@ TEST(OpensvcApi, WhatIsNoAnswerIsRefusedWithoutItsValues) {
   EXPECT_EQ(error(std::string(100'000, '[')), "the answer is too large or too deeply nested");
   EXPECT_EQ(error(list("[" + item("cluster.nodes", R"("[[[[[[[[[[[[[[[[[[\"[[[[")") + "]")),
             "fine");
+}
+
+TEST(OpensvcApi, NetworksOfEveryShape) {
+  const auto networks = [](const std::string& text) {
+    const auto got = parse_network_list(text);
+    if (!got.ok()) return "!" + got.error().message;
+    std::string out;
+    for (const auto& one : *got) out += one.name + "|" + one.type + "|" + one.network + " ";
+    return out;
+  };
+  EXPECT_EQ(networks(R"({"kind":"NetworkList","items":[{"name":"b","type":"routed_bridge",
+      "network":"fd00::/48","size":1208925819614629174706176,"free":18446744073709551616,
+      "used":null,"errors":null,"new":{}},{"name":"lo","type":"lo","network":null}]})"),
+            "b|routed_bridge|fd00::/48 lo|lo| ");
+  EXPECT_EQ(networks(R"({"items":null})"), "");
+  EXPECT_EQ(networks(R"({"items":[{"name":7}]})"), "!a network of the answer has no name");
+  EXPECT_EQ(networks(R"({"items":[{"name":"a","type":)"),
+            "!the answer is no NetworkList (is this agent om3?)");
+  EXPECT_EQ(networks(R"({"data":{"cluster":{"secret":"x"}},"items":null})"),
+            "!the answer has \"secret\", which nobody asked for: it was not read");
 }
 
 TEST(EventStream, CountsEventsAndNothingElse) {

@@ -47,7 +47,7 @@ class OpensvcWatchTest : public ::testing::Test {
 TEST_F(OpensvcWatchTest, TellsOfEachReplacement) {
   put("node1");
   bool prepared = false;
-  auto watch = OpensvcWatch::start(path_, [&] { prepared = true; });
+  auto watch = OpensvcWatch::start({path_}, [&] { prepared = true; });
   ASSERT_TRUE(watch.ok());
   auto facts = watch->first(5000);
   EXPECT_TRUE(prepared);
@@ -66,7 +66,7 @@ TEST_F(OpensvcWatchTest, TellsOfEachReplacement) {
 }
 
 TEST_F(OpensvcWatchTest, AFolderThatComesLater) {
-  auto watch = OpensvcWatch::start(path_);
+  auto watch = OpensvcWatch::start({path_});
   ASSERT_TRUE(watch.ok());
   EXPECT_EQ(watch->first(5000).state, OpensvcState::kAbsent);
   put("node1");
@@ -80,9 +80,9 @@ TEST_F(OpensvcWatchTest, AFolderThatComesLater) {
 }
 
 TEST_F(OpensvcWatchTest, ReadsOnceWithoutAThread) {
-  EXPECT_EQ(read_opensvc(path_).state, OpensvcState::kAbsent);
+  EXPECT_EQ(read_opensvc({path_}).state, OpensvcState::kAbsent);
   put("node1 node2");
-  EXPECT_TRUE(read_opensvc(path_).readable());
+  EXPECT_TRUE(read_opensvc({path_}).readable());
 }
 
 }  // namespace

@@ -55,6 +55,7 @@ listen_anywhere: false
 discover: true
 opensvc: auto
 opensvc_conf: "/etc/opensvc/cluster.conf"
+opensvc_socket: "/var/lib/opensvc/lsnr/http.sock"
 max_peers: 1024
 metrics: "auto"
 xdp: off

@@ -49,6 +49,8 @@ void add_settings(Lines& lines, const Topology& topology, const Config& config) 
   setting(lines, "opensvc", config.opensvc ? "auto" : "off", "auto", "auto or off");
   setting(lines, "opensvc_conf", scalar(config.opensvc_conf), scalar(none.opensvc_conf),
           "the agent's configuration");
+  setting(lines, "opensvc_socket", scalar(config.opensvc_socket), scalar(none.opensvc_socket),
+          "om3's API; \"\": none");
   setting(lines, "max_peers", number(config.max_peers), number(none.max_peers), "capacity");
   setting(lines, "metrics", config.metrics, none.metrics, "auto, full or compact");
   setting(lines, "xdp", std::string(to_string(config.xdp)), std::string(to_string(none.xdp)),

@@ -47,6 +47,7 @@ std::string yaml_settings(const Topology& topology, const Config& config) {
   out += std::string("discover: ") + flag(config.discover);
   out += std::string("opensvc: ") + (config.opensvc ? "auto\n" : "off\n");
   out += "opensvc_conf: " + yaml_text(config.opensvc_conf) + "\n";
+  out += "opensvc_socket: " + yaml_text(config.opensvc_socket) + "\n";
   out += "max_peers: " + std::to_string(config.max_peers) + "\n";
   out += "metrics: " + yaml_text(config.metrics) + "\n";
   out += "xdp: " + std::string(to_string(config.xdp)) + "\n";
@@ -161,6 +162,7 @@ json topology_document(const Topology& topology, const Config& config) {
            {"discover", config.discover},
            {"opensvc", config.opensvc ? "auto" : "off"},
            {"opensvc_conf", config.opensvc_conf},
+           {"opensvc_socket", config.opensvc_socket},
            {"max_peers", config.max_peers},
            {"mode", to_string(config.mode.value_or(Mode::MONITOR))},
            {"enforce", enforce_document(config.enforce)},

@@ -37,6 +37,7 @@ Config finish(Draft&& draft) {
   if (draft.node) config.node = std::move(draft.node->value);
   if (draft.listen) config.listen = std::move(draft.listen->value);
   if (draft.opensvc_conf) config.opensvc_conf = std::move(draft.opensvc_conf->value);
+  if (draft.opensvc_socket) config.opensvc_socket = std::move(draft.opensvc_socket->value);
   config.pin_dir = folder(draft.pin_dir, config, config.pin_dir);
   config.state_dir = folder(draft.state_dir, config, config.state_dir);
   for (auto& network : draft.networks)

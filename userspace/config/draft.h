@@ -52,6 +52,7 @@ struct Draft {
   std::optional<Located<std::string>> state_dir;
   std::optional<Located<std::string>> listen;
   std::optional<Located<std::string>> opensvc_conf;
+  std::optional<Located<std::string>> opensvc_socket;
   std::optional<Place> max_peers;
   std::vector<DraftNetwork> networks;
   std::vector<Located<IpAddress>> self_underlays;

@@ -140,6 +140,11 @@ void read_root(YamlReader& reader, const YAML::Node& root, Draft& draft) {
         }},
        {"opensvc_conf",
         [&](const auto& n, const auto& p) { locate(draft.opensvc_conf, reader.path(n, p), p); }},
+       {"opensvc_socket",
+        [&](const auto& n, const auto& p) {
+          const bool none = n.IsScalar() && n.Scalar().empty();
+          locate(draft.opensvc_socket, none ? std::optional(n.Scalar()) : reader.path(n, p), p);
+        }},
        {"max_peers",
         [&](const auto& n, const auto& p) {
           draft.max_peers = p;

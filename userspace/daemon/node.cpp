@@ -41,6 +41,7 @@ std::string fixed_key_changed(const Config& now, const Config& next) {
   if (now.flow_events_per_second != next.flow_events_per_second) return "flow_events_per_second";
   if (now.opensvc != next.opensvc) return "opensvc";
   if (now.opensvc_conf != next.opensvc_conf) return "opensvc_conf";
+  if (now.opensvc_socket != next.opensvc_socket) return "opensvc_socket";
   return {};
 }
 

@@ -22,7 +22,7 @@ bool silent(const OpensvcFacts& facts) { return facts.state == OpensvcState::kUn
 
 Status Node::start_opensvc(bool strict) {
   if (!config_.opensvc || !config_.discover) return Ok{};
-  auto watch = OpensvcWatch::start(config_.opensvc_conf, [] {
+  auto watch = OpensvcWatch::start({config_.opensvc_conf, config_.opensvc_socket}, [] {
     if (const auto status = drop_privileges(); !status.ok())
       spdlog::warn("OpenSVC: {}", status.error().message);
   });

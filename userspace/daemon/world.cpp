@@ -24,7 +24,8 @@ Result<World> look_around(const Config& config) {
   EP_ASSIGN(watch, KernelWatch::open());
   EP_ASSIGN(facts, watch.read());
   world.facts = std::move(facts);
-  if (config.opensvc && config.discover) world.cluster = read_opensvc(config.opensvc_conf);
+  if (config.opensvc && config.discover)
+    world.cluster = read_opensvc({config.opensvc_conf, config.opensvc_socket});
   world.facts.redirecting = redirecting_bridges(world.facts);
   if (auto loaded = SavedTopology(config.state_dir).load(); loaded.ok())
     world.saved = std::move(*loaded);

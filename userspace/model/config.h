@@ -68,6 +68,7 @@ struct Config {
   bool discover = true;                   // learn from OpenSVC, SPD, SAD, routes, addresses
   bool opensvc = true;                    // learn from OpenSVC where there is an agent
   std::string opensvc_conf = "/etc/opensvc/cluster.conf";
+  std::string opensvc_socket = "/var/lib/opensvc/lsnr/http.sock";  // empty: none
   std::uint32_t max_peers = 1024;  // capacity of the tables, fixed while attached
   std::vector<ConfigNetwork> networks;
   std::vector<IpAddress> self_underlays;

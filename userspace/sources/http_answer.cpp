@@ -159,7 +159,7 @@ Result<bool> HttpAnswer::line(std::string& out) {
   const auto end = in_.find("\r\n");
   if (std::min(end, in_.size()) > kMaxLine) return Error{"a line of the answer is too long"};
   if (end == std::string::npos) return false;
-  out = in_.substr(0, end);
+  out.assign(in_.data(), end);
   in_.erase(0, end + 2);
   return true;
 }

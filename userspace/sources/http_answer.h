@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One answer of an HTTP/1.1 server, read piece by piece as it arrives: status, Content-Length,
-// chunked or until the connection ends. Bounded; nothing of the body is ever in an error.
+// chunked or until the connection ends. Bounded; nothing of the body is ever in an error, and what
+// it was held in is wiped.
 #pragma once
 
 #include <cstddef>
@@ -10,6 +11,7 @@
 #include <utility>
 
 #include "base/result.h"
+#include "base/wiped_string.h"
 
 namespace espial {
 
@@ -28,7 +30,7 @@ class HttpAnswer {
   [[nodiscard]] int status() const { return status_; }  // 0: not known yet
   [[nodiscard]] bool complete() const { return stage_ == Stage::kDone; }
   // What came of the body since the last call: a stream is read while it lasts.
-  [[nodiscard]] std::string take_body() { return std::exchange(body_, {}); }
+  [[nodiscard]] WipedString take_body() { return std::exchange(body_, {}); }
 
  private:
   enum class Stage : std::uint8_t {
@@ -56,8 +58,8 @@ class HttpAnswer {
   bool has_length_ = false;
   std::size_t left_ = 0;  // of the body or of the chunk
   std::size_t trailer_ = 0;
-  std::string in_;  // received, not understood yet
-  std::string body_;
+  WipedString in_;  // received, not understood yet
+  WipedString body_;
 };
 
 }  // namespace espial

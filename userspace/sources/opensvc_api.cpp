@@ -2,12 +2,15 @@
 #include "sources/opensvc_api.h"
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 
 namespace espial {
 namespace {
 
 constexpr int kMaxDepth = 16;
+constexpr std::array<std::string_view, 4> kForbidden{"secret", "password", "passwd", "token"};
+constexpr const char* kNotRead = "\", which nobody asked for: it was not read";
 
 std::string escaped(std::string_view text) {
   static constexpr std::string_view kHex = "0123456789ABCDEF";
@@ -28,22 +31,70 @@ bool may_ask(std::string_view keyword) {
   return keyword == "cluster.nodes" || (keyword.substr(0, 8) == "network#" && keyword.size() > 8);
 }
 
-// Before it is parsed: nesting costs memory and, when it is given back, stack.
-bool too_deep(std::string_view text) {
+// What can be said of JSON without parsing or copying any of it.
+struct Outline {
+  bool too_deep = false;  // nesting costs memory and, when it is given back, stack
+  bool has_items = false;
+  std::string_view secret;  // which forbidden name it has
+};
+
+std::string_view forbidden(std::string_view keyword) {
+  keyword = keyword.substr(0, keyword.find('@'));
+  const auto dot = keyword.rfind('.');
+  if (dot != std::string_view::npos) keyword.remove_prefix(dot + 1);
+  const auto* const at = std::find(kForbidden.begin(), kForbidden.end(), keyword);
+  return at == kForbidden.end() ? std::string_view() : *at;
+}
+
+bool is_key(std::string_view after) {
+  const auto next = after.find_first_not_of(" \t\r\n");
+  return next != std::string_view::npos && after[next] == ':';
+}
+
+// The end of the string that begins behind `at`.
+std::size_t end_of_string(std::string_view text, std::size_t at) {
+  for (++at; at < text.size() && text[at] != '"'; ++at)
+    if (text[at] == '\\') ++at;
+  return std::min(at, text.size());
+}
+
+Outline outline_of(std::string_view text) {
+  Outline out;
   int depth = 0;
-  bool in_string = false;
+  std::string_view key;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
-    if (in_string && c == '\\')
-      ++i;
-    else if (c == '"')
-      in_string = !in_string;
-    else if (!in_string && (c == '{' || c == '[') && ++depth > kMaxDepth)
-      return true;
-    else if (!in_string && (c == '}' || c == ']'))
-      --depth;
+    if ((c == '{' || c == '[') && ++depth > kMaxDepth) {
+      out.too_deep = true;
+      return out;
+    }
+    if (c == '}' || c == ']') --depth;
+    if (c != '"') continue;
+    const auto end = end_of_string(text, i);
+    const auto word = text.substr(i + 1, end - i - 1);
+    i = end;
+    const bool names = is_key(text.substr(std::min(end + 1, text.size())));
+    if (names) key = word;
+    if (names && depth == 1 && word == "items") out.has_items = true;
+    if ((names || key == "keyword") && out.secret.empty()) out.secret = forbidden(word);
   }
-  return false;
+  return out;
+}
+
+// The list of items; null when there are none.
+Result<nlohmann::json> items_of(std::string_view body, const char* kind) {
+  const Error other{"the answer is no " + std::string(kind) + " (is this agent om3?)"};
+  const auto outline = outline_of(body);
+  if (body.size() > kMaxOpensvcAnswer || outline.too_deep)
+    return Error{"the answer is too large or too deeply nested"};
+  if (!outline.secret.empty())
+    return Error{"the answer has \"" + std::string(outline.secret) + kNotRead};
+  if (!outline.has_items) return other;
+  auto json = nlohmann::json::parse(body, nullptr, false);
+  if (json.is_discarded() || !json.is_object() || !json.contains("items")) return other;
+  auto& items = json["items"];
+  if (!items.is_null() && !items.is_array()) return Error{"the items of the answer are no list"};
+  return std::move(items);
 }
 
 Result<std::string> as_text(const nlohmann::json& value) {
@@ -82,15 +133,10 @@ Result<std::string> opensvc_config_target(const std::vector<std::string>& keywor
 
 Result<std::map<std::string, std::string>> parse_keyword_list(
     std::string_view body, const std::vector<std::string>& asked) {
-  if (body.size() > kMaxOpensvcAnswer || too_deep(body))
-    return Error{"the answer is too large or too deeply nested"};
-  const auto json = nlohmann::json::parse(body, nullptr, false);
-  const auto* items = json.is_discarded() ? nullptr : member(json, "items");
-  if (items == nullptr) return Error{"the answer is no KeywordList (is this agent om3?)"};
+  EP_ASSIGN(items, items_of(body, "KeywordList"));
   std::map<std::string, std::string> out;
-  if (items->is_null()) return out;  // an empty list of Go
-  if (!items->is_array()) return Error{"the items of the answer are no list"};
-  for (const auto& item : *items) {
+  // Go's empty list is null, which iterates as an empty one.
+  for (const auto& item : items) {
     const auto* meta = member(item, "meta");
     const auto* data = member(item, "data");
     const auto* keyword = meta == nullptr ? nullptr : member(*meta, "keyword");
@@ -105,6 +151,24 @@ Result<std::map<std::string, std::string>> parse_keyword_list(
     out[name] = std::move(*text);
   }
   return out;
+}
+
+Result<std::vector<OpensvcListedNetwork>> parse_network_list(std::string_view body) {
+  EP_ASSIGN(items, items_of(body, "NetworkList"));
+  std::vector<OpensvcListedNetwork> out;
+  const auto text = [](const nlohmann::json& item, const char* name) {
+    const auto* value = member(item, name);
+    return value != nullptr && value->is_string() ? value->get<std::string>() : std::string();
+  };
+  for (const auto& item : items) {
+    out.push_back({text(item, "name"), text(item, "type"), text(item, "network")});
+    if (out.back().name.empty()) return Error{"a network of the answer has no name"};
+  }
+  return out;
+}
+
+bool names_a_secret(const Error& error) {
+  return error.message.find(kNotRead) != std::string::npos;
 }
 
 std::size_t EventStream::feed(std::string_view bytes) {

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// What om3's API is asked and answers (daemon/api): keywords of the cluster's configuration, and
-// its event stream.
+// What om3's API is asked and answers (daemon/api): keywords of the cluster's configuration, its
+// networks, and its event stream.
 //
 // Without `kw` the API lists all keywords, the cluster's secret among them: there is no way to make
-// such a request here, and keywords of [cluster] other than nodes are refused.
+// such a request here, and keywords of [cluster] other than nodes are refused. Some versions answer
+// the whole configuration all the same: what names a secret is an error before anything is parsed
+// or copied.
 #pragma once
 
 #include <map>
@@ -25,6 +27,17 @@ Result<std::string> opensvc_config_target(const std::vector<std::string>& keywor
 // for are an error, and are not named.
 Result<std::map<std::string, std::string>> parse_keyword_list(
     std::string_view body, const std::vector<std::string>& asked);
+
+// One line of a NetworkList; text that is missing or null is empty.
+struct OpensvcListedNetwork {
+  std::string name;
+  std::string type;
+  std::string network;
+};
+Result<std::vector<OpensvcListedNetwork>> parse_network_list(std::string_view body);
+
+// Whether that is an error of parse_…(): the agent answers what must not be read, and will again.
+bool names_a_secret(const Error& error);
 
 // Server-sent events, counted: an event only says that it is time to read again.
 class EventStream {

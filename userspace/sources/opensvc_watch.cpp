@@ -9,8 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -22,12 +24,18 @@
 #include "base/printable.h"
 #include "base/unique_fd.h"
 #include "sources/opensvc_conf.h"
+#include "sources/opensvc_events.h"
+#include "sources/opensvc_socket.h"
 
 namespace espial {
 namespace {
 
-constexpr int kAgainMs = 60'000;    // names may resolve differently
-constexpr int kTroubledMs = 2'000;  // something could not be read, resolved or watched
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kAgain{60'000};    // names may resolve differently
+constexpr milliseconds kTroubled{2'000};  // something could not be read, resolved or watched
+constexpr milliseconds kBreath{200};      // between two readings because of events
 constexpr std::uint32_t kInFolder = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE |
                                     IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF;
 
@@ -76,7 +84,7 @@ class Names {
   std::map<std::pair<std::string, Family>, std::vector<IpAddress>> known_;
 };
 
-OpensvcFacts read_once(const std::string& path, Names& names) {
+OpensvcFacts read_file(const std::string& path) {
   struct stat info {};
   const bool missing = ::stat(path.c_str(), &info) != 0 && (errno == ENOENT || errno == ENOTDIR);
   OpensvcFacts facts;
@@ -86,17 +94,27 @@ OpensvcFacts read_once(const std::string& path, Names& names) {
     return facts;
   }
   auto read = read_cluster_conf(path);
-  if (!read.ok()) {
-    facts.state = OpensvcState::kUnreadable;
-    facts.reason = read.error().message;
-    return facts;
-  }
-  resolve_members(*read,
-                  [&](const std::string& host, Family family) { return names(host, family); });
-  return std::move(*read);
+  if (read.ok()) return std::move(*read);
+  facts.state = OpensvcState::kUnreadable;
+  facts.reason = read.error().message;
+  return facts;
 }
 
-// inotify on the folder of the file; without it the thread looks every kTroubledMs.
+// stop: readable when nobody wants to know any more; -1: never.
+OpensvcFacts read_once(const std::string& path, OpensvcSocket& socket, Names& names, int stop) {
+  auto facts = read_file(path);
+  if (!facts.readable()) {
+    auto told = socket.read(stop);
+    if (told.state == OpensvcState::kUnreadable) told.reason = facts.reason + "; " + told.reason;
+    if (told.state != OpensvcState::kAbsent) facts = std::move(told);
+  }
+  if (facts.readable())
+    resolve_members(facts,
+                    [&](const std::string& host, Family family) { return names(host, family); });
+  return facts;
+}
+
+// inotify on the folder of the file; without it the thread looks every kTroubled.
 class FolderWatch {
  public:
   explicit FolderWatch(std::string folder)
@@ -127,13 +145,14 @@ void signal_once(int fd) {
 
 }  // namespace
 
-OpensvcFacts read_opensvc(const std::string& conf_path) {
+OpensvcFacts read_opensvc(const OpensvcPlaces& places) {
   Names names;
-  return read_once(conf_path, names);
+  OpensvcSocket socket(places.socket);
+  return read_once(places.conf, socket, names, -1);
 }
 
 struct OpensvcWatch::Shared {
-  std::string path;
+  OpensvcPlaces places;
   UniqueFd ready;
   UniqueFd stop;
   std::mutex mutex;
@@ -159,17 +178,39 @@ struct OpensvcWatch::Shared {
 
   void run() {
     Names names;
-    FolderWatch folder(folder_of(path));
+    OpensvcSocket socket(places.socket);
+    OpensvcEvents events(places.socket);
+    FolderWatch folder(folder_of(places.conf));
     while (true) {
       // Watched first: what changes while the file is read is told afterwards.
       const bool told = folder.ensure();
-      auto now = read_once(path, names);
+      (void)events.advance(Clock::now());
+      auto now = read_once(places.conf, socket, names, stop.get());
       const bool fine = told && now.readable() && now.problems.empty();
       publish(std::move(now));
-      std::array<pollfd, 2> wait{{{stop.get(), POLLIN, 0}, {folder.fd(), POLLIN, 0}}};
-      (void)::poll(wait.data(), folder.fd() < 0 ? 1 : 2, fine ? kAgainMs : kTroubledMs);
-      if ((wait[0].revents & POLLIN) != 0) return;
-      if (folder.fd() >= 0) folder.drain();
+      if (!wait_for_news(folder, events, fine ? kAgain : kTroubled)) return;
+    }
+  }
+
+  // Until it is time to read again; false: to end.
+  bool wait_for_news(const FolderWatch& folder, OpensvcEvents& events, milliseconds most) const {
+    const auto begin = Clock::now();
+    auto until = begin + most;
+    while (true) {
+      const auto now = Clock::now();
+      if (now >= until) return true;
+      const auto left = std::chrono::ceil<milliseconds>(std::min(until, events.next()) - now);
+      std::array<pollfd, 3> wait{
+          {{stop.get(), POLLIN, 0}, {folder.fd(), POLLIN, 0}, {events.fd(), events.events(), 0}}};
+      const auto rest = std::max(left, milliseconds(0)).count();
+      (void)::poll(wait.data(), wait.size(), static_cast<int>(rest));
+      if ((wait[0].revents & POLLIN) != 0) return false;
+      if ((wait[1].revents & POLLIN) != 0) {
+        folder.drain();
+        return true;
+      }
+      // A storm of events is read after once.
+      if (events.advance(Clock::now())) until = std::min(until, begin + kBreath);
     }
   }
 };
@@ -179,10 +220,10 @@ OpensvcWatch::OpensvcWatch(OpensvcWatch&&) noexcept = default;
 OpensvcWatch& OpensvcWatch::operator=(OpensvcWatch&&) noexcept = default;
 OpensvcWatch::~OpensvcWatch() = default;
 
-Result<OpensvcWatch> OpensvcWatch::start(const std::string& conf_path,
+Result<OpensvcWatch> OpensvcWatch::start(const OpensvcPlaces& places,
                                          std::function<void()> prepare) {
   auto shared = std::make_unique<Shared>();
-  shared->path = conf_path;
+  shared->places = places;
   shared->ready = UniqueFd(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
   shared->stop = UniqueFd(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
   if (!shared->ready.valid() || !shared->stop.valid())

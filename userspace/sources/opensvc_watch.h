@@ -3,8 +3,9 @@
 // and that may block.
 //
 // The thread reads cluster.conf when it starts, whenever something happens in the file's folder
-// (the agent replaces the file by a rename) and from time to time, as names may resolve
-// differently. It opens nothing but that file and what the resolver opens.
+// (the agent replaces the file by a rename), when om3's event stream says so, and from time to
+// time, as names may resolve differently. When the file cannot be read and somebody listens at
+// om3's socket, that is asked instead. It opens nothing else but what the resolver opens.
 #pragma once
 
 #include <functional>
@@ -16,15 +17,20 @@
 
 namespace espial {
 
+struct OpensvcPlaces {
+  std::string conf;
+  std::string socket = {};  // empty: none
+};
+
 // Reads once, on the caller's thread; blocks while names are resolved. The state tells what came of
 // it, it is never kOff.
-OpensvcFacts read_opensvc(const std::string& conf_path);
+OpensvcFacts read_opensvc(const OpensvcPlaces& places);
 
 class OpensvcWatch {
  public:
   // Starts the thread, which calls prepare first (to give up privileges, which each thread has its
   // own of). Errors: no descriptors, no thread.
-  static Result<OpensvcWatch> start(const std::string& conf_path,
+  static Result<OpensvcWatch> start(const OpensvcPlaces& places,
                                     std::function<void()> prepare = {});
   OpensvcWatch(OpensvcWatch&&) noexcept;
   OpensvcWatch& operator=(OpensvcWatch&&) noexcept;

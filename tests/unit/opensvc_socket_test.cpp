@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: Apache-2.0
+// om3's socket against stand-ins for the agent: one that answers, and those that are slow, lie,
+// tell too much or leave.
+#include "sources/opensvc_socket.h"
+
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+
+#include "sources/opensvc_watch.h"
+#include "unit/facts_builder.h"
+#include "unit/opensvc_stand_in.h"
+
+namespace espial {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using test::StandIn;
+using test::Visitor;
+using Clock = std::chrono::steady_clock;
+
+class OpensvcSocketTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = "/tmp/espial-om3-XXXXXX";  // a socket's path is short
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+    path_ = folder_ + "/http.sock";
+    conf_ = folder_ + "/cluster.conf";
+  }
+  void TearDown() override {
+    server_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+
+  void serve(StandIn::Answer answer) {
+    server_.reset();
+    server_ = std::make_unique<StandIn>(path_, std::move(answer));
+    ASSERT_TRUE(server_->listens());
+  }
+  // The agent, except where `own` answers.
+  void serve_om3(const std::function<bool(const Visitor&, const std::string&)>& own = {}) {
+    serve([this, own](const Visitor& visitor, const std::string& target) {
+      if (own && own(visitor, target)) return;
+      std::unique_lock lock(mutex_);
+      const auto cluster = cluster_;
+      lock.unlock();
+      test::answer_as_om3(cluster, visitor, target);
+    });
+  }
+  std::string reason() const { return OpensvcSocket(path_).read().reason; }
+  // Why not, when one target is answered like this.
+  std::string reason_when(const std::string& target, const std::string& bytes) {
+    serve_om3([&](const Visitor& visitor, const std::string& asked) {
+      if (asked.find(target) == std::string::npos) return false;
+      visitor.say(bytes);
+      return true;
+    });
+    const auto said = reason();
+    const auto prefix = path_ + ": ";
+    return said.substr(0, prefix.size()) == prefix ? said.substr(prefix.size()) : said;
+  }
+  void set_nodes(const std::string& json) {
+    const std::scoped_lock lock(mutex_);
+    cluster_["cluster.nodes"] = json;
+  }
+  void put_conf(const std::string& nodes) const {
+    std::ofstream(conf_ + ".new") << "[cluster]\nnodes = " << nodes << "\n";
+    std::filesystem::rename(conf_ + ".new", conf_);
+  }
+
+  std::string folder_;
+  std::string path_;
+  std::string conf_;
+  std::mutex mutex_;
+  test::Cluster cluster_ = test::usual_cluster();  // by mutex
+  std::unique_ptr<StandIn> server_;
+};
+
+std::string ok(const std::string& body) {
+  return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+}
+
+TEST_F(OpensvcSocketTest, TheClusterAsTheAgentTellsIt) {
+  serve_om3();
+  const auto facts = OpensvcSocket(path_).read();
+  ASSERT_TRUE(facts.readable()) << facts.reason;
+  EXPECT_EQ(facts.source, path_);
+  EXPECT_EQ(facts.nodes.size(), 3U);
+  ASSERT_EQ(facts.networks.size(), 1U);
+  const auto& network = facts.networks[0];
+  EXPECT_EQ(network.prefix, test::net("10.101.0.0/16"));
+  EXPECT_EQ(network.tunnel, OpensvcTunnel::kNever);
+  EXPECT_EQ(network.device, "obr_b");
+  ASSERT_EQ(network.members.size(), 3U);
+  EXPECT_EQ(network.members[0].subnet, test::net("10.101.0.0/24"));  // 500: computed
+  EXPECT_EQ(network.members[1].subnet, test::net("10.101.9.0/24"));
+  EXPECT_EQ(network.members[2].host, "10.45.0.13");
+  for (const auto& target : server_->targets())
+    EXPECT_TRUE(target == "/api/network" || target.find("&kw=") != std::string::npos) << target;
+}
+
+TEST_F(OpensvcSocketTest, ListsThatAreNull) {
+  serve_om3([](const Visitor& visitor, const std::string& target) {
+    if (target != "/api/network") return false;
+    visitor.answer(R"({"kind":"NetworkList","items":null})");
+    return true;
+  });
+  const auto facts = OpensvcSocket(path_).read();
+  EXPECT_TRUE(facts.readable()) << facts.reason;
+  EXPECT_TRUE(facts.networks.empty());
+  for (const char* nodes : {"null", "[]", R"("")"}) {
+    set_nodes(nodes);
+    EXPECT_NE(reason().find("cluster.nodes is empty or missing"), std::string::npos) << nodes;
+  }
+}
+
+TEST_F(OpensvcSocketTest, NobodyListens) {
+  EXPECT_EQ(OpensvcSocket(path_).read().state, OpensvcState::kAbsent);
+  EXPECT_EQ(OpensvcSocket("").read().state, OpensvcState::kAbsent);
+  serve_om3();
+  server_.reset();  // the socket stays, as after a crash
+  EXPECT_TRUE(std::filesystem::exists(path_));
+  EXPECT_EQ(OpensvcSocket(path_).read().state, OpensvcState::kAbsent);
+}
+
+TEST_F(OpensvcSocketTest, AnswersThatAreNone) {
+  EXPECT_EQ(reason_when("cluster.nodes", ""), "the connection ended before the answer");
+  EXPECT_EQ(reason_when("/api/network", "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"items"),
+            "the connection ended in the middle of the answer");
+  EXPECT_EQ(reason_when("subnet", ok(R"({"items":[{"meta")")),
+            "the answer is no KeywordList (is this agent om3?)");
+  EXPECT_EQ(reason_when("cluster.nodes", "HTTP/1.1 500 no\r\n\r\n"), "the agent answers 500");
+  EXPECT_EQ(reason_when("/api/network", "HTTP/1.1 403 no\r\n\r\n"),
+            "the agent answers 403 (run as root)");
+  EXPECT_EQ(reason_when("/api/network", "HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n"),
+            "the answer is larger than 4194304 bytes");
+}
+
+TEST_F(OpensvcSocketTest, AWholeConfigurationIsRefusedAndNotAskedForAgain) {
+  serve([](const Visitor& visitor, const std::string&) {
+    visitor.answer(R"({"data":{"cluster":{"nodes":"node1","secret":"s3cr3t"}},"mtime":"x"})");
+  });
+  OpensvcSocket socket(path_);
+  for (int turn = 0; turn < 2; ++turn) {
+    const auto facts = socket.read();
+    EXPECT_EQ(facts.state, OpensvcState::kUnreadable);
+    EXPECT_NE(facts.reason.find("\"secret\", which nobody asked for"), std::string::npos)
+        << facts.reason;
+    EXPECT_EQ(facts.reason.find("s3cr3t"), std::string::npos);
+  }
+  EXPECT_EQ(server_->targets().size(), 1U);
+}
+
+TEST_F(OpensvcSocketTest, SlowAnswersAreWaitedForAndHangingOnesAreNot) {
+  serve_om3([](const Visitor& visitor, const std::string& target) {
+    if (target != "/api/network") return false;
+    for (const char c : ok(test::kNetworks)) visitor.say({c});
+    return true;
+  });
+  EXPECT_TRUE(OpensvcSocket(path_).read().readable());
+  serve([](const Visitor& visitor, const std::string&) { visitor.wait_until_gone(); });
+  const auto start = Clock::now();
+  EXPECT_NE(reason().find("no answer in time"), std::string::npos);
+  EXPECT_LT(Clock::now() - start, kOpensvcAnswerTime + seconds(2));
+}
+
+TEST_F(OpensvcSocketTest, WhoMustStopDoesNotWait) {
+  serve([](const Visitor& visitor, const std::string&) { visitor.wait_until_gone(); });
+  const UniqueFd stop(::eventfd(1, EFD_CLOEXEC));
+  const auto start = Clock::now();
+  EXPECT_FALSE(OpensvcSocket(path_).read(stop.get()).readable());
+  EXPECT_LT(Clock::now() - start, seconds(1));
+  auto watch = OpensvcWatch::start({conf_, path_});
+  ASSERT_TRUE(watch.ok());
+  while (server_->targets().size() < 3) std::this_thread::yield();  // it asks
+  { const auto gone = std::move(*watch); }
+  EXPECT_LT(Clock::now() - start, kOpensvcAnswerTime);
+}
+
+TEST_F(OpensvcSocketTest, TheFileCountsMoreThanTheSocket) {
+  serve_om3();
+  EXPECT_EQ(read_opensvc({conf_, path_}).source, path_);
+  put_conf("node7");
+  const auto facts = read_opensvc({conf_, path_});
+  EXPECT_EQ(facts.source, conf_);
+  EXPECT_EQ(facts.nodes, std::vector<std::string>{"node7"});
+  std::ofstream(conf_) << "";
+  EXPECT_EQ(read_opensvc({conf_, path_}).source, path_);
+  EXPECT_EQ(read_opensvc({conf_, ""}).state, OpensvcState::kUnreadable);
+  server_.reset();
+  EXPECT_EQ(read_opensvc({conf_, path_}).reason.find(path_), std::string::npos) << "silent";
+}
+
+// The event stream of a stand-in: says what it is told to, to all who listen.
+class Stream {
+ public:
+  bool operator()(const Visitor& visitor, const std::string& target) {
+    if (target.find("/daemon/event?filter=") == std::string::npos) return false;
+    visitor.say(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n");
+    {
+      const std::scoped_lock lock(mutex_);
+      listeners_.push_back(&visitor);
+      ++begun_;
+    }
+    visitor.wait_until_gone();
+    const std::scoped_lock lock(mutex_);
+    std::erase(listeners_, &visitor);
+    return true;
+  }
+  void tell() {
+    const std::scoped_lock lock(mutex_);
+    for (const auto* one : listeners_)
+      one->say("2b\r\nevent: ConfigFileUpdated\ndata: {\"a\":null}\n\n\r\n");
+  }
+  int begun() {
+    const std::scoped_lock lock(mutex_);
+    return begun_;
+  }
+  bool wait_begun(int count) {
+    const auto until = Clock::now() + seconds(5);
+    while (begun() < count && Clock::now() < until) std::this_thread::yield();
+    return begun() >= count;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<const Visitor*> listeners_;  // by mutex
+  int begun_ = 0;                          // by mutex
+};
+
+// The facts, once they are like that; else those of the last moment.
+OpensvcFacts facts_with(OpensvcWatch& watch, std::size_t nodes, milliseconds within) {
+  const auto until = Clock::now() + within;
+  auto facts = watch.take();
+  while (facts.nodes.size() != nodes && Clock::now() < until) {
+    pollfd wait{watch.fd(), POLLIN, 0};
+    (void)::poll(&wait, 1, 20);
+    facts = watch.take();
+  }
+  return facts;
+}
+
+TEST_F(OpensvcSocketTest, AnEventIsFollowedWithinASecondAlsoAfterTheAgentWasAway) {
+  Stream stream;
+  const auto own = [&](const Visitor& v, const std::string& t) { return stream(v, t); };
+  serve_om3(own);
+  auto watch = OpensvcWatch::start({conf_, path_});
+  ASSERT_TRUE(watch.ok());
+  ASSERT_TRUE(stream.wait_begun(1));
+  EXPECT_EQ(facts_with(*watch, 3, seconds(5)).nodes.size(), 3U);
+  // It is read when the thread begins, and when the stream does.
+  const auto reads = [&] {
+    const auto targets = server_->targets();
+    return std::count(targets.begin(), targets.end(), "/api/network");
+  };
+  for (const auto until = Clock::now() + seconds(2); reads() < 2 && Clock::now() < until;)
+    std::this_thread::yield();
+  EXPECT_EQ(facts_with(*watch, 0, milliseconds(300)).nodes.size(), 3U);
+  set_nodes(R"(["node1","node2"])");
+  EXPECT_EQ(facts_with(*watch, 2, milliseconds(300)).nodes.size(), 3U) << "not told, and read";
+  stream.tell();
+  EXPECT_EQ(facts_with(*watch, 2, seconds(1)).nodes.size(), 2U);
+  // The stream ends, and begins again: what changed meanwhile is read.
+  server_->drop_all();
+  set_nodes(R"(["node1"])");
+  ASSERT_TRUE(stream.wait_begun(2));
+  EXPECT_EQ(facts_with(*watch, 1, seconds(1)).nodes.size(), 1U);
+  stream.tell();
+  set_nodes(R"(["node1","node2","node3"])");
+  stream.tell();
+  EXPECT_EQ(facts_with(*watch, 3, seconds(1)).nodes.size(), 3U);
+}
+
+TEST_F(OpensvcSocketTest, AStreamThatAlwaysEndsIsNotAskedForAllTheTime) {
+  serve([](const Visitor& visitor, const std::string&) { visitor.say("HTTP/1.1 200 OK\r\n\r\n"); });
+  put_conf("node1");
+  const auto start = Clock::now();
+  auto watch = OpensvcWatch::start({conf_, path_});
+  ASSERT_TRUE(watch.ok());
+  EXPECT_TRUE(watch->first(5000).readable());
+  const auto until = start + seconds(5);
+  while (server_->targets().size() < 4 && Clock::now() < until) std::this_thread::yield();
+  EXPECT_EQ(server_->targets().size(), 4U);
+  EXPECT_GE(Clock::now() - start, milliseconds(250 + 500 + 1000));
+}
+
+}  // namespace
+}  // namespace espial

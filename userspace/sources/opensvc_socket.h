@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// OpensvcSocket: what OpenSVC says, asked from om3's API over its unix socket: for nodes whose
+// cluster.conf cannot be read.
+//
+// Only keywords that say nodes and networks are asked for. An agent that answers more, the
+// cluster's secret for one, is not listened to, and not asked again for ten minutes.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "model/opensvc.h"
+#include "sources/http_get.h"
+
+namespace espial {
+
+inline constexpr std::chrono::milliseconds kOpensvcAnswerTime{2'000};  // of one answer
+inline constexpr std::chrono::milliseconds kOpensvcLookTime{20'000};   // of all
+
+class OpensvcSocket {
+ public:
+  explicit OpensvcSocket(std::string path) : path_(std::move(path)) {}  // empty: there is none
+
+  // Blocks until all is answered, time is over or `stop` is readable (-1: never). Members are not
+  // resolved. State kAbsent: nobody listens; kUnreadable: the reason says why.
+  OpensvcFacts read(int stop = -1);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  using Values = std::map<std::string, std::string>;
+
+  // Nothing: nobody listens.
+  Result<std::optional<HttpReply>> get(const std::string& target);
+  Result<std::optional<OpensvcFacts>> ask();
+  // What the agent answers to one target, which it must have listened for just before.
+  Result<HttpReply> answer(const std::string& target);
+  // The values of those keywords that have one, as that node (empty: as itself) sees them.
+  Result<Values> values(const std::vector<std::string>& keywords, const std::string& node);
+  Status fill(OpensvcNetworkText& network, const std::vector<std::string>& nodes);
+
+  std::string path_;
+  int stop_ = -1;
+  Clock::time_point until_;
+  std::optional<Clock::time_point> silent_until_;  // it was refused
+  std::string refusal_;
+};
+
+}  // namespace espial

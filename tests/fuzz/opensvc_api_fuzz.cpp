@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// libFuzzer entry: any bytes as the agent's HTTP answer, then its body as a keyword list and as
-// events. How the bytes are cut must not matter, and bounds must hold.
+// libFuzzer entry: any bytes as the agent's HTTP answer, then its body as a keyword list, as
+// networks and as events. How the bytes are cut must not matter, and bounds must hold.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -49,8 +49,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!bytes.failed && !whole.failed &&
       (bytes.body != whole.body || bytes.events != whole.events || bytes.status != whole.status))
     std::abort();
-  for (const auto& list : {std::string_view(whole.body), text})
+  for (const auto& list : {std::string_view(whole.body), text}) {
     if (const auto got = espial::parse_keyword_list(list, {"cluster.nodes"}); got.ok())
       if (got->size() > 1) std::abort();
+    if (const auto got = espial::parse_network_list(list); got.ok())
+      for (const auto& network : *got)
+        if (network.name.empty()) std::abort();
+  }
   return 0;
 }

@@ -33,9 +33,10 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-constexpr milliseconds kAgain{60'000};    // names may resolve differently
-constexpr milliseconds kTroubled{2'000};  // something could not be read, resolved or watched
-constexpr milliseconds kBreath{200};      // between two readings because of events
+constexpr milliseconds kAgain{60'000};       // names may resolve differently
+constexpr milliseconds kTroubled{2'000};     // something could not be read, resolved or watched
+constexpr milliseconds kAgentAgain{10'000};  // the same, and an agent was asked: that costs it work
+constexpr milliseconds kBreath{200};         // between two readings because of events
 constexpr std::uint32_t kInFolder = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE |
                                     IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF;
 
@@ -100,18 +101,25 @@ OpensvcFacts read_file(const std::string& path) {
   return facts;
 }
 
+struct Reading {
+  OpensvcFacts facts;
+  bool asked = false;  // an agent answered, or should have
+};
+
 // stop: readable when nobody wants to know any more; -1: never.
-OpensvcFacts read_once(const std::string& path, OpensvcSocket& socket, Names& names, int stop) {
-  auto facts = read_file(path);
+Reading read_once(const std::string& path, OpensvcSocket& socket, Names& names, int stop) {
+  Reading out{read_file(path)};
+  auto& facts = out.facts;
   if (!facts.readable()) {
     auto told = socket.read(stop);
+    out.asked = told.state != OpensvcState::kAbsent;
     if (told.state == OpensvcState::kUnreadable) told.reason = facts.reason + "; " + told.reason;
-    if (told.state != OpensvcState::kAbsent) facts = std::move(told);
+    if (out.asked) facts = std::move(told);
   }
   if (facts.readable())
     resolve_members(facts,
                     [&](const std::string& host, Family family) { return names(host, family); });
-  return facts;
+  return out;
 }
 
 // inotify on the folder of the file; without it the thread looks every kTroubled.
@@ -148,7 +156,7 @@ void signal_once(int fd) {
 OpensvcFacts read_opensvc(const OpensvcPlaces& places) {
   Names names;
   OpensvcSocket socket(places.socket);
-  return read_once(places.conf, socket, names, -1);
+  return read_once(places.conf, socket, names, -1).facts;
 }
 
 struct OpensvcWatch::Shared {
@@ -186,9 +194,10 @@ struct OpensvcWatch::Shared {
       const bool told = folder.ensure();
       (void)events.advance(Clock::now());
       auto now = read_once(places.conf, socket, names, stop.get());
-      const bool fine = told && now.readable() && now.problems.empty();
-      publish(std::move(now));
-      if (!wait_for_news(folder, events, fine ? kAgain : kTroubled)) return;
+      const bool fine = told && now.facts.readable() && now.facts.problems.empty();
+      const auto soon = now.asked ? kAgentAgain : kTroubled;
+      publish(std::move(now.facts));
+      if (!wait_for_news(folder, events, fine ? kAgain : soon)) return;
     }
   }
 

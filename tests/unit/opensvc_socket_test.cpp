@@ -27,6 +27,45 @@ using test::StandIn;
 using test::Visitor;
 using Clock = std::chrono::steady_clock;
 
+// The event stream of a stand-in: says what it is told to, to all who listen.
+class Stream {
+ public:
+  bool operator()(const Visitor& visitor, const std::string& target) {
+    if (target.find("/daemon/event?filter=") == std::string::npos) return false;
+    visitor.say(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n");
+    {
+      const std::scoped_lock lock(mutex_);
+      listeners_.push_back(&visitor);
+      ++begun_;
+    }
+    visitor.wait_until_gone();
+    const std::scoped_lock lock(mutex_);
+    std::erase(listeners_, &visitor);
+    return true;
+  }
+  void tell() {
+    const std::scoped_lock lock(mutex_);
+    for (const auto* one : listeners_)
+      one->say("2b\r\nevent: ConfigFileUpdated\ndata: {\"a\":null}\n\n\r\n");
+  }
+  int begun() {
+    const std::scoped_lock lock(mutex_);
+    return begun_;
+  }
+  bool wait_begun(int count) {
+    const auto until = Clock::now() + seconds(5);
+    while (begun() < count && Clock::now() < until) std::this_thread::yield();
+    return begun() >= count;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<const Visitor*> listeners_;  // by mutex
+  int begun_ = 0;                          // by mutex
+};
+
 class OpensvcSocketTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -59,7 +98,7 @@ class OpensvcSocketTest : public ::testing::Test {
   std::string reason() const { return OpensvcSocket(path_).read().reason; }
   // Why not, when one target is answered like this.
   std::string reason_when(const std::string& target, const std::string& bytes) {
-    serve_om3([&](const Visitor& visitor, const std::string& asked) {
+    serve_om3([=](const Visitor& visitor, const std::string& asked) {
       if (asked.find(target) == std::string::npos) return false;
       visitor.say(bytes);
       return true;
@@ -82,7 +121,8 @@ class OpensvcSocketTest : public ::testing::Test {
   std::string conf_;
   std::mutex mutex_;
   test::Cluster cluster_ = test::usual_cluster();  // by mutex
-  std::unique_ptr<StandIn> server_;
+  Stream stream_;
+  std::unique_ptr<StandIn> server_;  // last: its threads use what is above
 };
 
 std::string ok(const std::string& body) {
@@ -200,45 +240,6 @@ TEST_F(OpensvcSocketTest, TheFileCountsMoreThanTheSocket) {
   EXPECT_EQ(read_opensvc({conf_, path_}).reason.find(path_), std::string::npos) << "silent";
 }
 
-// The event stream of a stand-in: says what it is told to, to all who listen.
-class Stream {
- public:
-  bool operator()(const Visitor& visitor, const std::string& target) {
-    if (target.find("/daemon/event?filter=") == std::string::npos) return false;
-    visitor.say(
-        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
-        "Transfer-Encoding: chunked\r\n\r\n");
-    {
-      const std::scoped_lock lock(mutex_);
-      listeners_.push_back(&visitor);
-      ++begun_;
-    }
-    visitor.wait_until_gone();
-    const std::scoped_lock lock(mutex_);
-    std::erase(listeners_, &visitor);
-    return true;
-  }
-  void tell() {
-    const std::scoped_lock lock(mutex_);
-    for (const auto* one : listeners_)
-      one->say("2b\r\nevent: ConfigFileUpdated\ndata: {\"a\":null}\n\n\r\n");
-  }
-  int begun() {
-    const std::scoped_lock lock(mutex_);
-    return begun_;
-  }
-  bool wait_begun(int count) {
-    const auto until = Clock::now() + seconds(5);
-    while (begun() < count && Clock::now() < until) std::this_thread::yield();
-    return begun() >= count;
-  }
-
- private:
-  std::mutex mutex_;
-  std::vector<const Visitor*> listeners_;  // by mutex
-  int begun_ = 0;                          // by mutex
-};
-
 // The facts, once they are like that; else those of the last moment.
 OpensvcFacts facts_with(OpensvcWatch& watch, std::size_t nodes, milliseconds within) {
   const auto until = Clock::now() + within;
@@ -252,12 +253,10 @@ OpensvcFacts facts_with(OpensvcWatch& watch, std::size_t nodes, milliseconds wit
 }
 
 TEST_F(OpensvcSocketTest, AnEventIsFollowedWithinASecondAlsoAfterTheAgentWasAway) {
-  Stream stream;
-  const auto own = [&](const Visitor& v, const std::string& t) { return stream(v, t); };
-  serve_om3(own);
+  serve_om3([this](const Visitor& v, const std::string& t) { return stream_(v, t); });
   auto watch = OpensvcWatch::start({conf_, path_});
   ASSERT_TRUE(watch.ok());
-  ASSERT_TRUE(stream.wait_begun(1));
+  ASSERT_TRUE(stream_.wait_begun(1));
   EXPECT_EQ(facts_with(*watch, 3, seconds(5)).nodes.size(), 3U);
   // It is read when the thread begins, and when the stream does.
   const auto reads = [&] {
@@ -269,16 +268,16 @@ TEST_F(OpensvcSocketTest, AnEventIsFollowedWithinASecondAlsoAfterTheAgentWasAway
   EXPECT_EQ(facts_with(*watch, 0, milliseconds(300)).nodes.size(), 3U);
   set_nodes(R"(["node1","node2"])");
   EXPECT_EQ(facts_with(*watch, 2, milliseconds(300)).nodes.size(), 3U) << "not told, and read";
-  stream.tell();
+  stream_.tell();
   EXPECT_EQ(facts_with(*watch, 2, seconds(1)).nodes.size(), 2U);
   // The stream ends, and begins again: what changed meanwhile is read.
   server_->drop_all();
   set_nodes(R"(["node1"])");
-  ASSERT_TRUE(stream.wait_begun(2));
+  ASSERT_TRUE(stream_.wait_begun(2));
   EXPECT_EQ(facts_with(*watch, 1, seconds(1)).nodes.size(), 1U);
-  stream.tell();
+  stream_.tell();
   set_nodes(R"(["node1","node2","node3"])");
-  stream.tell();
+  stream_.tell();
   EXPECT_EQ(facts_with(*watch, 3, seconds(1)).nodes.size(), 3U);
 }
 

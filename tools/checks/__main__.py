@@ -2,13 +2,14 @@
 """tools/check after it has made sure of python3: runs the plan, prints one line per step."""
 import argparse
 import dataclasses
+import itertools
 import json
 import subprocess
 import sys
 import time
 
 import plan
-from step import Interrupted, Runner, Step, Tally
+from step import Interrupted, Outcome, Step, Tally, interruptible, run_at_once
 
 SHOWN = 60  # lines of a failed step's log
 
@@ -44,14 +45,16 @@ def unplanned(steps: list[Step]) -> list[str]:
     return lost
 
 
-def tell(step: Step, tally: Tally, took: float, worked: float, log: str) -> None:
-    verdict = "FAILED" if tally.failed else "over budget" if took > step.budget else "ok"
+def tell(step: Step, outcome: Outcome) -> None:
+    tally = outcome.tally
+    verdict = "FAILED" if tally.failed else "over budget" if outcome.took > step.budget else "ok"
     tests = f"  {tally.passed} passed, {tally.failed} failed" if step.count else ""
-    print(f"== {step.name:<12} budget {step.budget:4d} s  took {took:5.0f} s  cpu {worked:5.0f} s  "
-          f"{verdict}{tests}",
+    print(f"== {step.name:<12} budget {step.budget:4d} s  took {outcome.took:5.0f} s  "
+          f"cpu {outcome.worked:5.0f} s  {verdict}{tests}",
           flush=True)
     if tally.failed and not step.live:
-        print("".join(f"   {line}\n" for line in log.splitlines()[-SHOWN:]), end="", flush=True)
+        lines = outcome.log.splitlines()[-SHOWN:]
+        print("".join(f"   {line}\n" for line in lines), end="", flush=True)
     for remark in tally.remarks:
         print(f"   {remark}", flush=True)
 
@@ -73,31 +76,36 @@ def main() -> int:
 
     logs = plan.ROOT / "build" / "checks"
     logs.mkdir(parents=True, exist_ok=True)
-    runner = Runner(logs, plan.ROOT)
+    interruptible()
     started = time.monotonic()
     passed = failed = 0
     bad: list[str] = []
+
+    def done(step: Step, outcome: Outcome) -> None:
+        nonlocal passed, failed
+        if step.name == "build" and not outcome.tally.failed:
+            lost = unplanned(every)
+            outcome.tally = Tally(0, len(lost), tuple(lost))
+        tell(step, outcome)
+        passed += outcome.tally.passed
+        failed += outcome.tally.failed
+        if outcome.tally.failed:
+            bad.append(step.name)
+
+    def blocked(step: Step) -> bool:
+        missing = [name for name in step.needs if name in bad]
+        if missing:
+            done(step, Outcome(Tally(0, 1, (f"not run: {', '.join(missing)} failed",))))
+        return bool(missing)
+
     try:
-        for step in chosen(every, options.only, options.long):
-            blocked = [name for name in step.needs if name in bad]
-            if blocked:
-                tally = Tally(0, 1, (f"not run: {', '.join(blocked)} failed",))
-                took = worked = 0.0
-                (logs / f"{step.name}.log").write_text("")
-            else:
-                print(f"-- {step.name}", flush=True)
-                tally, took, worked = runner.run(step)
-                if step.name == "build" and not tally.failed:
-                    lost = unplanned(every)
-                    tally = Tally(0, len(lost), tuple(lost))
-            log = (logs / f"{step.name}.log").read_text(errors="replace")
-            tell(step, tally, took, worked, log)
-            passed += tally.passed
-            failed += tally.failed
-            if tally.failed:
-                bad.append(step.name)
+        planned = chosen(every, options.only, options.long)
+        for _, steps in itertools.groupby(planned, lambda step: step.beside or step.name):
+            ready = [step for step in steps if not blocked(step)]
+            if ready:
+                print(f"-- {', '.join(step.name for step in ready)}", flush=True)
+                run_at_once(ready, logs, plan.ROOT, done)
     except Interrupted:
-        runner.close()
         print("check: interrupted", file=sys.stderr)
         return 130
     took = int(time.monotonic() - started)

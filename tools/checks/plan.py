@@ -44,6 +44,8 @@ def _lab(kernel: str, budget: int, long: bool) -> Step:
     command = ("tests/lab/run", "--kernel", kernel, "--out", f"build/checks/lab-{kernel}")
     return Step(f"lab-{kernel}", budget, (command + (("--long",) if long else ()),),
                 needs=("setup", "build"), count=counts.of_lab, live=True,
+                # An emulated machine keeps one processor busy.
+                beside="" if kernel == "running" else "emulated",
                 environment=(ESPIAL, ("ESPIAL_LAB_TIMEOUT", "{budget}")))
 
 
@@ -71,17 +73,16 @@ def steps(long: bool) -> list[Step]:
         _ctest("lint", 60, "lint", needs=built),
         # Ratios of the packet path against the stored ones, while nothing else runs.
         Step("bench", 120, (("tools/bench", "--gate"),), needs=built, count=counts.of_commands),
-        # The second compiler and the sanitizers in one build.
-        _build("build-asan", "asan", 900),
+        # The second compiler, the sanitizers and the fuzzers in one build.
+        _build("build-asan", "asan", 900, ("espial", "unprivileged_tests", "fuzz_targets")),
         _ctest("asan", 120, "unit|web", "build-asan", needs=("build-asan",),
                environment=SANITIZERS),
+        Step("fuzz", 150 * more, (("tests/fuzz/run", "build-asan", str(10 * more)),),
+             needs=("build-asan",), count=counts.of_fuzz, beside="fuzz"),
+        _build("build-tsan", "tsan", 500, ("thread_tests",), beside="fuzz"),
         # ThreadSanitizer cannot place its shadow under the address randomization of new kernels.
-        _build("build-tsan", "tsan", 400, ("thread_tests",)),
         _ctest("tsan", 60, "threads", "build-tsan", needs=("build-tsan",), environment=SANITIZERS,
                launcher=("setarch", "-R")),
-        _build("build-fuzz", "fuzz", 500, ("fuzz_targets",)),
-        Step("fuzz", 150 * more, (("tests/fuzz/run", "build-fuzz", str(10 * more)),),
-             needs=("build-fuzz",), count=counts.of_fuzz),
         # SIGKILL at single system calls; --long takes every one that changes something.
         Step("kill", 1800 if long else 180, (("tests/kill/run", *(("--long",) if long else ())),),
              needs=("setup", "build"), count=counts.of_lab, live=True),

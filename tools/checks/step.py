@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import pathlib
-import resource
+import queue
 import signal
 import subprocess
 import threading
@@ -33,6 +33,8 @@ class Step:
     count: Callable[[str, bool], Tally] | None = None
     environment: tuple[tuple[str, str], ...] = ()
     live: bool = False          # show the output as it comes
+    beside: str = ""            # neighbours in the plan with the same word run at once; none
+                                # needs another of them
     long: bool = False          # with --long only
 
 
@@ -40,46 +42,47 @@ class Interrupted(Exception):
     pass
 
 
-def processor_seconds() -> float:
-    """What the children that have ended worked. Far below the elapsed time: the machine was busy."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+@dataclasses.dataclass
+class Outcome:
+    """What a step gave, how long it took and how much of a processor its processes worked: far
+    below the elapsed time, the machine was busy. Seconds."""
+    tally: Tally
+    took: float = 0.0
+    worked: float = 0.0
+    log: str = ""
 
 
 class Runner:
-    """Runs steps one after the other; what is under way ends with it."""
+    """Runs one step; what is under way ends with it. `label` stands before every line it shows."""
 
-    def __init__(self, logs: pathlib.Path, root: pathlib.Path):
+    def __init__(self, logs: pathlib.Path, root: pathlib.Path, label: str = ""):
         self._logs = logs
         self._root = root
+        self._label = label
         self._child: subprocess.Popen | None = None
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._interrupt)
+        self._worked = 0.0
+        self._closed = False
 
-    def _interrupt(self, *_) -> None:
-        raise Interrupted
-
-    def run(self, step: Step) -> tuple[Tally, float, float]:
-        """The step's tally, how long it took and how much of a processor. Twice the budget ends and
-        fails a step."""
-        started, worked = time.monotonic(), processor_seconds()
-        log = self._logs / f"{step.name}.log"
+    def run(self, step: Step) -> Outcome:
+        """Twice the budget ends and fails a step."""
+        started = time.monotonic()
+        path = self._logs / f"{step.name}.log"
         good, late = True, False
-        with open(log, "w", errors="replace") as output:
+        with open(path, "w", errors="replace") as output:
             for command in step.commands:
                 left = 2 * step.budget - (time.monotonic() - started)
                 good, late = self._execute(step, command, output, left)
-                if not good:
+                if not good or self._closed:
                     break
         took = time.monotonic() - started
-        text = log.read_text(errors="replace")
-        tally = step.count(text, good) if step.count else Tally(0, 0 if good else 1)
+        log = path.read_text(errors="replace")
+        tally = step.count(log, good) if step.count else Tally(0, 0 if good else 1)
         if late:
             tally = dataclasses.replace(tally, failed=max(1, tally.failed), remarks=tally.remarks + (
                 f"ended after twice its budget of {step.budget} s",))
         elif not good and not tally.failed:
             tally = dataclasses.replace(tally, failed=1)
-        return tally, took, processor_seconds() - worked
+        return Outcome(tally, took, self._worked, log)
 
     def _execute(self, step: Step, command: tuple[str, ...], output,
                  seconds: float) -> tuple[bool, bool]:
@@ -107,12 +110,21 @@ class Runner:
             for line in self._child.stdout:
                 output.write(line)
                 if step.live:
-                    print("   " + line, end="", flush=True)
-            return self._child.wait() == 0 and not late.is_set(), late.is_set()
+                    print(f"   {self._label}{line}", end="", flush=True)
+            return self._reap() == 0 and not late.is_set(), late.is_set()
         finally:
             for timer in timers:
                 timer.cancel()
-            self.close()
+            self._signal(signal.SIGKILL)    # Whatever the child left behind in its group.
+            self._child.stdout.close()
+
+    def _reap(self) -> int:
+        """Waits for the child: its exit status. Counts what it and all that it waited for worked."""
+        child = self._child
+        _, status, used = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        self._worked += used.ru_utime + used.ru_stime
+        return child.returncode
 
     def _signal(self, number: int) -> None:
         child = self._child
@@ -123,17 +135,49 @@ class Runner:
             pass  # The whole group has ended.
 
     def close(self) -> None:
-        """Ends what is under way, the whole group: gently first, so that it cleans up."""
-        child = self._child
-        if child is None:
-            return
-        if child.poll() is None:
-            self._signal(signal.SIGTERM)
-            try:
-                child.wait(GRACE)
-            except subprocess.TimeoutExpired:
-                pass
-        self._signal(signal.SIGKILL)  # Whatever the child left behind in its group.
-        child.wait()
-        child.stdout.close()
-        self._child = None
+        """From another thread: asks what is under way to end; nothing more is begun."""
+        self._closed = True
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._signal(signal.SIGKILL)
+
+
+def run_at_once(steps: list[Step], logs: pathlib.Path, root: pathlib.Path,
+                done: Callable[[Step, Outcome], None]) -> None:
+    """Runs the steps side by side and calls `done` for each, in the order in which they end. An
+    interrupt of this process ends all of them, gently first, so that they clean up."""
+    runners = [Runner(logs, root, f"{step.name}: " if len(steps) > 1 else "") for step in steps]
+    ended: queue.Queue = queue.Queue()
+
+    def work(step: Step, runner: Runner) -> None:
+        try:
+            ended.put((step, runner.run(step)))
+        except Exception as error:  # a step that cannot be run has failed; the others go on
+            ended.put((step, Outcome(Tally(0, 1, (str(error),)))))
+
+    threads = [threading.Thread(target=work, args=pair) for pair in zip(steps, runners)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in threads:
+            done(*ended.get())
+    except Interrupted:
+        for runner in runners:
+            runner.close()
+        for thread in threads:
+            thread.join(GRACE)
+        for runner in runners:
+            runner.kill()
+        raise
+    finally:
+        for thread in threads:
+            thread.join()
+
+
+def interruptible() -> None:
+    """SIGINT, SIGTERM and SIGHUP raise Interrupted in the main thread from now on."""
+    def interrupt(*_) -> None:
+        raise Interrupted
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)

@@ -233,6 +233,8 @@ void Node::follow_topology() {
       spdlog::error("{}", released.error().message);
   }
   if (changed) save_topology();
+  // What somebody removed is told before the plan is carried out, which would put it back silently.
+  restore();
   follow_devices(true);
   judge_mesh();
 }

@@ -134,7 +134,7 @@ def iptables_policy(lab: Lab, tool4: str, tool6: str) -> None:
         assert "filter FORWARD policy drop" in finding["summary"], finding["summary"]
 
 
-@scenario(separate=SEPARATE, needs_espial=True)
+@scenario(separate=SEPARATE, needs_espial=True, newest=True)
 def doctor_forward_iptables(lab: Lab) -> None:
     iptables_policy(lab, "iptables-nft", "ip6tables-nft")
 

@@ -174,13 +174,15 @@ def enforce_qdisc_of_others_deleted(lab: Lab) -> None:
 
 @scenario(kernels=("6.12",), needs_espial=True, bare=BARE)
 def enforce_link_detached(lab: Lab) -> None:
-    """Somebody forces a link off its device."""
+    """Somebody forces a link off its device, and at once an event makes espial follow its plan."""
     watch, namespace = enforcing(lab), lab.mesh.node(1).namespace
+    lab.undo(lambda: namespace.run("ip", "route", "del", "192.0.2.0/24"))
 
     def detach() -> None:
         # Not the tracing programs' links: the kernel forces none of them off.
         for number in attached.everywhere("link", of="sched_cls"):
             namespace.run("bpftool", "link", "detach", "id", number)
+        namespace.run("ip", "route", "add", "unreachable", "192.0.2.0/24")
     _gap(lab, watch, detach, lambda: attached.both_ways(namespace, "prd-port"), False)
     watch.fires(1, "ProgramDetached")
 

@@ -19,6 +19,7 @@ int main(int argc, char** argv) {
   services.offline_flows = espial::offline_flows;
   services.offline_audit = espial::offline_audit;
   services.doctor = espial::doctor_now;
+  services.explain = espial::explain_now;
   services.verify = espial::verify_now;
   services.offline_policy = espial::offline_policy;
   services.show_topology = espial::effective_topology;

@@ -127,6 +127,31 @@ TEST_F(CliTest, UsageErrorsAreTwoAndOneLine) {
   EXPECT_EQ(run({"nonsense"}).err, "espial: \"nonsense\" is not a command (see espial --help)\n");
 }
 
+TEST_F(CliTest, DoctorExplainsOnePacketAndSaysHowItEnds) {
+  services_.doctor = [](const Config&) -> Result<json> {
+    return json{{"findings", json::array()}};
+  };
+  services_.explain = [](const Config&, const std::string& from,
+                         const std::string& to) -> Result<json> {
+    if (to == "x") return Error{"--explain x: no IP address", Failure::kUsage};
+    return json{{"source", from}, {"destination", to}, {"end", "held"}, {"conclusion", "waits"}};
+  };
+  const auto told = run_configured({"doctor", "--explain", "10.0.0.1", "10.0.0.2"});
+  EXPECT_EQ(told.status, 1) << told.err;
+  EXPECT_NE(told.out.find("held  10.0.0.1 > 10.0.0.2: waits\n"), std::string::npos) << told.out;
+  const auto as_json = run_configured({"doctor", "--explain", "10.0.0.1", "10.0.0.2", "--json"});
+  EXPECT_EQ(json::parse(as_json.out)["end"], "held");
+  for (const auto& arguments : std::vector<std::vector<std::string>>{
+           {"doctor", "--explain", "10.0.0.1"},
+           {"doctor", "--explain", "10.0.0.1", "x"},
+           {"doctor", "--explain", "10.0.0.1", "10.0.0.2", "--peer", "node2"}}) {
+    const auto outcome = run_configured(arguments);
+    EXPECT_EQ(outcome.status, 2) << outcome.out;
+    EXPECT_EQ(lines(outcome.err), 1) << outcome.err;
+  }
+  EXPECT_EQ(run_configured({"doctor"}).status, 0) << "without it, the findings";
+}
+
 TEST_F(CliTest, ConfigCheckReportsEveryProblemOnItsLine) {
   EXPECT_EQ(run({"config", "check", config_}).out, config_ + ": valid, 0 peers\n");
   std::ofstream(config_) << "max_peers: 0\npeer: []\n";

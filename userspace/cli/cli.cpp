@@ -181,8 +181,14 @@ class CommandLine {
                   });
                 });
     app.add_flag("--json", arguments_.doctor.json, "as JSON");
-    app.add_option("--peer", arguments_.doctor.peers, "only what concerns this peer")
-        ->type_name("PEER");
+    auto* peer = app.add_option("--peer", arguments_.doctor.peers, "only what concerns this peer")
+                     ->type_name("PEER");
+    if (!services_.explain) return;
+    app.add_option("--explain", arguments_.doctor.explain,
+                   "what would happen to a packet from this node or a pod of it, hop by hop")
+        ->type_name("SRC DST")
+        ->expected(2)
+        ->excludes(peer);
   }
 
   void add_verify() {

@@ -9,6 +9,7 @@
 #include "cli/control_client.h"
 #include "cli/discover_text.h"
 #include "cli/doctor_text.h"
+#include "cli/explain_text.h"
 #include "cli/flows_text.h"
 #include "cli/policy_text.h"
 #include "cli/status_text.h"
@@ -170,6 +171,12 @@ int audit_command(const Config& config, bool as_json, const Services& services, 
 
 int doctor_command(const Config& config, const DoctorOptions& options, const Services& services,
                    Console& console) {
+  if (options.explain.size() == 2) {
+    const auto told = services.explain(config, options.explain[0], options.explain[1]);
+    if (!told.ok()) return report(told.error(), console);
+    return write_out(options.json ? dump(*told, 2) : render_explain(*told, console.style),
+                     explain_exit(*told), console);
+  }
   auto document = services.doctor(config);
   if (!document.ok()) return report(document.error(), console);
   const json chosen = select_findings(std::move(document).value(), options.peers);

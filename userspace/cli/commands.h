@@ -27,6 +27,7 @@ struct FlowsOptions {
 
 struct DoctorOptions {
   bool json = false;
+  std::vector<std::string> explain;  // source and destination of one packet, or empty
   std::vector<std::string> peers;
 };
 
@@ -48,7 +49,8 @@ int status_command(const Config&, const StatusOptions&, const Services&, Console
 int flows_command(const Config&, const FlowsOptions&, const Services&, Console&);
 // Would the kernel protect the traffic with every peer? Exit status as audit_exit().
 int audit_command(const Config&, bool json, const Services&, Console&);
-// What is in the way of the backends' traffic? Exit status as doctor_exit().
+// What is in the way of the backends' traffic? Exit status as doctor_exit(), with
+// explain as explain_exit().
 int doctor_command(const Config&, const DoctorOptions&, const Services&, Console&);
 int verify_command(const Config&, const VerifyOptions&, const Services&, Console&);
 int policy_show_command(const Config&, const PolicyOptions&, const Services&, Console&);

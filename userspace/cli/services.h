@@ -43,6 +43,10 @@ struct Services {
   std::function<Result<nlohmann::json>(const Config&)> offline_audit;
   // Always asked directly: it reads rules and pings, which a daemon has no privileges for.
   std::function<Result<nlohmann::json>(const Config&)> doctor;
+  // What would happen to a packet from one address to the other, as written. Asked directly.
+  std::function<Result<nlohmann::json>(const Config&, const std::string& source,
+                                       const std::string& destination)>
+      explain;
   // Sends probes: what became of them. Asked directly, too; peers and remote pods as written.
   std::function<Result<nlohmann::json>(const Config&, const std::vector<std::string>& peers,
                                        const std::vector<std::string>& pods)>

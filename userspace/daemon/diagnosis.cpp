@@ -5,11 +5,14 @@
 #include <map>
 #include <optional>
 
+#include "base/printable.h"
 #include "daemon/audit_now.h"
 #include "daemon/world.h"
 #include "diagnose/doctor.h"
+#include "diagnose/explain.h"
 #include "diagnose/verify.h"
 #include "exporter/doctor_document.h"
+#include "exporter/explain_document.h"
 #include "exporter/verify_document.h"
 #include "kernel/counters.h"
 #include "sources/echo.h"
@@ -141,6 +144,15 @@ Result<ProbeScope> scope_of(const Topology& topology, const std::vector<std::str
   return scope;
 }
 
+Result<IpAddress> unicast(const std::string& text) {
+  const auto address = IpAddress::parse(text);
+  if (!address) return Error{"--explain " + printable(text) + ": no IP address", Failure::kUsage};
+  if (address->unspecified() || address->multicast() || address->loopback())
+    return Error{"--explain " + text + ": one host's address on the network is wanted",
+                 Failure::kUsage};
+  return *address;
+}
+
 void by_peer(std::vector<ProbeResult>& probes) {
   const auto key = [](const ProbeResult& probe) {
     return std::tuple(probe.peer, probe.target.family(), probe.path, probe.target);
@@ -155,6 +167,20 @@ Result<nlohmann::json> doctor_now(const Config& config) {
   EP_ASSIGN(world, look_around(config));
   return doctor_document(diagnose_now(config, world).report, world.topology.node,
                          std::chrono::system_clock::now());
+}
+
+Result<nlohmann::json> explain_now(const Config& config, const std::string& source,
+                                   const std::string& destination) {
+  EP_ASSIGN(from, unicast(source));
+  EP_ASSIGN(to, unicast(destination));
+  if (from.family() != to.family())
+    return Error{"--explain " + source + " " + destination + ": one is IPv4, the other IPv6",
+                 Failure::kUsage};
+  EP_ASSIGN(world, look_around(config));
+  const auto ruleset = read_firewall();
+  const auto sysctls = read_sysctls(world.facts.links);
+  return explain_document(explain({world.facts, ruleset, sysctls}, from, to), world.topology.node,
+                          std::chrono::system_clock::now());
 }
 
 Result<nlohmann::json> verify_now(const Config& config, const std::vector<std::string>& peers,

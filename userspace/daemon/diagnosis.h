@@ -16,6 +16,11 @@ namespace espial {
 // backends' traffic. Takes up to a second or two.
 Result<nlohmann::json> doctor_now(const Config& config);
 
+// What would happen to a ping between the two, as written. Sends nothing. kUsage: no addresses of
+// one family.
+Result<nlohmann::json> explain_now(const Config& config, const std::string& source,
+                                   const std::string& destination);
+
 // Sends probes to the peers' backends, from this node and from a local pod, and says what crossed
 // the wire. kUsage: a peer or address that does not exist; kUnable: no programs are attached.
 // Takes some seconds where something is lost, less where nothing is.

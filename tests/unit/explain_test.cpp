@@ -164,9 +164,9 @@ TEST(Explain, PoliciesThatDoNotEncrypt) {
 TEST(Explain, WithoutSaItIsHeldAndOfAPodNeverSeesForward) {
   World world;
   world.facts().states.clear();
-  EXPECT_EQ(world.hosts().end, FlowEnd::HELD);
+  EXPECT_EQ(world.hosts().end, FlowEnd::FAIL_CLOSED);
   EXPECT_EQ(places(world.hosts()), "origin route policy sa output");
-  EXPECT_EQ(world.pods().end, FlowEnd::HELD);
+  EXPECT_EQ(world.pods().end, FlowEnd::FAIL_CLOSED);
   EXPECT_EQ(places(world.pods()), "origin prerouting route policy sa");
 }
 
@@ -281,6 +281,17 @@ TEST(Explain, ATunnelDeviceIsFollowedIntoItsOuterPacket) {
   add_tunnel(world.facts(), "10.45.0.11/32", "10.45.0.12/32", "10.45.0.11", "10.45.0.12", 1);
   told = world.from("10.101.1.1", "10.102.0.1");
   EXPECT_EQ(told.end, FlowEnd::ENCRYPTED) << told.conclusion;
+}
+
+// Pods and underlay on one bridge: what a pod sends comes in and leaves by the same device.
+TEST(Explain, OnASharedBridgePodsAreForwardedAllTheSame) {
+  World world;
+  for (auto& fact : world.facts().addresses) fact.ifindex = 3;
+  for (auto& fact : world.facts().routes) fact.oif = 3;
+  const auto told = world.pods();
+  EXPECT_EQ(told.end, FlowEnd::ENCRYPTED) << told.conclusion;
+  EXPECT_NE(step(told, "forward"), nullptr) << places(told);
+  EXPECT_EQ(world.from("10.101.1.10", "10.101.1.11").end, FlowEnd::UNKNOWN);
 }
 
 TEST(Explain, WhatCannotBeToldIsUnknown) {

@@ -46,7 +46,7 @@ std::string render_explain(const json& document, const RenderStyle& style) {
 int explain_exit(const json& document) {
   const auto end = text_field(document, "end");
   if (end == "encrypted") return 0;
-  return end == "held" || end == "clear" || end == "dropped" ? 1 : 3;
+  return end == "fail_closed" || end == "clear" || end == "dropped" ? 1 : 3;
 }
 
 }  // namespace espial

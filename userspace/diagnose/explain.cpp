@@ -129,18 +129,23 @@ class Explainer {
   bool send() {
     if (!route()) return false;
     if (from_ != nullptr) {
-      if (device_ == from_)
+      if (device_ == from_ && on_link())
         return unknown("it goes out by " + from_->name +
-                       " again, where it came in: a bridge may "
-                       "carry it without asking routes or rules of IP");
+                       " again, where it came in, to a neighbour there: a bridge may carry it "
+                       "without asking routes or rules of IP");
       return forward_policy() && protection() && hook({Layer::kIp, PacketHook::kForward}) &&
              postrouting();
     }
     return protection() && output() && postrouting();
   }
 
+  // On a shared bridge what pods send to other nodes comes in and leaves by the same device.
+  bool on_link() const {
+    const auto* near = address_fact(*packet_.destination, true);
+    return !route_->gateway && near != nullptr && near->ifindex == device_->ifindex;
+  }
+
   bool route() {
-    const auto before = packet_text(packet_);
     const auto answer = routes_.ask({host(*packet_.destination), host(*packet_.source), from_});
     const std::string rule = answer.rule == nullptr ? "" : " (rule " + answer.rule->text() + ")";
     switch (answer.kind) {
@@ -175,7 +180,7 @@ class Explainer {
       return end(FlowEnd::DROPPED, "dropped: no forward policy, and the default is to block");
     if (found.policy == nullptr || found.kind == Kind::kClear || found.policy->level_use)
       return true;
-    const auto text = "forward policy " + selector_text(*found.policy);
+    const auto text = "forward policy " + found.policy->text();
     say("policy", text + (found.kind == Kind::kBlocked ? " blocks it" : " asks for IPsec"));
     return end(FlowEnd::DROPPED, found.kind == Kind::kBlocked
                                      ? "dropped: " + text + " blocks it"
@@ -230,10 +235,10 @@ class Explainer {
                      "dropped: " + device_->name + " sends nothing that no policy of it takes");
         return no_policy();
       case Kind::kBlocked:
-        say("policy", selector_text(*policy) + " blocks it");
-        return end(FlowEnd::DROPPED, "dropped: policy " + selector_text(*policy) + " blocks it");
+        say("policy", policy->text() + " blocks it");
+        return end(FlowEnd::DROPPED, "dropped: policy " + policy->text() + " blocks it");
       case Kind::kClear:
-        say("policy", selector_text(*policy) + (policy->has_template
+        say("policy", policy->text() + (policy->has_template
                                                     ? ": IPsec if there is an SA, and there is none"
                                                     : " lets it pass as it is"));
         return true;
@@ -242,16 +247,16 @@ class Explainer {
         break;
     }
     const auto ends = protect_.outer_source.text() + " > " + protect_.outer_destination.text();
-    say("policy", selector_text(*policy) + ": " + (policy->tunnel_mode ? "tunnel " : "transport ") +
+    say("policy", policy->text() + ": " + (policy->tunnel_mode ? "tunnel " : "transport ") +
                       ends + ", reqid " + std::to_string(policy->reqid));
     if (protect_.kind == Kind::kProtect) return true;
     say("sa", "none " + ends + ": the kernel asks the key manager for one (acquire)");
     // What this node sends still meets OUTPUT: its route is a black hole (ipv4_blackhole_route()).
-    return from_ == nullptr && !by_interface ? true : held();
+    return from_ == nullptr && !by_interface ? true : fails_closed();
   }
 
-  bool held() {
-    return end(FlowEnd::HELD, "not sent until there is an SA " + protect_.outer_source.text() +
+  bool fails_closed() {
+    return end(FlowEnd::FAIL_CLOSED, "not sent until there is an SA " + protect_.outer_source.text() +
                                   " > " + protect_.outer_destination.text());
   }
 
@@ -260,7 +265,7 @@ class Explainer {
     const auto to = packet_.destination;
     if (!hook({Layer::kIp, PacketHook::kOutput})) return false;
     if (packet_.destination != to && !(route() && protection())) return false;
-    return protect_.kind == Kind::kHeld ? held() : true;
+    return protect_.kind == Kind::kHeld ? fails_closed() : true;
   }
 
   // NAT of POSTROUTING: the policy is asked again (nf_xfrm_me_harder()).
@@ -272,7 +277,7 @@ class Explainer {
     if (!packet_.source)
       return unknown("the address that it is masqueraded to, and so what IPsec sees");
     say("nat", "from here on it is " + packet_text(packet_) + ": IPsec is asked again");
-    return protection() && (protect_.kind != Kind::kHeld || held());
+    return protection() && (protect_.kind != Kind::kHeld || fails_closed());
   }
 
   // The address of the device that the packet has there (inet_select_addr()): with IPsec the outer

@@ -9,7 +9,6 @@ namespace espial {
 namespace {
 
 constexpr std::uint8_t kEsp = 50;
-constexpr std::uint8_t kAh = 51;
 
 Prefix host(const IpAddress& address) { return {address, address.bits()}; }
 
@@ -63,19 +62,10 @@ bool FlowPolicy::encrypts() const {
          });
 }
 
-std::string selector_text(const XfrmPolicyFact& policy) {
-  std::string text = policy.source.text() + " > " + policy.destination.text();
-  if (policy.protocol != 0) text += " proto " + std::to_string(policy.protocol);
-  return text + " priority " + std::to_string(policy.priority);
-}
-
 std::string sa_text(const XfrmStateFact& state) {
   char spi[16];
   std::snprintf(spi, sizeof spi, "0x%08x", state.spi);
-  const std::string protocol = state.protocol == kEsp  ? "ESP"
-                               : state.protocol == kAh ? "AH"
-                                                       : "IPComp";
-  return protocol + " SPI " + spi;
+  return protocol_text(state.protocol) + " SPI " + spi;
 }
 
 FlowPolicy policy_of(const PolicyIndex& index, PolicyDirection direction, const Packet& packet,
@@ -95,7 +85,7 @@ FlowPolicy policy_of(const PolicyIndex& index, PolicyDirection direction, const 
   }
   if (perhaps != nullptr && (found.policy == nullptr || order(perhaps) < order(found.policy))) {
     found.kind = FlowPolicy::Kind::kUnknown;
-    found.why = "policy " + selector_text(*perhaps) + " asks for ports";
+    found.why = "policy " + perhaps->text() + " asks for ports";
   } else if (found.policy != nullptr) {
     found.kind = kind_of(*found.policy);
   }

@@ -31,8 +31,6 @@ struct FlowPolicy {
   [[nodiscard]] bool encrypts() const;  // every SA that may be taken: ESP with a cipher
 };
 
-// "10.101.1.0/24 > 10.101.2.0/24"; with protocol and priority as far as there are any.
-std::string selector_text(const XfrmPolicyFact& policy);
 // "ESP SPI 0x00000001", "AH SPI ..."
 std::string sa_text(const XfrmStateFact& state);
 

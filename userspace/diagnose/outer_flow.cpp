@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "diagnose/outer_flow.h"
 
-#include <algorithm>
-#include <tuple>
+#include "diagnose/flow_policy.h"
 
 namespace espial {
 namespace {
@@ -12,16 +11,6 @@ constexpr std::uint8_t kIpv6InIp = 41;
 constexpr std::uint8_t kGre = 47;
 
 Prefix host(const IpAddress& address) { return {address, address.bits()}; }
-
-// A tunnel's packets have no ports; of GRE their place holds the key, which nobody compares here.
-bool takes(const XfrmPolicyFact& policy, std::uint8_t protocol) {
-  return policy.protocol == protocol && policy.source_port.mask == 0 &&
-         policy.destination_port.mask == 0;
-}
-
-auto order(const XfrmPolicyFact* policy) {
-  return std::tie(policy->priority, policy->added, policy->index);
-}
 
 }  // namespace
 
@@ -42,15 +31,14 @@ std::optional<OuterFlow> outer_flow(const RouteIndex& routes, const RouteFact* r
   return flow;
 }
 
-const XfrmPolicyFact* deciding_policy(const PolicyIndex& index, const OuterFlow& flow) {
-  const auto decision =
-      index.decide(host(flow.local), host(flow.remote), PolicyScope{flow.oif, false});
-  // Two hosts cannot be cut into pieces. Slices are those for one protocol that are asked before.
-  const XfrmPolicyFact* best = decision.pieces.empty() ? nullptr : decision.pieces.front().policy;
-  for (const auto* slice : decision.slices)
-    if (takes(*slice, flow.protocol) && (best == nullptr || order(slice) < order(best)))
-      best = slice;
-  return best;
+const XfrmPolicyFact* deciding_policy(const PolicyIndex& index, PolicyDirection direction,
+                                      const OuterFlow& flow) {
+  const bool out = direction == PolicyDirection::kOut;
+  Packet packet;
+  packet.source = out ? flow.local : flow.remote;
+  packet.destination = out ? flow.remote : flow.local;
+  packet.protocol = flow.protocol;
+  return policy_of(index, direction, packet, PolicyScope{flow.oif, false}).policy;
 }
 
 }  // namespace espial

@@ -32,6 +32,7 @@ struct OuterFlow {
 std::optional<OuterFlow> outer_flow(const RouteIndex& routes, const RouteFact* route, Family inner);
 
 // The policy of this direction's index that decides about the outer packets; null: none.
-const XfrmPolicyFact* deciding_policy(const PolicyIndex& index, const OuterFlow& flow);
+const XfrmPolicyFact* deciding_policy(const PolicyIndex& index, PolicyDirection direction,
+                                      const OuterFlow& flow);
 
 }  // namespace espial

@@ -14,34 +14,6 @@ constexpr std::uint8_t kEsp = 50;
 constexpr std::uint64_t kExpirySeconds = 60;  // without a successor: a rekey takes a second or two
 constexpr double kSequenceShare = 0.9;
 
-std::string protocol_name(std::uint8_t protocol) {
-  switch (protocol) {
-    case 6:
-      return "tcp";
-    case 17:
-      return "udp";
-    case 1:
-      return "icmp";
-    case 58:
-      return "icmpv6";
-    case 51:
-      return "AH";
-    case 108:
-      return "IPComp";
-    default:
-      return "protocol " + std::to_string(protocol);
-  }
-}
-
-// "10.101.1.0/24 > 10.101.2.0/24 tcp port 22, priority 1000", as the SPD has it.
-std::string named(const XfrmPolicyFact& policy) {
-  std::string text = policy.source.text() + " > " + policy.destination.text();
-  if (policy.protocol != 0) text += " " + protocol_name(policy.protocol);
-  for (const auto& port : {policy.source_port, policy.destination_port})
-    if (port.mask != 0) text += " port " + std::to_string(port.value);
-  return text + ", priority " + std::to_string(policy.priority);
-}
-
 const char* direction_word(PolicyDirection direction) {
   switch (direction) {
     case PolicyDirection::kIn:
@@ -79,11 +51,11 @@ std::optional<PairProblem> opens(const XfrmPolicyFact& policy) {
 }
 
 std::string why_open(PairProblem problem, const XfrmPolicyFact& policy) {
-  const std::string name = named(policy);
+  const std::string name = policy.text();
   if (problem == PairProblem::LEVEL_USE)
     return "policy " + name + " has level use: without an SA packets pass in clear";
   if (problem == PairProblem::NOT_ESP)
-    return "policy " + name + " asks for " + protocol_name(policy.template_protocol) +
+    return "policy " + name + " asks for " + protocol_text(policy.template_protocol) +
            ", which does not encrypt";
   return "bypass policy " + name + " lets packets pass in clear";
 }
@@ -219,7 +191,7 @@ void PairJudge::missing(const PolicyPiece& piece, const PolicyDecision& decision
       (out ? "no policy: packets leave in clear"
            : "no policy demands IPsec of what arrives: packets in clear are accepted");
   if (!decision.elsewhere.empty())
-    evidence += " (" + named(*decision.elsewhere.front()) +
+    evidence += " (" + decision.elsewhere.front()->text() +
                 (decision.elsewhere.front()->mark.matches_unmarked()
                      ? " is for another device or XFRM interface)"
                      : " is for packets with a mark only)");
@@ -229,7 +201,7 @@ void PairJudge::missing(const PolicyPiece& piece, const PolicyDecision& decision
       explained(std::move(evidence)), swanctl_lines());
   if (marked)
     add(PairProblem::MARKED_ONLY, direction,
-        "policy " + named(*decision.elsewhere.front()) + " takes packets with mark " +
+        "policy " + decision.elsewhere.front()->text() + " takes packets with mark " +
             std::to_string(decision.elsewhere.front()->mark.value) + " only");
 }
 
@@ -295,7 +267,7 @@ void PairJudge::judge_policy(const PolicyPiece& piece, Direction direction) {
   const std::string where = part(piece.own, piece.theirs);
   if (!policy.allow) {
     add(PairProblem::BLOCK_POLICY, direction,
-        where + "policy " + named(policy) + " blocks everything", removal(policy));
+        where + "policy " + policy.text() + " blocks everything", removal(policy));
     return;
   }
   if (const auto problem = opens(policy)) {
@@ -304,7 +276,7 @@ void PairJudge::judge_policy(const PolicyPiece& piece, Direction direction) {
   }
   if (!policy.tunnel_mode) {
     add(PairProblem::TRANSPORT_MODE, direction,
-        where + "policy " + named(policy) + " is in transport mode, between two subnets",
+        where + "policy " + policy.text() + " is in transport mode, between two subnets",
         "mode = tunnel in swanctl.conf");
     return;
   }
@@ -314,7 +286,7 @@ void PairJudge::judge_policy(const PolicyPiece& piece, Direction direction) {
   if (!has_underlay(peer_.underlays, far) ||
       (!near.unspecified() && !has_underlay(input_.topology.self_underlays, near))) {
     add(PairProblem::WRONG_ENDPOINT, direction,
-        where + "policy " + named(policy) + " has the tunnel " + policy.template_source.text() +
+        where + "policy " + policy.text() + " has the tunnel " + policy.template_source.text() +
             " > " + policy.template_destination.text() +
             ", which is not one between this node and " + peer_.name,
         "local_addrs and remote_addrs of connections." + peer_.name);

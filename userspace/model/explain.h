@@ -12,7 +12,7 @@ namespace espial {
 
 #define EP_FLOW_END_LIST(X)                                                      \
   X(ENCRYPTED, "encrypted") /* leaves as ESP */                                  \
-  X(HELD, "held")           /* a policy, no SA: not sent, the SA is asked for */ \
+  X(FAIL_CLOSED, "fail_closed") /* a policy, no SA: the SA is asked for */     \
   X(CLEAR, "clear")         /* leaves, and is not encrypted */                   \
   X(DROPPED, "dropped")     /* this node does not send it on */                  \
   X(UNKNOWN, "unknown")     /* cannot be told: see reasons */

@@ -64,6 +64,35 @@ std::string_view to_string(RouteKind kind) {
   return "";
 }
 
+std::string protocol_text(std::uint8_t protocol) {
+  switch (protocol) {
+    case 6:
+      return "tcp";
+    case 17:
+      return "udp";
+    case 1:
+      return "icmp";
+    case 58:
+      return "icmpv6";
+    case 50:
+      return "ESP";
+    case 51:
+      return "AH";
+    case 108:
+      return "IPComp";
+    default:
+      return "protocol " + std::to_string(protocol);
+  }
+}
+
+std::string XfrmPolicyFact::text() const {
+  std::string text = source.text() + " > " + destination.text();
+  if (protocol != 0) text += " " + protocol_text(protocol);
+  for (const auto& port : {source_port, destination_port})
+    if (port.mask != 0) text += " port " + std::to_string(port.value);
+  return text + ", priority " + std::to_string(priority);
+}
+
 std::string RouteFact::text() const {
   std::string out = kind == RouteKind::kUnicast ? "" : std::string(to_string(kind)) + " ";
   out += destination.text();

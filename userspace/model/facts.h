@@ -139,6 +139,9 @@ struct PortMatch {
   std::uint16_t mask = 0;
 };
 
+// "tcp", "ESP", "protocol 132".
+std::string protocol_text(std::uint8_t protocol);
+
 // XFRM policy (xfrm_userpolicy_info with its first template).
 enum class PolicyDirection : std::uint8_t { kIn, kOut, kForward };
 struct XfrmPolicyFact {
@@ -162,6 +165,9 @@ struct XfrmPolicyFact {
   IpAddress template_destination;
   std::uint32_t reqid = 0;
   std::uint32_t if_id = 0;
+
+  // "10.101.1.0/24 > 10.101.2.0/24 tcp port 22, priority 1000", as the SPD has it.
+  [[nodiscard]] std::string text() const;
 };
 
 enum class Encapsulation : std::uint8_t { kNone, kUdp, kTcp };

@@ -196,3 +196,49 @@ def doctor_underlay_unplugged(lab: Lab) -> None:
     status, findings = doctor(watch, 1)
     assert findings[0]["cause"] == "underlay_unreachable", f"exit status {status}: {findings}"
     assert findings[0]["peers"] == ["node2"], findings[0]
+
+
+# -- one packet, explained -----------------------------------------------------------------------
+
+def explained(watch: Watch, number: int, source: str, target: str, end: str, *parts: str) -> str:
+    """`espial doctor --explain` says this end, in these words; its conclusion."""
+    done = watch.espials[number].run("doctor", "--explain", source, target, "--json")
+    assert done.stdout.startswith("{"), f"--explain: {done.returncode}: {done.stderr.strip()}"
+    document = json.loads(done.stdout)
+    told = f"{source} > {target}: {document['end']}: {document['conclusion']} {document['reasons']}"
+    assert document["end"] == end and all(part in document["conclusion"] for part in parts), told
+    wanted = {"encrypted": 0, "unknown": 3}.get(end, 1)
+    assert done.returncode == wanted, f"{told}: exit status {done.returncode}"
+    return document["conclusion"]
+
+
+@scenario(shared=SHARED, separate=SEPARATE, needs_espial=True, newest=True)
+def explain_is_what_happens(lab: Lab) -> None:
+    """Encrypted with an SA that there is, dropped in FORWARD, in clear: said first, and so it is."""
+    one, two, watch = lab.mesh.node(1), lab.mesh.node(2), lab.watch(1, 2)
+    pods = [(one.pod.address(family), two.pod.address(family)) for family in (4, 6)]
+    hosts = [(one.gateway[family], two.gateway[family]) for family in (4, 6)]
+    known = {int(line.split("spi ")[1].split()[0], 16)
+             for line in one.namespace.run("ip", "xfrm", "state").stdout.splitlines()
+             if "proto esp spi" in line}
+    for source, target in pods + hosts:
+        conclusion = explained(watch, 1, source, target, "encrypted", f"over {one.underlay_device}")
+        assert int(conclusion.split("SPI ")[1].split()[0].rstrip(",")[2:], 16) in known, conclusion
+    lab.talk(1, 2)
+    watch.sealed()
+
+    rules(one, OPENSVC + "table inet other { chain forward { "
+                         "type filter hook forward priority filter; policy drop; }; }")
+    for family, (source, target) in zip((4, 6), pods):
+        explained(watch, 1, source, target, "dropped", "forward by inet other forward policy drop")
+        assert not answered(lab, 1, 2, family), f"IPv{family} passes"
+    for source, target in hosts:
+        explained(watch, 1, source, target, "encrypted")     # nothing crosses FORWARD
+    rules(one, "delete table inet other; delete table inet osvc")
+    watch.sealed()
+
+    lab.unload(1, 2)
+    for source, target in pods:
+        explained(watch, 1, source, target, "clear", f"over {one.underlay_device}")
+    lab.talk(1, 2)
+    assert watch.wire(1)["transmit", "node2", "cleartext", "ipv4"][0] == 20, "not in clear"

@@ -8,6 +8,7 @@ import shlex
 from espial_lab.mesh import Spec
 from espial_lab.scenario import Lab, Watch, scenario
 from espial_lab.wait import until
+from scenarios.doctor import explained
 
 SHARED = Spec(layout="A")
 SEPARATE = Spec()
@@ -160,6 +161,8 @@ def verify_fail_closed(lab: Lab) -> None:
     status, document = verify(lab, watch, 1, "node2")
     assert status == 1
     all_are(document, 2, "fail_closed")
+    for family in (4, 6):
+        explained(watch, 1, one.gateway[family], two.gateway[family], "fail_closed")
     two.namespace.run("nft", "delete", "table", "inet", "lab_break")
     two.namespace.run("nft", "-f", "-", input="table inet lab_break { }")
 

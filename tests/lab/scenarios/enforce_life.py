@@ -107,7 +107,7 @@ def _killed_at_random(lab: Lab, rounds: int, seed: int) -> None:
 
 @scenario(needs_espial=True, newest=True, bare=BARE)
 def enforce_killed_at_random(lab: Lab) -> None:
-    _killed_at_random(lab, 30, 1)
+    _killed_at_random(lab, 12, 1)
 
 
 @scenario(needs_espial=True, long=True, bare=BARE)

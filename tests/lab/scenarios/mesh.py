@@ -451,7 +451,8 @@ def two_witnesses(lab: Lab) -> None:
 
 # -- many packets --------------------------------------------------------------------------------
 
-@scenario(newest=True, separate=SEPARATE)
+# The mesh of the running kernel does so in every check (running.py).
+@scenario(long=True, separate=SEPARATE)
 def hundred_thousand(lab: Lab) -> None:
     """No packet of a long encrypted run is called clear."""
     watch = lab.watch(1, 2)

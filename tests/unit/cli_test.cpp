@@ -134,11 +134,13 @@ TEST_F(CliTest, DoctorExplainsOnePacketAndSaysHowItEnds) {
   services_.explain = [](const Config&, const std::string& from,
                          const std::string& to) -> Result<json> {
     if (to == "x") return Error{"--explain x: no IP address", Failure::kUsage};
-    return json{{"source", from}, {"destination", to}, {"end", "fail_closed"}, {"conclusion", "waits"}};
+    return json{
+        {"source", from}, {"destination", to}, {"end", "fail_closed"}, {"conclusion", "waits"}};
   };
   const auto told = run_configured({"doctor", "--explain", "10.0.0.1", "10.0.0.2"});
   EXPECT_EQ(told.status, 1) << told.err;
-  EXPECT_NE(told.out.find("fail_closed  10.0.0.1 > 10.0.0.2: waits\n"), std::string::npos) << told.out;
+  EXPECT_NE(told.out.find("fail_closed  10.0.0.1 > 10.0.0.2: waits\n"), std::string::npos)
+      << told.out;
   const auto as_json = run_configured({"doctor", "--explain", "10.0.0.1", "10.0.0.2", "--json"});
   EXPECT_EQ(json::parse(as_json.out)["end"], "fail_closed");
   for (const auto& arguments : std::vector<std::vector<std::string>>{

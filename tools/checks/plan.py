@@ -46,7 +46,7 @@ def _lab(kernel: str, budget: int, long: bool) -> Step:
                 needs=("setup", "build"), count=counts.of_lab, live=True,
                 # An emulated machine keeps one processor busy.
                 beside="" if kernel == "running" else "emulated",
-                environment=(ESPIAL, ("ESPIAL_LAB_TIMEOUT", "{budget}")))
+                environment=(ESPIAL, ("ESPIAL_LAB_TIMEOUT", "{limit}")))
 
 
 def _demo_in_machine() -> Step:
@@ -54,7 +54,7 @@ def _demo_in_machine() -> Step:
     return Step("demo-vm", 300, (("cmake", "-E", "rm", "-f", str(report)),
                                  ("tools/demo", "--vm", "--prometheus", "--json", str(report))),
                 needs=("setup", "build"), count=counts.of_demo(report), live=True, long=True,
-                environment=(ESPIAL, ("ESPIAL_LAB_TIMEOUT", "{budget}")))
+                environment=(ESPIAL, ("ESPIAL_LAB_TIMEOUT", "{limit}")))
 
 
 def steps(long: bool) -> list[Step]:

@@ -24,8 +24,9 @@ class Tally:
 @dataclasses.dataclass(frozen=True)
 class Step:
     """`count` turns (log, all commands succeeded) into a Tally; without it the step holds no tests
-    and fails as one when a command does. Budgets are seconds on two idle cores; "{budget}" in a command
-    or in the environment becomes the number."""
+    and fails as one when a command does. Budgets are seconds on two idle cores; twice the budget ends
+    a step. "{budget}" in a command or in the environment becomes the number, "{limit}" a time shortly
+    before that end."""
     name: str
     budget: int
     commands: tuple[tuple[str, ...], ...]
@@ -87,7 +88,8 @@ class Runner:
     def _execute(self, step: Step, command: tuple[str, ...], output,
                  seconds: float) -> tuple[bool, bool]:
         def filled(text: str) -> str:
-            return text.replace("{budget}", str(step.budget))
+            return text.replace("{budget}", str(step.budget)).replace(
+                "{limit}", str(2 * step.budget - 2 * GRACE))
 
         command = tuple(filled(part) for part in command)
         environment = os.environ | {name: filled(value) for name, value in step.environment}

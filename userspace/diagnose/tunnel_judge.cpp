@@ -108,9 +108,8 @@ void judge_direction(const AuditIndexes& indexes, const Peer& peer, const OuterF
   const auto guilty = [&](const PairFinding& finding) { return mended(finding, direction); };
   if (std::none_of(pair.findings.begin(), pair.findings.end(), guilty)) return;
   const bool out = direction == Direction::TRANSMIT;
-  const auto* policy =
-      out ? deciding_policy(indexes.out, PolicyDirection::kOut, flow)
-          : deciding_policy(indexes.in, PolicyDirection::kIn, flow);
+  const auto* policy = out ? deciding_policy(indexes.out, PolicyDirection::kOut, flow)
+                           : deciding_policy(indexes.in, PolicyDirection::kIn, flow);
   if (policy == nullptr || (policy->allow && !encrypts(*policy))) {
     for (auto& finding : pair.findings)
       if (guilty(finding)) finding.evidence += no_help(flow, policy, direction);

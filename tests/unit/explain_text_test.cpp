@@ -44,7 +44,8 @@ TEST(ExplainText, IsTheGoldenTextAndDocument) {
 
 TEST(ExplainText, TheExitStatusSaysHowItEnds) {
   EXPECT_EQ(explain_exit({{"end", "encrypted"}}), 0);
-  for (const char* end : {"fail_closed", "clear", "dropped"}) EXPECT_EQ(explain_exit({{"end", end}}), 1);
+  for (const char* end : {"fail_closed", "clear", "dropped"})
+    EXPECT_EQ(explain_exit({{"end", end}}), 1);
   EXPECT_EQ(explain_exit(sample()), 3);
   EXPECT_EQ(explain_exit(json::object()), 3) << "a document of another shape";
 }

@@ -6,67 +6,19 @@
 
 #include <algorithm>
 
-#include "diagnose/mesh_audit.h"
 #include "diagnose/rule_walk.h"
 #include "firewall/cases.h"
-#include "unit/facts_builder.h"
+#include "unit/doctor_world.h"
 
 namespace espial {
 namespace {
 
-using test::add_tunnel;
 using test::addr;
 using test::firewall_case;
-using test::mesh;
 using test::net;
 using test::state;
 
-// node1 of the seed's mesh, healthy, with both families.
-struct World {
-  World() {
-    node.link(2, "eth0");
-    node.link(3, "br-prd", "bridge");
-    node.address(2, "10.45.0.11/24");
-    node.address(3, "10.101.1.1/24");
-    node.address(3, "fd00:101:1::1/64");
-    topology.self_backends.push_back({net("fd00:101:1::/64"), "backend6", Origin::kFile});
-    topology.networks = {{"backendnet", {net("10.101.0.0/16")}, Origin::kFile, Mode::AUDIT}};
-    facts().xfrm_readable = true;
-    std::uint32_t spi = 1;
-    for (auto& peer : topology.peers) {
-      const std::string n = peer.name.substr(4);
-      const std::string six = "fd00:101:" + n + "::/64";
-      const std::string far = "10.45.0.1" + n;
-      peer.backends.push_back({net(six), "backend6", Origin::kFile});
-      node.route("10.101." + n + ".0/24", far, 2);
-      node.facts.routes.push_back({net(six), 2, {}, 254, 0, {}});
-      add_tunnel(facts(), "10.101.1.0/24", "10.101." + n + ".0/24", "10.45.0.11", far, 1);
-      add_tunnel(facts(), "fd00:101:1::/64", six, "10.45.0.11", far, 1);
-      facts().states.push_back(state("10.45.0.11", far, spi++, 1));
-      facts().states.push_back(state(far, "10.45.0.11", spi++, 1));
-      for (auto& sa : facts().states) sa.packets = 100;
-      echoes.push_back({addr(far), true});
-    }
-    for (const char* device : {"eth0", "br-prd"}) sysctls.devices[device] = {true, false};
-    sysctls.forwarding_v6 = true;
-  }
-  KernelFacts& facts() { return node.facts; }
-  DoctorReport look() const {
-    const auto audit = audit_mesh({topology, node.facts, 1'700'000'000, {}, {}});
-    return diagnose({topology, node.facts, rules, sysctls, audit, echoes});
-  }
-  std::string first_cause() const {
-    const auto report = look();
-    return report.findings.empty() ? "" : report.findings.front().cause;
-  }
-
-  test::Node node;
-  Topology topology = mesh();
-  Ruleset rules;
-  SysctlFacts sysctls;
-  std::vector<UnderlayEcho> echoes;
-};
-
+using World = test::DoctorWorld;
 using Lines = std::vector<std::string>;
 
 bool has(const Lines& lines, const std::string& part) {

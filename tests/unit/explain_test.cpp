@@ -34,7 +34,7 @@ struct World {
     facts().states = {state("10.45.0.11", "10.45.0.12", 1, 1),
                       state("10.45.0.11", "10.45.0.12", 2, 2)};
     facts().xfrm_readable = true;
-    for (const char* device : {"eth0", "br-prd"}) sysctls.devices[device] = {true, false};
+    for (const char* device : {"all", "eth0", "br-prd"}) sysctls.devices[device] = {true, false};
     sysctls.forwarding_v6 = true;
   }
   KernelFacts& facts() { return node.facts; }

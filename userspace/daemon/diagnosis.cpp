@@ -17,12 +17,16 @@
 #include "kernel/counters.h"
 #include "sources/echo.h"
 #include "sources/firewall_source.h"
+#include "sources/host_facts.h"
 #include "sources/local_pods.h"
+#include "sources/path_mtu.h"
 #include "sources/sysctls.h"
 #include "sources/vici_client.h"
 
 namespace espial {
 namespace {
+
+constexpr unsigned kMostEchoBytes = 9216;  // a loopback or virtual device may claim 65,535
 
 // What the doctor says, and what it said it from.
 struct Diagnosis {
@@ -30,6 +34,33 @@ struct Diagnosis {
   MeshAudit audit;
   DoctorReport report;
 };
+
+// Pings the underlays of the peers, with large packets, too. Nothing if that cannot be done.
+Result<std::vector<UnderlayEcho>> ask_underlays(const World& world) {
+  EP_ASSIGN(sockets, EchoSockets::open());
+  std::vector<EchoTarget> underlays;
+  for (const auto& peer : world.topology.peers)
+    if (peer.state != PeerState::kCandidate)
+      for (const auto& underlay : peer.underlays) underlays.push_back({{}, underlay.address});
+  const auto answers = sockets.ask(underlays, {});
+  const RouteIndex routes(world.facts);
+  std::vector<UnderlayEcho> echoes;
+  std::vector<PathMtuTarget> large;
+  std::vector<std::size_t> asked;
+  for (std::size_t i = 0; i < underlays.size(); ++i) {
+    const auto& address = underlays[i].destination;
+    echoes.push_back({address, answers[i].answered > 0});
+    const auto* route = routes.find(Prefix(address, address.bits()));
+    if (answers[i].answered == 0 || route == nullptr) continue;
+    echoes[i].asked_bytes = std::min(mtu_of(routes, *route), kMostEchoBytes);
+    if (echoes[i].asked_bytes == 0) continue;
+    large.push_back({address, echoes[i].asked_bytes});
+    asked.push_back(i);
+  }
+  const auto found = find_black_holes(sockets, large);
+  for (std::size_t i = 0; i < asked.size(); ++i) echoes[asked[i]].largest = found[i];
+  return echoes;
+}
 
 Diagnosis diagnose_now(const Config& config, const World& world) {
   ViciFacts charon;
@@ -39,19 +70,15 @@ Diagnosis diagnose_now(const Config& config, const World& world) {
   PodNat nat(out.ruleset);
   out.audit = audit_now(world.topology, world.facts, charon, world.cluster, &nat);
   const auto sysctls = read_sysctls(world.facts.links);
-  DoctorInput input{world.topology, world.facts, out.ruleset, sysctls, out.audit, {}};
-  std::vector<EchoTarget> underlays;
-  for (const auto& peer : world.topology.peers)
-    if (peer.state != PeerState::kCandidate)
-      for (const auto& underlay : peer.underlays) underlays.push_back({{}, underlay.address});
-  auto sockets = EchoSockets::open();
-  if (sockets.ok()) {
-    const auto answers = sockets->ask(underlays, {});
-    for (std::size_t i = 0; i < underlays.size(); ++i)
-      input.echoes.push_back({underlays[i].destination, answers[i].answered > 0});
-  }
-  out.report = diagnose(input);
-  if (!sockets.ok()) out.report.unknown.push_back(sockets.error().message);
+  auto echoes = ask_underlays(world);
+  // Who was silent may have no link-layer address: what the kernel knows of that only now.
+  const bool silent = echoes.ok() && std::any_of(echoes->begin(), echoes->end(),
+                                                 [](const auto& echo) { return !echo.answered; });
+  auto later = silent ? look_around(config) : Result<World>(Error{});
+  const auto& facts = later.ok() ? later->facts : world.facts;
+  out.report = diagnose({world.topology, facts, out.ruleset, sysctls, out.audit, read_host(),
+                         charon, echoes.ok() ? std::move(*echoes) : std::vector<UnderlayEcho>{}});
+  if (!echoes.ok()) out.report.unknown.push_back(echoes.error().message);
   return out;
 }
 

@@ -4,19 +4,29 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <optional>
 #include <set>
+#include <string>
+#include <utility>
 
 #include "diagnose/backend_paths.h"
 #include "diagnose/firewall_check.h"
+#include "diagnose/ike_check.h"
+#include "diagnose/switch_check.h"
 
 namespace espial {
 namespace {
 
 // In the order in which causes explain one another: without the underlay nothing else can work,
 // without forwarding no rule is asked. Others come after, leaks before losses.
-constexpr std::array kFirst = {
-    "underlay_unreachable", "ike_blocked",    "esp_blocked",   "no_route",
-    "route_rejects",        "forwarding_off", "xfrm_disabled", "rule_drops"};
+constexpr std::array kFirst = {"kernel_without_esp", "underlay_unreachable",
+                               "mtu_black_hole",     "reverse_path_filter",
+                               "ike_blocked",        "esp_blocked",
+                               "no_ike_daemon",      "ike_unanswered",
+                               "ike_refused",        "no_route",
+                               "route_rejects",      "forwarding_off",
+                               "xfrm_disabled",      "rule_drops",
+                               "bridge_rules"};
 
 std::size_t rank_of(const DoctorFinding& finding) {
   const auto at = std::find(kFirst.begin(), kFirst.end(), finding.cause);
@@ -30,11 +40,11 @@ class Doctor {
   explicit Doctor(const DoctorInput& input) : in_(input), routes_(input.facts) {}
 
   DoctorReport examine() {
-    underlays();
-    forwarding();
-    switched_off();
-    check_firewall(in_.topology, in_.ruleset,
-                   backend_paths(in_.topology, in_.facts, routes_, &in_.audit), report_);
+    const auto paths = backend_paths(in_.topology, in_.facts, routes_, &in_.audit);
+    check_underlays(in_.topology, in_.facts, routes_, in_.echoes, report_);
+    check_switches({in_.topology, in_.facts, routes_, in_.sysctls, in_.ruleset, paths}, report_);
+    check_firewall(in_.topology, in_.ruleset, paths, report_);
+    check_ike({in_.topology, in_.audit, in_.host, in_.charon}, report_);
     mesh();
     std::stable_sort(
         report_.findings.begin(), report_.findings.end(),
@@ -43,108 +53,6 @@ class Doctor {
   }
 
  private:
-  // An SA that has carried packets says more than a ping that somebody may filter.
-  bool carries(const Peer& peer) const {
-    bool in = false;
-    bool out = false;
-    for (const auto& state : in_.facts.states)
-      for (const auto& underlay : peer.underlays) {
-        in = in || (state.source == underlay.address && state.packets > 0);
-        out = out || (state.destination == underlay.address && state.packets > 0);
-      }
-    return in && out;
-  }
-
-  void underlays() {
-    for (const auto& peer : in_.topology.peers) {
-      if (peer.state == PeerState::kCandidate) continue;
-      std::vector<std::string> silent;
-      std::size_t asked = 0;
-      for (const auto& underlay : peer.underlays)
-        for (const auto& echo : in_.echoes) {
-          if (echo.address != underlay.address) continue;
-          ++asked;
-          if (!echo.answered) silent.push_back(echo.address.text() + " does not answer ping");
-        }
-      if (silent.empty() || silent.size() < asked) continue;
-      const bool works = carries(peer);
-      report_.findings.push_back(
-          {"underlay_unreachable",
-           works ? Effect::kRisk : Effect::kLost,
-           works ? peer.name + " does not answer ping, though its SAs have carried packets"
-                 : peer.name + " cannot be reached without any VPN",
-           silent,
-           {"ping " + peer.underlays.front().address.text() +
-            ", then the cable, VLAN and firewall between the nodes"},
-           {peer.name}});
-    }
-  }
-
-  // Devices where packets for or from pods arrive.
-  std::set<std::string> arriving(Family family) const {
-    std::set<std::string> devices;
-    for (const auto& path : backend_paths(in_.topology, in_.facts, routes_, nullptr))
-      if (path.kind == PathKind::kPods && path.packet.family == family && path.packet.iif)
-        devices.insert(*path.packet.iif);
-    return devices;
-  }
-
-  void forwarding() {
-    std::vector<std::string> off;
-    std::string set;
-    for (const auto& device : arriving(Family::kIpv4)) {
-      const auto at = in_.sysctls.devices.find(device);
-      if (at == in_.sysctls.devices.end() || at->second.forwarding_v4 != false) continue;
-      off.push_back("net.ipv4.conf." + device + ".forwarding = 0");
-      set += " net.ipv4.conf." + device + ".forwarding=1";
-    }
-    if (!off.empty())
-      add_node({"forwarding_off",
-                Effect::kLost,
-                "this node does not forward IPv4",
-                off,
-                {"sysctl -w net.ipv4.ip_forward=1" + set},
-                {},
-                Family::kIpv4});
-    if (in_.sysctls.forwarding_v6 == false && !arriving(Family::kIpv6).empty())
-      add_node({"forwarding_off",
-                Effect::kLost,
-                "this node does not forward IPv6",
-                {"net.ipv6.conf.all.forwarding = 0"},
-                {"sysctl -w net.ipv6.conf.all.forwarding=1"},
-                {},
-                Family::kIpv6});
-  }
-
-  // Of the devices that routes to peers leave by. IPv6 has no such switch for encryption.
-  void switched_off() {
-    std::map<std::string, std::set<std::string>> leaving;
-    for (const auto& peer : in_.topology.peers)
-      for (const auto& theirs : peer.backends)
-        for (const auto& own : in_.topology.self_backends) {
-          if (own.prefix.family() != Family::kIpv4 || theirs.prefix.family() != Family::kIpv4)
-            continue;
-          const auto* route = routes_.from_pods(own.prefix, theirs.prefix).unicast();
-          if (const auto* link = route == nullptr ? nullptr : routes_.link(route->oif))
-            leaving[link->name].insert(peer.name);
-        }
-    for (const auto& [device, peers] : leaving) {
-      const auto at = in_.sysctls.devices.find(device);
-      if (at == in_.sysctls.devices.end() || at->second.disable_xfrm_v4 != true) continue;
-      const std::string key = "net.ipv4.conf." + device + ".disable_xfrm";
-      report_.findings.push_back(
-          {"xfrm_disabled",
-           Effect::kLeaks,
-           "IPv4 that leaves by " + device + " is never encrypted, whatever the policies say",
-           {key + " = 1"},
-           {"sysctl -w " + key + "=0"},
-           {peers.begin(), peers.end()},
-           Family::kIpv4});
-    }
-  }
-
-  void add_node(DoctorFinding finding) { report_.findings.push_back(std::move(finding)); }
-
   static std::optional<Effect> effect_of(PairVerdict verdict) {
     switch (verdict) {
       case PairVerdict::kExposed:

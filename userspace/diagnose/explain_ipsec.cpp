@@ -47,12 +47,15 @@ bool Explainer::protection(bool by_interface) {
                                                  : in_.facts.xfrm_reason);
   }
   if (packet_.family == Family::kIpv4) {
-    const auto at = in_.sysctls.devices.find(device_->name);
-    if (at == in_.sysctls.devices.end() || !at->second.disable_xfrm_v4) {
-      missing_.push_back("net.ipv4.conf." + device_->name + ".disable_xfrm could not be read");
-    } else if (*at->second.disable_xfrm_v4) {
-      say("policy", "not asked: net.ipv4.conf." + device_->name + ".disable_xfrm = 1");
-      return no_policy();
+    for (const std::string& which : {std::string(kAllDevices), device_->name}) {
+      const auto at = in_.sysctls.devices.find(which);
+      const std::string key = "net.ipv4.conf." + which + ".disable_xfrm";
+      if (at == in_.sysctls.devices.end() || !at->second.disable_xfrm_v4) {
+        missing_.push_back(key + " could not be read");
+      } else if (*at->second.disable_xfrm_v4) {
+        say("policy", "not asked: " + key + " = 1");
+        return no_policy();
+      }
     }
   }
   if (by_interface && !one_interface_id())

@@ -74,6 +74,7 @@ struct RouteFact {
   unsigned metric = 0;
   std::optional<IpAddress> preferred_source{};  // RTA_PREFSRC: what host traffic is sent from
   RouteKind kind = RouteKind::kUnicast;
+  unsigned mtu = 0;  // RTAX_MTU: what packets by this route may have, 0 = what the device has
 
   // "blackhole 10.101.2.0/24 table 99", as `ip route del` takes it.
   [[nodiscard]] std::string text() const;

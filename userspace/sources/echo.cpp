@@ -3,11 +3,14 @@
 
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
+#include <netinet/ip.h>
+#include <netinet/ip6.h>
 #include <netinet/ip_icmp.h>
 #include <poll.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <string_view>
@@ -16,13 +19,15 @@ namespace espial {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using Packet = std::array<std::uint8_t, 64>;  // ICMP header and 56 zeros, as ping sends it
+using Header = std::array<std::uint8_t, 8>;  // of ICMP; zeros follow it
 
+constexpr std::size_t kUsualData = 56;  // bytes after the header, as ping sends them
+const std::array<std::uint8_t, 65536> kZeros{};
 constexpr int kIcmpFilter = 1;           // ICMP_FILTER of linux/icmp.h, which suits no libc header
 constexpr int kReceiveBuffer = 4 << 20;  // a thousand peers answer at once
 
-// RFC 1071; for ICMPv6 the kernel does it.
-std::uint16_t checksum(const Packet& bytes) {
+// RFC 1071: the zeros behind the header change nothing. For ICMPv6 the kernel does it.
+std::uint16_t checksum(const Header& bytes) {
   std::uint32_t sum = 0;
   for (std::size_t i = 0; i < bytes.size(); i += 2)
     sum += static_cast<std::uint32_t>(bytes[i]) << 8 | bytes[i + 1];
@@ -30,8 +35,8 @@ std::uint16_t checksum(const Packet& bytes) {
   return static_cast<std::uint16_t>(~sum);
 }
 
-Packet request(Family family, std::uint16_t id, std::uint16_t sequence) {
-  Packet echo{};
+Header request(Family family, std::uint16_t id, std::uint16_t sequence) {
+  Header echo{};
   echo[0] = family == Family::kIpv4 ? ICMP_ECHO : ICMP6_ECHO_REQUEST;
   echo[4] = static_cast<std::uint8_t>(id >> 8);
   echo[5] = static_cast<std::uint8_t>(id);
@@ -71,14 +76,20 @@ void control(msghdr& message, void* buffer, int level, int type, const Info& inf
 
 // From the source that the target asks for (ip(7), ipv6(7): IP_PKTINFO, IPV6_PKTINFO). What cannot
 // be sent (no route, a firewall) is not answered either.
-void send_request(int socket, const EchoTarget& target, Packet packet) {
+void send_request(int socket, const EchoTarget& target, Header header) {
+  const std::size_t headers =
+      header.size() +
+      (target.destination.family() == Family::kIpv4 ? sizeof(iphdr) : sizeof(ip6_hdr));
+  const std::size_t zeros = target.size > headers ? target.size - headers : kUsualData;
   sockaddr_storage to{};
-  iovec data{packet.data(), packet.size()};
+  std::array<iovec, 2> data{
+      {{header.data(), header.size()},
+       {const_cast<std::uint8_t*>(kZeros.data()), std::min(zeros, kZeros.size())}}};
   msghdr message{};
   message.msg_name = &to;
   message.msg_namelen = to_sockaddr(target.destination, to);
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
+  message.msg_iov = data.data();
+  message.msg_iovlen = data.size();
   alignas(cmsghdr) std::array<std::uint8_t, CMSG_SPACE(sizeof(in6_pktinfo))> buffer{};
   if (target.source && target.source->family() == Family::kIpv4) {
     in_pktinfo info{};
@@ -217,9 +228,18 @@ Result<EchoSockets> EchoSockets::open() {
   return out;
 }
 
+// ip(7), ipv6(7): PROBE sets DF and looks at the device's MTU only, WANT is the usual way.
+void EchoSockets::send_whole(bool whole) {
+  const int v4 = whole ? IP_PMTUDISC_PROBE : IP_PMTUDISC_WANT;
+  const int v6 = whole ? IPV6_PMTUDISC_PROBE : IPV6_PMTUDISC_WANT;
+  (void)setsockopt(sockets_[0].get(), IPPROTO_IP, IP_MTU_DISCOVER, &v4, sizeof v4);
+  (void)setsockopt(sockets_[1].get(), IPPROTO_IPV6, IPV6_MTU_DISCOVER, &v6, sizeof v6);
+}
+
 std::vector<EchoAnswers> EchoSockets::ask(const std::vector<EchoTarget>& targets,
                                           const EchoPlan& plan) {
   std::vector<EchoAnswers> answers(targets.size());
+  send_whole(plan.whole);
   for (unsigned number = 0; number < plan.rounds; ++number) {
     // An identifier of its own: an answer that comes too late is none of the next round.
     Round round(sockets_, targets, answers, id_++);

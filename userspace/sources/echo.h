@@ -18,6 +18,7 @@ namespace espial {
 struct EchoTarget {
   std::optional<IpAddress> source{};  // must be of this network namespace; nothing: as routed
   IpAddress destination;
+  unsigned size = 0;  // bytes of the whole IP packet, to 65,535; 0: as ping sends it
 };
 
 struct EchoAnswers {
@@ -30,6 +31,8 @@ struct EchoPlan {
   unsigned rounds = 2;                  // 1 to 255, of one request to each
   bool until_answered = true;           // who answered is not asked again
   std::chrono::milliseconds wait{500};  // of each round, for those who do not answer
+  // Never in fragments, whatever path MTU was learnt; else as other traffic of this node goes.
+  bool whole = false;
 };
 
 // The sockets of one network namespace: the one in which the thread that opens them is.
@@ -41,6 +44,8 @@ class EchoSockets {
   std::vector<EchoAnswers> ask(const std::vector<EchoTarget>& targets, const EchoPlan& plan);
 
  private:
+  void send_whole(bool whole);
+
   std::array<UniqueFd, 2> sockets_;  // by Family; invalid where the kernel has not that family
   std::uint16_t id_ = 0;             // of the next round's requests
 };

@@ -59,6 +59,15 @@ void read_gateway(Family family, std::uint16_t type, Bytes payload, RouteFact& r
   if (type == RTA_VIA) route.gateway = read_via(payload);
 }
 
+// RTA_METRICS: an attribute for each metric that is set.
+unsigned read_mtu(Bytes metrics) {
+  unsigned mtu = 0;
+  for_each_attribute(metrics, [&](std::uint16_t type, Bytes payload) {
+    if (type == RTAX_MTU) mtu = read_as<std::uint32_t>(payload).value_or(0);
+  });
+  return mtu;
+}
+
 // RTA_MULTIPATH: a run of rtnexthop, each followed by its own attributes.
 void read_multipath(Family family, Bytes hops, const RouteFact& base, std::vector<RouteFact>& out) {
   while (const auto hop = read_as<rtnexthop>(hops)) {
@@ -216,6 +225,7 @@ std::vector<RouteFact> parse_route(Bytes message) {
     if (type == RTA_PRIORITY) route.metric = read_as<std::uint32_t>(payload).value_or(0);
     if (type == RTA_MULTIPATH) multipath = payload;
     if (type == RTA_PREFSRC) route.preferred_source = read_address(*family, payload);
+    if (type == RTA_METRICS) route.mtu = read_mtu(payload);
     read_gateway(*family, type, payload, route);
   });
   if (route.table == RT_TABLE_LOCAL || body->fixed.rtm_dst_len > destination.bits()) return {};

@@ -82,6 +82,13 @@ class Charon:
         finally:
             self._process = None
 
+    def pause(self) -> None:
+        """It is there and answers nobody, until resume()."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
+
     def kill(self) -> None:
         self.stop(signal.SIGKILL)
 

@@ -98,4 +98,7 @@ class Namespace:
 def ifindex(namespace: Namespace, device: str) -> int:
     """OSError when there is no such device."""
     with namespace:
-        return socket.if_nametoindex(device)
+        try:
+            return socket.if_nametoindex(device)
+        except OSError as error:
+            raise OSError(error.errno, f"{namespace.name}: no device {device}") from None

@@ -362,10 +362,13 @@ class Lab:
 
     # -- traffic ---------------------------------------------------------------------------------
 
-    def _add(self, sent: Sent, lossy: bool) -> Sent:
+    def _add(self, sent: Sent, lossy: bool, target: int | None = None) -> Sent:
         self.sent += sent.sent
-        if not lossy:
-            assert sent.sent == sent.received, f"{sent.sent} sent, {sent.received} arrived"
+        if not lossy and sent.sent != sent.received:
+            where = {} if target is None else {
+                space.name: traffic.losses(space) for space in
+                (self.mesh.node(target).namespace, self.mesh.node(target).pod.namespace)}
+            raise AssertionError(f"{sent.sent} sent, {sent.received} arrived; there {where}")
         return sent
 
     def udp(self, source: int, target: int, count: int = 20, family: int = 4, size: int = 64,
@@ -373,7 +376,7 @@ class Lab:
         """Datagrams from the pod of one node to the pod of another; all arrive unless `lossy`."""
         one, two = self.mesh.node(source).pod, self.mesh.node(target).pod
         return self._add(traffic.udp(one.namespace, one.address(family), two.namespace,
-                                     two.address(family), count, size, lossy, **more), lossy)
+                                     two.address(family), count, size, lossy, **more), lossy, target)
 
     def host_udp(self, source: int, target: int, count: int = 20, family: int = 4,
                  lossy: bool = False) -> Sent:

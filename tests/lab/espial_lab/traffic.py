@@ -16,6 +16,8 @@ from .netns import Namespace
 from .wait import until
 
 PORT = 7007
+# Beyond net.core.rmem_max: a device with XDP counts a page for each small packet.
+SO_RCVBUFFORCE = 33
 TCP_CLOSE = 7
 
 
@@ -50,7 +52,7 @@ def udp(source: Namespace, source_address: str, target: Namespace, target_addres
     result = Sent()
     with _socket(source, family, socket.SOCK_DGRAM, source_address, 0) as sender, \
             _socket(target, family, socket.SOCK_DGRAM, target_address, port) as receiver:
-        receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        receiver.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
         receiver.setblocking(False)
 
         def drain() -> int:
@@ -169,6 +171,20 @@ def tcp_segments(namespace: Namespace) -> int:
     return sum(int(values[names.index(name)]) for name in ("OutSegs", "RetransSegs"))
 
 
+def losses(namespace: Namespace) -> dict[str, int]:
+    """Counters of a namespace that tell where packets ended, those that are not 0."""
+    found = {}
+    with namespace:
+        with open("/proc/thread-self/net/xfrm_stat") as file:
+            found.update((name, int(count)) for name, count in (line.split() for line in file))
+        with open("/proc/thread-self/net/snmp") as file:
+            lines = [line.split() for line in file]
+    for names, values in zip(lines[::2], lines[1::2]):
+        found.update((names[0][:-1] + name, int(value)) for name, value in zip(names, values)
+                     if name.endswith(("Errors", "Discards", "NoPorts")))
+    return {name: count for name, count in found.items() if count}
+
+
 def _tcp_info(sock: socket.socket) -> tuple[int, int]:
     """State and segments sent (struct tcp_info of linux/tcp.h: first byte; offset 136)."""
     info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 144)
@@ -183,7 +199,7 @@ class Listener:
     def __init__(self, namespace: Namespace, address: str, port: int = PORT):
         family = 6 if ":" in address else 4
         self._socket = _socket(namespace, family, socket.SOCK_DGRAM, address, port)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
         self._socket.setblocking(False)
         self.received = 0
 

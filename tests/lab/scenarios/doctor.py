@@ -4,8 +4,9 @@ prints, run as it stands, mends it. Nodes that are only busy are quiet."""
 import json
 import shlex
 
-from espial_lab import traffic
-from espial_lab.mesh import Node, Spec
+from espial_lab import offload, traffic
+from espial_lab.mesh import SECRET, Node, Spec
+from espial_lab.netns import Namespace
 from espial_lab.scenario import Lab, Watch, scenario
 
 SHARED = Spec(layout="A")
@@ -173,6 +174,8 @@ def doctor_xfrm_disabled(lab: Lab) -> None:
     node.namespace.run("sysctl", "-qw", f"net.ipv4.conf.{node.underlay_device}.disable_xfrm=1")
     mended(lab, watch, 1, "xfrm_disabled", (4,))
     watch.fires(1, "CleartextTraffic", 2)
+    node.namespace.run("sysctl", "-qw", "net.ipv4.conf.all.disable_xfrm=1")
+    mended(lab, watch, 1, "xfrm_disabled", (4,))
 
 
 @scenario(separate=SEPARATE, needs_espial=True, newest=True)
@@ -196,6 +199,168 @@ def doctor_underlay_unplugged(lab: Lab) -> None:
     status, findings = doctor(watch, 1)
     assert findings[0]["cause"] == "underlay_unreachable", f"exit status {status}: {findings}"
     assert findings[0]["peers"] == ["node2"], findings[0]
+
+
+@scenario(separate=SEPARATE, needs_espial=True, newest=True)
+def doctor_path_mtu(lab: Lab) -> None:
+    """A switch that loses large frames and says nothing: small pings work, everything else hangs."""
+    one, two, watch = lab.mesh.node(1), lab.mesh.node(2), lab.watch(1, 2)
+    ports = [(lab.mesh.switch, port) for port in two.ports]
+    for where, port in ports:
+        where.ip(f"link set {port} mtu 1300")
+        lab.undo(lambda where=where, port=port: where.ip(f"link set {port} mtu 1500"))
+
+    def large(number: int, peer: int) -> bool:
+        source, target = lab.mesh.node(number).pod, lab.mesh.node(peer).pod
+        sent = traffic.udp(source.namespace, source.v4, target.namespace, target.v4, 5, 1250,
+                           lossy=True)
+        lab.sent += sent.sent
+        return sent.received == sent.sent
+
+    assert answered(lab, 1, 2, 4) and not large(1, 2) and not large(2, 1)
+    for node, peers in ((one, {"node2"}), (two, {"node1", "node3"})):
+        status, findings = doctor(watch, node.number)
+        assert status == 1 and {finding["cause"] for finding in findings} == {"mtu_black_hole"}, \
+            findings
+        assert {peer for finding in findings for peer in finding["peers"]} == peers, findings
+        for finding in findings:
+            command = finding["remedies"][0]
+            # A bridge lets the four bytes of a VLAN tag more pass (is_skb_forwardable()).
+            assert command.endswith(" mtu 1304"), command
+            node.namespace.run(*shlex.split(command))
+            lab.undo(lambda node=node, route=command.split()[3]: node.namespace.ip(
+                f"route del {route}"))
+    for number, peer in ((1, 2), (2, 1)):
+        large(number, peer)                 # the pod is told its path MTU
+        assert large(number, peer), "lost still"
+    quiet(watch, 1, 2)
+
+
+@scenario(separate=SEPARATE, needs_espial=True, newest=True)
+def doctor_reverse_path(lab: Lab) -> None:
+    """ESP comes in by one device and is answered by another, as with two uplinks: a strict filter."""
+    one, two, watch = lab.mesh.node(1), lab.mesh.node(2), lab.watch(1, 2)
+    device = one.underlay_device
+    mac = one.namespace.run("ip", "-br", "link", "show", "dev", device).stdout.split()[2]
+    one.namespace.ip("link add second type veth peer name second1 netns switch")
+    lab.undo(lambda: one.namespace.ip("link del second"))
+    lab.mesh.switch.ip("link set second1 master sw0 up")
+    offload.all_off(one.namespace, "second")
+    offload.all_off(lab.mesh.switch, "second1")
+    # node2 answers to the first device, whoever asks from the second one.
+    one.namespace.run("sysctl", "-qw", "net.ipv4.conf.second.arp_ignore=1")
+    two.namespace.ip(f"neigh replace {one.underlay[4]} lladdr {mac} dev {two.underlay_device} "
+                     "nud permanent")
+    lab.undo(lambda: two.namespace.ip(f"neigh del {one.underlay[4]} dev {two.underlay_device}"))
+    one.namespace.ip("link set second up",
+                     f"route add {two.underlay[4]}/32 dev second src {one.underlay[4]}")
+    assert answered(lab, 1, 2, 4), "two ways are no fault"
+    quiet(watch, 1)
+    one.namespace.run("sysctl", "-qw", f"net.ipv4.conf.{device}.rp_filter=1")
+    lab.undo(lambda: one.namespace.run("sysctl", "-qw", f"net.ipv4.conf.{device}.rp_filter=0"))
+    for finding in mended(lab, watch, 1, "reverse_path_filter", (4, 6)):
+        assert finding["peers"] == ["node2"], finding
+        assert any(line.startswith("IPReversePathFilter: ") for line in finding["evidence"]), finding
+
+
+@scenario(separate=SEPARATE, needs_espial=True, newest=True)
+def doctor_bridge_rules(lab: Lab) -> None:
+    """br_netfilter brings what pods of one bridge say to each other before the rules of FORWARD."""
+    node, watch = lab.mesh.node(1), lab.watch(1)
+    second = Namespace("second-pod")
+    lab.undo(second.close)
+    second.ip("link set lo up", f"link add eth0 type veth peer name second-pod netns {node.namespace.name}")
+    address = node.pod.v4.rsplit(".", 1)[0] + ".77"
+    second.ip(f"addr add {address}/24 dev eth0", "link set eth0 up")
+    node.namespace.ip(f"link set second-pod master {node.pod_bridge} up")
+    lab.undo(lambda: node.namespace.ip("link del second-pod"))
+    node.namespace.run("modprobe", "br_netfilter")
+    # Not modprobe -r: it removes the module bridge, too, and every bridge with it.
+    lab.undo(lambda: node.namespace.run("rmmod", "br_netfilter"))
+    # Docker's policy, and OpenSVC's network let through between nodes.
+    rules(node, "table ip other { chain forward { type filter hook forward priority filter; "
+                f"policy drop; iifname {node.underlay_device} accept; "
+                f"oifname {node.underlay_device} accept; }}; }}")
+    lab.undo(lambda: rules(node, "delete table ip other"))
+
+    def passes() -> bool:
+        sent = traffic.ping(node.pod.namespace, node.pod.v4, address, 2, 1.0)
+        lab.sent += sent.sent
+        return sent.received == sent.sent
+    assert not passes(), "pods of one bridge speak in spite of FORWARD: nothing to explain"
+    status, findings = doctor(watch, 1)
+    assert status == 1 and findings[0]["cause"] == "bridge_rules", findings
+    node.namespace.run(*shlex.split(findings[0]["remedies"][0]))
+    assert passes(), findings
+    quiet(watch, 1)
+
+
+@scenario(separate=SEPARATE, needs_espial=True, newest=True)
+def doctor_policies_not_asked(lab: Lab) -> None:
+    """disable_policy: who sends in clear is heard, though a policy asks for IPsec."""
+    one, two, watch = lab.mesh.node(1), lab.mesh.node(2), lab.watch(1, 2)
+    device = two.underlay_device
+    two.namespace.run("sysctl", "-qw", f"net.ipv4.conf.{device}.disable_policy=1")
+    lab.undo(lambda: two.namespace.run("sysctl", "-qw", f"net.ipv4.conf.{device}.disable_policy=0"))
+    one.namespace.run("sysctl", "-qw", f"net.ipv4.conf.{one.underlay_device}.disable_xfrm=1")
+    lab.undo(lambda: one.namespace.run("sysctl", "-qw",
+                                       f"net.ipv4.conf.{one.underlay_device}.disable_xfrm=0"))
+    lab.udp(1, 2)       # in clear, and all of it arrives
+    status, findings = doctor(watch, 2)
+    assert status == 0 and findings[0]["cause"] == "policy_disabled", findings
+    assert findings[0]["peers"] == ["node1", "node3"], findings
+    for command in findings[0]["remedies"]:
+        two.namespace.run(*shlex.split(command))
+    assert lab.udp(1, 2, lossy=True).received == 0, "accepted still"
+    quiet(watch, 2)
+
+
+# -- charon ---------------------------------------------------------------------------------------
+
+@scenario(separate=SEPARATE, needs_espial=True, newest=True, spoils=True)
+def doctor_charon_stopped(lab: Lab) -> None:
+    """Stopped in order, charon takes its policies along: everything works on, in clear."""
+    watch = lab.watch(1, 2)
+    for number in (1, 2):
+        lab.mesh.node(number).charon.stop()
+    assert answered(lab, 1, 2, 4), "in clear"
+    status, findings = doctor(watch, 1)
+    assert status == 1 and findings[0]["cause"] == "no_ike_daemon", findings
+    assert findings[0]["effect"] == "leaks" and "node2" in findings[0]["peers"], findings[0]
+
+
+@scenario(trap=Spec(start="trap"), needs_espial=True, newest=True)
+def doctor_ike_refused(lab: Lab) -> None:
+    """The nodes' keys differ: packets wait for an SA that no attempt brings."""
+    one, two = lab.mesh.node(1), lab.mesh.node(2)
+    watch = lab.watch(1, vici=one.charon.socket)
+    pair = {"node2": one.connections()["node2"]}
+    lab.mesh.unload(1, 2)
+    lab.undo(lambda: lab.mesh.reload(1, 2))
+    lab.undo(lambda: one.charon.load({}, SECRET))
+    one.charon.load(pair, "another secret")
+    two.load("node1")
+    for family in (4, 6):
+        assert not answered(lab, 1, 2, family)
+    status, findings = doctor(watch, 1)
+    assert status == 1 and findings[0]["cause"] == "ike_refused", findings
+    assert findings[0]["peers"] == ["node2"] and "IKE_SA" in findings[0]["summary"], findings[0]
+
+
+@scenario(trap=Spec(start="trap"), needs_espial=True, newest=True)
+def doctor_ike_unanswered(lab: Lab) -> None:
+    """The other node is there, its charon is not."""
+    one, two = lab.mesh.node(1), lab.mesh.node(2)
+    watch = lab.watch(1, vici=one.charon.socket)
+    lab.mesh.unload(1, 2)
+    two.charon.pause()
+    lab.undo(lambda: lab.mesh.reload(1, 2))
+    lab.undo(two.charon.resume)
+    one.load("node2")
+    assert not answered(lab, 1, 2, 4)
+    status, findings = doctor(watch, 1)
+    assert status == 1 and findings[0]["cause"] == "ike_unanswered", findings
+    assert findings[0]["peers"] == ["node2"] and findings[0]["effect"] == "lost", findings[0]
 
 
 # -- one packet, explained -----------------------------------------------------------------------

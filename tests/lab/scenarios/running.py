@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The running kernel with ESP in user space (kernel-libipsec): real IKE, real ESP in UDP."""
+import json
+
 from espial_lab.mesh import Spec
 from espial_lab.scenario import Lab, scenario
 
@@ -44,3 +46,24 @@ def user_space_hundred_thousand(lab: Lab) -> None:
         watch.expect(number, peer, expected, expected)
         watch.verdict(number, peer, "encrypted")
     watch.agree()
+
+
+@scenario(kernels=RUNNING, separate=Spec(secured=False), needs_espial=True)
+def doctor_kernel_without_esp(lab: Lab) -> None:
+    """Said where it is so, and only there: the kernel's own answer to a request for an ESP state."""
+    namespace = lab.mesh.node(1).namespace
+    asked = namespace.run("ip", *("xfrm state add src 192.0.2.1 dst 192.0.2.2 proto esp spi 0x100 "
+                                  "mode tunnel enc ecb(cipher_null) 0x auth hmac(sha1) 0x"
+                                  + "00" * 20).split(), check=False)
+    if asked.returncode == 0:
+        namespace.ip("xfrm state flush")
+    watch = lab.watch(1)
+    lab.talk(1, 2)
+    done = watch.espials[1].run("doctor", "--json")
+    causes = [finding["cause"] for finding in json.loads(done.stdout)["findings"]]
+    assert done.returncode == 1, f"a mesh in clear: exit status {done.returncode}, {causes}"
+    if asked.returncode == 0:
+        assert "kernel_without_esp" not in causes, causes
+    else:
+        assert causes[0] == "kernel_without_esp", f"{asked.stderr.strip()}: {causes}"
+    lab.notes.append("has ESP" if asked.returncode == 0 else "has no ESP")

@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the doctor finds beside rules: underlays, switches of the kernel, charon, ESP.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <sstream>
+
+#include "sources/host_facts.h"
+#include "sources/sysctls.h"
+#include "unit/doctor_world.h"
+
+namespace espial {
+namespace {
+
+using test::addr;
+using test::net;
+using Lines = std::vector<std::string>;
+using World = test::DoctorWorld;
+
+DoctorFinding only(const DoctorReport& report) {
+  EXPECT_EQ(report.findings.size(), 1u);
+  return report.findings.empty() ? DoctorFinding{} : report.findings.front();
+}
+
+bool has_cause(const DoctorReport& report, const std::string& cause) {
+  return std::any_of(report.findings.begin(), report.findings.end(),
+                     [&](const DoctorFinding& finding) { return finding.cause == cause; });
+}
+
+TEST(DoctorUnderlay, ANeighbourWithoutLinkLayerAddressIsNoFirewall) {
+  World world;
+  world.echoes[0].answered = false;
+  EXPECT_EQ(only(world.look()).effect, Effect::kRisk)
+      << "ping may be filtered: SAs carried packets";
+  auto& neighbours = world.facts().neighbours;
+  neighbours.erase(neighbours.begin());
+  const auto finding = only(world.look());
+  EXPECT_EQ(finding.cause, "underlay_unreachable");
+  EXPECT_EQ(finding.effect, Effect::kLost) << "whatever its SAs carried before";
+  EXPECT_EQ(finding.evidence,
+            (Lines{"10.45.0.12 does not answer ping", "10.45.0.12 does not answer ARP on eth0"}));
+  EXPECT_EQ(finding.remedies,
+            Lines{"ping 10.45.0.12, then the node itself, its cable and its VLAN"});
+}
+
+TEST(DoctorUnderlay, BehindARouterItsRouterIsTheNeighbour) {
+  World world;
+  world.echoes[0].answered = false;
+  auto& neighbours = world.facts().neighbours;
+  neighbours.erase(neighbours.begin());
+  world.node.route("10.45.0.12/32", "10.45.0.1", 2);
+  EXPECT_EQ(only(world.look()).evidence[1], "10.45.0.1 does not answer ARP on eth0");
+  neighbours.push_back({2, addr("10.45.0.1"), {}});
+  EXPECT_EQ(only(world.look()).evidence.size(), 1u);
+}
+
+TEST(DoctorUnderlay, ABlackHoleIsNamedWithTheMtuToSet) {
+  World world;
+  world.echoes[1].asked_bytes = 1500;
+  EXPECT_TRUE(world.look().findings.empty()) << "what was asked and answered is no finding";
+  world.echoes[1].largest = 1296;
+  const auto finding = only(world.look());
+  EXPECT_EQ(finding.cause, "mtu_black_hole");
+  EXPECT_EQ(finding.effect, Effect::kLost);
+  EXPECT_EQ(finding.peers, Lines{"node3"});
+  EXPECT_EQ(finding.evidence, Lines{"ping of 1500 bytes to 10.45.0.13 is not answered, of 1296 "
+                                    "bytes it is"});
+  EXPECT_EQ(finding.remedies, Lines{"ip route replace 10.45.0.13/32 dev eth0 mtu 1296"});
+  world.node.route("10.45.0.13/32", "10.45.0.1", 2);
+  EXPECT_EQ(only(world.look()).remedies,
+            Lines{"ip route replace 10.45.0.13/32 via 10.45.0.1 dev eth0 mtu 1296"});
+}
+
+TEST(DoctorUnderlay, TheMtuOfARouteCountsBeforeItsDevices) {
+  World world;
+  for (auto& link : world.facts().links) link.mtu = 1500;
+  RouteFact route{net("10.45.0.12/32"), 2, {}, 254, 0, {}};
+  const RouteIndex routes(world.facts());
+  EXPECT_EQ(mtu_of(routes, route), 1500u);
+  route.mtu = 1400;
+  EXPECT_EQ(mtu_of(routes, route), 1400u);
+}
+
+TEST(DoctorSwitches, AllCountsForEveryDeviceWhereTheKernelSaysSo) {
+  World world;
+  world.sysctls.devices[kAllDevices].disable_xfrm_v4 = true;
+  auto finding = only(world.look());
+  EXPECT_EQ(finding.cause, "xfrm_disabled");
+  EXPECT_EQ(finding.remedies, Lines{"sysctl -w net.ipv4.conf.all.disable_xfrm=0"});
+  world.sysctls.devices["eth0"].disable_xfrm_v4 = true;
+  EXPECT_EQ(only(world.look()).remedies,
+            Lines{"sysctl -w net.ipv4.conf.all.disable_xfrm=0 net.ipv4.conf.eth0.disable_xfrm=0"});
+  world.sysctls.devices[kAllDevices] = world.sysctls.devices["eth0"] = {true, false};
+  world.sysctls.devices[kAllDevices].forwarding_v4 = false;
+  EXPECT_TRUE(world.look().findings.empty()) << "of forwarding the device's own decides";
+}
+
+TEST(DoctorSwitches, PoliciesThatNobodyAsksWhenClearPacketsArrive) {
+  World world;
+  world.sysctls.devices["br-prd"].disable_policy_v4 = true;
+  EXPECT_TRUE(world.look().findings.empty()) << "no tunnel ends there";
+  world.sysctls.devices["eth0"].disable_policy_v4 = true;
+  const auto finding = only(world.look());
+  EXPECT_EQ(finding.cause, "policy_disabled");
+  EXPECT_EQ(finding.effect, Effect::kRisk);
+  EXPECT_EQ(finding.peers, (Lines{"node2", "node3"}));
+  EXPECT_EQ(finding.remedies, Lines{"sysctl -w net.ipv4.conf.eth0.disable_policy=0"});
+}
+
+// ESP comes by eth0, and this node would answer by eth1.
+World two_ways() {
+  World world;
+  world.node.link(4, "eth1");
+  world.node.address(4, "10.46.0.11/24");
+  world.facts().routes.push_back({net("10.45.0.12/32"), 4, {}, 254, 0, {}});
+  world.facts().neighbours.push_back({4, addr("10.45.0.12"), {}});
+  world.sysctls.devices["eth1"] = {true, false};
+  return world;
+}
+
+TEST(DoctorSwitches, AStrictReversePathFilterDropsEspThatComesAnotherWay) {
+  auto world = two_ways();
+  EXPECT_FALSE(has_cause(world.look(), "reverse_path_filter")) << "off";
+  world.sysctls.devices["eth0"].reverse_path_filter = 1;
+  world.sysctls.reverse_path_drops = 17;
+  const auto report = world.look();
+  ASSERT_FALSE(report.findings.empty());
+  const auto& finding = report.findings.front();
+  EXPECT_EQ(finding.cause, "reverse_path_filter");
+  EXPECT_EQ(finding.peers, Lines{"node2"}) << "node3 is answered by eth0";
+  EXPECT_EQ(finding.evidence, (Lines{"10.45.0.12 arrives by eth0, and is answered by eth1",
+                                     "net.ipv4.conf.eth0.rp_filter = 1 (the larger of it and "
+                                     "net.ipv4.conf.all.rp_filter counts)",
+                                     "IPReversePathFilter: 17 packets"}));
+  EXPECT_EQ(finding.remedies, Lines{"sysctl -w net.ipv4.conf.eth0.rp_filter=2"});
+}
+
+TEST(DoctorSwitches, TheLargerReversePathFilterCountsAndLooseDropsNothing) {
+  auto world = two_ways();
+  world.sysctls.devices[kAllDevices].reverse_path_filter = 1;
+  world.sysctls.devices["eth0"].reverse_path_filter = 0;
+  EXPECT_TRUE(has_cause(world.look(), "reverse_path_filter"));
+  world.sysctls.devices["eth0"].reverse_path_filter = 2;
+  EXPECT_FALSE(has_cause(world.look(), "reverse_path_filter"));
+  World one_way;
+  one_way.sysctls.devices[kAllDevices].reverse_path_filter = 1;
+  EXPECT_TRUE(one_way.look().findings.empty());
+}
+
+Ruleset forward_drops() {
+  Ruleset rules;
+  Table table;
+  table.family = TableFamily::kIp;
+  table.name = "filter";
+  Chain base;
+  base.name = "FORWARD";
+  base.base = BaseChain{};
+  base.base->hook = PacketHook::kForward;
+  base.base->policy_drop = true;
+  // The mesh is let through, as OpenSVC does; pods of one node are not thought of.
+  Rule accept;
+  accept.text = "ip saddr 10.101.0.0/16 oifname eth0 accept";
+  for (const auto field : {Field::kOifname, Field::kIifname}) {
+    Match match;
+    Key key;
+    key.field = field;
+    match.keys = {key};
+    match.elements = {{{Name{"eth0", false}}, {}, {}, {}}};
+    accept.steps = {match, VerdictStep{RuleVerdict::kAccept, {}}};
+    base.rules.push_back(accept);
+  }
+  table.chains = {base};
+  rules.tables = {table};
+  return rules;
+}
+
+TEST(DoctorSwitches, RulesThatBridgedPacketsMeetToo) {
+  World world;
+  world.rules = forward_drops();
+  EXPECT_TRUE(world.look().findings.empty()) << world.look().findings.front().summary;
+  world.sysctls.bridge_rules_v4 = true;
+  world.sysctls.bridge_rules_v6 = true;
+  const auto finding = only(world.look());
+  EXPECT_EQ(finding.cause, "bridge_rules");
+  EXPECT_EQ(finding.family, Family::kIpv4) << "the table is of IPv4";
+  EXPECT_EQ(finding.summary,
+            "packets between pods of this node on br-prd are dropped in FORWARD by ip filter "
+            "FORWARD policy drop");
+  EXPECT_EQ(finding.remedies, Lines{"sysctl -w net.bridge.bridge-nf-call-iptables=0"});
+  world.rules = {};
+  EXPECT_TRUE(world.look().findings.empty());
+}
+
+TEST(DoctorIke, WithoutCharonWhatLeaksIsItsAbsence) {
+  World world;
+  world.host.ike_listens = false;
+  EXPECT_TRUE(world.look().findings.empty()) << "SAs made by hand need no charon";
+  world.facts().policies.clear();
+  auto report = world.look();
+  EXPECT_EQ(report.findings.front().cause, "no_ike_daemon");
+  EXPECT_EQ(report.findings.front().effect, Effect::kLeaks);
+  EXPECT_EQ(report.findings.front().peers, (Lines{"node2", "node3"}));
+  EXPECT_TRUE(has_cause(report, "no_policy"));
+  world.charon.readable = true;
+  EXPECT_FALSE(has_cause(world.look(), "no_ike_daemon")) << "it answers, on other ports";
+  world.charon.readable = false;
+  world.host.ike_listens.reset();
+  EXPECT_FALSE(has_cause(world.look(), "no_ike_daemon")) << "not known";
+}
+
+TEST(DoctorIke, AKernelWithoutEspExplainsEverythingElse) {
+  World world;
+  world.host = {false, false};
+  world.facts().states.clear();
+  world.facts().policies.clear();
+  const auto report = world.look();
+  ASSERT_GE(report.findings.size(), 2u);
+  EXPECT_EQ(report.findings[0].cause, "kernel_without_esp");
+  EXPECT_EQ(report.findings[1].cause, "no_ike_daemon");
+  world.host.esp.reset();
+  EXPECT_EQ(world.first_cause(), "no_ike_daemon");
+}
+
+TEST(DoctorIke, ATrapThatWaitsForTrafficIsARisk) {
+  World world;
+  world.facts().states.clear();
+  world.host.ike_listens = false;
+  EXPECT_EQ(only(world.look()).effect, Effect::kRisk) << "nothing has asked for an SA yet";
+  for (const auto& peer : world.topology.peers)
+    world.facts().states.push_back(
+        test::state("10.45.0.11", peer.underlays[0].address.text(), 0, 1));
+  const auto report = world.look();
+  EXPECT_EQ(report.findings.front().cause, "no_ike_daemon");
+  EXPECT_EQ(report.findings.front().effect, Effect::kLost);
+}
+
+// node2's traffic waits for an SA; charon answers and has a connection to it.
+World waiting() {
+  World world;
+  auto& states = world.facts().states;
+  states.erase(std::remove_if(states.begin(), states.end(),
+                              [](const XfrmStateFact& sa) {
+                                return sa.source == addr("10.45.0.12") ||
+                                       sa.destination == addr("10.45.0.12");
+                              }),
+               states.end());
+  states.push_back(test::state("10.45.0.11", "10.45.0.12", 0, 1));
+  world.charon.readable = true;
+  world.charon.connections = {{"to-node2", {"10.45.0.11"}, {"10.45.0.12"}, {}}};
+  return world;
+}
+
+TEST(DoctorIke, AnAttemptThatStillConnectsIsNotAnswered) {
+  auto world = waiting();
+  world.charon.ike_sas = {{"to-node2", "CONNECTING", "10.45.0.12", "", {}, {}, {}}};
+  const auto report = world.look();
+  ASSERT_FALSE(report.findings.empty());
+  EXPECT_EQ(report.findings.front().cause, "ike_unanswered");
+  EXPECT_EQ(report.findings.front().effect, Effect::kLost);
+  EXPECT_EQ(report.findings.front().peers, Lines{"node2"});
+  EXPECT_EQ(report.findings.front().evidence, Lines{"IKE_SA to-node2 is CONNECTING"});
+}
+
+TEST(DoctorIke, AnAttemptThatIsOverWasRefused) {
+  auto world = waiting();
+  auto report = world.look();
+  ASSERT_FALSE(report.findings.empty());
+  EXPECT_EQ(report.findings.front().cause, "ike_refused");
+  EXPECT_EQ(report.findings.front().evidence,
+            Lines{"connection to-node2: packets wait for an SA, and charon has no IKE_SA"});
+  world.charon.ike_sas = {{"to-node2", "ESTABLISHED", "10.45.0.12", "", {}, {}, {}}};
+  report = world.look();
+  EXPECT_EQ(report.findings.front().cause, "ike_refused");
+  EXPECT_NE(report.findings.front().summary.find("CHILD_SA"), std::string::npos);
+}
+
+TEST(DoctorIke, NothingIsSaidOfOtherPeersConnectionsOrWithoutAReason) {
+  auto world = waiting();
+  world.charon.connections[0].remote_addresses = {"10.45.0.13"};
+  EXPECT_FALSE(has_cause(world.look(), "ike_refused")) << "node2 has no connection";
+  world = waiting();
+  world.charon.ike_sas = {{"to-node3", "CONNECTING", "10.45.0.13", "", {}, {}, {}}};
+  EXPECT_FALSE(has_cause(world.look(), "ike_unanswered")) << "node3 is protected";
+  world.facts().states.pop_back();
+  EXPECT_FALSE(has_cause(world.look(), "ike_refused")) << "nothing waits";
+}
+
+TEST(HostFacts, PortsOfUdpSockets) {
+  const char* text =
+      "  sl  local_address rem_address   st\n"
+      "  12: 00000000:01F4 00000000:0000 07 00000000:00000000\n"
+      " 13: 00000000000000000000000000000000:0044 0000:0000 07\n"
+      "broken\n 14: 00000000:\n 15: 00000000:11\n";
+  const auto has_port = [&](std::uint16_t port) {
+    std::istringstream in(text);
+    return has_udp_port(in, port);
+  };
+  EXPECT_TRUE(has_port(500));
+  EXPECT_TRUE(has_port(68));
+  EXPECT_FALSE(has_port(4500));
+  EXPECT_FALSE(has_port(0x11)) << "cut off";
+}
+
+TEST(HostFacts, SymbolsOfEsp) {
+  const auto has_esp = [](const char* text) {
+    std::istringstream in(text);
+    return has_esp_symbol(in);
+  };
+  EXPECT_TRUE(has_esp("0000000000000000 t esp4_rcv_cb\t[esp4]\n"));
+  EXPECT_TRUE(has_esp("0000000000000000 t foo\n0000000000000000 t esp4_err\n"));
+  EXPECT_FALSE(has_esp("0000000000000000 t xfrm4_esp_rcv\n0000000000000000 t resp4_x\n"));
+  EXPECT_FALSE(has_esp("0000000000000000 t bpf_prog_1_esp4_y\t[bpf]\nesp4_\n\n"));
+}
+
+TEST(Sysctls, CountersOfNetstat) {
+  const auto counter = [](const char* name) {
+    std::istringstream in(
+        "TcpExt: SyncookiesSent IPReversePathFilter Last\nTcpExt: 1 23 4\n"
+        "IpExt: InNoRoutes InTruncatedPkts\nIpExt: 5 6\nMPTcpExt: Short\n");
+    return netstat_counter(in, name);
+  };
+  EXPECT_EQ(counter("IPReversePathFilter"), 23u);
+  EXPECT_EQ(counter("InTruncatedPkts"), 6u);
+  EXPECT_EQ(counter("Short"), std::nullopt);
+  EXPECT_EQ(counter("TcpExt:"), std::nullopt);
+}
+
+}  // namespace
+}  // namespace espial

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Why there are no SAs: nobody speaks IKE on this node, its kernel has no ESP, or what became of
+// charon's attempts. Pure.
+#pragma once
+
+#include "model/doctor.h"
+#include "model/host.h"
+#include "model/mesh.h"
+#include "model/topology.h"
+#include "model/vici.h"
+
+namespace espial {
+
+struct IkeInput {
+  const Topology& topology;
+  const MeshAudit& audit;
+  const HostFacts& host;
+  const ViciFacts& charon;
+};
+
+// Adds to report: findings "kernel_without_esp", "no_ike_daemon", "ike_unanswered" (an IKE_SA that
+// is still CONNECTING) and "ike_refused" (packets wait for an SA, and no attempt to make one goes
+// on). None where every pair is protected, whoever did it.
+void check_ike(const IkeInput& input, DoctorReport& report);
+
+}  // namespace espial

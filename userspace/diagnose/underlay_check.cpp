@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "diagnose/underlay_check.h"
+
+#include <algorithm>
+
+namespace espial {
+namespace {
+
+constexpr unsigned short kEthernet = 1;  // ARPHRD_ETHER
+
+class UnderlayCheck {
+ public:
+  UnderlayCheck(const KernelFacts& facts, const RouteIndex& routes,
+                const std::vector<UnderlayEcho>& echoes, DoctorReport& report)
+      : facts_(facts), routes_(routes), echoes_(echoes), report_(report) {}
+
+  void look(const Peer& peer) {
+    std::vector<const UnderlayEcho*> asked;
+    std::vector<const UnderlayEcho*> silent;
+    for (const auto& underlay : peer.underlays)
+      for (const auto& echo : echoes_) {
+        if (echo.address != underlay.address) continue;
+        asked.push_back(&echo);
+        if (!echo.answered) silent.push_back(&echo);
+        if (echo.largest) black_hole(peer, echo);
+      }
+    if (!silent.empty() && silent.size() == asked.size()) unreachable(peer, silent);
+  }
+
+ private:
+  const RouteFact* route_to(const IpAddress& address) const {
+    return routes_.find(Prefix(address, address.bits()));
+  }
+
+  // "10.45.0.12 does not answer ARP on eth0": then no firewall of IP packets is the cause.
+  std::optional<std::string> unresolved(const IpAddress& address) const {
+    const auto* route = route_to(address);
+    const auto* link = route == nullptr ? nullptr : routes_.link(route->oif);
+    if (link == nullptr || link->arphrd != kEthernet) return std::nullopt;
+    const IpAddress hop = route->gateway.value_or(address);
+    const bool known = std::any_of(
+        facts_.neighbours.begin(), facts_.neighbours.end(), [&](const NeighbourFact& neighbour) {
+          return neighbour.ifindex == link->ifindex && neighbour.address == hop;
+        });
+    if (known) return std::nullopt;
+    return hop.text() + " does not answer " +
+           (hop.family() == Family::kIpv4 ? "ARP" : "neighbour discovery") + " on " + link->name;
+  }
+
+  // An SA that has carried packets says more than a ping that somebody may filter.
+  bool carries(const Peer& peer) const {
+    bool in = false;
+    bool out = false;
+    for (const auto& state : facts_.states)
+      for (const auto& underlay : peer.underlays) {
+        in = in || (state.source == underlay.address && state.packets > 0);
+        out = out || (state.destination == underlay.address && state.packets > 0);
+      }
+    return in && out;
+  }
+
+  void unreachable(const Peer& peer, const std::vector<const UnderlayEcho*>& silent) {
+    DoctorFinding finding{"underlay_unreachable", Effect::kLost, {}, {}, {}, {peer.name}};
+    bool link_layer = true;
+    for (const auto* echo : silent) {
+      finding.evidence.push_back(echo->address.text() + " does not answer ping");
+      const auto why = unresolved(echo->address);
+      if (why) finding.evidence.push_back(*why);
+      link_layer = link_layer && why;
+    }
+    // What answers no ARP carries nothing now, whatever its SAs did before.
+    const bool works = !link_layer && carries(peer);
+    if (works) finding.effect = Effect::kRisk;
+    finding.summary = works
+                          ? peer.name + " does not answer ping, though its SAs have carried packets"
+                          : peer.name + " cannot be reached without any VPN";
+    finding.remedies = {"ping " + silent.front()->address.text() +
+                        (link_layer ? ", then the node itself, its cable and its VLAN"
+                                    : ", then the cable, VLAN and firewall between the nodes")};
+    report_.findings.push_back(std::move(finding));
+  }
+
+  void black_hole(const Peer& peer, const UnderlayEcho& echo) {
+    const std::string passes = std::to_string(*echo.largest);
+    DoctorFinding finding{"mtu_black_hole",
+                          Effect::kLost,
+                          "packets of more than " + passes + " bytes between this node and " +
+                              echo.address.text() + " are lost, and no router says so",
+                          {},
+                          {},
+                          {peer.name}};
+    finding.evidence = {"ping of " + std::to_string(echo.asked_bytes) + " bytes to " +
+                        echo.address.text() + " is not answered, of " + passes + " bytes it is"};
+    if (const auto* route = route_to(echo.address)) {
+      const auto* link = routes_.link(route->oif);
+      finding.remedies = {
+          "ip route replace " + echo.address.text() + "/" + std::to_string(echo.address.bits()) +
+          (route->gateway ? " via " + route->gateway->text() : "") +
+          (link == nullptr ? "" : " dev " + link->name) +
+          (route->preferred_source ? " src " + route->preferred_source->text() : "") + " mtu " +
+          passes};
+    }
+    report_.findings.push_back(std::move(finding));
+  }
+
+  const KernelFacts& facts_;
+  const RouteIndex& routes_;
+  const std::vector<UnderlayEcho>& echoes_;
+  DoctorReport& report_;
+};
+
+}  // namespace
+
+unsigned mtu_of(const RouteIndex& routes, const RouteFact& route) {
+  if (route.mtu != 0) return route.mtu;
+  const auto* link = routes.link(route.oif);
+  return link == nullptr || link->mtu < 0 ? 0 : static_cast<unsigned>(link->mtu);
+}
+
+void check_underlays(const Topology& topology, const KernelFacts& facts, const RouteIndex& routes,
+                     const std::vector<UnderlayEcho>& echoes, DoctorReport& report) {
+  UnderlayCheck check(facts, routes, echoes, report);
+  for (const auto& peer : topology.peers)
+    if (peer.state != PeerState::kCandidate) check.look(peer);
+}
+
+}  // namespace espial

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// The nodes without any VPN: do the underlays reach each other, with packets of every size? Pure.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "diagnose/route_index.h"
+#include "model/doctor.h"
+#include "model/facts.h"
+#include "model/topology.h"
+
+namespace espial {
+
+// What asking an underlay address of a peer for an echo showed.
+struct UnderlayEcho {
+  IpAddress address;
+  bool answered = false;
+  unsigned asked_bytes = 0;           // the largest packet that was tried; 0: none but the usual
+  std::optional<unsigned> largest{};  // that passes, where the one of asked_bytes vanished
+};
+
+// The bytes that a packet by this route may have: its own MTU, else its device's; 0: not known.
+unsigned mtu_of(const RouteIndex& routes, const RouteFact& route);
+
+// Adds to report: findings "underlay_unreachable" and "mtu_black_hole". facts: as they were after
+// the echoes, so that neighbours are those that answered.
+void check_underlays(const Topology& topology, const KernelFacts& facts, const RouteIndex& routes,
+                     const std::vector<UnderlayEcho>& echoes, DoctorReport& report);
+
+}  // namespace espial

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sources/path_mtu.h"
+
+namespace espial {
+namespace {
+
+// Of the first three the kernel hears "too big", and sends the others in fragments.
+constexpr EchoPlan kAsUsual{4, true, std::chrono::milliseconds{300}, false};
+constexpr EchoPlan kWhole{2, true, std::chrono::milliseconds{300}, true};
+constexpr unsigned kLeast = 84;  // a usual ping over IPv4
+constexpr unsigned kLeastV6 = 104;
+
+struct Search {
+  std::size_t target = 0;
+  unsigned passes = 0;
+  unsigned lost = 0;
+  [[nodiscard]] bool done() const { return lost - passes <= 1; }
+  [[nodiscard]] unsigned middle() const { return passes + (lost - passes) / 2; }
+};
+
+std::vector<bool> answered(EchoSockets& sockets, const std::vector<EchoTarget>& targets,
+                           const EchoPlan& plan) {
+  std::vector<bool> out;
+  for (const auto& answer : sockets.ask(targets, plan)) out.push_back(answer.answered > 0);
+  return out;
+}
+
+// Those who answer small packets, and not large ones.
+std::vector<Search> suspects(EchoSockets& sockets, const std::vector<PathMtuTarget>& targets) {
+  std::vector<Search> out;
+  std::vector<EchoTarget> large;
+  for (const auto& target : targets) large.push_back({{}, target.destination, target.limit});
+  const auto all = answered(sockets, large, kAsUsual);
+  std::vector<EchoTarget> small;
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    if (all[i]) continue;
+    const bool v4 = targets[i].destination.family() == Family::kIpv4;
+    out.push_back({i, v4 ? kLeast : kLeastV6, targets[i].limit});
+    small.push_back({{}, targets[i].destination, out.back().passes});
+  }
+  const auto some = answered(sockets, small, kWhole);
+  std::vector<Search> alive;
+  for (std::size_t i = 0; i < out.size(); ++i)
+    if (some[i] && out[i].lost > out[i].passes) alive.push_back(out[i]);
+  return alive;
+}
+
+}  // namespace
+
+std::vector<std::optional<unsigned>> find_black_holes(EchoSockets& sockets,
+                                                      const std::vector<PathMtuTarget>& targets) {
+  std::vector<std::optional<unsigned>> largest(targets.size());
+  auto searches = suspects(sockets, targets);
+  while (!searches.empty()) {
+    std::vector<EchoTarget> middle;
+    for (const auto& search : searches)
+      middle.push_back({{}, targets[search.target].destination, search.middle()});
+    const auto passed = answered(sockets, middle, kWhole);
+    std::vector<Search> rest;
+    for (std::size_t i = 0; i < searches.size(); ++i) {
+      auto& search = searches[i];
+      (passed[i] ? search.passes : search.lost) = middle[i].size;
+      largest[search.target] = search.passes;
+      if (!search.done()) rest.push_back(search);
+    }
+    searches = std::move(rest);
+  }
+  return largest;
+}
+
+}  // namespace espial

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// How large a packet may be on its way to an address, found by echo requests. A way where a router
+// says "too big" (RFC 1191, RFC 8201) is no black hole: the kernel learns, and sends fragments.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "sources/echo.h"
+
+namespace espial {
+
+struct PathMtuTarget {
+  IpAddress destination;
+  unsigned limit = 0;  // bytes: the MTU of the route or device that leads there
+};
+
+// The largest whole packet that each target answers, in bytes, where packets of `limit` bytes
+// vanish unanswered though smaller ones do not; nothing: no such loss, or nothing is answered.
+// Takes a third of a second for each where all is well, and some seconds where it is not: all at
+// once. Blocks.
+std::vector<std::optional<unsigned>> find_black_holes(EchoSockets& sockets,
+                                                      const std::vector<PathMtuTarget>& targets);
+
+}  // namespace espial

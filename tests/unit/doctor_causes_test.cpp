@@ -123,6 +123,8 @@ TEST(DoctorSwitches, AStrictReversePathFilterDropsEspThatComesAnotherWay) {
   EXPECT_FALSE(has_cause(world.look(), "reverse_path_filter")) << "off";
   world.sysctls.devices["eth0"].reverse_path_filter = 1;
   world.sysctls.reverse_path_drops = 17;
+  world.echoes[0].answered = false;  // its answers are dropped, too
+  for (auto& sa : world.facts().states) sa.packets = 0;
   const auto report = world.look();
   ASSERT_FALSE(report.findings.empty());
   const auto& finding = report.findings.front();
@@ -189,6 +191,65 @@ TEST(DoctorSwitches, RulesThatBridgedPacketsMeetToo) {
   EXPECT_EQ(finding.remedies, Lines{"sysctl -w net.bridge.bridge-nf-call-iptables=0"});
   world.rules = {};
   EXPECT_TRUE(world.look().findings.empty());
+}
+
+// FORWARD lets by what comes from an index, and everything that comes by eth0.
+Ruleset by_index(const std::string& index, RuleVerdict verdict) {
+  auto rules = forward_drops();
+  auto& chain = rules.tables[0].chains[0];
+  auto& rule = chain.rules.front();
+  rule.handle = 5;
+  rule.text = "ip ttl 64 iif 7 counter packets 0 bytes 0 accept";
+  auto& match = std::get<Match>(rule.steps[0]);
+  match.keys[0].field = Field::kIif;
+  match.elements = {{{Name{index, false}}, {}, {}, {}}};  // as nft's JSON has it
+  rule.steps[1] = VerdictStep{verdict, {}};
+  return rules;
+}
+
+TEST(DoctorStaleDevices, TheDeviceThatWasMeantIsNamed) {
+  World world;
+  world.rules = by_index("7", RuleVerdict::kAccept);
+  const auto report = world.look();
+  ASSERT_EQ(report.findings.size(), 2u);
+  const auto& finding = report.findings[0];
+  EXPECT_EQ(finding.cause, "stale_device");
+  EXPECT_EQ(finding.effect, Effect::kLost);
+  EXPECT_EQ(finding.peers, (Lines{"node2", "node3"}));
+  EXPECT_EQ(finding.summary, "no device has the interface index of a rule any more: iif 7");
+  EXPECT_EQ(finding.remedies,
+            Lines{"nft replace rule ip filter FORWARD handle 5 ip ttl 64 iifname br-prd counter "
+                  "packets 0 bytes 0 accept"});
+  EXPECT_EQ(report.findings[1].cause, "rule_drops");
+}
+
+TEST(DoctorStaleDevices, AnIndexThatHurtsNobodyIsARisk) {
+  World world;
+  world.rules = by_index("7", RuleVerdict::kDrop);
+  world.rules.tables[0].chains[0].base->policy_drop = false;
+  const auto finding = only(world.look());
+  EXPECT_EQ(finding.cause, "stale_device");
+  EXPECT_EQ(finding.effect, Effect::kRisk);
+  EXPECT_TRUE(finding.remedies.empty());
+  EXPECT_TRUE(finding.peers.empty());
+}
+
+TEST(DoctorStaleDevices, ADeviceMayBeCalledByANumber) {
+  World world;
+  world.rules = by_index("7", RuleVerdict::kAccept);
+  world.node.link(9, "7");
+  const auto finding = only(world.look());
+  EXPECT_EQ(finding.cause, "rule_drops");
+}
+
+TEST(DoctorStaleDevices, ARuleThatDoesNotPrintTheIndexAsSuchGetsNoRemedy) {
+  World world;
+  world.rules = by_index("7", RuleVerdict::kAccept);
+  world.rules.tables[0].chains[0].rules[0].text = "iif 77 accept";
+  EXPECT_TRUE(world.look().findings[0].remedies.empty());
+  world.rules = by_index("7", RuleVerdict::kAccept);
+  world.rules.tables[0].tool = RuleTool::kIptablesNft;
+  EXPECT_TRUE(world.look().findings[0].remedies.empty());
 }
 
 TEST(DoctorIke, WithoutCharonWhatLeaksIsItsAbsence) {

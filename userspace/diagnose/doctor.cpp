@@ -12,6 +12,7 @@
 #include "diagnose/backend_paths.h"
 #include "diagnose/firewall_check.h"
 #include "diagnose/ike_check.h"
+#include "diagnose/stale_devices.h"
 #include "diagnose/switch_check.h"
 
 namespace espial {
@@ -19,13 +20,21 @@ namespace {
 
 // In the order in which causes explain one another: without the underlay nothing else can work,
 // without forwarding no rule is asked. Others come after, leaks before losses.
-constexpr std::array kFirst = {"kernel_without_esp", "underlay_unreachable",
-                               "mtu_black_hole",     "reverse_path_filter",
-                               "ike_blocked",        "esp_blocked",
-                               "no_ike_daemon",      "ike_unanswered",
-                               "ike_refused",        "no_route",
-                               "route_rejects",      "forwarding_off",
-                               "xfrm_disabled",      "rule_drops",
+constexpr std::array kFirst = {"kernel_without_esp",
+                               "reverse_path_filter",
+                               "underlay_unreachable",
+                               "mtu_black_hole",
+                               "stale_device",
+                               "ike_blocked",
+                               "esp_blocked",
+                               "no_ike_daemon",
+                               "ike_unanswered",
+                               "ike_refused",
+                               "no_route",
+                               "route_rejects",
+                               "forwarding_off",
+                               "xfrm_disabled",
+                               "rule_drops",
                                "bridge_rules"};
 
 std::size_t rank_of(const DoctorFinding& finding) {
@@ -44,6 +53,7 @@ class Doctor {
     check_underlays(in_.topology, in_.facts, routes_, in_.echoes, report_);
     check_switches({in_.topology, in_.facts, routes_, in_.sysctls, in_.ruleset, paths}, report_);
     check_firewall(in_.topology, in_.ruleset, paths, report_);
+    check_stale_devices(in_.ruleset, in_.facts, paths, report_);
     check_ike({in_.topology, in_.audit, in_.host, in_.charon}, report_);
     mesh();
     std::stable_sort(

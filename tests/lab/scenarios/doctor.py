@@ -296,6 +296,20 @@ def doctor_bridge_rules(lab: Lab) -> None:
 
 
 @scenario(separate=SEPARATE, needs_espial=True, newest=True)
+def doctor_stale_device(lab: Lab) -> None:
+    """A rule for a device that was made anew: it has the index of the one that is gone."""
+    node, watch = lab.mesh.node(1), lab.watch(1)
+    node.namespace.ip("link add before type dummy")
+    rules(node, "table inet other { chain forward { type filter hook forward priority filter; "
+                f"policy drop; iif before counter accept; iifname {node.underlay_device} accept; "
+                "}; }")
+    lab.undo(lambda: rules(node, "delete table inet other"))
+    node.namespace.ip("link del before")
+    for finding in mended(lab, watch, 1, "stale_device", (4, 6)):
+        assert f"iifname {node.pod_bridge}" in finding["remedies"][0], finding
+
+
+@scenario(separate=SEPARATE, needs_espial=True, newest=True)
 def doctor_policies_not_asked(lab: Lab) -> None:
     """disable_policy: who sends in clear is heard, though a policy asks for IPsec."""
     one, two, watch = lab.mesh.node(1), lab.mesh.node(2), lab.watch(1, 2)

@@ -6,6 +6,7 @@ Prometheus and one in the node, leads there: no packet of a scrape crosses the m
 """
 import ctypes
 import json
+import pathlib
 import shutil
 import socket
 import subprocess
@@ -21,6 +22,7 @@ from espial_lab.wait import until
 
 ADDRESS = ("127.0.0.1", 9090)
 _RELAYS = 9101     # port of the first node
+_RULES = pathlib.Path(__file__).resolve().parents[2] / "dashboards" / "rules" / "espial.rules.yml"
 _libc = ctypes.CDLL(None, use_errno=True)
 
 # A peer's coverage over a time, per node: what dashboards and alerts ask.
@@ -84,10 +86,12 @@ class Prometheus:
         self._nodes = nodes
         self._relays = [_Relay(node.namespace, _RELAYS + index)
                         for index, node in enumerate(nodes)]
-        config = {"global": {"scrape_interval": interval, "scrape_timeout": interval},
+        config = {"global": {"scrape_interval": interval, "scrape_timeout": interval,
+                             "evaluation_interval": interval},
+                  "rule_files": [str(_RULES)],
                   "scrape_configs": [{"job_name": "espial", "static_configs": [
                       {"targets": [f"{ADDRESS[0]}:{_RELAYS + index}"],
-                       "labels": {"node": node.name}} for index, node in enumerate(nodes)]}]}
+                       "labels": {"cluster": "demo", "node": node.name}} for index, node in enumerate(nodes)]}]}
         self.config, self.log = f"{folder}/prometheus.yml", f"{folder}/prometheus.log"
         with open(self.config, "w") as file:
             json.dump(config, file)      # JSON is YAML
@@ -105,10 +109,18 @@ class Prometheus:
 
     def query(self, expression: str) -> list[dict]:
         """An instant query: [{"metric": {...}, "value": [time, "text"]}]."""
-        url = f"http://{ADDRESS[0]}:{ADDRESS[1]}/api/v1/query?" + \
-            urllib.parse.urlencode({"query": expression})
-        with urllib.request.urlopen(url, timeout=10) as answer:
-            return json.load(answer)["data"]["result"]
+        return self._get("query?" + urllib.parse.urlencode({"query": expression}))["result"]
+
+    def firing(self, alert: str) -> list[dict[str, str]]:
+        """The labels of each instance of an alert that fires now."""
+        return [one["labels"] for one in self._get("alerts")["alerts"]
+                if one["state"] == "firing" and one["labels"]["alertname"] == alert]
+
+    @staticmethod
+    def _get(what: str) -> dict:
+        with urllib.request.urlopen(f"http://{ADDRESS[0]}:{ADDRESS[1]}/api/v1/{what}",
+                                    timeout=10) as answer:
+            return json.load(answer)["data"]
 
     def mark(self) -> float:
         """Waits until every node was scraped after now; returns that now."""

@@ -158,6 +158,7 @@ class Show:
             if scraper:
                 self._screen.line(f"{enter} prometheus curl -s "
                                   f"'http://127.0.0.1:9090/api/v1/query?query=espial_peer_verdict==1'")
+                self._screen.line(f"{enter} prometheus curl -s http://127.0.0.1:9090/api/v1/alerts")
             while True:
                 for one, two in ((1, 2), (1, 3), (2, 3)):
                     for family in (4, 6):

@@ -260,6 +260,22 @@ class Stage:
         self.facts.append((f"Prometheus: coverage of what node{number} sent to {name}: "
                            f"{'nothing' if seen is None else format(seen, 'g')}", ok))
 
+    def alerts(self, number: int, alert: str, peer: int) -> None:
+        """The fleet's rules make a real Prometheus fire this alert."""
+        if not self._prometheus:
+            return
+        name, wanted = self.node(peer).name, {"node": f"node{number}", "peer": self.node(peer).name}
+        try:
+            until(f"Prometheus fires {alert}",
+                  lambda: any(wanted.items() <= labels.items()
+                              for labels in self._prometheus.firing(alert)), 20, 0.2)
+            ok = True
+        except Timeout:
+            ok = False
+        seen = f"{alert} {'firing' if ok else 'silent'}"
+        self.rows.append(Row(f"node{number}", name, "both", f"{alert} firing", seen, ok))
+        self.facts.append((f"Prometheus: {seen} for node{number} and {name}", ok))
+
     def exposition_is_clean(self, number: int) -> None:
         """promtool has nothing to say about a live scrape."""
         if not self._prometheus:

@@ -65,6 +65,7 @@ def policies_missing(stage: Stage) -> None:
     _four(stage, "leaking")
     stage.expect(2, 3, "ipv4", "encrypted")
     stage.alarm(1, "CleartextTraffic", 2)
+    stage.alerts(1, "EspialCleartextTraffic", 2)
     stage.query_says(1, 2, "ipv4", 0)
     stage.query_says(1, 3, "ipv6", 0)
     stage.query_says(2, 3, "ipv4", 1)

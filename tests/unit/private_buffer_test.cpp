@@ -10,6 +10,8 @@
 #include <string>
 #include <utility>
 
+#include "base/wiped_string.h"
+
 namespace espial {
 namespace {
 
@@ -59,6 +61,16 @@ TEST(PrivateBuffer, MovesAndMayBeEmpty) {
   EXPECT_EQ(to.size(), 3u);
   EXPECT_EQ(to.first(2).size(), 2u);
   EXPECT_EQ(PrivateBuffer(0).text(0), "");
+}
+
+TEST(WipedString, IsInNoCoreDumpHoweverItGrew) {
+  WipedString text(100, 'x');
+  EXPECT_NE(flags_of(text.data()).find(" dd "), std::string::npos);
+  for (int i = 0; i < 10'000; ++i) text += 'y';
+  EXPECT_NE(flags_of(text.data() + 10'099).find(" dd "), std::string::npos);
+  EXPECT_EQ(text.substr(98, 4), "xxyy");
+  const WipedString copy = text;
+  EXPECT_NE(flags_of(copy.data()).find(" dd "), std::string::npos);
 }
 
 }  // namespace

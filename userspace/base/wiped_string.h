@@ -1,33 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
-// WipedString: text of unknown length that may hold a secret on its way. Whatever memory it had,
-// while it grew too, is wiped before it goes back; up to 15 bytes live in the object and are not.
-// Where the length is known, PrivateBuffer also keeps it out of core dumps.
+// WipedString: text of unknown length that may hold a secret on its way, on private pages, those
+// that it grew out of, too. Up to 15 bytes live in the object itself and are nowhere private.
 #pragma once
 
-#include <string.h>
-
 #include <cstddef>
-#include <memory>
 #include <string>
+
+#include "base/private_pages.h"
 
 namespace espial {
 
 template <typename T>
-struct WipingAllocator {
+struct PrivateAllocator {
   using value_type = T;
 
-  WipingAllocator() = default;
+  PrivateAllocator() = default;
   template <typename U>
-  explicit WipingAllocator(const WipingAllocator<U>& /*other*/) {}
+  explicit PrivateAllocator(const PrivateAllocator<U>& /*other*/) {}
 
-  T* allocate(std::size_t count) { return std::allocator<T>().allocate(count); }
+  T* allocate(std::size_t count) { return static_cast<T*>(take_private_pages(count * sizeof(T))); }
   void deallocate(T* memory, std::size_t count) noexcept {
-    explicit_bzero(memory, count * sizeof(T));
-    std::allocator<T>().deallocate(memory, count);
+    release_private_pages(memory, count * sizeof(T));
   }
-  bool operator==(const WipingAllocator& /*other*/) const { return true; }
+  bool operator==(const PrivateAllocator& /*other*/) const { return true; }
 };
 
-using WipedString = std::basic_string<char, std::char_traits<char>, WipingAllocator<char>>;
+using WipedString = std::basic_string<char, std::char_traits<char>, PrivateAllocator<char>>;
 
 }  // namespace espial

@@ -10,7 +10,6 @@ namespace {
 
 constexpr int kMaxDepth = 16;
 constexpr std::array<std::string_view, 4> kForbidden{"secret", "password", "passwd", "token"};
-constexpr const char* kNotRead = "\", which nobody asked for: it was not read";
 
 std::string escaped(std::string_view text) {
   static constexpr std::string_view kHex = "0123456789ABCDEF";
@@ -81,14 +80,19 @@ Outline outline_of(std::string_view text) {
   return out;
 }
 
+std::optional<Error> refusal(const Outline& outline) {
+  if (outline.secret.empty()) return std::nullopt;
+  return Error{"the answer has \"" + std::string(outline.secret) +
+               "\", which nobody asked for: it was not read"};
+}
+
 // The list of items; null when there are none.
 Result<nlohmann::json> items_of(std::string_view body, const char* kind) {
   const Error other{"the answer is no " + std::string(kind) + " (is this agent om3?)"};
   const auto outline = outline_of(body);
   if (body.size() > kMaxOpensvcAnswer || outline.too_deep)
     return Error{"the answer is too large or too deeply nested"};
-  if (!outline.secret.empty())
-    return Error{"the answer has \"" + std::string(outline.secret) + kNotRead};
+  if (auto refused = refusal(outline)) return std::move(*refused);
   if (!outline.has_items) return other;
   auto json = nlohmann::json::parse(body, nullptr, false);
   if (json.is_discarded() || !json.is_object() || !json.contains("items")) return other;
@@ -167,9 +171,7 @@ Result<std::vector<OpensvcListedNetwork>> parse_network_list(std::string_view bo
   return out;
 }
 
-bool names_a_secret(const Error& error) {
-  return error.message.find(kNotRead) != std::string::npos;
-}
+std::optional<Error> refusal_of(std::string_view body) { return refusal(outline_of(body)); }
 
 std::size_t EventStream::feed(std::string_view bytes) {
   std::size_t events = 0;

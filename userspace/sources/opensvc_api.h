@@ -9,6 +9,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,8 +37,8 @@ struct OpensvcListedNetwork {
 };
 Result<std::vector<OpensvcListedNetwork>> parse_network_list(std::string_view body);
 
-// Whether that is an error of parse_…(): the agent answers what must not be read, and will again.
-bool names_a_secret(const Error& error);
+// Why an answer must not be read, nor asked for again: it names a secret. parse_…() say the same.
+std::optional<Error> refusal_of(std::string_view body);
 
 // Server-sent events, counted: an event only says that it is time to read again.
 class EventStream {

@@ -46,7 +46,12 @@ std::string value_of(const std::map<std::string, std::string>& values, const std
 
 Result<std::optional<HttpReply>> OpensvcSocket::get(const std::string& target) {
   const auto until = std::min(until_, Clock::now() + kOpensvcAnswerTime);
-  return http_get(path_, target, kMaxOpensvcAnswer, {until, stop_});
+  EP_ASSIGN(reply, http_get(path_, target, kMaxOpensvcAnswer, {until, stop_}));
+  if (auto refused = reply ? refusal_of(reply->body) : std::nullopt) {
+    silent_until_ = Clock::now() + kRefused;
+    return std::move(*refused);
+  }
+  return reply;
 }
 
 Result<HttpReply> OpensvcSocket::answer(const std::string& target) {
@@ -132,9 +137,8 @@ OpensvcFacts OpensvcSocket::read(int stop) {
   if (asked.ok()) return out;
   out.state = OpensvcState::kUnreadable;
   out.reason = printable(path_) + ": " + asked.error().message;
-  if (names_a_secret(asked.error())) {
+  if (silent_until_) {
     out.reason += " (this agent answers more than it is asked: let espial read cluster.conf)";
-    silent_until_ = Clock::now() + kRefused;
     refusal_ = out.reason;
   }
   return out;

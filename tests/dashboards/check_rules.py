@@ -137,6 +137,9 @@ def main() -> int:
     faults += metric_faults(rules) + alert_faults(alerts) + runbook_faults(sys.argv[1])
     if f"{INSTALLED}rules/{RULES.name}" not in CONFIG.read_text():
         faults.append(f"{CONFIG}: does not load the rules")
+    if (ROOT / "tests" / "golden" / "series.md").read_text() not in \
+            (ROOT / "dashboards" / "README.md").read_text():
+        faults.append("dashboards/README.md: its table is not tests/golden/series.md")
     json.loads((CONFIG.parent / "targets.json").read_text())
     for fault in faults:
         print(fault)

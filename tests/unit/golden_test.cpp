@@ -39,6 +39,24 @@ TEST(Golden, CompactMetrics) {
   expect_golden("metrics_compact.prom", exposition(MetricChoice::kCompact));
 }
 
+// What a scrape of one node, and all of them together, cost Prometheus.
+TEST(Golden, SeriesOfAMesh) {
+  std::ostringstream table;
+  table << "| nodes | set | series of a node | series of the mesh | bytes of a scrape |\n"
+           "|---|---|---|---|---|\n";
+  for (const std::size_t nodes : {10, 100, 1000})
+    for (const MetricChoice choice : {MetricChoice::kFull, MetricChoice::kCompact}) {
+      const auto report = testing::busy_report(nodes - 1);
+      const Collector collector(testing::published(report), "0.1.0", choice);
+      std::size_t series = 0;
+      for (const auto& family : collector.Collect()) series += family.metric.size();
+      table << "| " << nodes << " | " << (choice == MetricChoice::kFull ? "full" : "compact")
+            << " | " << series << " | " << nodes * series << " | "
+            << collector.text(report.get()).size() << " |\n";
+    }
+  expect_golden("series.md", table.str());
+}
+
 TEST(Golden, Status) {
   expect_golden("status.json", document_text(status_document(*testing::golden_report()), 2));
 }

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// A running node looks at its counters and sources, and publishes what follows from them.
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "daemon/moment.h"
+#include "daemon/node.h"
+#include "sources/xfrm_stat.h"
+
+namespace espial {
+namespace {
+
+std::uint64_t unprotected(const PeerCounters& counters) {
+  std::uint64_t sum = 0;
+  for (const auto& direction : counters.cells)
+    for (const auto& family : direction)
+      for (std::size_t c = 0; c < kClasses; ++c)
+        if (kClassCoverage[c] == Coverage::UNPROTECTED || c == at(Class::UNKNOWN_NODE))
+          sum += family[c].packets;
+  return sum;
+}
+
+}  // namespace
+
+void Node::evaluate() {
+  auto taken = snapshot();
+  if (!taken.ok()) {
+    spdlog::error("{}", taken.error().message);
+    return;
+  }
+  policies_.follow(taken->peers, this_moment());
+  read_flows(*taken);
+  auto evaluation = evaluator_.evaluate(std::move(*taken));
+  for (const auto& alarm : evaluation.changes)
+    spdlog::log(alarm.state == AlarmState::kFiring ? spdlog::level::warn : spdlog::level::info,
+                "alarm {} {}{}{}: {}", alarm.name, to_string(alarm.state),
+                alarm.peer.empty() ? "" : " for ", alarm.peer, alarm.evidence);
+  latest_->publish(std::make_shared<const Report>(std::move(evaluation.report)));
+}
+
+void Node::read_flows(const Snapshot& snapshot) {
+  std::uint64_t seen = unprotected(snapshot.no_peer);
+  for (const auto& peer : snapshot.peers) seen += unprotected(peer.counters);
+  if (seen == unprotected_seen_) return;
+  unprotected_seen_ = seen;
+  auto flows = counters_.flows(maps_, identities_);
+  if (flows.ok())
+    flows_->publish(std::move(*flows));
+  else
+    spdlog::error("{}", flows.error().message);
+}
+
+std::vector<SourceStatus> Node::sources() const {
+  std::vector<SourceStatus> sources{
+      {"file", last_reload_successful_.value_or(true), last_reload_error_},
+      firewall_.source(),
+      {"policy", policies_.problem().empty(), policies_.problem()},
+      {"routes", true, ""},
+      {"saved", saved_problem_.empty(), saved_problem_},
+      {"xfrm", facts_.xfrm_readable, facts_.xfrm_reason},
+      {"xfrm_state", programs_.xfrm_state(),
+       programs_.xfrm_state() ? "" : "this kernel cannot tell decrypted packets"},
+  };
+  // A charon in a container shows its socket to nobody: that is no source that fails.
+  const bool expected = config_.vici != "auto" || charon_seen_;
+  if (!vici_.off() && expected)
+    sources.push_back({"vici", vici_.facts().readable, vici_.facts().reason});
+  if (cluster_.state == OpensvcState::kReadable || cluster_.state == OpensvcState::kUnreadable)
+    sources.insert(sources.begin() + 1, {"opensvc", cluster_.readable(), cluster_.reason});
+  return sources;
+}
+
+Result<Snapshot> Node::snapshot() {
+  Snapshot snapshot;
+  snapshot.time = std::chrono::system_clock::now();
+  snapshot.monotonic = std::chrono::steady_clock::now();
+  snapshot.node = topology_.node;
+  snapshot.instance = config_.instance;
+  snapshot.daemon = true;
+  for (const auto& peer : topology_.peers) {
+    const auto id = identities_.peer(peer.name);
+    PeerSnapshot entry{peer, {}};
+    if (id != 0) {
+      EP_ASSIGN(counters, counters_.peer(maps_, id));
+      entry.counters = counters;
+    }
+    snapshot.peers.push_back(std::move(entry));
+  }
+  EP_ASSIGN(no_peer, counters_.peer(maps_, 0));
+  snapshot.no_peer = no_peer;
+  EP_ASSIGN(networks, counters_.networks(maps_, identities_));
+  snapshot.networks = std::move(networks);
+  EP_TRY(counters_.node(maps_, snapshot));
+  snapshot.devices = attachments_.status();
+  const auto xdp = xdp_.status();
+  for (auto& device : snapshot.devices)
+    if (const auto found = xdp.find(device.ifindex); found != xdp.end()) device.xdp = found->second;
+  snapshot.gaps = gaps_;
+  snapshot.xfrm_block = backstop_.snapshot();
+  snapshot.restored = restored_;
+  snapshot.sources = sources();
+  drops_.read(snapshot, identities_);
+  snapshot.maps = CounterReader::usage(maps_, identities_, programs_.table_entries(),
+                                       programs_.capacity().slots);
+  snapshot.findings = topology_.findings;
+  snapshot.mesh = mesh_;
+  if (auto errors = read_xfrm_stat(); errors.ok()) snapshot.xfrm_errors = std::move(*errors);
+  snapshot.last_reload_successful = last_reload_successful_;
+  snapshot.last_reload_error = last_reload_error_;
+  return snapshot;
+}
+
+}  // namespace espial

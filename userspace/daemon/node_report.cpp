@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A running node looks at its counters and sources, and publishes what follows from them.
-#include <fmt/format.h>
 #include <spdlog/spdlog.h>
-
-#include <algorithm>
 
 #include "daemon/moment.h"
 #include "daemon/node.h"

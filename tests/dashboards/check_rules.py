@@ -20,7 +20,7 @@ RULES = ROOT / "dashboards" / "rules" / "espial.rules.yml"
 TESTS = sorted((ROOT / "dashboards" / "rules" / "tests").glob("*.yml"))
 RUNBOOKS = ROOT / "dashboards" / "runbooks"
 CONFIG = ROOT / "dashboards" / "prometheus" / "prometheus.yml"
-INSTALLED = "/usr/share/doc/espial/"
+INSTALLED = "/usr/share/espial/"
 # Of Prometheus itself and of the targets' configuration.
 OTHER_METRICS, TARGET_LABELS = {"up"}, {"cluster", "node", "instance", "job"}
 # Not in the compact set; the head of the rules says which rules need them.

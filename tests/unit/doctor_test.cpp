@@ -125,6 +125,29 @@ TEST(Doctor, BlockedEspAndIkeComeBeforeEverythingElse) {
   EXPECT_EQ(report.findings[0].effect, Effect::kRisk);
 }
 
+TEST(Doctor, PodsThatAreNotToldTheirPathMtuLoseLargePackets) {
+  World world;
+  world.rules = drops("t", PacketHook::kOutput, "out", 1);
+  auto report = world.look();
+  ASSERT_EQ(report.findings.size(), 1u);
+  const auto& finding = report.findings[0];
+  EXPECT_EQ(finding.cause, "path_mtu_blocked");
+  EXPECT_EQ(finding.effect, Effect::kLost);
+  EXPECT_EQ(finding.family, Family::kIpv4);
+  EXPECT_EQ(finding.summary,
+            "ICMP that tells pods of their path MTU are dropped in OUTPUT by inet t out: drop");
+  EXPECT_EQ(finding.remedies,
+            Lines{"nft insert rule inet t out ip saddr 10.101.0.0/16 ip daddr 10.101.0.0/16 icmp "
+                  "type destination-unreachable accept"});
+  world.rules = drops("t", PacketHook::kOutput, "out", 58);
+  EXPECT_EQ(world.look().findings.at(0).family, Family::kIpv6);
+  world.facts().policies.clear();
+  report = world.look();
+  EXPECT_TRUE(std::none_of(report.findings.begin(), report.findings.end(), [](const auto& other) {
+    return other.cause == "path_mtu_blocked";
+  })) << "without IPsec nothing grows";
+}
+
 TEST(Doctor, ForwardingThatIsOff) {
   World world;
   world.sysctls.devices["br-prd"].forwarding_v4 = false;

@@ -121,6 +121,24 @@ class Paths {
     comes_by(in, reentry(peer, wire));
     leaves_by(in, bridge);
     add_pods(peer, Direction::RECEIVE, theirs, own, in);
+    if (ipsec == Tri::kYes) tells_pods(peer, own, pod, bridge);
+  }
+
+  // ESP makes packets larger than pods know: this node tells them how large theirs may be
+  // (ip_forward(), ip6_forward()).
+  void tells_pods(const Peer& peer, const Prefix& own, const IpAddress& pod,
+                  const LinkFact* bridge) {
+    for (const auto& address : facts_.addresses) {
+      if (address.ifindex != bridge->ifindex || !own.contains(address.address)) continue;
+      auto too_big = between(address.address, pod);
+      icmp(too_big, 3, 4, 2);
+      too_big.tracking = Tracking::kRelated;
+      too_big.iif = "";
+      leaves_by(too_big, bridge);
+      add(PathKind::kPathMtu, Direction::TRANSMIT, peer, host(address.address), own, too_big,
+          kSent);
+      return;
+    }
   }
 
   void add_pods(const Peer& peer, Direction direction, const Prefix& from, const Prefix& to,

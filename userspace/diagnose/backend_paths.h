@@ -21,6 +21,8 @@
 
 namespace espial {
 
+// kPathMtu: "too big" (RFC 1191, RFC 8201), from routers between the nodes or from this node to
+// pods.
 enum class PathKind : std::uint8_t { kPods, kEsp, kIke, kPathMtu };
 
 struct BackendPath {

@@ -41,7 +41,8 @@ std::string what_of(const BackendPath& path) {
     case PathKind::kIke:
       return "IKE";
     case PathKind::kPathMtu:
-      return "ICMP that tells of a smaller path MTU";
+      return path.direction == Direction::RECEIVE ? "ICMP that tells of a smaller path MTU"
+                                                  : "ICMP that tells pods of their path MTU";
   }
   return "";
 }
@@ -98,7 +99,11 @@ class FirewallCheck {
   DoctorFinding finding_of(const Group& group) {
     DoctorFinding finding;
     finding.cause = cause_of(group.first->kind);
-    finding.effect = group.first->kind == PathKind::kPathMtu ? Effect::kRisk : Effect::kLost;
+    // What routers between the nodes say is needed on a narrow path only, what this node tells its
+    // pods with every large packet.
+    const bool routers =
+        group.first->kind == PathKind::kPathMtu && group.first->direction == Direction::RECEIVE;
+    finding.effect = routers ? Effect::kRisk : Effect::kLost;
     finding.summary = what_of(*group.first) + " " +
                       (group.fate == Fate::kRejected ? "are rejected" : "are dropped") + " in " +
                       hook_word(group.hook) + " by " + group.culprit.text();

@@ -19,16 +19,12 @@ struct StaleIndex {
   Pattern* pattern = nullptr;
 };
 
-// The index that a pattern is; nft's JSON has it as a string, like a name.
+// The index that a pattern is: nft's JSON has it as a string, like a name.
 std::optional<std::string> index_of(const Pattern& pattern) {
-  if (const auto* interval = std::get_if<Interval>(&pattern)) {
-    if (interval->first != interval->last) return std::nullopt;
-    return std::to_string(static_cast<std::uint64_t>(interval->first));
-  }
   const auto* name = std::get_if<Name>(&pattern);
-  const bool digits = name != nullptr && !name->prefix && !name->text.empty() &&
-                      name->text.find_first_not_of("0123456789") == std::string::npos;
-  return digits ? std::optional(name->text) : std::nullopt;
+  if (name == nullptr || name->prefix || name->text.empty()) return std::nullopt;
+  if (name->text.find_first_not_of("0123456789") != std::string::npos) return std::nullopt;
+  return name->text;
 }
 
 // One index that the rule compares a device with. A listing names each device that there is.

@@ -236,6 +236,34 @@ def doctor_path_mtu(lab: Lab) -> None:
     quiet(watch, 1, 2)
 
 
+@scenario(shared=SHARED, separate=SEPARATE, needs_espial=True, newest=True)
+def doctor_pods_path_mtu(lab: Lab) -> None:
+    """ESP makes packets larger than pods know, and what the node tells them does not get out."""
+    node, watch = lab.mesh.node(1), lab.watch(1)
+    source, target = node.pod, lab.mesh.node(2).pod
+    rules(node, "table inet quiet { chain output { type filter hook output priority filter; "
+                "icmp type != echo-request drop; "
+                "icmpv6 type { destination-unreachable, packet-too-big } drop; }; }")
+    lab.undo(lambda: rules(node, "delete table inet quiet"))
+
+    def large(family: int) -> int:
+        sent = traffic.udp(source.namespace, source.address(family), target.namespace,
+                           target.address(family), 5, 1440, lossy=True)
+        lab.sent += sent.sent
+        return sent.received
+    for family in (4, 6):
+        assert answered(lab, 1, 2, family) and large(family) + large(family) == 0, f"IPv{family}"
+    for _ in (4, 6):
+        status, findings = doctor(watch, 1)
+        assert status == 1 and findings[0]["cause"] == "path_mtu_blocked", findings
+        for command in findings[0]["remedies"]:
+            node.namespace.run(*shlex.split(command))
+    for family in (4, 6):
+        large(family)                       # the pod is told
+        assert large(family) == 5, f"IPv{family}: lost still"
+    quiet(watch, 1)
+
+
 @scenario(separate=SEPARATE, needs_espial=True, newest=True)
 def doctor_reverse_path(lab: Lab) -> None:
     """ESP comes in by one device and is answered by another, as with two uplinks: a strict filter."""

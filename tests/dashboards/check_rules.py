@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """check_rules.py ESPIAL   are the rules of dashboards/ sound, tested, and true to this espial?
 
-promtool checks and tests them; the rest is what promtool cannot know: that each alarm of the daemon
+promtool checks and tests them, and with amtool the examples of configuration; the rest is what promtool cannot know: that each alarm of the daemon
 has an alert of its severity, each alert a firing and a quiet case and a runbook that begins with an
 espial command, that every metric and label is one that espial exports, and every command one that it
 takes. Prints one line for each fault; exit status 1 if there is one.
@@ -12,6 +12,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 
 import yaml
 
@@ -20,18 +21,32 @@ RULES = ROOT / "dashboards" / "rules" / "espial.rules.yml"
 TESTS = sorted((ROOT / "dashboards" / "rules" / "tests").glob("*.yml"))
 RUNBOOKS = ROOT / "dashboards" / "runbooks"
 CONFIG = ROOT / "dashboards" / "prometheus" / "prometheus.yml"
+ALERTMANAGER = CONFIG.parent / "alertmanager.yml"
 INSTALLED = "/usr/share/espial/"
 # Of Prometheus itself and of the targets' configuration.
 OTHER_METRICS, TARGET_LABELS = {"up"}, {"cluster", "node", "instance", "job"}
 # Not in the compact set; the head of the rules says which rules need them.
-FULL_SET = {"espial_peer_mode", "espial_peer_sa_expiry_timestamp_seconds",
+FULL_SET = {"espial_peer_mode", "espial_peer_policy_missing", "espial_peer_sa_expiry_timestamp_seconds",
             "espial_network_transmit_cleartext_packets_total",
             "espial_network_receive_cleartext_packets_total"}
 
 
+def tool(*words: str) -> list[str]:
+    done = subprocess.run(words, text=True, capture_output=True, check=False)
+    return [] if done.returncode == 0 else [f"{' '.join(words)}: {done.stdout}{done.stderr}"]
+
+
 def promtool(*words: str) -> list[str]:
-    done = subprocess.run(["promtool", *words], text=True, capture_output=True, check=False)
-    return [] if done.returncode == 0 else [f"promtool {' '.join(words)}: {done.stdout}{done.stderr}"]
+    return tool("promtool", *words)
+
+
+def config_faults() -> list[str]:
+    """Both examples, as they are installed: with the rules and the file of targets in their places."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = pathlib.Path(folder, CONFIG.name)
+        copy.write_text(CONFIG.read_text().replace(f"{INSTALLED}rules/{RULES.name}", str(RULES)))
+        pathlib.Path(folder, "targets.json").write_text((CONFIG.parent / "targets.json").read_text())
+        return promtool("check", "config", str(copy)) + tool("amtool", "check-config", str(ALERTMANAGER))
 
 
 def exported() -> dict[str, set[str]]:
@@ -133,7 +148,7 @@ def main() -> int:
     alerts = {rule["alert"]: rule for rule in rules if "alert" in rule}
     faults = promtool("check", "rules", str(RULES))
     faults += promtool("test", "rules", *map(str, TESTS))
-    faults += promtool("check", "config", "--syntax-only", str(CONFIG))
+    faults += config_faults()
     faults += metric_faults(rules) + alert_faults(alerts) + runbook_faults(sys.argv[1])
     if f"{INSTALLED}rules/{RULES.name}" not in CONFIG.read_text():
         faults.append(f"{CONFIG}: does not load the rules")

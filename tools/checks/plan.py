@@ -57,6 +57,13 @@ def _demo_in_machine() -> Step:
                 environment=(ESPIAL, ("ESPIAL_LAB_TIMEOUT", "{limit}")))
 
 
+def _grafana() -> Step:
+    """Type-checks and makes the dashboards anew: what is committed must be the same."""
+    npm = ("npm", "--prefix", "dashboards/grafana")
+    return Step("grafana", 60, ((*npm, "ci", "--prefer-offline"), (*npm, "run", "check")),
+                needs=("setup",), count=counts.of_commands)
+
+
 def steps(long: bool) -> list[Step]:
     more = 4 if long else 1     # the long runs of the lab and the fuzzers
     built = ("build",)
@@ -71,6 +78,7 @@ def steps(long: bool) -> list[Step]:
         _ctest("netns", 180, "netns", needs=built, jobs="1"),
         _ctest("install", 60, "install", needs=built),
         _ctest("lint", 60, "lint", needs=built),
+        _grafana(),
         # Ratios of the packet path against the stored ones, while nothing else runs.
         Step("bench", 120, (("tools/bench", "--gate"),), needs=built, count=counts.of_commands),
         # The second compiler, the sanitizers and the fuzzers in one build.

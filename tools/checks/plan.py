@@ -97,6 +97,11 @@ def steps(long: bool) -> list[Step]:
         # To its end, interrupted, and killed.
         Step("demo", 150, (("tests/demo/run",),), needs=("setup", "build"), count=counts.of_lab,
              live=True, environment=(ESPIAL,)),
+        # A real Prometheus and Alertmanager over the demo's mesh; most of it is espial's sliding minute.
+        Step("monitoring", 100, (("tests/monitoring/run",),), needs=("setup", "build"),
+             count=counts.of_lab, live=True, environment=(ESPIAL,)),
+        Step("monitoring-shipped", 450, (("tests/monitoring/run", "--shipped"),),
+             needs=("setup", "build"), count=counts.of_lab, live=True, long=True, environment=(ESPIAL,)),
         _lab("running", 90 * more, long),
         _lab("6.12", 1500 * more, long),
         _lab("6.1", 1500 * more, long),

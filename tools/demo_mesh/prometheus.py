@@ -12,6 +12,7 @@ import socket
 import subprocess
 import threading
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 
@@ -22,7 +23,7 @@ from espial_lab.wait import until
 
 ADDRESS = ("127.0.0.1", 9090)
 _RELAYS = 9101     # port of the first node
-_RULES = pathlib.Path(__file__).resolve().parents[2] / "dashboards" / "rules" / "espial.rules.yml"
+RULES = pathlib.Path(__file__).resolve().parents[2] / "dashboards" / "rules" / "espial.rules.yml"
 _libc = ctypes.CDLL(None, use_errno=True)
 
 # A peer's coverage over a time, per node: what dashboards and alerts ask.
@@ -80,18 +81,23 @@ class _Relay:
 
 
 class Prometheus:
-    """Runs from the constructor to close(). `interval`: of scrapes, as Prometheus writes it."""
+    """Runs from the constructor to close(). `interval`: of scrapes and rules, as Prometheus writes it;
+    `alertmanager`: an address that alerts are sent to; `others`: static configurations of more targets."""
 
-    def __init__(self, nodes: list[Node], folder: str, interval: str):
+    def __init__(self, nodes: list[Node], folder: str, interval: str, rules: pathlib.Path = RULES,
+                 alertmanager: str = "", others: tuple[dict, ...] = (), evaluation: str = ""):
         self._nodes = nodes
         self._relays = [_Relay(node.namespace, _RELAYS + index)
                         for index, node in enumerate(nodes)]
         config = {"global": {"scrape_interval": interval, "scrape_timeout": interval,
-                             "evaluation_interval": interval},
-                  "rule_files": [str(_RULES)],
+                             "evaluation_interval": evaluation or interval},
+                  "rule_files": [str(rules)],
                   "scrape_configs": [{"job_name": "espial", "static_configs": [
                       {"targets": [f"{ADDRESS[0]}:{_RELAYS + index}"],
-                       "labels": {"cluster": "demo", "node": node.name}} for index, node in enumerate(nodes)]}]}
+                       "labels": {"cluster": "demo", "node": node.name}} for index, node in enumerate(nodes)] +
+                      list(others)}]}
+        if alertmanager:
+            config["alerting"] = {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]}
         self.config, self.log = f"{folder}/prometheus.yml", f"{folder}/prometheus.log"
         with open(self.config, "w") as file:
             json.dump(config, file)      # JSON is YAML
@@ -104,23 +110,36 @@ class Prometheus:
     def close(self) -> None:
         for relay in self._relays:
             relay.close()
+        # Nothing of it is read again.
         self._process.kill()
         self._process.wait(10)
 
     def query(self, expression: str) -> list[dict]:
         """An instant query: [{"metric": {...}, "value": [time, "text"]}]."""
-        return self._get("query?" + urllib.parse.urlencode({"query": expression}))["result"]
+        return self.get("query", {"query": expression})["result"]
+
+    def query_range(self, expression: str, seconds: int, step: int) -> list[dict]:
+        """The last seconds: [{"metric": {...}, "values": [[time, "text"], ...]}]."""
+        now = time.time()
+        return self.get("query_range", {"query": expression, "start": now - seconds, "end": now,
+                                        "step": step})["result"]
 
     def firing(self, alert: str) -> list[dict[str, str]]:
         """The labels of each instance of an alert that fires now."""
-        return [one["labels"] for one in self._get("alerts")["alerts"]
+        return [one["labels"] for one in self.get("alerts")["alerts"]
                 if one["state"] == "firing" and one["labels"]["alertname"] == alert]
 
     @staticmethod
-    def _get(what: str) -> dict:
-        with urllib.request.urlopen(f"http://{ADDRESS[0]}:{ADDRESS[1]}/api/v1/{what}",
-                                    timeout=10) as answer:
-            return json.load(answer)["data"]
+    def get(what: str, parameters: dict | None = None) -> dict | list:
+        """What the HTTP API has under /api/v1/ there. A query that it refuses is a ValueError."""
+        url = f"http://{ADDRESS[0]}:{ADDRESS[1]}/api/v1/{what}?{urllib.parse.urlencode(parameters or {})}"
+        try:
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                return json.load(answer)["data"]
+        except urllib.error.HTTPError as error:
+            if error.code not in (400, 422):
+                raise
+            raise ValueError(json.load(error).get("error", str(error))) from error
 
     def mark(self) -> float:
         """Waits until every node was scraped after now; returns that now."""
@@ -131,7 +150,7 @@ class Prometheus:
                 raise RuntimeError(f"prometheus ended; see {self.log}")
             try:
                 # Of a plain selector only is timestamp() the sample's; a failed scrape leaves none.
-                found = self.query("timestamp(espial_build_info)")
+                found = self.query('timestamp(espial_build_info{cluster="demo"})')
             except OSError:
                 return False
             return len([one for one in found if float(one["value"][1]) > now]) == len(self._nodes)

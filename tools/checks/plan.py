@@ -94,8 +94,8 @@ def steps(long: bool) -> list[Step]:
         # SIGKILL at single system calls; --long takes every one that changes something.
         Step("kill", 1800 if long else 180, (("tests/kill/run", *(("--long",) if long else ())),),
              needs=("setup", "build"), count=counts.of_lab, live=True),
-        # To its end, interrupted, and killed.
-        Step("demo", 150, (("tests/demo/run",),), needs=("setup", "build"), count=counts.of_lab,
+        # To its end, interrupted, killed, and staying.
+        Step("demo", 170, (("tests/demo/run",),), needs=("setup", "build"), count=counts.of_lab,
              live=True, environment=(ESPIAL,)),
         # A real Prometheus and Alertmanager over the demo's mesh; most of it is espial's sliding minute.
         Step("monitoring", 100, (("tests/monitoring/run",),), needs=("setup", "build"),

@@ -6,7 +6,9 @@ import shutil
 import subprocess
 import urllib.request
 
-ADDRESS = "127.0.0.1:9093"
+from .relay import LOOPBACK
+
+ADDRESS = (LOOPBACK, 9093)
 _CONFIG = pathlib.Path(__file__).resolve().parents[2] / "dashboards" / "prometheus" / "alertmanager.yml"
 
 
@@ -22,14 +24,14 @@ class Alertmanager:
         with open(self.log, "w") as log:
             self._process = subprocess.Popen(
                 ["prometheus-alertmanager", f"--config.file={_CONFIG}", f"--storage.path={folder}/alertmanager",
-                 f"--web.listen-address={ADDRESS}", "--cluster.listen-address="],
+                 f"--web.listen-address={ADDRESS[0]}:{ADDRESS[1]}", "--cluster.listen-address="],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 
     def alerts(self) -> list[dict]:
         """What fires and is not resolved; OSError until it listens."""
         if self._process.poll() is not None:
             raise RuntimeError(f"alertmanager ended; see {self.log}")
-        with urllib.request.urlopen(f"http://{ADDRESS}/api/v2/alerts", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://{ADDRESS[0]}:{ADDRESS[1]}/api/v2/alerts", timeout=10) as answer:
             return json.load(answer)
 
     def close(self) -> None:

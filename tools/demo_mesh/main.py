@@ -12,7 +12,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests/lab")]
 sys.dont_write_bytecode = True
 
-from demo_mesh import world  # noqa: E402
+from demo_mesh import alertmanager, prometheus, world  # noqa: E402
+from demo_mesh.relay import Gate  # noqa: E402
 from demo_mesh.screen import Screen, on_terminal  # noqa: E402
 from demo_mesh.show import Show  # noqa: E402
 
@@ -96,7 +97,9 @@ def main() -> int:
             return in_machine(chosen, report, colour)
         except world.Interrupted:
             return 130
-    show = Show(Screen(colour), report, chosen.prometheus, chosen.only)
+    # So that a browser, or a Grafana, of this machine reaches what runs in the demo's world.
+    gate = Gate(prometheus.ADDRESS[1], alertmanager.ADDRESS[1]) if chosen.stay else None
+    show = Show(Screen(colour), report, chosen.prometheus, chosen.only, gate=gate)
     return world.inside(lambda: show.run(chosen.stay))
 
 

@@ -2,15 +2,12 @@
 """A real Prometheus (Debian's) that scrapes the three espials, and what it answers.
 
 Every espial listens on the loopback of its node. A relay per node, with one socket in the world of
-Prometheus and one in the node, leads there: no packet of a scrape crosses the mesh.
+Prometheus and one in the node, leads there.
 """
-import ctypes
 import json
 import pathlib
 import shutil
-import socket
 import subprocess
-import threading
 import time
 import urllib.error
 import urllib.parse
@@ -18,13 +15,14 @@ import urllib.request
 
 from espial_lab.espial import LISTEN
 from espial_lab.mesh import Node
-from espial_lab.netns import CLONE_NEWNET, Namespace
 from espial_lab.wait import until
 
-ADDRESS = ("127.0.0.1", 9090)
+from . import alertmanager
+from .relay import LOOPBACK, Relay
+
+ADDRESS = (LOOPBACK, 9090)
 _RELAYS = 9101     # port of the first node
 RULES = pathlib.Path(__file__).resolve().parents[2] / "dashboards" / "rules" / "espial.rules.yml"
-_libc = ctypes.CDLL(None, use_errno=True)
 
 # A peer's coverage over a time, per node: what dashboards and alerts ask.
 COVERAGE = ("sum by (node, peer) (increase(espial_peer_transmit_encrypted_packets_total[{0}]))"
@@ -36,58 +34,14 @@ def installed() -> bool:
     return bool(shutil.which("prometheus") and shutil.which("promtool"))
 
 
-def _copy(source: socket.socket, target: socket.socket) -> None:
-    try:
-        while data := source.recv(65536):
-            target.sendall(data)
-        target.shutdown(socket.SHUT_WR)
-    except OSError:
-        pass
-
-
-class _Relay:
-    """Connections to 127.0.0.1:port, here, end at espial's address inside the node."""
-
-    def __init__(self, namespace: Namespace, port: int):
-        self._path = namespace.path
-        self._listener = socket.create_server((ADDRESS[0], port))
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._relay, args=(client,), daemon=True).start()
-
-    def _relay(self, client: socket.socket) -> None:
-        with client:
-            try:
-                # setns(2) moves this thread alone, and the thread ends with the connection.
-                with open(self._path) as namespace:
-                    if _libc.setns(namespace.fileno(), CLONE_NEWNET) < 0:
-                        return
-                with socket.create_connection(LISTEN, 10) as server:
-                    forth = threading.Thread(target=_copy, args=(client, server), daemon=True)
-                    forth.start()
-                    _copy(server, client)
-                    forth.join(10)
-            except OSError:
-                pass
-
-    def close(self) -> None:
-        self._listener.close()
-
-
 class Prometheus:
     """Runs from the constructor to close(). `interval`: of scrapes and rules, as Prometheus writes it;
-    `alertmanager`: an address that alerts are sent to; `others`: static configurations of more targets."""
+    `alerting`: there is an Alertmanager, too; `others`: static configurations of more targets."""
 
     def __init__(self, nodes: list[Node], folder: str, interval: str, rules: pathlib.Path = RULES,
-                 alertmanager: str = "", others: tuple[dict, ...] = (), evaluation: str = ""):
+                 alerting: bool = False, others: tuple[dict, ...] = (), evaluation: str = ""):
         self._nodes = nodes
-        self._relays = [_Relay(node.namespace, _RELAYS + index)
+        self._relays = [Relay(node.namespace, _RELAYS + index, LISTEN)
                         for index, node in enumerate(nodes)]
         config = {"global": {"scrape_interval": interval, "scrape_timeout": interval,
                              "evaluation_interval": evaluation or interval},
@@ -96,8 +50,9 @@ class Prometheus:
                       {"targets": [f"{ADDRESS[0]}:{_RELAYS + index}"],
                        "labels": {"cluster": "demo", "node": node.name}} for index, node in enumerate(nodes)] +
                       list(others)}]}
-        if alertmanager:
-            config["alerting"] = {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]}
+        if alerting:
+            host, port = alertmanager.ADDRESS
+            config["alerting"] = {"alertmanagers": [{"static_configs": [{"targets": [f"{host}:{port}"]}]}]}
         self.config, self.log = f"{folder}/prometheus.yml", f"{folder}/prometheus.log"
         with open(self.config, "w") as file:
             json.dump(config, file)      # JSON is YAML

@@ -14,12 +14,16 @@ from espial_lab.mesh import Mesh, Spec
 from espial_lab.netns import Namespace
 from espial_lab.scenario import Lab
 
-from . import prometheus
+from . import alertmanager, prometheus
+from .relay import Gate
 from .screen import Screen
 from .stage import Row, Stage
 from .steps import STEPS, Step
 from .world import Interrupted
 
+# What to ask of a mesh: who leaks, how much is encrypted, what is wrong, why packets are lost.
+QUERIES = ("espial_peer_verdict == 1", "espial:pair_transmit_coverage:ratio5m", "espial_alarm == 1",
+           "sum by (node, hook) (rate(espial_netfilter_dropped_packets_total[1m])) > 0")
 MODULES = ("xfrm_user", "esp4", "esp6", "tun", "bridge", "veth", "nf_tables", "sch_ingress",
            "cls_bpf", "ipip", "ip6_tunnel")
 
@@ -63,26 +67,25 @@ def _play(step: Step, mesh: Mesh, scraper: prometheus.Prometheus | None) -> Stag
 
 
 @contextlib.contextmanager
-def _scraping(mesh: Mesh, interval: str) -> Iterator[prometheus.Prometheus | None]:
-    if not prometheus.installed():
-        yield None
-        return
-    scraper = prometheus.Prometheus(mesh.nodes, mesh.folder, interval)
-    try:
-        yield scraper
-    finally:
-        scraper.close()
+def _scraping(mesh: Mesh, interval: str, alerting: bool) -> Iterator[prometheus.Prometheus | None]:
+    """Prometheus where it is installed; `alerting`: with an Alertmanager."""
+    with contextlib.ExitStack() as stack:
+        if alerting:
+            stack.enter_context(contextlib.closing(alertmanager.Alertmanager(mesh.folder)))
+        yield stack.enter_context(contextlib.closing(prometheus.Prometheus(
+            mesh.nodes, mesh.folder, interval, alerting=alerting))) if prometheus.installed() else None
 
 
 class Show:
-    """One run. `report`: where the JSON goes; `need_prometheus`: without it the run fails."""
+    """One run. `report`: where the JSON goes; `need_prometheus`: without it the run fails; `gate`: how
+    others reach what stays."""
 
     def __init__(self, screen: Screen, report: TextIO | None, need_prometheus: bool, only: str,
-                 emulated: bool = False):
+                 emulated: bool = False, gate: Gate | None = None):
         self._screen, self._report, self._need = screen, report, need_prometheus
         # An emulated processor has better things to do than to answer scrapes.
         self._interval = "2s" if emulated else "500ms"
-        self._only = only
+        self._only, self._gate = only, gate
         self._rows: list[dict] = []
         self._right = True
 
@@ -96,7 +99,7 @@ class Show:
             self._screen.fact("Prometheus is not installed", False)
             return 1
         with contextlib.closing(Mesh(Spec(libipsec=not in_kernel, encap=not in_kernel))) as mesh, \
-                _scraping(mesh, self._interval) as scraper:
+                _scraping(mesh, self._interval, stay and alertmanager.installed()) as scraper:
             self._screen.line(self._screen.dim(_versions(mesh)))
             self._screen.line(self._screen.dim(f"Up, with SAs of both families between all nodes: "
                                                f"{time.monotonic() - started:.1f} s"))
@@ -156,9 +159,7 @@ class Show:
                          "node1 swanctl --initiate --child node2-v4         # and node2-v6: healed"):
                 self._screen.line(f"{enter} {text}")
             if scraper:
-                self._screen.line(f"{enter} prometheus curl -s "
-                                  f"'http://127.0.0.1:9090/api/v1/query?query=espial_peer_verdict==1'")
-                self._screen.line(f"{enter} prometheus curl -s http://127.0.0.1:9090/api/v1/alerts")
+                self._where_to_look()
             while True:
                 for one, two in ((1, 2), (1, 3), (2, 3)):
                     for family in (4, 6):
@@ -169,6 +170,21 @@ class Show:
                 time.sleep(1)
         finally:
             lab.close(False)
+
+
+    def _where_to_look(self) -> None:
+        self._gate.serve()
+        urls = [("Prometheus, with the fleet's rules", prometheus.ADDRESS)] + \
+            ([("Alertmanager", alertmanager.ADDRESS)] if alertmanager.installed() else [])
+        for what, (host, port) in urls:
+            reached = "" if port not in self._gate.taken else \
+                f": taken by somebody else on this machine; sudo tools/demo --in prometheus curl -s http://{host}:{port}"
+            self._screen.line(f"{what}: http://{host}:{port}{reached}")
+        self._screen.line("PromQL to paste there:")
+        for text in QUERIES:
+            self._screen.line(f"    {text}")
+        self._screen.line(f"Grafana: a data source Prometheus at http://{prometheus.ADDRESS[0]}:{prometheus.ADDRESS[1]}, then "
+                          "import dashboards/grafana/espial-*.json; the cluster is called demo.")
 
 
 def _tools(namespace: str, **commands: str) -> None:

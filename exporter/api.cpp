@@ -5,12 +5,11 @@
 #include <utility>
 
 #include "exporter/status_document.h"
+#include "exposition/text.h"
 
 namespace espial {
 
 namespace {
-
-constexpr std::string_view kMetrics = "text/plain; version=0.0.4; charset=utf-8";
 
 constexpr std::string_view kJson = "application/json";
 
@@ -79,16 +78,18 @@ Response Api::ready() const {
 
 Response Api::metrics(bool accepts_gzip) {
   const auto report = latest_->get();
-  BodyCache::Body body =
-      metrics_.get(report, accepts_gzip, [&] { return collector_.text(report.get()); });
-  return {200, std::string(kMetrics), std::move(body.text), body.gzipped};
+  BodyCache::Body body = metrics_.get(report, accepts_gzip, [&](const BodyCache::Sink& sink) {
+    collector_.write(report.get(), sink);
+  });
+  return {200, std::string(exposition::kContentType), std::move(body.text), body.gzipped};
 }
 
 Response Api::status(bool accepts_gzip) {
   const auto report = latest_->get();
   if (!report) return failure("no snapshot yet");
-  BodyCache::Body body =
-      status_.get(report, accepts_gzip, [&] { return document_text(status_document(*report)); });
+  BodyCache::Body body = status_.get(report, accepts_gzip, [&](const BodyCache::Sink& sink) {
+    sink(document_text(status_document(*report)));
+  });
   return {200, std::string(kJson), std::move(body.text), body.gzipped};
 }
 

@@ -8,7 +8,7 @@
 namespace espial {
 
 BodyCache::Body BodyCache::get(const std::shared_ptr<const Report>& report, bool accepts_gzip,
-                               const std::function<std::string()>& render) {
+                               const Render& render) {
   // A weak pointer compares by what it points to while that lives; a dead one matches nothing, so
   // a new report at the address of an old one is not mistaken for it.
   if (!report || report_.lock() != report) {
@@ -16,17 +16,29 @@ BodyCache::Body BodyCache::get(const std::shared_ptr<const Report>& report, bool
     plain_.reset();
     packed_.reset();
   }
-  if (!accepts_gzip) {
-    if (!plain_) plain_ = std::make_shared<const std::string>(render());
-    return {plain_, false};
-  }
+  if (!accepts_gzip) return plain(render);
   if (!packed_) {
-    std::string text = plain_ ? *plain_ : render();
-    auto packed = gzip(text);
-    if (!packed) return {std::make_shared<const std::string>(std::move(text)), false};
+    GzipStream stream;
+    if (plain_)
+      stream.add(*plain_);
+    else
+      render([&](std::string_view piece) { stream.add(piece); });
+    auto packed = stream.finish();
+    if (!packed) return plain(render);
     packed_ = std::make_shared<const std::string>(std::move(*packed));
   }
   return {packed_, true};
+}
+
+BodyCache::Body BodyCache::plain(const Render& render) {
+  if (!plain_) {
+    std::string text;
+    text.reserve(size_ + size_ / 16);
+    render([&](std::string_view piece) { text += piece; });
+    size_ = text.size();
+    plain_ = std::make_shared<const std::string>(std::move(text));
+  }
+  return {plain_, false};
 }
 
 }  // namespace espial

@@ -5,14 +5,15 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "model/report.h"
 
 namespace espial {
 
 // Keeps what was asked for until a body of the next report is asked for, so that a flood of
-// requests costs one rendering per report. Prometheus asks for gzip: then only that small body is
-// kept, the plain one is gone once it is compressed. Not thread-safe.
+// requests costs one rendering per report. Prometheus asks for gzip: then there is only that small
+// body, compressed piece by piece as it is rendered. Not thread-safe.
 class BodyCache {
  public:
   struct Body {
@@ -20,12 +21,18 @@ class BodyCache {
     bool gzipped = false;
   };
 
-  // report may be null. render: the plain text of it.
-  Body get(const std::shared_ptr<const Report>& report, bool accepts_gzip,
-           const std::function<std::string()>& render);
+  // Takes the plain text, piece by piece.
+  using Sink = std::function<void(std::string_view)>;
+  using Render = std::function<void(const Sink&)>;
+
+  // report may be null. render: gives the plain text of it.
+  Body get(const std::shared_ptr<const Report>& report, bool accepts_gzip, const Render& render);
 
  private:
+  [[nodiscard]] Body plain(const Render& render);
+
   std::weak_ptr<const Report> report_;
+  std::size_t size_ = 0;  // of the last plain body: the next will be about as long
   std::shared_ptr<const std::string> plain_;
   std::shared_ptr<const std::string> packed_;
 };

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exporter/collector.h"
 
-#include "exporter/exposition.h"
-#include "exporter/metric_builder.h"
 #include "exporter/node_metrics.h"
+#include "exporter/peer_metrics.h"
+#include "exposition/prometheus_cpp.h"
+#include "exposition/text.h"
 
 namespace espial {
 
@@ -13,8 +14,8 @@ Collector::Collector(std::shared_ptr<const LatestReport> latest, std::string ver
 
 void Collector::visit(const Report* report, const FamilySink& sink) const {
   // An empty family has a HELP line and no meaning: leave it out.
-  const FamilySink non_empty = [&](prometheus::MetricFamily family) {
-    if (!family.metric.empty()) sink(std::move(family));
+  const FamilySink non_empty = [&](const exposition::Family& family) {
+    if (!family.series.empty()) sink(family);
   };
   auto build = MetricBuilder::gauge("espial_build_info", "1; the labels say which build this is.");
   build.add({{"version", version_}}, true);
@@ -29,13 +30,25 @@ void Collector::visit(const Report* report, const FamilySink& sink) const {
 std::vector<prometheus::MetricFamily> Collector::Collect() const {
   std::vector<prometheus::MetricFamily> out;
   const auto report = latest_->get();
-  visit(report.get(), [&](prometheus::MetricFamily family) { out.push_back(std::move(family)); });
+  visit(report.get(), [&](const exposition::Family& family) {
+    out.push_back(exposition::to_prometheus_cpp(family));
+  });
   return out;
+}
+
+void Collector::write(const Report* report,
+                      const std::function<void(std::string_view)>& sink) const {
+  std::string piece;
+  visit(report, [&](const exposition::Family& family) {
+    piece.clear();
+    exposition::append_text(piece, family);
+    sink(piece);
+  });
 }
 
 std::string Collector::text(const Report* report) const {
   std::string out;
-  visit(report, [&](const prometheus::MetricFamily& family) { append_exposition(out, family); });
+  write(report, [&](std::string_view piece) { out += piece; });
   return out;
 }
 

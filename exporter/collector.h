@@ -5,20 +5,23 @@
 #include <prometheus/collectable.h>
 #include <prometheus/metric_family.h>
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "exporter/latest_report.h"
+#include "exporter/metric_builder.h"
 #include "exporter/metric_set.h"
-#include "exporter/peer_metrics.h"
 
 namespace espial {
 
 // Reads one ready report per scrape; never blocks on the kernel, the daemon or another scrape.
 // Every series that can ever exist for the peers, devices and sources of the report is there from
 // the first scrape, but reasons of the kernel's drops (drop_metrics.h). Before the first report
-// there is espial_build_info only. Thread-safe.
+// there is espial_build_info only. Thread-safe. espial's own endpoint serves text(); Collect() says
+// the same to prometheus-cpp's exposer and gateway.
 class Collector : public prometheus::Collectable {
  public:
   Collector(std::shared_ptr<const LatestReport> latest, std::string version, MetricChoice choice);
@@ -28,7 +31,9 @@ class Collector : public prometheus::Collectable {
   // The same families one at a time, so that memory holds one.
   void visit(const Report* report, const FamilySink& sink) const;
 
-  // The text exposition format 0.0.4 of all families of this report, which may be null.
+  // The text exposition format 0.0.4 of all families of this report, which may be null: a piece for
+  // each, or the whole.
+  void write(const Report* report, const std::function<void(std::string_view)>& sink) const;
   [[nodiscard]] std::string text(const Report* report) const;
 
  private:

@@ -13,6 +13,7 @@ namespace espial {
 // Series of a peer in the full set, reasons apart.
 inline constexpr std::size_t kNetfilterSeries = kHooks * kFamilies;
 
-void visit_drops(const Report& report, MetricSet set, const FamilySink& sink);
+void visit_drops(const Report& report, const PeerLabels& peers, MetricSet set,
+                 const FamilySink& sink);
 
 }  // namespace espial

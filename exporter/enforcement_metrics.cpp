@@ -3,8 +3,8 @@
 
 #include <array>
 #include <string>
-
-#include "exporter/metric_builder.h"
+#include <utility>
+#include <vector>
 
 namespace espial {
 
@@ -58,29 +58,39 @@ std::uint64_t sum_of(const PeerCounters& counters, const Rows& rows) {
   return sum;
 }
 
-void visit_peer_rows(const Report& report, const Rows& rows, MetricSet set,
+// reason="…" of those that occur in this direction.
+std::vector<std::pair<std::size_t, Labels>> reasons_of_peers(Direction direction) {
+  std::vector<std::pair<std::size_t, Labels>> out;
+  for (std::size_t r = 0; r < kReasons; ++r)
+    if (occurs(static_cast<Reason>(r), direction, true))
+      out.push_back({r, {{"reason", kReasonLabels[r]}}});
+  return out;
+}
+
+void visit_peer_rows(const Report& report, const PeerLabels& peers, const Rows& rows, MetricSet set,
                      const FamilySink& sink) {
   auto metric = enforced_family("espial_peer_", rows);
-  for (const auto& [peer, counters] : report.snapshot.peers) {
-    if (set == MetricSet::kCompact) {
-      metric.add({{"peer", peer.name}}, sum_of(counters, rows));
-      continue;
-    }
-    for (std::size_t r = 0; r < kReasons; ++r)
-      if (occurs(static_cast<Reason>(r), rows.direction, true))
-        metric.add({{"peer", peer.name}, {"reason", kReasonLabels[r]}},
+  const auto reasons = reasons_of_peers(rows.direction);
+  for (std::size_t i = 0; i < peers.size(); ++i) {
+    const PeerCounters& counters = report.snapshot.peers[i].counters;
+    if (set == MetricSet::kCompact)
+      metric.add(peers[i], sum_of(counters, rows));
+    else
+      for (const auto& [r, labels] : reasons)
+        metric.add(peers[i], labels,
                    cells_of(counters, rows.action)[at(rows.direction)][r].*rows.unit.cell);
   }
   sink(std::move(metric).take());
 }
 
-void visit_peer_exempted(const Report& report, Direction d, const FamilySink& sink) {
+void visit_peer_exempted(const Report& report, const PeerLabels& peers, Direction d,
+                         const FamilySink& sink) {
   auto metric = exempted_family("espial_peer_", d);
-  for (const auto& [peer, counters] : report.snapshot.peers)
+  for (std::size_t i = 0; i < peers.size(); ++i)
     for (std::size_t e = 0; e < kExemptions; ++e)
       if (occurs(static_cast<Exemption>(e), true))
-        metric.add({{"peer", peer.name}, {"exemption", kExemptionLabels[e]}},
-                   counters.exempted[at(d)][e]);
+        metric.add(peers[i], {{"exemption", kExemptionLabels[e]}},
+                   report.snapshot.peers[i].counters.exempted[at(d)][e]);
   sink(std::move(metric).take());
 }
 
@@ -103,14 +113,15 @@ void visit_no_peer_exempted(const PeerCounters& counters, Direction d, const Fam
 
 }  // namespace
 
-void visit_peer_enforcement(const Report& report, MetricSet set, const FamilySink& sink) {
+void visit_peer_enforcement(const Report& report, const PeerLabels& peers, MetricSet set,
+                            const FamilySink& sink) {
   for (const Direction d : kDirectionList)
     for (const Action action : {Action::kDrop, Action::kWouldDrop}) {
       if (set == MetricSet::kCompact && action != Action::kDrop) continue;
-      for (const Unit& unit : kUnits) visit_peer_rows(report, {action, d, unit}, set, sink);
+      for (const Unit& unit : kUnits) visit_peer_rows(report, peers, {action, d, unit}, set, sink);
     }
   if (set == MetricSet::kFull)
-    for (const Direction d : kDirectionList) visit_peer_exempted(report, d, sink);
+    for (const Direction d : kDirectionList) visit_peer_exempted(report, peers, d, sink);
 }
 
 void visit_no_peer_enforcement(const Report& report, MetricSet set, const FamilySink& sink) {

@@ -9,7 +9,8 @@
 namespace espial {
 
 // full: dropped, would_drop and exempted, by reason. compact: dropped, of all reasons.
-void visit_peer_enforcement(const Report& report, MetricSet set, const FamilySink& sink);
+void visit_peer_enforcement(const Report& report, const PeerLabels& peers, MetricSet set,
+                            const FamilySink& sink);
 
 // The same of unknown nodes, which are no peer. compact: the packets only.
 void visit_no_peer_enforcement(const Report& report, MetricSet set, const FamilySink& sink);

@@ -5,8 +5,6 @@
 #include <map>
 #include <string>
 
-#include "exporter/metric_builder.h"
-
 namespace espial {
 
 namespace {
@@ -16,7 +14,8 @@ const PeerAudit* audit_of(const Report& report, const PeerSnapshot& peer) {
 }
 
 // By network: in some pair of it, a packet finds no policy.
-void add_missing(const PeerSnapshot& peer, const PeerAudit* audit, MetricBuilder& metric) {
+void add_missing(const PeerSnapshot& peer, const Labels& labels, const PeerAudit* audit,
+                 MetricBuilder& metric) {
   std::map<std::string, std::array<bool, kDirections>> missing;
   for (const auto& backend : peer.peer.backends) missing[backend.network] = {};
   if (audit != nullptr)
@@ -25,9 +24,7 @@ void add_missing(const PeerSnapshot& peer, const PeerAudit* audit, MetricBuilder
         missing[pair.network][d] = missing[pair.network][d] || pair.policy_missing[d];
   for (const auto& [network, directions] : missing)
     for (std::size_t d = 0; d < kDirections; ++d)
-      metric.add(
-          {{"peer", peer.peer.name}, {"network", network}, {"direction", kDirectionLabels[d]}},
-          directions[d]);
+      metric.add(labels, {{"network", network}, {"direction", kDirectionLabels[d]}}, directions[d]);
 }
 
 // No SA or no policy for what arrives, clear where IPsec is demanded, no SA for what leaves.
@@ -38,7 +35,7 @@ bool of_the_mesh(std::string_view error) {
 
 }  // namespace
 
-void visit_peer_mesh(const Report& report, const FamilySink& sink) {
+void visit_peer_mesh(const Report& report, const PeerLabels& peers, const FamilySink& sink) {
   auto missing = MetricBuilder::gauge(
       "espial_peer_policy_missing",
       "1 if some packet between this node and the peer's subnets of the network finds no IPsec "
@@ -57,20 +54,20 @@ void visit_peer_mesh(const Report& report, const FamilySink& sink) {
   for (std::size_t i = 0; i < report.peers.size(); ++i) {
     const PeerSnapshot& peer = report.snapshot.peers[i];
     if (peer.peer.state == PeerState::kCandidate) continue;
-    unknown.add({{"peer", peer.peer.name}}, report.peers[i].unknown_spi);
+    unknown.add(peers[i], report.peers[i].unknown_spi);
     const auto* audit = audit_of(report, peer);
     const PeerSas none;
     const PeerSas& counted = audit == nullptr ? none : audit->sas;
-    add_missing(peer, audit, missing);
+    add_missing(peer, peers[i], audit, missing);
     const auto add = [&](std::string_view state, std::uint64_t count) {
-      sas.add({{"peer", peer.peer.name}, {"state", state}}, count);
+      sas.add(peers[i], {{"state", state}}, count);
     };
     add("in", counted.installed_in);
     add("out", counted.installed_out);
     add("larval", counted.larval);
     add("null_encryption", counted.null_encryption);
-    offloaded.add({{"peer", peer.peer.name}}, std::uint64_t{counted.offloaded});
-    expiry.add({{"peer", peer.peer.name}}, static_cast<double>(counted.expires.value_or(0)));
+    offloaded.add(peers[i], std::uint64_t{counted.offloaded});
+    expiry.add(peers[i], static_cast<double>(counted.expires.value_or(0)));
   }
   sink(std::move(missing).take());
   sink(std::move(sas).take());

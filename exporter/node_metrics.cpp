@@ -9,7 +9,6 @@
 
 #include "exporter/enforcement_metrics.h"
 #include "exporter/mesh_metrics.h"
-#include "exporter/metric_builder.h"
 #include "model/alarms.h"
 
 namespace espial {

@@ -65,7 +65,10 @@ TEST(AcceptsGzip, ReadsTheHeaderAsTheRfcSays) {
 TEST(BodyCache, RendersOncePerReportHoweverManyAsk) {
   BodyCache cache;
   int rendered = 0;
-  const auto render = [&] { return "text " + std::to_string(++rendered); };
+  const auto render = [&](const BodyCache::Sink& sink) {
+    sink("text ");
+    sink(std::to_string(++rendered));
+  };
   auto report = testing::golden_report();
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(cache.get(report, true, render).gzipped);
   EXPECT_EQ(rendered, 1);
@@ -83,7 +86,7 @@ TEST(BodyCache, RendersOncePerReportHoweverManyAsk) {
 TEST(BodyCache, KeepsNothingWithoutAReport) {
   BodyCache cache;
   int rendered = 0;
-  const auto render = [&] { return std::to_string(++rendered); };
+  const auto render = [&](const BodyCache::Sink& sink) { sink(std::to_string(++rendered)); };
   EXPECT_EQ(*cache.get(nullptr, false, render).text, "1");
   EXPECT_EQ(*cache.get(nullptr, false, render).text, "2");
 }

@@ -30,6 +30,11 @@ class HttpConnection {
   [[nodiscard]] Clock::time_point deadline() const { return deadline_; }
   [[nodiscard]] bool finished() const { return state_ == State::kFinished; }
 
+  // Its share of a body that several clients may be reading.
+  [[nodiscard]] std::size_t held_bytes() const {
+    return body_ ? body_->size() / static_cast<std::size_t>(body_.use_count()) : 0;
+  }
+
   // Does what the socket lets it do now.
   void advance(Api& api);
 

@@ -51,6 +51,7 @@ class Loop {
     while (wait()) {
       advance_ready();
       drop_late();
+      drop_heavy();
       if ((polled_[1].revents & POLLIN) != 0) accept_waiting();
     }
   }
@@ -98,6 +99,16 @@ class Loop {
   void drop_late() {
     const auto now = Clock::now();
     while (!clients_.empty() && clients_.front().deadline() <= now) clients_.pop_front();
+  }
+
+  // Readers that stall keep the bodies of reports that are gone.
+  void drop_heavy() {
+    std::size_t held = 0;
+    for (const HttpConnection& client : clients_) held += client.held_bytes();
+    while (held > limits_.bytes && clients_.size() > 1) {
+      held -= std::min(held, clients_.front().held_bytes());
+      clients_.pop_front();
+    }
   }
 
   void accept_waiting() {

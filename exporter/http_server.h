@@ -4,8 +4,8 @@
 // client that stalls, and takes two seconds to stop.
 //
 // One thread and poll(): a client that stalls costs a descriptor and a share of one body, never a
-// thread. Above HttpLimits::clients, the one that has been there longest makes room for a new one.
-// Its thread takes no signals.
+// thread. Above a limit, the client that has been there longest makes room. Its thread takes no
+// signals.
 #pragma once
 
 #include <chrono>
@@ -21,7 +21,8 @@
 namespace espial {
 
 struct HttpLimits {
-  std::size_t clients = 64;                   // at once
+  std::size_t clients = 512;                  // at once; half of the descriptors of a service
+  std::size_t bytes = 32U << 20U;             // of the bodies that clients still have to read
   std::chrono::milliseconds exchange{10000};  // from accept to close, however slow the client
 };
 

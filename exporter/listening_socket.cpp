@@ -12,7 +12,10 @@ namespace espial {
 
 namespace {
 
-constexpr int kBacklog = 128;
+constexpr int kBacklog = 512;  // what connects at once; net.core.somaxconn may allow less
+
+// Of each client. The kernel's own choice grows to megabytes, for every reader that stalls.
+constexpr int kSendBuffer = 128 * 1024;
 
 struct SocketAddress {
   sockaddr_storage storage{};
@@ -46,6 +49,7 @@ bool set_option(int fd, int level, int option, int value) {
 
 bool configure(int fd, const ListenAddress& listen) {
   if (!set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1)) return false;
+  if (!set_option(fd, SOL_SOCKET, SO_SNDBUF, kSendBuffer)) return false;
   if (listen.address.family() == Family::kIpv4) return true;
   return set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, listen.address.unspecified() ? 0 : 1);
 }

@@ -3,7 +3,6 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <zlib.h>
 
 #include <atomic>
 #include <nlohmann/json.hpp>
@@ -13,30 +12,19 @@
 #include "exporter/http_connection.h"
 #include "unit/exporter_fixture.h"
 #include "unit/http_client.h"
+#include "unit/http_service.h"
 
 namespace espial {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::api_of;
 using testing::connect_to;
+using testing::gunzip;
 using testing::Reply;
 using testing::request;
+using testing::serve;
 using testing::write_all;
-
-Result<std::vector<FlowRecord>> no_flows() { return std::vector<FlowRecord>{}; }
-
-std::unique_ptr<Api> api_of(std::shared_ptr<const LatestReport> latest,
-                            Api::Flows flows = no_flows) {
-  return std::make_unique<Api>(std::move(latest), std::move(flows),
-                               ApiOptions{.version = "0.1.0", .metrics = MetricChoice::kFull});
-}
-
-HttpServer serve(std::unique_ptr<Api> api, const char* listen = "127.0.0.1:0",
-                 HttpLimits limits = {}) {
-  auto server = HttpServer::open(*parse_listen(listen, false).value(), std::move(api), limits);
-  EXPECT_TRUE(server) << server.error().message;
-  return std::move(server).value();
-}
 
 class HttpServerTest : public ::testing::Test {
  protected:
@@ -87,20 +75,6 @@ TEST_F(HttpServerTest, EveryAnswerIsHardened) {
       EXPECT_NE(get(path).head.find(header), std::string::npos) << path << " " << header;
 }
 
-std::string gunzip(const std::string& packed) {
-  z_stream stream{};
-  inflateInit2(&stream, 15 + 16);
-  std::string out(1 << 22, '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(packed.data()));
-  stream.avail_in = static_cast<uInt>(packed.size());
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  EXPECT_EQ(inflate(&stream, Z_FINISH), Z_STREAM_END);
-  out.resize(stream.total_out);
-  inflateEnd(&stream);
-  return out;
-}
-
 TEST_F(HttpServerTest, CompressesForThoseWhoAccept) {
   const Reply plain = get("/metrics");
   EXPECT_EQ(plain.head.find("Content-Encoding"), std::string::npos);
@@ -110,16 +84,18 @@ TEST_F(HttpServerTest, CompressesForThoseWhoAccept) {
   EXPECT_EQ(gunzip(packed.body), plain.body);
 }
 
-TEST_F(HttpServerTest, StalledReadersAndSendersBlockNobody) {
-  latest_->publish(testing::busy_report(100));  // more than a socket's buffers hold
+TEST(HttpServer, StalledReadersAndSendersBlockNobody) {
+  // More than a socket's buffers hold.
+  const auto latest = testing::published(testing::busy_report(100));
+  const HttpServer server = serve(api_of(latest), "127.0.0.1:0", HttpLimits{.clients = 64});
   std::vector<UniqueFd> stalled;
   for (int i = 0; i < 60; ++i) {  // twice as many clients as there may be
-    stalled.push_back(connect_to(server_.address(), 4096));
+    stalled.push_back(connect_to(server.address(), 4096));
     ASSERT_TRUE(write_all(stalled.back(), "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"));
-    stalled.push_back(connect_to(server_.address()));
+    stalled.push_back(connect_to(server.address()));
     ASSERT_TRUE(write_all(stalled.back(), "GET /metrics HTTP/1.1\r\nHost:"));
   }
-  for (int i = 0; i < 20; ++i) EXPECT_EQ(get("/metrics").status, 200);
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(request(server.address(), "GET", "/metrics").status, 200);
 }
 
 TEST(HttpServer, AnExchangeThatLastsTooLongIsCutOff) {

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""check_rules.py ESPIAL   are the rules of dashboards/ sound, tested, and true to this espial?
+"""check_rules.py ESPIAL   is what dashboards/ has sound, tested, and true to this espial?
 
-promtool checks and tests them, and with amtool the examples of configuration; the rest is what promtool cannot know: that each alarm of the daemon
-has an alert of its severity, each alert a firing and a quiet case and a runbook that begins with an
-espial command, that every metric and label is one that espial exports, and every command one that it
-takes. Prints one line for each fault; exit status 1 if there is one.
+promtool checks and tests the rules, and with amtool the examples of configuration; the rest is what
+these cannot know: that each alarm of the daemon has an alert of its severity, each alert a firing and a
+quiet case and a runbook that begins with an espial command, that every metric and label is one that
+espial exports, and every command one that it takes. Of dashboards only whether their metrics and labels
+exist: their generator knows more. Prints one line for each fault; exit status 1 if there is one.
 """
 import json
 import pathlib
@@ -71,9 +72,9 @@ def alarms() -> dict[str, str]:
     return {name: severity.lower() for name, severity in found}
 
 
-def metric_faults(rules: list[dict]) -> list[str]:
+def metric_faults(rules: list[dict], recorded: set[str], needed: set[str]) -> list[str]:
+    """`needed`: metrics that need not be in the compact set."""
     metrics, least, faults = exported(), compact(), []
-    recorded = {rule["record"] for rule in rules if "record" in rule}
     for rule in rules:
         where, text = rule.get("record") or rule["alert"], re.sub(r'"[^"]*"', '""', rule["expr"])
         for name in re.findall(r"\bespial:[\w:]+", text):
@@ -82,12 +83,19 @@ def metric_faults(rules: list[dict]) -> list[str]:
         for name, matchers in re.findall(r"\b(espial_\w+|up)\b(?:\{([^}]*)\})?", text):
             if name not in metrics and name not in OTHER_METRICS:
                 faults.append(f"{where}: espial does not export {name}")
-            elif name not in least | OTHER_METRICS | FULL_SET:
+            elif name not in least | OTHER_METRICS | needed:
                 faults.append(f"{where}: {name} is not in the compact set")
             unknown = set(re.findall(r"(\w+)\s*[=!]", matchers)) - TARGET_LABELS - metrics.get(name, set())
             if unknown:
                 faults.append(f"{where}: {name} has no label {', '.join(sorted(unknown))}")
     return faults
+
+
+def queries() -> list[dict]:
+    """Those of all panels, in the shape of rules."""
+    return [{"record": f"{path.name}: {panel['title']}", "expr": target["expr"]}
+            for path in sorted((ROOT / "dashboards" / "grafana").glob("espial-*.json"))
+            for panel in json.loads(path.read_text())["panels"] for target in panel.get("targets", [])]
 
 
 def alert_faults(alerts: dict[str, dict]) -> list[str]:
@@ -149,7 +157,10 @@ def main() -> int:
     faults = promtool("check", "rules", str(RULES))
     faults += promtool("test", "rules", *map(str, TESTS))
     faults += config_faults()
-    faults += metric_faults(rules) + alert_faults(alerts) + runbook_faults(sys.argv[1])
+    recorded = {rule["record"] for rule in rules if "record" in rule}
+    panels = queries()
+    faults += metric_faults(rules, recorded, FULL_SET) + metric_faults(panels, recorded, set(exported()))
+    faults += alert_faults(alerts) + runbook_faults(sys.argv[1])
     if f"{INSTALLED}rules/{RULES.name}" not in CONFIG.read_text():
         faults.append(f"{CONFIG}: does not load the rules")
     if (ROOT / "tests" / "golden" / "series.md").read_text() not in \
@@ -158,8 +169,8 @@ def main() -> int:
     json.loads((CONFIG.parent / "targets.json").read_text())
     for fault in faults:
         print(fault)
-    print(f"{len(rules)} rules, {len(alerts)} alerts, {len(faults)} faults")
-    return 1 if faults or not alerts else 0
+    print(f"{len(rules)} rules, {len(alerts)} alerts, {len(panels)} queries of panels, {len(faults)} faults")
+    return 1 if faults or not alerts or not panels else 0
 
 
 sys.exit(main())

@@ -18,7 +18,7 @@ class Query:
     panel: str
     expr: str
     instant: bool
-    labels: frozenset[str]    # that legend, columns or matrix take from the result
+    labels: frozenset[str]    # that legend, columns, matrix or word take from the result
     full: bool                # the panel says that it needs the full set
 
     @property
@@ -33,6 +33,8 @@ def _labels(panel: dict, target: dict) -> frozenset[str]:
             found |= set(step["options"]["renameByName"]) - {"Value"}
         elif step["id"] == "groupingToMatrix":
             found |= {step["options"][key] for key in ("columnField", "rowField", "valueField")} - {"Value"}
+    if field := re.fullmatch(r"/\^(\w+)\$/", panel["options"].get("reduceOptions", {}).get("fields", "")):
+        found.add(field[1])
     return frozenset(found)
 
 

@@ -34,8 +34,8 @@ interface Question {
 export interface Stat extends Question {
   readonly kind: "stat";
   readonly queries: readonly Query[];
-  /** The word is the series' name, not its value. */
-  readonly name?: boolean;
+  /** The answer is this label of the series, not its value. */
+  readonly label?: string;
 }
 
 /** Lines over time. `colours`: of series whose name matches; all others are shades of blue. */

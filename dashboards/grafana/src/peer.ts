@@ -24,17 +24,17 @@ export const peer: Dashboard = {
       row: "How does it stand?",
       panels: [
         {
-          kind: "stat", width: 6, height: 5, words: kVerdicts, name: true,
+          kind: "stat", width: 6, height: 5, words: kVerdicts, label: "verdict",
           title: "What is the verdict?",
           description: "Of the last minute. A node with the compact set says only leaking, mixed and one way.",
           nothing: "none of leaking, mixed, one way",
-          queries: [{ expr: `max by (verdict) (espial_peer_verdict{${kPair}}) == 1`, legend: "{{verdict}}" }],
+          queries: [{ expr: `max by (verdict) (espial_peer_verdict{${kPair}}) == 1` }],
         },
         {
-          kind: "stat", width: 6, height: 5, words: kModes, name: true, needs: "full",
+          kind: "stat", width: 6, height: 5, words: kModes, label: "mode", needs: "full",
           title: "Does the node enforce encryption?",
           description: "`espial policy set PEER MODE` changes it.",
-          queries: [{ expr: `max by (mode) (espial_peer_mode{${kPair}}) == 1`, legend: "{{mode}}" }],
+          queries: [{ expr: `max by (mode) (espial_peer_mode{${kPair}}) == 1` }],
         },
         {
           kind: "stat", width: 6, height: 5, unit: "dateTimeFromNow", words: [{ value: "0", text: "never", colour: kBlue }],

@@ -81,13 +81,14 @@ function shared<T extends Common>(builder: T, panel: Panel, shape: (query: prome
 }
 
 function statPanel(panel: Stat): stat.PanelBuilder {
-  const named = panel.name || panel.queries.length > 1;
-  return shared(new stat.PanelBuilder(), panel, (query) => query.instant())
+  const table = panel.label !== undefined;
+  const reduce = new common.ReduceDataOptionsBuilder().calcs(["lastNotNull"]);
+  return shared(new stat.PanelBuilder(), panel, (query) =>
+    query.instant().format(table ? prometheus.PromQueryFormat.Table : prometheus.PromQueryFormat.TimeSeries))
     .graphMode(common.BigValueGraphMode.None)
     .colorMode(panel.words ? common.BigValueColorMode.Background : common.BigValueColorMode.None)
-    .textMode(panel.name ? common.BigValueTextMode.Name
-      : named ? common.BigValueTextMode.ValueAndName : common.BigValueTextMode.Value)
-    .reduceOptions(new common.ReduceDataOptionsBuilder().calcs(["lastNotNull"]));
+    .textMode(panel.queries.length > 1 ? common.BigValueTextMode.ValueAndName : common.BigValueTextMode.Value)
+    .reduceOptions(table ? reduce.fields(`/^${panel.label}$/`) : reduce);
 }
 
 function linesPanel(panel: Lines): timeseries.PanelBuilder {
@@ -130,7 +131,7 @@ function tablePanel(panel: Table): table.PanelBuilder {
     .withTransformation({
       id: "organize",
       options: {
-        excludeByName: { Time: true, ...(panel.value === "" ? { Value: true } : {}) },
+        excludeByName: { Time: true, __name__: true, cluster: true, ...(panel.value === "" ? { Value: true } : {}) },
         indexByName: { ...order, Value: columns.length },
         renameByName: { ...Object.fromEntries(columns), ...(panel.value === "" ? {} : { Value: panel.value }) },
       },

@@ -122,6 +122,7 @@ TEST_F(MeshConditions, ErrorsThatKeepComingFireAndABlipDoesNot) {
   each_second = [&] { snapshot_.xfrm_errors[0].count += 1; };
   EXPECT_TRUE(fires(after(13s), "XfrmErrors"));
   each_second = [] {};
+  EXPECT_TRUE(fires(after(8s), "XfrmErrors")) << "it may go on in a moment";
   EXPECT_FALSE(fires(after(8s), "XfrmErrors"));
 }
 
@@ -147,7 +148,7 @@ TEST_F(MeshConditions, EspThatNoSaTakesIsHeldAgainstItsPeer) {
   report = after(4s);
   EXPECT_TRUE(fires(report, "UnknownSpi"));
   each_second = [&] { esp(0, 20, 20); };
-  report = after(8s);
+  report = after(16s);
   EXPECT_EQ(report.peers[0].unknown_spi, 160u);
   EXPECT_FALSE(fires(report, "UnknownSpi"));
 }

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "model/alarms.h"
+#include "model/alarm_engine.h"
 #include "model/leak_cause.h"
 #include "model/report.h"
 #include "model/unknown_spi.h"
@@ -14,7 +14,7 @@ namespace espial {
 
 struct Evaluation {
   Report report;
-  std::vector<Alarm> changes;  // began to fire, or resolved: log each once
+  std::vector<Alarm> changes;  // began to fire, resolved, or began to flap: tell each once
 };
 
 // Coverage, verdict and alarms of every peer. Snapshots in time order, at least one a second for
@@ -24,6 +24,10 @@ class Evaluator {
   explicit Evaluator(std::chrono::seconds window = std::chrono::seconds{60});
 
   Evaluation evaluate(Snapshot snapshot);
+
+  // What a former daemon knew goes into it before the first snapshot.
+  [[nodiscard]] AlarmEngine& alarms() { return alarms_; }
+  [[nodiscard]] const AlarmEngine& alarms() const { return alarms_; }
 
  private:
   Window window_;

@@ -17,6 +17,7 @@ int main(int argc, char** argv) {
   };
   services.offline_status = espial::offline_status;
   services.offline_flows = espial::offline_flows;
+  services.offline_alarms = espial::offline_alarms;
   services.offline_audit = espial::offline_audit;
   services.doctor = espial::doctor_now;
   services.explain = espial::explain_now;

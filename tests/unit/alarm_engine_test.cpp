@@ -112,6 +112,7 @@ TEST_F(AlarmEngineTest, WhatKeepsChangingFiresOnAndIsToldOnce) {
   EXPECT_EQ(only().state, AlarmState::kFiring);
   EXPECT_EQ(changes(), 14U);
   EXPECT_EQ(only().evidence, "seen; flapping: 14 changes in 10 min");
+  EXPECT_EQ(engine_.history().back().since, kStart + 51s) << "when it began to flap";
   // Five quiet minutes after the last change it ends, and that is told.
   EXPECT_EQ(told(290, {}), "");
   EXPECT_EQ(told(1, {}), "CleartextTraffic:resolved");

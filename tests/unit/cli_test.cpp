@@ -214,6 +214,41 @@ TEST_F(CliTest, StatusComesFromTheDaemon) {
             json::parse(testing::read_golden("status_sample.json")));
 }
 
+TEST_F(CliTest, AlarmsComeFromTheDaemon) {
+  std::string request;
+  start_daemon([&](std::string_view line) {
+    request = line;
+    return testing::read_golden("alarms.json");
+  });
+  services_.offline_alarms = [](const Config&) -> Result<json> { return Error{"not asked"}; };
+  const auto outcome = run_configured({"alarms", "--history"});
+  EXPECT_EQ(request, "alarms");
+  EXPECT_EQ(outcome.out, testing::read_golden("alarms.txt"));
+  EXPECT_EQ(outcome.status, 1) << "an alarm fires";
+  EXPECT_EQ(json::parse(run_configured({"alarms", "--json", "--history"}).out),
+            json::parse(testing::read_golden("alarms.json")));
+  EXPECT_EQ(run_configured({"alarms", "--peer", "node3"}).status, 0);
+  const auto unknown = run_configured({"alarms", "--peer", "nod3"});
+  EXPECT_EQ(unknown.status, 2);
+  EXPECT_EQ(lines(unknown.err), 1) << unknown.err;
+}
+
+TEST_F(CliTest, AlarmsWithoutADaemonAreThoseThatWereSaved) {
+  auto saved = json::parse(testing::read_golden("alarms.json"));
+  saved["daemon"]["running"] = false;
+  services_.offline_alarms = [&](const Config&) -> Result<json> { return saved; };
+  const auto outcome = run_configured({"alarms"});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_NE(outcome.out.find("no daemon is running"), std::string::npos);
+  EXPECT_EQ(outcome.err, "");
+  EXPECT_EQ(run_configured({"alarms", "--peer", "node3"}).status, 3) << "nobody looks";
+  services_.offline_alarms = [](const Config&) -> Result<json> { return Error{"nothing saved"}; };
+  const auto failed = run_configured({"alarms"});
+  EXPECT_EQ(failed.status, 3);
+  EXPECT_EQ(failed.out, "");
+  EXPECT_EQ(lines(failed.err), 2) << failed.err;
+}
+
 // What `espial policy` asks, whoever answers, and what it says then.
 class PolicyCliTest : public CliTest {
  protected:

@@ -109,6 +109,28 @@ inline void add_golden_traffic(Snapshot& snapshot) {
   snapshot.last_reload_error = "espial.yaml:3: \"listne\": unknown key";
 }
 
+// Alarms of twenty minutes: resolved, flapping, firing of a peer and of the node, pending.
+inline AlarmEngine golden_alarms() {
+  AlarmEngine engine;
+  Snapshot clock = golden_start();
+  for (int second = 0; second <= 1200; second += 2) {
+    std::vector<AlarmCondition> holding;
+    if (second < 1000)
+      holding.push_back({AlarmId::TunnelDown, "node3", "10.101.1.0/24 > 10.101.3.0/24: no SA"});
+    if (second > 1080 && second / 20 % 2 == 0)
+      holding.push_back(
+          {AlarmId::CleartextHost, "node2", "3 packets received, 0 sent in clear in 60 s"});
+    if (second > 1140)
+      holding.push_back(
+          {AlarmId::CleartextTraffic, "node2", "12 packets received, 0 sent in clear in 60 s"});
+    if (second > 1150) holding.push_back({AlarmId::ConfigRejected, "", "espial.yaml:3: no"});
+    if (second > 1194) holding.push_back({AlarmId::EventsLost, "", "5 flow_event_rate in 60 s"});
+    (void)engine.step(holding, clock.time, clock.monotonic);
+    wait(clock, std::chrono::seconds{2});
+  }
+  return engine;
+}
+
 inline std::shared_ptr<const Report> golden_report() {
   Evaluator evaluator;
   Snapshot snapshot = golden_start();

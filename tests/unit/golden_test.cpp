@@ -7,6 +7,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "exporter/alarms_document.h"
 #include "exporter/audit_document.h"
 #include "exporter/collector.h"
 #include "exporter/status_document.h"
@@ -59,6 +60,20 @@ TEST(Golden, SeriesOfAMesh) {
 
 TEST(Golden, Status) {
   expect_golden("status.json", document_text(status_document(*testing::golden_report()), 2));
+}
+
+TEST(Golden, Alarms) {
+  const auto engine = testing::golden_alarms();
+  expect_golden(
+      "alarms.json",
+      document_text(alarms_document({"node1",
+                                     "default",
+                                     testing::golden_start().time + std::chrono::minutes{20},
+                                     std::nullopt,
+                                     {"node2", "node3", "node4"},
+                                     engine,
+                                     {41, 37, 2}}),
+                    2));
 }
 
 TEST(Golden, Audit) {

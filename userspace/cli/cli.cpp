@@ -20,6 +20,7 @@ struct Arguments {
   RunOptions run;
   bool run_check = false;
   StatusOptions status;
+  AlarmsOptions alarms;
   FlowsOptions flows;
   PolicyOptions policy;
   bool audit_json = false;
@@ -53,6 +54,7 @@ class CommandLine {
         "find out, 70 bug. See espial(8).");
     if (services_.run_daemon) add_run();
     add_status();
+    add_alarms();
     add_flows();
     add_audit();
     if (services_.doctor) add_doctor();
@@ -112,7 +114,8 @@ class CommandLine {
     if (!place.ok()) return report(config.error(), console_);
     Services services = services_;
     services.offline_status = services.offline_flows = services.offline_audit =
-        [&](const Config&) -> Result<nlohmann::json> { return config.error(); };
+        services.offline_alarms =
+            [&](const Config&) -> Result<nlohmann::json> { return config.error(); };
     services.offline_policy = [&](const Config&, const nlohmann::json&) -> Result<nlohmann::json> {
       return config.error();
     };
@@ -147,6 +150,19 @@ class CommandLine {
     });
     app.add_flag("--json", arguments_.status.json, "as JSON");
     app.add_flag("--watch", arguments_.status.watch, "again every second until interrupted");
+  }
+
+  void add_alarms() {
+    auto& app =
+        command(app_, "alarms", "what is wrong: evidence, since when, and a runbook", [this] {
+          return with_daemon([this](const Config& config, const Services& services) {
+            return alarms_command(config, arguments_.alarms, services, console_);
+          });
+        });
+    app.add_flag("--json", arguments_.alarms.json, "as JSON");
+    app.add_flag("--history", arguments_.alarms.history, "also what fired and was resolved before");
+    app.add_option("--peer", arguments_.alarms.peer, "only what is about this peer")
+        ->type_name("PEER");
   }
 
   void add_flows() {

@@ -5,6 +5,7 @@
 #include <ostream>
 
 #include "base/printable.h"
+#include "cli/alarms_text.h"
 #include "cli/audit_text.h"
 #include "cli/control_client.h"
 #include "cli/discover_text.h"
@@ -151,6 +152,16 @@ int status_command(const Config& config, const StatusOptions& options, const Ser
   if (!document.ok()) return report(document.error(), console);
   return write_out(options.json ? dump(*document, 2) : render_status(*document, console.style),
                    status_exit(*document), console);
+}
+
+int alarms_command(const Config& config, const AlarmsOptions& options, const Services& services,
+                   Console& console) {
+  auto document = fetch(config, "alarms", services.offline_alarms);
+  if (!document.ok()) return report(document.error(), console);
+  const auto chosen = select_alarms(std::move(document).value(), options.peer, options.history);
+  if (!chosen.ok()) return report(chosen.error(), console);
+  return write_out(options.json ? dump(*chosen, 2) : render_alarms(*chosen, console.style),
+                   alarms_exit(*chosen), console);
 }
 
 int flows_command(const Config& config, const FlowsOptions& options, const Services& services,

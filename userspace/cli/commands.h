@@ -25,6 +25,12 @@ struct FlowsOptions {
   std::string klass;  // or dropped, would_drop; empty: all
 };
 
+struct AlarmsOptions {
+  bool json = false;
+  bool history = false;
+  std::string peer;  // empty: all
+};
+
 struct DoctorOptions {
   bool json = false;
   std::vector<std::string> explain;  // source and destination of one packet, or empty
@@ -46,6 +52,8 @@ struct PolicyOptions {
 };
 
 int status_command(const Config&, const StatusOptions&, const Services&, Console&);
+// Exit status as alarms_exit().
+int alarms_command(const Config&, const AlarmsOptions&, const Services&, Console&);
 int flows_command(const Config&, const FlowsOptions&, const Services&, Console&);
 // Would the kernel protect the traffic with every peer? Exit status as audit_exit().
 int audit_command(const Config&, bool json, const Services&, Console&);

@@ -40,6 +40,7 @@ struct Services {
   // From the pins, when no daemon answers.
   std::function<Result<nlohmann::json>(const Config&)> offline_status;
   std::function<Result<nlohmann::json>(const Config&)> offline_flows;
+  std::function<Result<nlohmann::json>(const Config&)> offline_alarms;  // what was saved
   std::function<Result<nlohmann::json>(const Config&)> offline_audit;
   // Always asked directly: it reads rules and pings, which a daemon has no privileges for.
   std::function<Result<nlohmann::json>(const Config&)> doctor;

@@ -56,6 +56,7 @@ Node::Node(Config config, std::string config_path, KernelWatch watch, KernelFact
       vici_(std::move(vici)),
       saved_file_(config_.state_dir),
       policies_(config_.state_dir),
+      keeper_(config_.state_dir),
       latest_(std::make_shared<LatestReport>()),
       flows_(std::make_shared<LatestFlows>()) {}
 
@@ -91,6 +92,7 @@ Status Node::begin(bool strict) {
   }
   EP_TRY(start_opensvc(strict));
   EP_TRY(load_policies(strict));
+  keeper_.restore(evaluator_.alarms(), this_moment());
   topology_ = merged();
   plans_ = plan_devices(facts_, topology_, config_);
   EP_ASSIGN(left_out, identities_.assign(topology_, maps_));
@@ -143,6 +145,7 @@ void Node::tick() {
     judge_mesh();
   }
   evaluate();
+  keeper_.follow(evaluator_.alarms(), this_moment());
 }
 
 void Node::on_charon_events() {

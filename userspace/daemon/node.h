@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "base/result.h"
+#include "daemon/alarm_keeper.h"
+#include "daemon/alarm_teller.h"
 #include "daemon/backstop.h"
 #include "daemon/drop_watch.h"
 #include "daemon/firewall_follow.h"
@@ -87,6 +89,13 @@ class Node {
   void tick();
   void evaluate();
 
+  // Where changes of alarms are told; before the first evaluate(). null: in the log.
+  void tell_alarms(std::shared_ptr<Journal> journal) { teller_ = AlarmTeller(std::move(journal)); }
+  // Alarms, their history, and what was told, as a document.
+  [[nodiscard]] nlohmann::json alarms() const;
+  // At the end: what the next daemon is to know.
+  void save_alarms();
+
   // Policies, SAs and routes as they are now, against the topology.
   std::shared_ptr<const MeshAudit> audit();
 
@@ -149,6 +158,8 @@ class Node {
   DropWatch drops_;
   CounterReader counters_;
   Evaluator evaluator_;
+  AlarmTeller teller_;
+  AlarmKeeper keeper_;
   Topology saved_;
   Topology topology_;
   DevicePlans plans_;

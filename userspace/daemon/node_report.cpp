@@ -4,6 +4,7 @@
 
 #include "daemon/moment.h"
 #include "daemon/node.h"
+#include "exporter/alarms_document.h"
 #include "sources/xfrm_stat.h"
 
 namespace espial {
@@ -30,12 +31,18 @@ void Node::evaluate() {
   policies_.follow(taken->peers, this_moment());
   read_flows(*taken);
   auto evaluation = evaluator_.evaluate(std::move(*taken));
-  for (const auto& alarm : evaluation.changes)
-    spdlog::log(alarm.state == AlarmState::kFiring ? spdlog::level::warn : spdlog::level::info,
-                "alarm {} {}{}{}: {}", alarm.name, to_string(alarm.state),
-                alarm.peer.empty() ? "" : " for ", alarm.peer, alarm.evidence);
+  teller_.tell(evaluation.changes);
   latest_->publish(std::make_shared<const Report>(std::move(evaluation.report)));
 }
+
+nlohmann::json Node::alarms() const {
+  std::vector<std::string> peers;
+  for (const auto& peer : topology_.peers) peers.push_back(peer.name);
+  return alarms_document({topology_.node, config_.instance, std::chrono::system_clock::now(),
+                          std::nullopt, std::move(peers), evaluator_.alarms(), teller_.counts()});
+}
+
+void Node::save_alarms() { keeper_.finish(evaluator_.alarms(), this_moment()); }
 
 void Node::read_flows(const Snapshot& snapshot) {
   std::uint64_t seen = unprotected(snapshot.no_peer);
@@ -51,6 +58,7 @@ void Node::read_flows(const Snapshot& snapshot) {
 
 std::vector<SourceStatus> Node::sources() const {
   std::vector<SourceStatus> sources{
+      {"alarms", keeper_.problem().empty(), keeper_.problem()},
       {"file", last_reload_successful_.value_or(true), last_reload_error_},
       firewall_.source(),
       {"policy", policies_.problem().empty(), policies_.problem()},
@@ -65,7 +73,7 @@ std::vector<SourceStatus> Node::sources() const {
   if (!vici_.off() && expected)
     sources.push_back({"vici", vici_.facts().readable, vici_.facts().reason});
   if (cluster_.state == OpensvcState::kReadable || cluster_.state == OpensvcState::kUnreadable)
-    sources.insert(sources.begin() + 1, {"opensvc", cluster_.readable(), cluster_.reason});
+    sources.insert(sources.begin() + 2, {"opensvc", cluster_.readable(), cluster_.reason});
   return sources;
 }
 

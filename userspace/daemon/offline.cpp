@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <optional>
 #include <thread>
@@ -13,6 +14,7 @@
 #include "daemon/moment.h"
 #include "daemon/peer_policies.h"
 #include "daemon/world.h"
+#include "exporter/alarms_document.h"
 #include "exporter/audit_document.h"
 #include "exporter/policy_document.h"
 #include "exporter/status_document.h"
@@ -25,6 +27,7 @@
 #include "model/evaluate.h"
 #include "sources/firewall_source.h"
 #include "sources/opensvc_watch.h"
+#include "sources/saved_alarms.h"
 #include "sources/saved_topology.h"
 #include "sources/vici_client.h"
 #include "sources/xfrm_stat.h"
@@ -167,6 +170,24 @@ Result<nlohmann::json> offline_flows(const Config& config) {
   CounterReader reader;
   EP_ASSIGN(flows, reader.flows(maps, identities));
   return flows_document(flows);
+}
+
+Result<nlohmann::json> offline_alarms(const Config& config) {
+  const SavedAlarms file(config.state_dir);
+  EP_ASSIGN(record, file.load());
+  if (!record) return Error{file.path() + ": no daemon has saved alarms there"};
+  const auto now = this_moment();
+  AlarmEngine engine;
+  engine.restore(record->memory, std::chrono::nanoseconds{0}, now.monotonic);
+  std::vector<std::string> peers;
+  // An alarm's own peer is known without this.
+  if (const auto saved = SavedTopology(config.state_dir).load(); saved.ok())
+    for (const auto& peer : saved->peers) peers.push_back(peer.name);
+  for (const auto& peer : config.peers) peers.push_back(peer.name);
+  std::sort(peers.begin(), peers.end());
+  peers.erase(std::unique(peers.begin(), peers.end()), peers.end());
+  return alarms_document({config.node, config.instance, now.wall, record->saved.wall,
+                          std::move(peers), engine, AlarmMessageCounts{}});
 }
 
 Result<nlohmann::json> offline_audit(const Config& config) {

@@ -15,6 +15,9 @@ namespace espial {
 Result<nlohmann::json> offline_status(const Config& config);
 Result<nlohmann::json> offline_flows(const Config& config);
 
+// What the last daemon saved. Error: it saved nothing.
+Result<nlohmann::json> offline_alarms(const Config& config);
+
 // Policies, SAs and routes of this moment against the topology; needs no pins.
 Result<nlohmann::json> offline_audit(const Config& config);
 

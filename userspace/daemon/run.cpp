@@ -2,7 +2,6 @@
 #include "daemon/run.h"
 
 #include <fmt/format.h>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
@@ -18,6 +17,7 @@
 
 #include "daemon/control_server.h"
 #include "daemon/instance_lock.h"
+#include "daemon/log.h"
 #include "daemon/node.h"
 #include "daemon/privileges.h"
 #include "exporter/api.h"
@@ -218,18 +218,11 @@ class Loop {
   bool stop_ = false;
 };
 
-void log_to_stderr() {
-  auto logger = spdlog::stderr_logger_mt("espial");
-  // Under systemd the journal has the time; the level is its priority prefix.
-  logger->set_pattern(sd_booted() > 0 && getenv("JOURNAL_STREAM") ? "%v"
-                                                                  : "%Y-%m-%dT%H:%M:%S.%e %l: %v");
-  spdlog::set_default_logger(logger);
-}
-
 // An answer is of now, not of the last tick.
 std::string answer(Node& node, std::string_view request) {
-  if (request == "status" || request == "flows") node.evaluate();
+  if (request == "status" || request == "flows" || request == "alarms") node.evaluate();
   if (request == "status") return document_text(status_document(*node.latest()->get()));
+  if (request == "alarms") return document_text(node.alarms());
   if (request == "flows")
     return document_text(flows_document(node.flows()->get(), node.drops()->get()));
   if (request == "audit")
@@ -241,7 +234,7 @@ std::string answer(Node& node, std::string_view request) {
     const auto wanted = policy_request(line);
     return document_text(wanted.ok() ? node.policy(*wanted) : error_document(wanted.error()));
   }
-  return R"({"error":"unknown request; known are status, flows, audit and policy"})";
+  return R"({"error":"unknown request; known are status, alarms, flows, audit and policy"})";
 }
 
 Result<std::optional<HttpServer>> serve_http(const Node& node, const std::string& version) {
@@ -260,6 +253,7 @@ Result<std::optional<HttpServer>> serve_http(const Node& node, const std::string
 // Programs and maps are pinned: what is armed stays when this process ends.
 int arm(Node& node) {
   node.evaluate();
+  node.save_alarms();
   const auto& peers = node.topology().peers;
   const auto enforced = std::count_if(peers.begin(), peers.end(),
                                       [](const Peer& p) { return p.mode == Mode::ENFORCE; });
@@ -273,10 +267,11 @@ int arm(Node& node) {
 
 Result<int> run_daemon(const Config& config, const RunOptions& options,
                        const std::string& version) {
-  log_to_stderr();
+  auto journal = start_log();
   EP_ASSIGN(lock, lock_instance(config.state_dir));
   EP_ASSIGN(signals, take_signals());
   EP_ASSIGN(node, Node::start(config, options.config_path, options.strict));
+  node->tell_alarms(std::move(journal));
   if (options.arm) return arm(*node);
   node->evaluate();
   EP_ASSIGN(control, ControlServer::open(config.state_dir + "/control.sock",
@@ -290,6 +285,7 @@ Result<int> run_daemon(const Config& config, const RunOptions& options,
   EP_TRY(loop.prepare());
   (void)sd_notify(0, "READY=1");
   EP_TRY(loop.run());
+  node->save_alarms();
   (void)sd_notify(0, "STOPPING=1");
   spdlog::info(
       "stopping; the programs stay attached and go on counting (espial detach removes them)");

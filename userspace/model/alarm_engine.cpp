@@ -139,7 +139,10 @@ std::vector<Alarm> AlarmEngine::step(const std::vector<AlarmCondition>& conditio
     const bool changed = advance(rule_of(it->first.first), tracked, holds, now);
     const bool left = wait(tracked, holds, now);
     if (holds) tracked.alarm.evidence = condition->second->evidence;
-    if (changed) told.push_back(shown(tracked));
+    if (changed) {
+      told.push_back(shown(tracked));
+      told.back().since = time;  // of the change: what begins to flap fires since earlier
+    }
     if (left && !expired(tracked, now)) {
       ++it;
     } else {

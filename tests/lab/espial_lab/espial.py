@@ -147,6 +147,10 @@ class Espial:
                 answer += part
             return answer.decode()
 
+    def alarms(self) -> dict:
+        """What the daemon answers to `espial alarms`, history included."""
+        return json.loads(self._ask("alarms"))
+
     def cli_status(self) -> dict:
         """`espial status --json`: exit status 1 (a leak) and 3 (some verdict unknown) are answers."""
         done = self.run("status", "--json")

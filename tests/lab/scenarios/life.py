@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """espial itself through its life: devices that come and go, a daemon that dies, its commands."""
 import json
+import os
 import signal
 import time
 
@@ -169,6 +170,50 @@ def killed_and_started_again(lab: Lab) -> None:
     watch.expect(1, 2, clear, clear)
     watch.agree()
     watch.verdict(1, 2, "leaking")
+
+
+@scenario(kernels=EVERYWHERE, needs_espial=True, bare=BARE)
+def alarms_survive_a_kill(lab: Lab) -> None:
+    """What fires when the daemon is killed is not new to the next one: no second line, the same since."""
+    watch = lab.watch(1, 2)
+    espial = watch.espials[1]
+    wanted = ("CleartextTraffic", "node2")
+
+    def leak(document: dict) -> dict:
+        found = [alarm for alarm in document["alarms"] if (alarm["alarm"], alarm["peer"]) == wanted]
+        assert len(found) == 1 and found[0]["state"] == "firing", f"{wanted}: {found}"
+        return found[0]
+
+    def told() -> int:
+        with open(espial.log) as log:
+            return log.read().count("alarm CleartextTraffic firing for node2")
+    lab.talk(1, 2, 10)
+    watch.fires(1, *wanted[:1], 2)
+    before, lines = leak(espial.alarms()), told()
+    assert lines == 1, f"told {lines} times"
+
+    def saved() -> bool:
+        path = f"{espial.folder}/state/alarms.json"
+        if not os.path.exists(path):
+            return False
+        with open(path) as file:
+            return any((alarm["alarm"], alarm["peer"], alarm["state"]) == (*wanted, "firing")
+                       for alarm in json.load(file)["alarms"])
+    until("the alarm is saved", saved, 20, 0.1)
+    espial.stop(signal.SIGKILL)
+    done = espial.run("alarms", "--json", "--history")
+    offline = json.loads(done.stdout)
+    assert done.returncode == 1, f"exit status {done.returncode}"
+    assert offline["daemon"]["running"] is False, "a dead daemon runs"
+    assert leak(offline)["since"] == before["since"], leak(offline)
+    espial.start()
+    espial.ready()
+    lab.talk(1, 2, 10)
+    after = espial.alarms()
+    assert leak(after)["since"] == before["since"], f"{leak(after)}, was {before}"
+    changes = [line for line in after["history"] if (line["alarm"], line["peer"]) == wanted]
+    assert len(changes) == 1, f"history: {changes}"
+    assert told() == 1, "told again"
 
 
 @scenario(kernels=EVERYWHERE, needs_espial=True, bare=BARE)

@@ -7,10 +7,17 @@ import re
 import yaml
 
 UNITS = {"s": 1, "m": 60, "h": 3600}
+ALARMS = pathlib.Path(__file__).resolve().parents[2] / "userspace" / "model" / "alarms.h"
 
 
 def seconds(text: str) -> float:
     return sum(int(number) * UNITS[unit] for number, unit in re.findall(r"(\d+)([smh])", text))
+
+
+def daemon_hold_off(alert: str) -> int:
+    """Seconds that espial itself waits before it raises the alarm behind an alert; 0 for the fleet's."""
+    found = re.search(rf"X\({alert.removeprefix('Espial')}, k\w+, (\d+),", ALARMS.read_text())
+    return int(found[1]) if found else 0
 
 
 class Rules:

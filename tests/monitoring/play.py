@@ -14,12 +14,11 @@ from espial_lab.mesh import Mesh
 from espial_lab.wait import Timeout, until
 
 import panels
-from clock import Rules
+from clock import Rules, daemon_hold_off
 
 WINDOW = 60      # of espial's own alarms about traffic (userspace/model/window.h)
 SNAPSHOT = 1     # seconds between two looks of espial at its counters
 BUSY = 5         # what a machine that does something else, too, may add
-HOLD_OFF = {"EspialForwardDrops": 2}     # of the daemon (userspace/model/alarms.h)
 IP_MTU_DISCOVER, IP_PMTUDISC_PROBE = 10, 3
 
 # What this mesh cannot show without ESP in the kernel, or has no reason to: asked of the promised
@@ -110,7 +109,7 @@ class Play:
         return any(expected.matches(alert["labels"]) for alert in self._alertmanager.alerts())
 
     def _arrives(self, expected: Expected, since: float) -> None:
-        promised = HOLD_OFF.get(expected.alert, 0) + self._rules.hold_off(expected.alert) + \
+        promised = daemon_hold_off(expected.alert) + self._rules.hold_off(expected.alert) + \
             SNAPSHOT + self._cycle
         self._within(f"{expected} is in Alertmanager", lambda: self._there(expected), since, promised)
 

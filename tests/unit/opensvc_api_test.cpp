@@ -108,6 +108,14 @@ TEST(OpensvcApi, ValuesOfEveryShape) {
   EXPECT_EQ(value("9007199254740993"), "9007199254740993");  // beyond 2^53, not rounded
   EXPECT_EQ(value("{}"), "!a value of the answer is neither text nor a list");
   EXPECT_EQ(value("[1]"), "!a list of the answer has something else than words");
+  const auto flat = parse_keyword_list(
+      list(R"([{"object":"cluster","keyword":"cluster.nodes","value":"{raw}","evaluated_as":"n1",
+               "evaluated":["n1","n2"],"evaluated_text":"n1 n2"},
+              {"keyword":"network#a.subnet","value":"","evaluated":""}])"),
+      asked);
+  ASSERT_TRUE(flat.ok()) << flat.error().message;
+  EXPECT_EQ(flat->at("cluster.nodes"), "n1 n2");
+  EXPECT_EQ(flat->at("network#a.subnet"), "");
   const auto none = parse_keyword_list(list("null"), asked);
   ASSERT_TRUE(none.ok());
   EXPECT_TRUE(none->empty());
@@ -134,6 +142,20 @@ TEST(OpensvcApi, WhatIsNoAnswerIsRefusedWithoutItsValues) {
   EXPECT_EQ(error(std::string(100'000, '[')), "the answer is too large or too deeply nested");
   EXPECT_EQ(error(list("[" + item("cluster.nodes", R"("[[[[[[[[[[[[[[[[[[\"[[[[")") + "]")),
             "fine");
+}
+
+TEST(OpensvcApi, ARefusalSaysNothingUnlessItSaysThatThereIsNothing) {
+  const auto says = [](const std::string& title, const std::string& detail) {
+    return says_no_value(R"({"status":500,"title":")" + title + R"(","detail":")" + detail + "\"}");
+  };
+  EXPECT_TRUE(says("EvalAs", "keyword does not exist: network#b.mask_per_node"));
+  EXPECT_TRUE(says("EvalAs", "configuration does not exist: key 'a' not found (all scopes tried)"));
+  EXPECT_FALSE(says("EvalAs", "unreadable config"));
+  EXPECT_FALSE(says("NewCore", "cluster.conf does not exist"));
+  EXPECT_FALSE(says("Request peer", "node2: host not found"));
+  for (const char* body : {"", "{", "[]", "null", "{\"title\":\"EvalAs\"}", "7"})
+    EXPECT_FALSE(says_no_value(body)) << body;
+  EXPECT_FALSE(says_no_value(std::string(100'000, '[')));
 }
 
 TEST(OpensvcApi, NetworksOfEveryShape) {

@@ -132,6 +132,10 @@ std::string ok(const std::string& body) {
 TEST_F(OpensvcSocketTest, TheClusterAsTheAgentTellsIt) {
   serve_om3();
   const auto facts = OpensvcSocket(path_).read();
+  serve([this](const Visitor& visitor, const std::string& target) {
+    test::answer_as_om3(cluster_, visitor, target, test::Om3::kOlder);
+  });
+  EXPECT_EQ(facts, OpensvcSocket(path_).read()) << "an older agent";
   ASSERT_TRUE(facts.readable()) << facts.reason;
   EXPECT_EQ(facts.source, path_);
   EXPECT_EQ(facts.nodes.size(), 3U);
@@ -141,7 +145,7 @@ TEST_F(OpensvcSocketTest, TheClusterAsTheAgentTellsIt) {
   EXPECT_EQ(network.tunnel, OpensvcTunnel::kNever);
   EXPECT_EQ(network.device, "obr_b");
   ASSERT_EQ(network.members.size(), 3U);
-  EXPECT_EQ(network.members[0].subnet, test::net("10.101.0.0/24"));  // 500: computed
+  EXPECT_EQ(network.members[0].subnet, test::net("10.101.0.0/24"));  // not set: computed
   EXPECT_EQ(network.members[1].subnet, test::net("10.101.9.0/24"));
   EXPECT_EQ(network.members[2].host, "10.45.0.13");
   for (const auto& target : server_->targets())
@@ -177,12 +181,63 @@ TEST_F(OpensvcSocketTest, AnswersThatAreNone) {
   EXPECT_EQ(reason_when("/api/network", "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"items"),
             "the connection ended in the middle of the answer");
   EXPECT_EQ(reason_when("subnet", ok(R"({"items":[{"meta")")),
-            "the answer is no KeywordList (is this agent om3?)");
-  EXPECT_EQ(reason_when("cluster.nodes", "HTTP/1.1 500 no\r\n\r\n"), "the agent answers 500");
+            "network#b.subnet@node1: the answer is no KeywordList (is this agent om3?)");
+  EXPECT_EQ(reason_when("cluster.nodes", "HTTP/1.1 500 no\r\n\r\n"),
+            "cluster.nodes: the agent answers 500");
   EXPECT_EQ(reason_when("/api/network", "HTTP/1.1 403 no\r\n\r\n"),
-            "the agent answers 403 (run as root)");
+            "networks: the agent answers 403 (run as root)");
   EXPECT_EQ(reason_when("/api/network", "HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n"),
             "the answer is larger than 4194304 bytes");
+}
+
+// Whatever is wrong with one answer, it never looks like a node without a subnet.
+TEST_F(OpensvcSocketTest, OneNodeThatCannotBeAskedAboutSpoilsTheLook) {
+  const std::string who = "network#b.subnet@node2: ";
+  const auto problem = [](const char* title, const char* detail) {
+    const auto body =
+        R"({"detail":")" + std::string(detail) + R"(","status":500,"title":")" + title + R"("})";
+    return "HTTP/1.1 500 x\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+  };
+  const auto when = [&](const std::string& bytes) {
+    return reason_when("impersonate=node2", bytes);
+  };
+  EXPECT_EQ(when("HTTP/1.1 500 x\r\n\r\n"), who + "the agent answers 500");
+  EXPECT_EQ(when(problem("EvalAs", "unreadable config")), who + "the agent answers 500");
+  EXPECT_EQ(when(problem("NewCore", "cluster.conf does not exist")), who + "the agent answers 500");
+  EXPECT_EQ(when(ok(R"({"kind":"KeywordList","items":[]})")),
+            who + "network#b.subnet is not in the answer (the agent is starting?)");
+  EXPECT_EQ(when(ok(R"({"items":[{"keyword":"network#b.subnet","value":"","error":"x"}]})")),
+            who + "an item of the answer has no keyword or no value");
+  EXPECT_EQ(when(""), "the connection ended before the answer");
+  // What the agent does not know is said by it, and is no failure.
+  EXPECT_EQ(when(problem("EvalAs", "keyword does not exist: network#b.subnet")), "");
+}
+
+TEST_F(OpensvcSocketTest, AHundredNodesAreAskedSideBySide) {
+  std::string nodes;
+  for (int i = 0; i < 100; ++i) nodes += (i == 0 ? "\"n" : ",\"n") + std::to_string(i) + "\"";
+  set_nodes("[" + nodes + "]");
+  std::atomic<int> now{0};
+  std::atomic<int> most{0};
+  serve_om3([&](const Visitor&, const std::string& target) {
+    if (target.find("impersonate") == std::string::npos) return false;
+    const int here = ++now;
+    for (int seen = most; here > seen && !most.compare_exchange_weak(seen, here);) {
+    }
+    std::this_thread::sleep_for(milliseconds(20));  // an agent that has to think
+    --now;
+    return false;
+  });
+  const auto start = Clock::now();
+  const auto facts = OpensvcSocket(path_).read();
+  const auto took = std::chrono::duration_cast<milliseconds>(Clock::now() - start);
+  ASSERT_TRUE(facts.readable()) << facts.reason;
+  EXPECT_EQ(facts.networks.at(0).members.size(), 100U);
+  EXPECT_EQ(facts.networks[0].members[99].node, "n99");
+  EXPECT_EQ(facts.networks[0].members[99].subnet, test::net("10.101.99.0/24"));
+  EXPECT_GT(most, 1);
+  EXPECT_LE(most, static_cast<int>(kOpensvcAtOnce));
+  EXPECT_LT(took, seconds(1)) << "100 times 20 ms, one after another: 2 s";
 }
 
 TEST_F(OpensvcSocketTest, AWholeConfigurationIsRefusedAndNotAskedForAgain) {
@@ -279,6 +334,35 @@ TEST_F(OpensvcSocketTest, AnEventIsFollowedWithinASecondAlsoAfterTheAgentWasAway
   set_nodes(R"(["node1","node2","node3"])");
   stream_.tell();
   EXPECT_EQ(facts_with(*watch, 3, seconds(1)).nodes.size(), 3U);
+}
+
+TEST_F(OpensvcSocketTest, AFailureThatPassesIsOverSoon) {
+  std::atomic<int> failing{0};
+  serve_om3([&](const Visitor& visitor, const std::string& target) {
+    if (target.find("impersonate=node2") == std::string::npos || failing == 0) return false;
+    --failing;
+    visitor.answer("{}", 500);
+    return true;
+  });
+  auto watch = OpensvcWatch::start({conf_, path_});
+  ASSERT_TRUE(watch.ok());
+  ASSERT_EQ(facts_with(*watch, 3, seconds(5)).nodes.size(), 3U);
+  failing = 2;
+  const auto start = Clock::now();
+  put_conf("");  // what happens in the folder is a reason to look
+  const auto until = start + seconds(5);
+  OpensvcFacts facts;
+  bool down = false;
+  do {
+    pollfd wait{watch->fd(), POLLIN, 0};
+    (void)::poll(&wait, 1, 20);
+    facts = watch->take();
+    down = down || facts.state == OpensvcState::kUnreadable;
+  } while ((!down || !facts.readable()) && Clock::now() < until);
+  EXPECT_TRUE(down) << "it was not said";
+  EXPECT_TRUE(facts.readable()) << facts.reason;
+  EXPECT_EQ(facts.nodes.size(), 3U);
+  EXPECT_LT(Clock::now() - start, seconds(2)) << "250 and 500 ms";
 }
 
 TEST_F(OpensvcSocketTest, AStreamThatAlwaysEndsIsNotAskedForAllTheTime) {

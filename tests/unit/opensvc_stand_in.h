@@ -112,7 +112,7 @@ class StandIn {
   std::thread thread_;
 };
 
-// What a cluster of three says: keyword (and "@NODE") to JSON; what is not here answers 500.
+// What a cluster of three says: keyword (and "@NODE") to JSON.
 using Cluster = std::map<std::string, std::string>;
 
 inline Cluster usual_cluster() {
@@ -131,9 +131,22 @@ constexpr const char* kNetworks =
 "10.101.0.0/16","free":18446744073709551616,"used":0,"size":340282366920938463463374607431768211456,
 "errors":null}]})";
 
-// Answers as om3 does.
-inline void answer_as_om3(const Cluster& cluster, const Visitor& visitor,
-                          const std::string& target) {
+// Agents differ: the newer one knows no keyword for another reason (400) and has flat items.
+enum class Om3 { kNewer, kOlder };
+
+// An item, set or not: what is not set evaluates to its default, here to nothing.
+inline std::string keyword_item(const std::string& keyword, const std::string& value, Om3 version) {
+  if (version == Om3::kOlder)
+    return R"({"kind":"KeywordItem","meta":{"keyword":")" + keyword +
+           R"(","is_evaluated":true,"new":9007199254740993},"data":{"value":)" + value + "}}";
+  return R"({"object":"cluster","keyword":")" + keyword +
+         R"(","value":"{raw}","evaluated_as":"x","new":9007199254740993,"evaluated":)" + value +
+         "}";
+}
+
+// Answers as om3 does; mask_per_node is a keyword that it has not, unless it is set.
+inline void answer_as_om3(const Cluster& cluster, const Visitor& visitor, const std::string& target,
+                          Om3 version = Om3::kNewer) {
   if (target == "/api/network") return visitor.answer(kNetworks);
   const auto node_at = target.find("&impersonate=");
   const auto node = node_at == std::string::npos ? "" : target.substr(node_at + 13);
@@ -144,11 +157,12 @@ inline void answer_as_om3(const Cluster& cluster, const Visitor& visitor,
       keyword.replace(hash, 3, "#");
     auto value = cluster.find(keyword + "@" + node);
     if (value == cluster.end()) value = cluster.find(keyword);
-    if (value == cluster.end()) return visitor.answer(R"({"title":"no value"})", 500);
+    if (value == cluster.end() && keyword.find("mask_per_node") != std::string::npos)
+      return visitor.answer(
+          R"({"detail":"keyword does not exist: )" + keyword + R"(","status":0,"title":"EvalAs"})",
+          version == Om3::kNewer ? 400 : 500);
     items += (items.empty() ? "" : ",") +
-             std::string(R"({"kind":"KeywordItem","meta":{"keyword":")") + keyword +
-             R"(","is_evaluated":true,"new":9007199254740993},"data":{"value":)" + value->second +
-             "}}";
+             keyword_item(keyword, value == cluster.end() ? R"("")" : value->second, version);
   }
   visitor.answer(R"({"kind":"KeywordList","items":[)" + items + "]}");
 }

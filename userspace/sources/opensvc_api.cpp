@@ -121,6 +121,19 @@ const nlohmann::json* member(const nlohmann::json& object, const char* name) {
   return at == object.end() ? nullptr : &*at;
 }
 
+// Of an item of a KeywordList. Its raw value is not looked at: scopes and references are in it.
+struct KeywordParts {
+  const nlohmann::json* keyword = nullptr;
+  const nlohmann::json* value = nullptr;
+};
+KeywordParts parts_of(const nlohmann::json& item) {
+  const auto* meta = member(item, "meta");
+  const auto* data = member(item, "data");
+  if (meta == nullptr || data == nullptr)
+    return {member(item, "keyword"), member(item, "evaluated")};
+  return {member(*meta, "keyword"), member(*data, "value")};
+}
+
 }  // namespace
 
 Result<std::string> opensvc_config_target(const std::vector<std::string>& keywords,
@@ -141,10 +154,7 @@ Result<std::map<std::string, std::string>> parse_keyword_list(
   std::map<std::string, std::string> out;
   // Go's empty list is null, which iterates as an empty one.
   for (const auto& item : items) {
-    const auto* meta = member(item, "meta");
-    const auto* data = member(item, "data");
-    const auto* keyword = meta == nullptr ? nullptr : member(*meta, "keyword");
-    const auto* value = data == nullptr ? nullptr : member(*data, "value");
+    const auto [keyword, value] = parts_of(item);
     if (keyword == nullptr || !keyword->is_string() || value == nullptr)
       return Error{"an item of the answer has no keyword or no value"};
     const auto name = keyword->get<std::string>();
@@ -169,6 +179,19 @@ Result<std::vector<OpensvcListedNetwork>> parse_network_list(std::string_view bo
     if (out.back().name.empty()) return Error{"a network of the answer has no name"};
   }
   return out;
+}
+
+bool says_no_value(std::string_view body) {
+  if (outline_of(body).too_deep) return false;
+  const auto problem = nlohmann::json::parse(body, nullptr, false);
+  const auto says = [&](const char* name) {
+    const auto* value = member(problem, name);
+    return value != nullptr && value->is_string() ? value->get<std::string>() : std::string();
+  };
+  // The agent's step that evaluates has this title, and xconfig these words for both.
+  const auto detail = says("detail");
+  return says("title") == "EvalAs" && (detail.find("does not exist") != std::string::npos ||
+                                       detail.find("not found") != std::string::npos);
 }
 
 std::optional<Error> refusal_of(std::string_view body) { return refusal(outline_of(body)); }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/printable.h"
+#include "sources/http_get_all.h"
 #include "sources/opensvc_api.h"
 
 namespace espial {
@@ -13,7 +14,6 @@ namespace {
 
 constexpr std::chrono::minutes kRefused{10};
 constexpr int kFine = 200;
-constexpr int kNoValue = 500;  // what the agent says of a keyword that is not set, too
 
 // Keywords of a network that are the same on all nodes.
 struct Optional {
@@ -44,67 +44,91 @@ std::string value_of(const std::map<std::string, std::string>& values, const std
 
 }  // namespace
 
+Status OpensvcSocket::check(const HttpReply& reply) {
+  auto refused = refusal_of(reply.body);
+  if (!refused) return Ok{};
+  silent_until_ = Clock::now() + kRefused;
+  return std::move(*refused);
+}
+
 Result<std::optional<HttpReply>> OpensvcSocket::get(const std::string& target) {
   const auto until = std::min(until_, Clock::now() + kOpensvcAnswerTime);
   EP_ASSIGN(reply, http_get(path_, target, kMaxOpensvcAnswer, {until, stop_}));
-  if (auto refused = reply ? refusal_of(reply->body) : std::nullopt) {
-    silent_until_ = Clock::now() + kRefused;
-    return std::move(*refused);
-  }
+  if (reply) EP_TRY(check(*reply));
   return reply;
 }
 
-Result<HttpReply> OpensvcSocket::answer(const std::string& target) {
-  EP_ASSIGN(reply, get(target));
-  if (!reply) return Error{"the agent has left"};
-  return std::move(*reply);
+Result<std::vector<HttpReply>> OpensvcSocket::answers(const std::vector<std::string>& targets) {
+  EP_ASSIGN(replies,
+            http_get_all(path_, targets, {kOpensvcAtOnce, kMaxOpensvcAnswer, kOpensvcAnswerTime},
+                         {until_, stop_}));
+  for (const auto& reply : replies) EP_TRY(check(reply));
+  return replies;
 }
 
-Result<OpensvcSocket::Values> OpensvcSocket::values(const std::vector<std::string>& keywords,
-                                                    const std::string& node) {
-  EP_ASSIGN(target, opensvc_config_target(keywords, node));
-  EP_ASSIGN(reply, answer(target));
-  if (reply.status == kFine) return parse_keyword_list(reply.body, keywords);
-  if (reply.status != kNoValue) return unexpected(reply);
+Result<OpensvcSocket::Values> OpensvcSocket::values(const Question& question) {
+  EP_ASSIGN(target, opensvc_config_target(question.keywords, question.node));
+  EP_ASSIGN(replies, answers({target}));
+  return values(question, replies.front());
+}
+
+Result<OpensvcSocket::Values> OpensvcSocket::values(const Question& question,
+                                                    const HttpReply& reply) {
+  const auto& keywords = question.keywords;
+  const auto what = keywords.front() + (question.node.empty() ? "" : "@" + question.node);
+  if (reply.status == kFine) {
+    auto told = parse_keyword_list(reply.body, keywords);
+    if (!told.ok()) return std::move(told).error().wrap(what);
+    for (const auto& one : keywords)
+      if (told->count(one) == 0)
+        return Error{one + " is not in the answer (the agent is starting?)"}.wrap(what);
+    return told;
+  }
+  if (!says_no_value(reply.body)) return unexpected(reply).wrap(what);
   Values out;
   // One keyword without a value spoils the answer for all: what is left says which.
   for (const auto& one : keywords) {
     if (keywords.size() == 1) break;
-    EP_ASSIGN(some, values({one}, node));
+    EP_ASSIGN(some, values({{one}, question.node}));
     out.merge(some);
   }
   return out;
 }
 
 Status OpensvcSocket::fill(OpensvcNetworkText& network, const std::vector<std::string>& nodes) {
-  std::vector<std::string> keywords;
-  for (const auto& optional : kOptional) keywords.push_back(keyword(network, optional.key));
-  EP_ASSIGN(common, values(keywords, {}));
+  Question common;
+  for (const auto& optional : kOptional) common.keywords.push_back(keyword(network, optional.key));
+  EP_ASSIGN(shared, values(common));
   for (const auto& optional : kOptional)
-    network.*optional.text = value_of(common, keyword(network, optional.key));
+    network.*optional.text = value_of(shared, keyword(network, optional.key));
   const auto subnet = keyword(network, "subnet");
   const auto addr = keyword(network, "addr");
+  std::vector<std::string> targets;
   for (const auto& node : nodes) {
-    EP_ASSIGN(own, values({subnet, addr}, node));
-    network.members.push_back({node, value_of(own, subnet), value_of(own, addr)});
+    EP_ASSIGN(target, opensvc_config_target({subnet, addr}, node));
+    targets.push_back(std::move(target));
+  }
+  EP_ASSIGN(replies, answers(targets));
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    EP_ASSIGN(own, values({{subnet, addr}, nodes[i]}, replies[i]));
+    network.members.push_back({nodes[i], value_of(own, subnet), value_of(own, addr)});
   }
   return Ok{};
 }
 
 Result<std::optional<OpensvcFacts>> OpensvcSocket::ask() {
-  const std::vector<std::string> nodes{"cluster.nodes"};
-  EP_ASSIGN(target, opensvc_config_target(nodes, {}));
+  const Question nodes{{"cluster.nodes"}, {}};
+  EP_ASSIGN(target, opensvc_config_target(nodes.keywords, nodes.node));
   EP_ASSIGN(first, get(target));
   if (!first) return std::optional<OpensvcFacts>();
-  if (first->status != kFine) return unexpected(*first);
-  EP_ASSIGN(said, parse_keyword_list(first->body, nodes));
+  EP_ASSIGN(said, values(nodes, *first));
   OpensvcFacts facts;
-  facts.nodes = node_list(value_of(said, nodes.front()), facts);
+  facts.nodes = node_list(value_of(said, nodes.keywords.front()), facts);
   // As in the file: no nodes would mean that all others have left.
   if (facts.nodes.empty()) return Error{"cluster.nodes is empty or missing"};
-  EP_ASSIGN(reply, answer("/api/network"));
-  if (reply.status != kFine) return unexpected(reply);
-  EP_ASSIGN(networks, parse_network_list(reply.body));
+  EP_ASSIGN(replies, answers({"/api/network"}));
+  if (replies.front().status != kFine) return unexpected(replies.front()).wrap("networks");
+  EP_ASSIGN(networks, parse_network_list(replies.front().body));
   for (const auto& listed : networks) {
     if (listed.type != "routed_bridge") continue;
     if (listed.network == "none" || listed.network == "None") continue;

@@ -4,6 +4,9 @@
 //
 // Only keywords that say nodes and networks are asked for. An agent that answers more, the
 // cluster's secret for one, is not listened to, and not asked again for ten minutes.
+//
+// All is told or nothing: a node that could not be asked about would look like one without a
+// subnet, and be taken away.
 #pragma once
 
 #include <chrono>
@@ -20,6 +23,7 @@ namespace espial {
 
 inline constexpr std::chrono::milliseconds kOpensvcAnswerTime{2'000};  // of one answer
 inline constexpr std::chrono::milliseconds kOpensvcLookTime{20'000};   // of all
+inline constexpr std::size_t kOpensvcAtOnce = 8;                       // nodes
 
 class OpensvcSocket {
  public:
@@ -33,13 +37,22 @@ class OpensvcSocket {
   using Clock = std::chrono::steady_clock;
   using Values = std::map<std::string, std::string>;
 
+  // Some keywords as one node (empty: the agent's own) sees them.
+  struct Question {
+    std::vector<std::string> keywords;
+    std::string node;
+  };
+
   // Nothing: nobody listens.
   Result<std::optional<HttpReply>> get(const std::string& target);
   Result<std::optional<OpensvcFacts>> ask();
-  // What the agent answers to one target, which it must have listened for just before.
-  Result<HttpReply> answer(const std::string& target);
-  // The values of those keywords that have one, as that node (empty: as itself) sees them.
-  Result<Values> values(const std::vector<std::string>& keywords, const std::string& node);
+  // What the agent answers, which it must have listened for just before.
+  Result<std::vector<HttpReply>> answers(const std::vector<std::string>& targets);
+  // An answer must not be heeded: says so, and that the agent is left alone for a while.
+  Status check(const HttpReply& reply);
+  // The values of those keywords that have one.
+  Result<Values> values(const Question& question);
+  Result<Values> values(const Question& question, const HttpReply& reply);
   Status fill(OpensvcNetworkText& network, const std::vector<std::string>& nodes);
 
   std::string path_;

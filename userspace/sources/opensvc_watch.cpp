@@ -36,6 +36,8 @@ using std::chrono::milliseconds;
 constexpr milliseconds kAgain{60'000};       // names may resolve differently
 constexpr milliseconds kTroubled{2'000};     // something could not be read, resolved or watched
 constexpr milliseconds kAgentAgain{10'000};  // the same, and an agent was asked: that costs it work
+constexpr milliseconds kAgentSoon{250};      // the agent failed: doubled each time
+constexpr milliseconds kAgentLate{30'000};   // up to here
 constexpr milliseconds kBreath{200};         // between two readings because of events
 constexpr std::uint32_t kInFolder = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE |
                                     IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF;
@@ -189,13 +191,20 @@ struct OpensvcWatch::Shared {
     OpensvcSocket socket(places.socket);
     OpensvcEvents events(places.socket);
     FolderWatch folder(folder_of(places.conf));
+    auto failed = kAgentSoon;
     while (true) {
       // Watched first: what changes while the file is read is told afterwards.
       const bool told = folder.ensure();
       (void)events.advance(Clock::now());
       auto now = read_once(places.conf, socket, names, stop.get());
       const bool fine = told && now.facts.readable() && now.facts.problems.empty();
-      const auto soon = now.asked ? kAgentAgain : kTroubled;
+      auto soon = now.asked ? kAgentAgain : kTroubled;
+      if (now.facts.readable()) {
+        failed = kAgentSoon;
+      } else if (now.asked) {
+        soon = failed;
+        failed = std::min(failed * 2, kAgentLate);
+      }
       publish(std::move(now.facts));
       if (!wait_for_news(folder, events, fine ? kAgain : soon)) return;
     }

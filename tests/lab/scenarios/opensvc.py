@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OpenSVC's cluster.conf says who is who: espial is told nothing else."""
+"""OpenSVC's cluster.conf, or its agent's socket, says who is who: espial is told nothing else."""
 import os
 import time
 
 from espial_lab.espial import Espial
 from espial_lab.mesh import Node, Spec
+from espial_lab.opensvc_agent import Agent
 from espial_lab.scenario import DEBIAN, Lab, scenario
 from espial_lab.wait import until
 
@@ -137,3 +138,65 @@ def opensvc_healthy_mesh(lab: Lab) -> None:
         for espial in espials.values():
             espial.stop()
             espial.detach()
+
+
+def source(espial: Espial) -> dict:
+    return next(one for one in espial.status()["sources"] if one["source"] == "opensvc")
+
+
+@scenario(kernels=EVERYWHERE, needs_espial=True, separate=Spec(secured=False))
+def opensvc_socket(lab: Lab) -> None:
+    """Without cluster.conf the agent's socket is asked: a node that joins is in the data plane within
+    a second of the agent's event, its first packets are counted; an agent that cannot answer about one
+    node takes nothing away, disarms nothing and is asked again soon."""
+    node, two, three = (lab.mesh.node(n) for n in (1, 2, 3))
+    path = f"{node.folder}/om3/http.sock"
+    agent = Agent(path, node, [node, two])
+    espial = Espial(node, discover=True, opensvc_conf=f"{node.folder}/om3/none.conf", opensvc_socket=path)
+    try:
+        espial.start()
+        espial.ready()
+        until("node2 is a peer", lambda: names(espial) == ["node2"], 5, 0.01)
+        espial.run("policy", "set", "node2", "enforce", "--force", check=True)
+        agent.members = [node, two, three]
+        agent.tell()
+        begun = time.monotonic()
+        until("node3 is a peer", lambda: names(espial) == ["node2", "node3"], 5, 0.002)
+        took = time.monotonic() - begun
+        lab.notes.append(f"node added after {1000 * took:.0f} ms")
+        assert took <= FOLLOW_SECONDS, f"node3 is a peer {1000 * took:.0f} ms after the event"
+        for family in (4, 6):
+            lab.udp(1, 3, 7, family)
+
+        def counted() -> bool:
+            seen = {family: espial.counts()["transmit", "node3", "cleartext", family][0]
+                    for family in ("ipv4", "ipv6")}
+            assert seen == {"ipv4": 7, "ipv6": 7}, f"to node3 in clear: {seen}, sent 7 each"
+            return True
+        until("the leak to node3 is counted", counted, 8, 0.1)
+
+        failing = {"node2"}
+        agent.fails = lambda name: name in failing
+        before = agent.failures
+        agent.tell()
+        until("the source is down", lambda: not source(espial)["up"], 5, 0.02)
+        until("the agent is asked again", lambda: agent.failures >= before + 3, 5, 0.02)
+        assert "network#backendnet.subnet@node2: the agent answers 500" in str(source(espial)), source(espial)
+        assert names(espial) == ["node2", "node3"], f"while it fails: {names(espial)}"
+        peer = espial.peer("node2")
+        assert peer["mode"] == "enforce" and set(peer["backend"]) >= set(two.backend.values()), peer
+        held = lab.udp(1, 2, 5, lossy=True)
+        assert held.received == 0, f"{held.received} of {held.sent} reached node2 in clear"
+        assert espial.drops("node2")["transmit", "cleartext"][0] == 5, espial.drops("node2")
+        failing.clear()
+        begun = time.monotonic()
+        until("the source is up", lambda: source(espial)["up"], 10, 0.02)
+        lab.notes.append(f"up again after {1000 * (time.monotonic() - begun):.0f} ms")
+        assert names(espial) == ["node2", "node3"], f"afterwards: {names(espial)}"
+        agent.members = [node, three]
+        agent.tell()
+        until("node2 has left", lambda: names(espial) == ["node3"], 5, 0.01)
+    finally:
+        espial.stop()
+        espial.detach()
+        agent.stop()

@@ -55,9 +55,10 @@ class Espial:
         with open(self.config, "w") as file:
             json.dump(keys | more, file, indent=2)
 
-    def start(self) -> None:
+    def start(self, *under: str) -> None:
+        """`under`: a program that runs it, as its own process (strace -D)."""
         self._process = self.node.namespace.spawn(
-            self.program, "run", "--config", self.config, log=self.log)
+            *under, self.program, "run", "--config", self.config, log=self.log)
 
     def ready(self) -> None:
         def answers() -> bool:

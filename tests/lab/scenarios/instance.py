@@ -112,3 +112,42 @@ def detach_leaves_nothing(lab: Lab) -> None:
     if lab.kernel != "running":
         for kind in ("link", "prog", "map"):
             until(f"no {kind} is left", lambda: not attached.everywhere(kind), 10, 0.2)
+
+
+@scenario(kernels=("6.12", "running"), needs_espial=True, bare=BARE)
+def xfrm_storm(lab: Lab) -> None:
+    """A thousand policies at once are a handful of dumps and audits, and the last one has them all."""
+    node = lab.mesh.node(1)
+    espial = Espial(node)
+    trace = f"{espial.folder}/trace"
+
+    def dumps() -> list[float]:
+        """When the daemon asked the kernel for all policies, as strace saw it."""
+        with open(trace, errors="replace") as file:
+            return [float(line.split()[1]) for line in file if "XFRM_MSG_GETPOLICY" in line]
+
+    def policies(verb: str) -> list[str]:
+        return [f"xfrm policy {verb} src 10.101.1.0/24 dst 10.{200 + n // 250}.{n % 250}.0/24 dir out" +
+                (" tmpl src 10.45.0.11 dst 10.45.0.12 proto esp mode tunnel" if verb == "add" else "")
+                for n in range(1000)]
+    try:
+        espial.start("strace", "-D", "-f", "-ttt", "-e", "trace=sendto", "-o", trace)
+        espial.ready()
+        lab.undo(lambda: node.namespace.ip(*policies("delete")))
+        before = len(dumps())
+        assert before > 0, "strace sees no dump: it cannot count any"
+        begun = time.time()
+        node.namespace.ip(*policies("add"))
+        ended = time.time()
+        until("the policies are read", lambda: dumps()[-1] > ended - 0.05, 10, 0.05)
+        read = [moment for moment in dumps()[before:] if moment >= begun]
+        took = read[-1] - begun
+        lab.notes.append(f"1000 events in {1000 * (ended - begun):.0f} ms: {len(read)} dumps")
+        assert len(read) <= 2 + took / 0.1, f"{len(read)} dumps in {took:.2f} s"
+        assert len(read) < 100, f"{len(read)} dumps of 1000 events"
+        lab.udp(1, 2, 50)
+        seen = espial.counts()["transmit", "node2", "cleartext", "ipv4"][0]
+        assert seen == 50, f"50 packets in clear, {seen} counted"
+    finally:
+        espial.stop()
+        espial.detach()

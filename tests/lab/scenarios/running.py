@@ -4,6 +4,7 @@ import json
 
 from espial_lab.mesh import Spec
 from espial_lab.scenario import Lab, scenario
+from scenarios.audit import audit, pairs
 
 RUNNING = ("running",)
 
@@ -19,6 +20,13 @@ def user_space(lab: Lab) -> None:
         watch.verdict(number, peer, "encrypted")
     watch.agree()
     watch.calm()
+    # The kernel has no policies to look at: said, and not taken for a mesh without any.
+    for number, peer in ((1, 2), (2, 1)):
+        status, document = audit(watch, number)
+        seen = {(pair["verdict"], finding["problem"]) for pair in
+                pairs(document, f"node{peer}").values() for finding in pair["findings"]}
+        assert seen == {("user_space", "user_space_ipsec")}, f"exit status {status}: {seen}"
+        assert status == 0, f"exit status {status}"
 
 
 @scenario(kernels=RUNNING, separate=Spec(libipsec=True, encap=True))

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,7 +25,8 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t kStderrMax = 4096;
 constexpr std::chrono::milliseconds kStopLook{100};
 
-// A child of ours; killed and waited for when it goes out of scope.
+// A child of ours, the leader of its process group; killed with it and waited for when it goes out
+// of scope.
 class Child {
  public:
   explicit Child(pid_t pid) : pid_(pid) {}
@@ -32,7 +34,7 @@ class Child {
   Child& operator=(const Child&) = delete;
   ~Child() {
     if (pid_ <= 0) return;
-    kill(pid_, SIGKILL);
+    kill(-pid_, SIGKILL);
     wait();
   }
   int wait() {
@@ -58,31 +60,57 @@ Result<Pipe> make_pipe() {
   return Pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 
-Result<pid_t> spawn(const std::vector<std::string>& argv, const Pipe& out, const Pipe& err) {
-  std::vector<char*> arguments;
-  arguments.reserve(argv.size() + 1);
-  // posix_spawn() takes char* for historical reasons and does not write to them.
-  for (const auto& word : argv) arguments.push_back(const_cast<char*>(word.c_str()));
-  arguments.push_back(nullptr);
-  char path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
-  char language[] = "LC_ALL=C";
-  char* environment[] = {path, language, nullptr};
+// In memory: a pipe would have to be filled while the child runs, and breaks when it does not read.
+Result<UniqueFd> input_of(std::string_view text) {
+  UniqueFd fd(text.empty() ? ::open("/dev/null", O_RDONLY | O_CLOEXEC)
+                           : memfd_create("espial-input", MFD_CLOEXEC));
+  if (!fd.valid()) return Error{std::string("make its input: ") + std::strerror(errno)};
+  while (!text.empty()) {
+    const ssize_t done = ::write(fd.get(), text.data(), text.size());
+    if (done < 0 && errno == EINTR) continue;
+    if (done < 0) return Error{std::string("make its input: ") + std::strerror(errno)};
+    text.remove_prefix(static_cast<std::size_t>(done));
+  }
+  ::lseek(fd.get(), 0, SEEK_SET);
+  return fd;
+}
+
+// posix_spawn() takes char* for historical reasons and does not write to them.
+std::vector<char*> pointers(const std::vector<std::string>& texts) {
+  std::vector<char*> out;
+  out.reserve(texts.size() + 1);
+  for (const auto& text : texts) out.push_back(const_cast<char*>(text.c_str()));
+  out.push_back(nullptr);
+  return out;
+}
+
+Result<pid_t> spawn(const std::vector<std::string>& argv, const ChildLimits& limits,
+                    const Pipe& out, const Pipe& err) {
+  EP_ASSIGN(in, input_of(limits.input));
+  auto variables = limits.environment;
+  variables.emplace_back("PATH=/usr/sbin:/usr/bin:/sbin:/bin");
+  variables.emplace_back("LC_ALL=C");
+  const auto arguments = pointers(argv);
+  const auto environment = pointers(variables);
 
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
   posix_spawn_file_actions_init(&actions);
   posix_spawnattr_init(&attributes);
-  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_adddup2(&actions, in.get(), STDIN_FILENO);
   posix_spawn_file_actions_adddup2(&actions, out.write.get(), STDOUT_FILENO);
   posix_spawn_file_actions_adddup2(&actions, err.write.get(), STDERR_FILENO);
+  // Libraries open files without O_CLOEXEC now and then, also in other threads.
+  posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
   // The daemon blocks signals that it reads from a descriptor; the child must not inherit that.
   sigset_t none;
   sigemptyset(&none);
   posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+  posix_spawnattr_setpgroup(&attributes, 0);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
   pid_t pid = -1;
-  const int error =
-      posix_spawn(&pid, argv[0].c_str(), &actions, &attributes, arguments.data(), environment);
+  const int error = posix_spawn(&pid, argv[0].c_str(), &actions, &attributes, arguments.data(),
+                                environment.data());
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
   if (error != 0) return Error{std::string("start: ") + std::strerror(error)};
@@ -135,7 +163,7 @@ std::string first_line(std::string_view text) {
 Result<std::string> run(const std::vector<std::string>& argv, const ChildLimits& limits) {
   EP_ASSIGN(out_pipe, make_pipe());
   EP_ASSIGN(err_pipe, make_pipe());
-  EP_ASSIGN(pid, spawn(argv, out_pipe, err_pipe));
+  EP_ASSIGN(pid, spawn(argv, limits, out_pipe, err_pipe));
   Child child(pid);
   out_pipe.write.reset();
   err_pipe.write.reset();

@@ -40,7 +40,8 @@ Api::Api(std::shared_ptr<const LatestReport> latest, Flows flows, ApiOptions opt
       flows_(std::move(flows)),
       drops_(std::move(drops)),
       version_(options.version),
-      collector_(std::move(latest), std::move(options.version), options.metrics) {}
+      collector_(std::move(latest), std::move(options.version), options.metrics,
+                 std::move(options.notified)) {}
 
 Response Api::get(std::string_view path, bool accepts_gzip) {
   if (path == "/") return index();

@@ -28,6 +28,7 @@ Response plain_response(int status, std::string_view text);
 struct ApiOptions {
   std::string version;
   MetricChoice metrics = MetricChoice::kAuto;
+  Collector::Notified notified{};
 };
 
 //   /               an index

@@ -2,6 +2,7 @@
 #include "exporter/collector.h"
 
 #include "exporter/node_metrics.h"
+#include "exporter/notify_metrics.h"
 #include "exporter/peer_metrics.h"
 #include "exposition/prometheus_cpp.h"
 #include "exposition/text.h"
@@ -9,8 +10,11 @@
 namespace espial {
 
 Collector::Collector(std::shared_ptr<const LatestReport> latest, std::string version,
-                     MetricChoice choice)
-    : latest_(std::move(latest)), version_(std::move(version)), choice_(choice) {}
+                     MetricChoice choice, Notified notified)
+    : latest_(std::move(latest)),
+      version_(std::move(version)),
+      choice_(choice),
+      notified_(std::move(notified)) {}
 
 void Collector::visit(const Report* report, const FamilySink& sink) const {
   // An empty family has a HELP line and no meaning: leave it out.
@@ -20,6 +24,7 @@ void Collector::visit(const Report* report, const FamilySink& sink) const {
   auto build = MetricBuilder::gauge("espial_build_info", "1; the labels say which build this is.");
   build.add({{"version", version_}}, true);
   non_empty(std::move(build).take());
+  if (notified_) visit_notifications(notified_(), non_empty);
   if (report == nullptr) return;
   const MetricSet set = choose_metric_set(choice_, *report);
   visit_peer_families(*report, set, non_empty);

@@ -14,6 +14,7 @@
 #include "exporter/latest_report.h"
 #include "exporter/metric_builder.h"
 #include "exporter/metric_set.h"
+#include "model/receiver_status.h"
 
 namespace espial {
 
@@ -24,7 +25,12 @@ namespace espial {
 // the same to prometheus-cpp's exposer and gateway.
 class Collector : public prometheus::Collectable {
  public:
-  Collector(std::shared_ptr<const LatestReport> latest, std::string version, MetricChoice choice);
+  // What became of alarms on their way to receivers. Any thread calls it; it does not wait.
+  using Notified = std::function<NotifyStatus()>;
+
+  // notified: empty where nobody is told of alarms.
+  Collector(std::shared_ptr<const LatestReport> latest, std::string version, MetricChoice choice,
+            Notified notified = {});
 
   [[nodiscard]] std::vector<prometheus::MetricFamily> Collect() const override;
 
@@ -40,6 +46,7 @@ class Collector : public prometheus::Collectable {
   std::shared_ptr<const LatestReport> latest_;
   std::string version_;
   MetricChoice choice_;
+  Notified notified_;
 };
 
 }  // namespace espial

@@ -143,7 +143,7 @@ constexpr Bad kBad[] = {
      "f:1: expected a map of keys (node, instance, pin_dir, state_dir, listen, "
      "listen_anywhere, discover, opensvc, opensvc_conf, opensvc_socket, max_peers, xdp, vici, "
      "metrics, "
-     "flow_events_per_second, mode, enforce, "
+     "flow_events_per_second, mode, enforce, alerts, "
      "networks, self, peers, devices), found a list\n"},
     {"a: [1\n", "f:2: not valid YAML: end of sequence flow not found\n"},
     {",\n", "f:1: a second YAML document starts here (keep one)\n"},
@@ -156,14 +156,14 @@ constexpr Bad kBad[] = {
      "f:1: a\\x1b[31m: unknown key (known here: node, instance, pin_dir, state_dir, listen, "
      "listen_anywhere, discover, opensvc, opensvc_conf, opensvc_socket, max_peers, xdp, vici, "
      "metrics, "
-     "flow_events_per_second, mode, enforce, "
+     "flow_events_per_second, mode, enforce, alerts, "
      "networks, self, peers, devices)\n"
      "f:2: self.\\x1b: unknown key (known here: underlay, backend)\n"},
     {"? [a]\n: 1\nself: {[b]: 1}\n",
      "f:1: a key must be text (one of node, instance, pin_dir, state_dir, listen, "
      "listen_anywhere, discover, opensvc, opensvc_conf, opensvc_socket, max_peers, xdp, vici, "
      "metrics, "
-     "flow_events_per_second, mode, enforce, "
+     "flow_events_per_second, mode, enforce, alerts, "
      "networks, self, peers, devices)\n"
      "f:3: self: a key must be text (one of underlay, backend)\n"},
     {"node: a\nnode: b\n", "f:2: node: key given twice, first on line 1 (keep one)\n"},

@@ -29,9 +29,18 @@ void expect_golden(const std::string& name, const std::string& text) {
   EXPECT_EQ(golden.str(), text);
 }
 
+NotifyStatus notified() {
+  const WallTime success{std::chrono::milliseconds{1714564798500}};
+  return {{{"alertmanager-0", 12, 0, 0, 0, success, ""},
+           {"alertmanager-1", 0, 7, 0, 3, {}, "connect: Connection refused"},
+           {"webhook-0", 4, 1, 2, 0, success, ""},
+           {"command-0", 0, 0, 0, 0, {}, ""}},
+          5};
+}
+
 std::string exposition(MetricChoice choice) {
   const auto report = testing::golden_report();
-  return Collector(testing::published(report), "0.1.0", choice).text(report.get());
+  return Collector(testing::published(report), "0.1.0", choice, notified).text(report.get());
 }
 
 TEST(Golden, Metrics) { expect_golden("metrics.prom", exposition(MetricChoice::kAuto)); }

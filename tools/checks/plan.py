@@ -76,6 +76,8 @@ def steps(long: bool) -> list[Step]:
         _ctest("bpf", 60, "bpf", needs=built, jobs="1"),
         _ctest("web", 30, "web", needs=built, jobs="1"),
         _ctest("netns", 180, "netns", needs=built, jobs="1"),
+        # Real Alertmanagers and the daemon's own delivery.
+        _ctest("alerts", 60, "alerts", needs=("setup", "build"), jobs="1"),
         _ctest("install", 60, "install", needs=built),
         _ctest("lint", 60, "lint", needs=built),
         _grafana(),

@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "base/printable.h"
+#include "config/alerts_draft.h"
 #include "config/draft.h"
 
 namespace espial {
@@ -279,6 +280,7 @@ void check_draft(const Draft& draft, Problems& problems) {
   check_devices(draft, problems);
   check_exemptions(draft, problems);
   check_state_dir(draft, problems);
+  check_alerts(draft.alerts, problems);
 }
 
 }  // namespace espial

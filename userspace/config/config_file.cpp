@@ -12,6 +12,8 @@
 
 #include "base/printable.h"
 #include "base/unique_fd.h"
+#include "config/alerts_draft.h"
+#include "config/alerts_file.h"
 #include "config/draft.h"
 
 namespace espial {
@@ -120,6 +122,22 @@ std::vector<ConfigProblem> Problems::take() {
   if (unlisted_ > 0)
     list_.push_back({file_, 0, "", std::to_string(unlisted_) + " more problems are not listed"});
   return std::move(list_);
+}
+
+ConfigAlerts parse_alerts(std::string_view text) {
+  Problems problems("");
+  return finish_alerts(std::move(read_draft(text, problems).alerts));
+}
+
+Result<ConfigAlerts> load_alerts(const std::string& path) {
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.valid() && errno == ENOENT) return ConfigAlerts{};
+  if (!fd.valid()) return system_error(path, "open the configuration", errno);
+  EP_ASSIGN(text, read_file(path, fd.get()));
+  // It may be another file than the one that was checked.
+  if (const auto parsed = parse_config(text, path); !parsed.problems.empty())
+    return Error{text_of(parsed.problems), Failure::kUsage};
+  return parse_alerts(text);
 }
 
 ParsedConfig parse_config(std::string_view text, std::string_view file_name) {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "config/config_file.h"
@@ -45,6 +46,28 @@ struct DraftExemption {
   std::optional<Located<std::uint32_t>> port;
 };
 
+struct DraftReceiver {
+  Place place;
+  std::optional<Located<std::string>> url;
+  std::optional<Place> basic_auth;
+  std::optional<Located<std::string>> username;
+  std::optional<Located<std::string>> password_file;
+  std::optional<Place> tls;
+  std::optional<Located<std::string>> ca_file;
+  std::optional<Located<std::string>> cert_file;
+  std::optional<Located<std::string>> key_file;
+  std::optional<Located<std::string>> server_name;
+};
+
+struct DraftAlerts {
+  std::vector<DraftReceiver> alertmanagers;
+  std::vector<DraftReceiver> webhooks;
+  std::vector<Located<std::vector<std::string>>> commands;
+  std::vector<Located<std::pair<std::string, std::string>>> labels;
+  std::optional<std::uint32_t> resend_seconds;
+  std::optional<std::uint32_t> collapse_above;
+};
+
 struct Draft {
   Config scalars;  // only the members that are no lists
   std::optional<Located<std::string>> node;
@@ -61,6 +84,7 @@ struct Draft {
   std::vector<DraftExemption> exemptions;
   std::vector<Located<std::string>> include_devices;
   std::vector<Located<std::string>> exclude_devices;
+  DraftAlerts alerts;
 };
 
 // Collects the problems of one file, at most kMaxConfigProblems and a count of the rest.

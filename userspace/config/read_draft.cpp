@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/printable.h"
+#include "config/alerts_draft.h"
 #include "config/document_count.h"
 #include "config/yaml_reader.h"
 
@@ -173,6 +174,7 @@ void read_root(YamlReader& reader, const YAML::Node& root, Draft& draft) {
         }},
        {"mode", [&](const auto& n, const auto& p) { c.mode = read_mode(reader, n, p); }},
        {"enforce", [&](const auto& n, const auto& p) { read_enforce(reader, n, p, draft); }},
+       {"alerts", [&](const auto& n, const auto& p) { draft.alerts = read_alerts(reader, n, p); }},
        {"networks",
         [&](const auto& n, const auto& p) {
           reader.list(n, p, [&](const auto& e, const auto& at) {

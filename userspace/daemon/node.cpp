@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "config/alerts_file.h"
 #include "config/config_file.h"
 #include "daemon/moment.h"
 
@@ -166,9 +167,12 @@ void Node::log_charon() {
 
 void Node::reload() {
   auto next = load_config(config_path_);
+  const auto alerts = load_alerts(config_path_);
   std::string problem;
   if (!next.ok())
     problem = next.error().message;
+  else if (alerts.ok() && *alerts != alerts_)
+    problem = "alerts: cannot change while espial runs (restart it)";
   else if (const auto key = fixed_key_changed(config_, *next); !key.empty())
     problem = key + ": cannot change while espial runs (restart it)";
   last_reload_successful_ = problem.empty();

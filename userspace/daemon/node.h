@@ -18,6 +18,7 @@
 #include "daemon/firewall_follow.h"
 #include "daemon/peer_policies.h"
 #include "exporter/latest_report.h"
+#include "exporter/notify/notifier.h"
 #include "kernel/attachments.h"
 #include "kernel/counters.h"
 #include "kernel/events.h"
@@ -98,6 +99,11 @@ class Node {
 
   // Policies, SAs and routes as they are now, against the topology.
   std::shared_ptr<const MeshAudit> audit();
+
+  // Receivers of alarms are told from now on. Starts threads: not before privileges were given up.
+  Status start_notifier(bool strict);
+  // What became of what they were told. Any thread.
+  [[nodiscard]] NotifyStatus notified() const;
 
   // The file again. A bad file changes nothing.
   void reload();
@@ -180,6 +186,8 @@ class Node {
   std::shared_ptr<LatestReport> latest_;
   std::shared_ptr<LatestFlows> flows_;
   std::optional<OpensvcWatch> opensvc_;
+  ConfigAlerts alerts_;
+  std::unique_ptr<Notifier> notifier_;
 };
 
 }  // namespace espial

@@ -32,6 +32,7 @@ void Node::evaluate() {
   read_flows(*taken);
   auto evaluation = evaluator_.evaluate(std::move(*taken));
   teller_.tell(evaluation.changes);
+  if (notifier_) notifier_->publish(evaluation.report.alarms, evaluation.report.snapshot.time);
   latest_->publish(std::make_shared<const Report>(std::move(evaluation.report)));
 }
 
@@ -74,6 +75,9 @@ std::vector<SourceStatus> Node::sources() const {
     sources.push_back({"vici", vici_.facts().readable, vici_.facts().reason});
   if (cluster_.state == OpensvcState::kReadable || cluster_.state == OpensvcState::kUnreadable)
     sources.insert(sources.begin() + 2, {"opensvc", cluster_.readable(), cluster_.reason});
+  // No source of facts, but a way of espial's that can be blocked: it is told like one.
+  for (const auto& receiver : notified().receivers)
+    sources.push_back({receiver.receiver, receiver.problem.empty(), receiver.problem});
   return sources;
 }
 

@@ -42,6 +42,13 @@ Status drop_privileges() {
   return Ok{};
 }
 
+Status drop_every_privilege() {
+  const std::unique_ptr<std::remove_pointer_t<cap_t>, FreeCaps> none(cap_init());
+  if (!none || cap_set_proc(none.get()) != 0) return privileges_error("drop capabilities");
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return privileges_error("forbid new ones");
+  return Ok{};
+}
+
 Status lend_network_privileges() {
   const std::unique_ptr<std::remove_pointer_t<cap_t>, FreeCaps> caps(cap_get_proc());
   if (!caps) return privileges_error("read capabilities");

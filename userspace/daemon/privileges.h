@@ -14,4 +14,7 @@ Status drop_privileges();
 // the thread has them, and nothing else: iptables-legacy-save asks netfilter through a raw socket.
 Status lend_network_privileges();
 
+// The calling thread, and programs that it starts, keep no capability at all.
+Status drop_every_privilege();
+
 }  // namespace espial

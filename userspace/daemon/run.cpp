@@ -244,7 +244,8 @@ Result<std::optional<HttpServer>> serve_http(const Node& node, const std::string
   auto api = std::make_unique<Api>(
       node.latest(),
       [flows = node.flows()] { return Result<std::vector<FlowRecord>>(flows->get()); },
-      ApiOptions{version, choice}, [drops = node.drops()] { return drops->get(); });
+      ApiOptions{version, choice, [&node] { return node.notified(); }},
+      [drops = node.drops()] { return drops->get(); });
   EP_ASSIGN(server, HttpServer::open(*listen, std::move(api)));
   spdlog::info("listening on http://{}", server.address().text());
   return std::optional<HttpServer>(std::move(server));
@@ -280,6 +281,7 @@ Result<int> run_daemon(const Config& config, const RunOptions& options,
                                          }));
   // Capabilities are a thread's own: what starts threads comes after.
   EP_TRY(drop_privileges());
+  EP_TRY(node->start_notifier(options.strict));
   EP_ASSIGN(http, serve_http(*node, version));
   Loop loop(*node, control, std::move(signals));
   EP_TRY(loop.prepare());

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// Attempts: the outcomes of one receiver's attempts: counted, told once when they turn, and what
+// they say about when to try again. The receiver's thread notes; any thread may read status().
+#pragma once
+
+#include <functional>
+#include <mutex>
+#include <random>
+#include <string>
+
+#include "base/result.h"
+#include "exporter/notify/backoff.h"
+#include "model/receiver_status.h"
+#include "model/snapshot.h"
+
+namespace espial {
+
+// good: a receiver that failed works again. One line without secrets.
+using NotifyLog = std::function<void(bool good, const std::string& line)>;
+
+class Attempts {
+ public:
+  // name: "alertmanager-0"; place: where espial.yaml has it, "alerts.alertmanager[0]".
+  Attempts(std::string name, std::string place, Backoff backoff, NotifyLog log);
+
+  void note(const Status& outcome, MonoTime now);
+  // No attempt before that moment.
+  [[nodiscard]] MonoTime not_before() const { return not_before_; }
+
+  void waiting(std::size_t alerts);
+  void dropped(std::uint64_t in_all);
+
+  [[nodiscard]] ReceiverStatus status() const;
+
+ private:
+  std::string place_;
+  Backoff backoff_;
+  NotifyLog log_;
+  std::minstd_rand random_;
+  std::uint32_t failures_ = 0;  // in a row
+  MonoTime not_before_ = MonoTime::min();
+  mutable std::mutex mutex_;  // of status_
+  ReceiverStatus status_;
+};
+
+}  // namespace espial

@@ -8,7 +8,7 @@ namespace espial::test {
 namespace {
 
 struct Place {
-  std::string family;  // ip, ip6, inet
+  std::string family;  // ip, ip6, inet, netdev
   std::string hook;    // "" in chains that are jumped to
   bool nat = false;
   bool v6 = false;  // which addresses this rule talks about
@@ -89,13 +89,30 @@ std::string protocol_match(Dice& dice, const Place& place) {
 }
 
 std::string state_match(Dice& dice, const Place& place) {
+  if (place.family == "netdev")
+    return dice.pick({"meta mark 1 ", "meta mark & 0x3 == 0x2 ", "meta mark != 0 "});
   if (place.hook == "forward" && dice.one_in(3))
     return dice.pick({"rt ipsec missing ", "rt ipsec exists ", "meta ipsec missing "});
   return dice.pick({"ct state new ", "ct state established,related ", "ct state != new ",
                     "ct state invalid ", "ct state { new, untracked } ", "ct state ! invalid ",
                     "meta mark 1 ", "meta mark & 0x3 == 0x2 ", "meta mark != 0 ",
                     "meta mark { 0, 2-3 } ", "meta mark or 1 == 1 ", "meta mark < 2 ",
-                    "ct direction original "});
+                    "ct direction original ", "ct status dnat ", "ct status dnat "});
+}
+
+// What routes and addresses say; nft_fib_validate() has which hooks may ask what.
+std::string fib_match(Dice& dice, const Place& place) {
+  const bool arrives =
+      place.hook == "prerouting" || place.hook == "input" || place.hook == "forward";
+  if (place.hook == "prerouting" && dice.one_in(3))
+    return dice.pick({"fib saddr oif exists ", "fib saddr oif missing ", "fib daddr oif missing ",
+                      "fib daddr oifname \"w1\" "});
+  if (arrives && dice.one_in(2))
+    return dice.pick({"fib saddr . iif oif missing ", "fib saddr . iif oif exists ",
+                      "fib saddr . mark . iif oif missing ", "fib saddr . iif oifname \"w0\" ",
+                      "fib daddr . iif type local ", "fib daddr . iif type != unicast "});
+  return dice.pick({"fib daddr type local ", "fib daddr type unicast ", "fib saddr type local ",
+                    "fib daddr type { local, broadcast, multicast } ", "fib daddr type != local "});
 }
 
 std::string concat_match(Dice& dice, const Place& place) {
@@ -110,11 +127,12 @@ std::string concat_match(Dice& dice, const Place& place) {
 // What espial does not evaluate, and says so.
 std::string opaque_match(Dice& dice) {
   return dice.pick({"meta length < 1000 ", "limit rate 100000/second burst 1000 packets ",
-                    "meta pkttype host ", "fib daddr type unicast "});
+                    "meta pkttype host "});
 }
 
 std::string match(Dice& dice, const Place& place) {
   if (dice.one_in(60)) return opaque_match(dice);
+  if (place.family != "netdev" && dice.one_in(12)) return fib_match(dice, place);
   switch (dice.roll(7)) {
     case 0:
       return port_match(dice);
@@ -141,6 +159,8 @@ std::string verdict_map(Dice& dice, const Place& place, bool may_jump) {
   const auto verdict = [&] { return map_verdict(dice, may_jump); };
   switch (dice.roll(5)) {
     case 0:
+      if (place.family == "netdev")
+        return "meta mark vmap { 0 : " + verdict() + ", 1-3 : " + verdict() + " }";
       return "ct state vmap { new : " + verdict() + ", established : accept, invalid : drop }";
     case 1:
       return "iifname vmap { \"w0\" : " + verdict() + ", \"w1\" : " + verdict() + " }";
@@ -172,7 +192,8 @@ std::string statement(Dice& dice, const Place& place, bool may_jump) {
 }
 
 std::string rule(Dice& dice, Place place, bool may_jump) {
-  place.v6 = place.family == "ip6" || (place.family == "inet" && dice.one_in(2));
+  place.v6 = place.family == "ip6" ||
+             ((place.family == "inet" || place.family == "netdev") && dice.one_in(2));
   std::string text = "    ";
   text += match(dice, place);
   // A second match about the protocol might contradict the first, which nft refuses.
@@ -223,8 +244,17 @@ std::string base_chain(Dice& dice, const std::string& family, unsigned number) {
          "; policy " + policy + ";\n" + rules(dice, place, 6, !place.nat) + "  }\n";
 }
 
+// What is neither IPv4 nor IPv6 passes: the frames by which the test knows the end of a batch.
+std::string device_chain(Dice& dice, unsigned number) {
+  const Place place{"netdev", dice.pick({"ingress", "egress"}), false, false};
+  return "  chain base" + std::to_string(number) + " {\n    type filter hook " + place.hook +
+         " device \"" + dice.pick({"w0", "w1"}) + "\" priority " + dice.pick({"-10", "0", "5"}) +
+         "; policy " + (dice.one_in(6) ? "drop" : "accept") +
+         ";\n    meta protocol != { ip, ip6 } accept\n" + rules(dice, place, 5, true) + "  }\n";
+}
+
 std::string table(Dice& dice, unsigned number) {
-  const std::string family = dice.pick({"ip", "ip6", "inet", "inet"});
+  const std::string family = dice.pick({"ip", "ip6", "inet", "inet", "netdev"});
   std::string text = "table " + family + " t" + std::to_string(number) + " {\n";
   if (dice.one_in(12)) text += "  flags dormant\n";
   text += sets(family);
@@ -233,7 +263,8 @@ std::string table(Dice& dice, unsigned number) {
   std::string one = rules(dice, inner, 3, false);
   if (dice.one_in(3)) one += "    " + dice.pick({"jump two", "goto two"}) + "\n";
   text += "  chain one {\n" + one + "  }\n";
-  for (unsigned i = 1 + dice.roll(3); i > 0; --i) text += base_chain(dice, family, i);
+  for (unsigned i = 1 + dice.roll(3); i > 0; --i)
+    text += family == "netdev" ? device_chain(dice, i) : base_chain(dice, family, i);
   return text + "}\n";
 }
 

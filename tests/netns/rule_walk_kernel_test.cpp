@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The rule walk against the running kernel: rule sets by chance are loaded, probes sent through
 // them, and what became of each must be what the walk says of the rules as they were read back.
-// Unknown is no mistake, but must stay rare.
+// Unknown is no mistake, but must stay rare. nft's rule sets have chains on devices, too, and ask
+// routes and addresses (fib).
 //
 // ESPIAL_RULE_SETS sets how many rule sets each test loads (default 100), ESPIAL_SEED where they
 // begin. Needs root, nft and iptables.
@@ -13,10 +14,12 @@
 #include <string>
 #include <vector>
 
+#include "diagnose/fib.h"
 #include "diagnose/rule_walk.h"
 #include "firewall/forwarding_world.h"
 #include "firewall/random_rules.h"
 #include "sources/firewall_source.h"
+#include "sources/kernel_watch.h"
 
 namespace espial {
 namespace {
@@ -107,18 +110,32 @@ struct Judged {
   Path path = Path::kThrough;
 };
 
+// The hooks of IP between those of the devices.
+constexpr WalkStep kWire[] = {{Layer::kDevice, PacketHook::kIngress},
+                              {Layer::kIp, PacketHook::kPrerouting},
+                              {Layer::kIp, PacketHook::kForward},
+                              {Layer::kIp, PacketHook::kPostrouting},
+                              {Layer::kDevice, PacketHook::kEgress}};
+constexpr WalkStep kHere[] = {{Layer::kDevice, PacketHook::kIngress},
+                              {Layer::kIp, PacketHook::kPrerouting},
+                              {Layer::kIp, PacketHook::kInput}};
+constexpr WalkStep kOwn[] = {{Layer::kIp, PacketHook::kOutput},
+                             {Layer::kIp, PacketHook::kPostrouting},
+                             {Layer::kDevice, PacketHook::kEgress}};
+
 // The destinations that rules rewrite to are all behind w1: who is rewritten goes on there.
-Judged walk_of(const Ruleset& rules, const Sent& sent) {
-  std::span<const WalkStep> steps = kForwarded;
-  if (sent.path == Path::kTo) steps = kDelivered;
-  if (sent.path == Path::kFrom) steps = kSent;
-  Judged judged{walk_rules(rules, packet_of(sent), steps), sent.path};
+Judged walk_of(const Ruleset& rules, const Fib& fib, const Sent& sent) {
+  std::span<const WalkStep> steps = kWire;
+  if (sent.path == Path::kTo) steps = kHere;
+  if (sent.path == Path::kFrom) steps = kOwn;
+  Judged judged{walk_rules(rules, packet_of(sent), steps, &fib), sent.path};
   if (judged.walk.fate != Fate::kRerouted || !judged.walk.packet.destination) return judged;
   Packet on = judged.walk.packet;
   on.oif = "w1";
   on.oif_type = 1;
-  const auto rest = (sent.path == Path::kFrom ? std::span<const WalkStep>(kSent) : kForwarded);
-  judged.walk = walk_rules(rules, on, rest.subspan(1));
+  const auto rest = sent.path == Path::kFrom ? std::span<const WalkStep>(kOwn).subspan(1)
+                                             : std::span<const WalkStep>(kWire).subspan(2);
+  judged.walk = walk_rules(rules, on, rest, &fib);
   if (sent.path == Path::kTo) judged.path = Path::kThrough;
   return judged;
 }
@@ -136,7 +153,14 @@ struct Tally {
 class RuleWalkKernel : public testing::Test {
  protected:
   // In a child of the test's process the world would be built once; here each test has its own.
-  void SetUp() override { ASSERT_EQ(world_.problem(), ""); }
+  void SetUp() override {
+    ASSERT_EQ(world_.problem(), "");
+    auto watch = KernelWatch::open();
+    ASSERT_TRUE(watch.ok());
+    auto facts = watch->read();
+    ASSERT_TRUE(facts.ok());
+    facts_ = std::move(*facts);
+  }
 
   // One rule set, loaded: probes through it, and the answers to those that passed.
   void judge(Dice& dice, const std::string& text) {
@@ -210,8 +234,10 @@ class RuleWalkKernel : public testing::Test {
     }
     ForwardingWorld::Arrivals far, near, own;
     ASSERT_TRUE(world_.collect(far, near, own)) << "the fence got lost";
+    const RouteIndex routes(facts_);
+    const Fib fib(facts_, routes);
     for (const auto& sent : batch) {
-      const auto [walk, path] = walk_of(rules_, sent);
+      const auto [walk, path] = walk_of(rules_, fib, sent);
       const auto& arrivals = path == Path::kTo ? own : path == Path::kBack ? near : far;
       const auto found = arrivals.find(sent.probe.number);
       compare(sent, path, walk, found == arrivals.end() ? nullptr : &found->second);
@@ -277,6 +303,7 @@ class RuleWalkKernel : public testing::Test {
                   << trace << text_;
   }
 
+  KernelFacts facts_;
   Ruleset rules_;
   std::string text_;
   Tally tally_;

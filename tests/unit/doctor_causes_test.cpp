@@ -386,5 +386,56 @@ TEST(Sysctls, CountersOfNetstat) {
   EXPECT_EQ(counter("TcpExt:"), std::nullopt);
 }
 
+// Every pair is exposed, and charon's own view is not at hand.
+struct Unprotected : World {
+  Unprotected() { facts().policies.clear(); }
+  void says(const char* address, IkeAnswer at500, IkeAnswer at4500) {
+    ike.push_back({addr(address), 500, at500});
+    ike.push_back({addr(address), 4500, at4500});
+  }
+};
+
+TEST(DoctorIke, TheUnderlaysOfUnprotectedPeersAreAsked) {
+  World healthy;
+  const auto asked = [](const World& world) {
+    return unprotected(world.topology,
+                       audit_mesh({world.topology, world.node.facts, 1'700'000'000, {}, {}}))
+        .size();
+  };
+  EXPECT_EQ(asked(healthy), 0u) << "nothing is sent where nothing is wrong";
+  EXPECT_EQ(asked(Unprotected()), 2u);
+}
+
+TEST(DoctorIke, APortWithoutAnAnswerIsNamed) {
+  Unprotected world;
+  world.says("10.45.0.12", IkeAnswer::kRefused, IkeAnswer::kRefused);
+  world.says("10.45.0.13", IkeAnswer::kAnswered, IkeAnswer::kSilent);
+  const auto report = world.look();
+  ASSERT_GE(report.findings.size(), 2u);
+  EXPECT_EQ(report.findings[0].cause, "ike_unreachable");
+  EXPECT_EQ(report.findings[0].summary,
+            "no IKE daemon runs on node2: nobody listens at UDP 500 of 10.45.0.12");
+  EXPECT_EQ(report.findings[0].evidence, (Lines{"nobody listens at UDP 500 of 10.45.0.12",
+                                                "nobody listens at UDP 4500 of 10.45.0.12"}));
+  EXPECT_EQ(report.findings[1].summary,
+            "node3 cannot be reached by IKE: UDP 4500 of 10.45.0.13 does not answer IKE");
+  EXPECT_EQ(report.findings[1].effect, Effect::kLeaks);
+}
+
+TEST(DoctorIke, WhoAnswersOrIsExplainedIsNot) {
+  Unprotected world;
+  world.says("10.45.0.12", IkeAnswer::kAnswered, IkeAnswer::kAnswered);
+  world.says("10.45.0.13", IkeAnswer::kNotSent, IkeAnswer::kNotSent);
+  EXPECT_FALSE(has_cause(world.look(), "ike_unreachable"));
+  world.ike.clear();
+  world.says("10.45.0.12", IkeAnswer::kSilent, IkeAnswer::kSilent);
+  EXPECT_TRUE(has_cause(world.look(), "ike_unreachable"));
+  world.echoes[0].answered = false;
+  world.facts().neighbours.erase(world.facts().neighbours.begin());
+  const auto report = world.look();
+  EXPECT_EQ(report.findings[0].cause, "underlay_unreachable");
+  EXPECT_FALSE(has_cause(report, "ike_unreachable"));
+}
+
 }  // namespace
 }  // namespace espial

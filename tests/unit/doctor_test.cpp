@@ -220,15 +220,5 @@ TEST(Doctor, WhatCannotBeToldIsSaid) {
   EXPECT_TRUE(has(report.unknown, "nft: not permitted"));
 }
 
-// netdev and bridge chains are not walked: said, unless they cannot drop anything.
-TEST(Doctor, ChainsOfDevicesAreNamedWhenTheyCouldDrop) {
-  World world;
-  world.rules = drops("t", PacketHook::kIngress, "in", 0);
-  world.rules.tables[0].family = TableFamily::kNetdev;
-  EXPECT_TRUE(has(world.look().unknown, "netdev t in is not walked"));
-  world.rules.tables[0].chains[0].rules[0].steps = {NoEffect{"counter"}};
-  EXPECT_TRUE(world.look().unknown.empty());
-}
-
 }  // namespace
 }  // namespace espial

@@ -43,7 +43,7 @@ struct DoctorWorld {
   KernelFacts& facts() { return node.facts; }
   DoctorReport look() const {
     const auto audit = audit_mesh({topology, node.facts, 1'700'000'000, {}, {}});
-    return diagnose({topology, node.facts, rules, sysctls, audit, host, charon, echoes});
+    return diagnose({topology, node.facts, rules, sysctls, audit, host, charon, echoes, ike});
   }
   std::string first_cause() const {
     const auto report = look();
@@ -57,6 +57,7 @@ struct DoctorWorld {
   HostFacts host{true, true};
   ViciFacts charon;
   std::vector<UnderlayEcho> echoes;
+  std::vector<IkeReach> ike;
 };
 
 }  // namespace espial::test

@@ -6,8 +6,10 @@
 
 #include <string>
 
+#include "diagnose/fib.h"
 #include "diagnose/nat_before_ipsec.h"
 #include "firewall/cases.h"
+#include "unit/facts_builder.h"
 
 namespace espial {
 namespace {
@@ -41,6 +43,28 @@ Packet backend6(std::uint16_t port = 80) { return tcp("fd00:101:1::10", "fd00:10
 
 std::string first_culprit(const Walk& walk) {
   return walk.culprits.empty() ? "" : walk.culprits.front().text();
+}
+
+// Rules by hand, for what the tools above do not show.
+Ruleset one_chain(std::vector<Rule> rules, bool drop = false) {
+  Chain chain;
+  chain.name = "f";
+  chain.base = BaseChain{ChainType::kFilter, PacketHook::kForward, 0, drop, {}};
+  chain.rules = std::move(rules);
+  Table table;
+  table.name = "t";
+  table.chains.push_back(std::move(chain));
+  Ruleset ruleset;
+  ruleset.tables.push_back(std::move(table));
+  return ruleset;
+}
+
+Rule rule(std::vector<RuleStep> steps) {
+  Rule rule;
+  rule.handle = 7;
+  rule.steps = std::move(steps);
+  rule.text = "by hand";
+  return rule;
 }
 
 TEST(RuleWalk, DockersForwardPolicyDropsWhatIsNotDockers) {
@@ -82,9 +106,12 @@ TEST(RuleWalk, FirewalldsZones) {
   EXPECT_EQ(walk_rules(rules, backend(), kForwarded).fate, Fate::kPassed);
   auto in = backend(443);
   std::swap(in.iif, in.oif);
-  auto refused = walk_rules(rules, in, kForwardOnly);
-  EXPECT_EQ(refused.fate, Fate::kUnknown) << "ct status is not known";
-  EXPECT_EQ(refused.reasons.front().substr(0, 9), "ct status");
+  const auto refused = walk_rules(rules, in, kForwardOnly);
+  EXPECT_EQ(refused.fate, Fate::kRejected);
+  EXPECT_EQ(first_culprit(refused), "inet firewalld filter_FORWARD: reject with icmpx 3");
+  auto rewritten = in;
+  rewritten.new_destination = Tri::kYes;
+  EXPECT_EQ(walk_rules(rules, rewritten, kForwardOnly).fate, Fate::kPassed) << "ct status dnat";
   in.destination = IpAddress::parse("10.101.1.10");
   EXPECT_EQ(walk_rules(rules, in, kForwardOnly).fate, Fate::kPassed);
   in.tracking = Tracking::kInvalid;
@@ -102,6 +129,86 @@ TEST(RuleWalk, FirewalldsZones) {
   EXPECT_EQ(first_culprit(telnet), "inet firewalld filter_IN_public: reject with icmpx 3");
 }
 
+// A node of the usual mesh, as rules ask for it.
+KernelFacts own_facts() {
+  test::Node node;
+  node.link(1, "lo");
+  node.link(2, "eth0");
+  node.link(3, "br-prd", "bridge");
+  node.address(2, "10.45.0.11/24");
+  node.address(3, "10.101.1.1/24");
+  node.address(3, "fd00:101:1::1/64");
+  node.route("10.101.2.0/24", "10.45.0.12", 2);
+  node.facts.routes.push_back({test::net("fd00:101:2::/64"), 2, {}, 254, 0, {}});
+  RouteFact black{test::net("10.9.0.0/16"), 0, {}, 254, 0, {}};
+  black.kind = RouteKind::kBlackhole;
+  node.facts.routes.push_back(black);
+  return node.facts;
+}
+
+struct OwnNode {
+  KernelFacts facts = own_facts();
+  RouteIndex routes{facts};
+  Fib fib{facts, routes};
+};
+
+TEST(Fib, AnAddressIsLocalBroadcastOrElsewhere) {
+  const OwnNode own;
+  const auto type = [&](const char* address, const char* device = "") {
+    return static_cast<int>(own.fib.type_of(test::addr(address), device).value_or(99));
+  };
+  EXPECT_EQ(type("10.101.1.1"), 2);
+  EXPECT_EQ(type("10.101.1.1", "br-prd"), 2);
+  EXPECT_EQ(type("10.101.1.1", "eth0"), 1) << "an address of another device";
+  EXPECT_EQ(type("127.0.0.1"), 2);
+  EXPECT_EQ(type("10.101.1.255"), 3);
+  EXPECT_EQ(type("10.101.1.0"), 99) << "by the kernel's version";
+  EXPECT_EQ(type("255.255.255.255"), 3);
+  EXPECT_EQ(type("224.0.0.1"), 5);
+  EXPECT_EQ(type("10.101.2.10"), 1);
+  EXPECT_EQ(type("192.0.2.1"), 1) << "IPv4 asks no route";
+  EXPECT_EQ(type("fd00:101:1::1"), 2);
+  EXPECT_EQ(type("fd00:101:1::"), 4) << "subnet-router anycast";
+  EXPECT_EQ(type("fd00:101:1::9"), 1);
+  EXPECT_EQ(type("ff02::1"), 5);
+  EXPECT_EQ(type("2001:db8::1"), 7) << "IPv6 does";
+}
+
+TEST(Fib, ARouteNamesItsDeviceOrNone) {
+  const OwnNode own;
+  const auto device = [&](const char* address, const char* only = "") {
+    return own.fib.device_to(test::addr(address), {}, only).value_or("unknown");
+  };
+  EXPECT_EQ(device("10.101.2.10"), "eth0");
+  EXPECT_EQ(device("10.101.2.10", "eth0"), "eth0");
+  EXPECT_EQ(device("10.101.2.10", "br-prd"), "") << "it would be answered by another device";
+  EXPECT_EQ(device("10.101.1.1"), "") << "this node itself";
+  EXPECT_EQ(device("192.0.2.1"), "");
+  EXPECT_EQ(device("10.9.1.1"), "") << "a black hole is no way";
+  EXPECT_EQ(device("fd00:101:2::10", "eth0"), "eth0");
+}
+
+TEST(RuleWalk, ReversePathFiltersOfFirewallsAskTheRoutes) {
+  Match match;
+  Key key;
+  key.field = Field::kFibDevice;
+  key.fib.iif = true;
+  match.keys.push_back(key);
+  match.elements.push_back({{Interval{0, 0}}, {}, {}, {}});
+  auto rules = one_chain({rule({match, VerdictStep{RuleVerdict::kDrop, {}}})});
+  const OwnNode own;
+  auto packet = tcp("10.101.2.10", "10.101.1.10", 80);
+  const auto fate = [&](const char* iif) {
+    packet.iif = iif;
+    return walk_rules(rules, packet, kForwardOnly, &own.fib).fate;
+  };
+  EXPECT_EQ(fate("eth0"), Fate::kPassed);
+  EXPECT_EQ(fate("br-prd"), Fate::kDropped);
+  packet.mark = 7;
+  EXPECT_EQ(fate("br-prd"), Fate::kUnknown) << "a mark may choose another route";
+  EXPECT_EQ(walk_rules(rules, packet, kForwardOnly).fate, Fate::kUnknown);
+}
+
 TEST(RuleWalk, UfwsLimitsAndAddressTypesAreHonestlyUnknown) {
   const auto rules = firewall_case("ufw");
   EXPECT_EQ(walk_rules(rules, backend(22), kForwardOnly).fate, Fate::kDropped);
@@ -115,7 +222,13 @@ TEST(RuleWalk, UfwsLimitsAndAddressTypesAreHonestlyUnknown) {
   EXPECT_EQ(walk_rules(rules, backend(25), kInputOnly).fate, Fate::kDropped);
   const auto ssh = walk_rules(rules, backend(22), kInputOnly);
   EXPECT_EQ(ssh.fate, Fate::kUnknown);
-  EXPECT_NE(ssh.reasons.front().find("-m addrtype --dst-type LOCAL"), std::string::npos);
+  EXPECT_NE(ssh.reasons.front().find("--dst-type (ip filter ufw-not-local"), std::string::npos)
+      << ssh.reasons.front();
+  const OwnNode own;
+  EXPECT_EQ(walk_rules(rules, backend(22), kInputOnly, &own.fib).fate, Fate::kDropped)
+      << "10.101.2.10 is none of this node's";
+  EXPECT_EQ(walk_rules(rules, tcp("10.101.2.10", "10.101.1.1", 22), kInputOnly, &own.fib).fate,
+            Fate::kPassed);
 }
 
 TEST(RuleWalk, MasqueradeBeforeIpsecInNft) {
@@ -211,28 +324,13 @@ TEST(RuleWalk, DestinationNatLeavesTheRestToRouting) {
   const auto walk = walk_rules(rules, packet, kForwarded);
   EXPECT_EQ(walk.fate, Fate::kUnknown) << "addrtype LOCAL is not known";
   EXPECT_EQ(walk.destination_nat, Tri::kUnknown);
-}
-
-// Rules by hand, for what the tools above do not show.
-Ruleset one_chain(std::vector<Rule> rules, bool drop = false) {
-  Chain chain;
-  chain.name = "f";
-  chain.base = BaseChain{ChainType::kFilter, PacketHook::kForward, 0, drop, {}};
-  chain.rules = std::move(rules);
-  Table table;
-  table.name = "t";
-  table.chains.push_back(std::move(chain));
-  Ruleset ruleset;
-  ruleset.tables.push_back(std::move(table));
-  return ruleset;
-}
-
-Rule rule(std::vector<RuleStep> steps) {
-  Rule rule;
-  rule.handle = 7;
-  rule.steps = std::move(steps);
-  rule.text = "by hand";
-  return rule;
+  const OwnNode own;
+  EXPECT_EQ(walk_rules(rules, packet, kForwarded, &own.fib).fate, Fate::kDropped)
+      << "a remote pod is no address of this node: only FORWARD's policy counts";
+  packet.destination = IpAddress::parse("10.45.0.11");
+  const auto here = walk_rules(rules, packet, kForwarded, &own.fib);
+  EXPECT_EQ(here.fate, Fate::kRerouted);
+  EXPECT_EQ(here.packet.new_destination, Tri::kYes) << "ct status dnat";
 }
 
 TEST(RuleWalk, WhatIsUnknownDoesNotMatterWhereBothWaysEndAlike) {

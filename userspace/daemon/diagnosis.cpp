@@ -18,6 +18,7 @@
 #include "sources/echo.h"
 #include "sources/firewall_source.h"
 #include "sources/host_facts.h"
+#include "sources/ike_probe.h"
 #include "sources/local_pods.h"
 #include "sources/path_mtu.h"
 #include "sources/sysctls.h"
@@ -26,7 +27,8 @@
 namespace espial {
 namespace {
 
-constexpr unsigned kMostEchoBytes = 9216;  // a loopback or virtual device may claim 65,535
+constexpr std::size_t kMostIkeProbes = 64;  // addresses; where more are in trouble these tell
+constexpr unsigned kMostEchoBytes = 9216;   // a loopback or virtual device may claim 65,535
 
 // What the doctor says, and what it said it from.
 struct Diagnosis {
@@ -76,8 +78,11 @@ Diagnosis diagnose_now(const Config& config, const World& world) {
                                                  [](const auto& echo) { return !echo.answered; });
   auto later = silent ? look_around(config) : Result<World>(Error{});
   const auto& facts = later.ok() ? later->facts : world.facts;
+  auto unanswered = unprotected(world.topology, out.audit);
+  if (unanswered.size() > kMostIkeProbes) unanswered.resize(kMostIkeProbes);
   out.report = diagnose({world.topology, facts, out.ruleset, sysctls, out.audit, read_host(),
-                         charon, echoes.ok() ? std::move(*echoes) : std::vector<UnderlayEcho>{}});
+                         charon, echoes.ok() ? std::move(*echoes) : std::vector<UnderlayEcho>{},
+                         probe_ike(unanswered)});
   if (!echoes.ok()) out.report.unknown.push_back(echoes.error().message);
   return out;
 }

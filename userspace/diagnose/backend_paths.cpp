@@ -14,15 +14,6 @@ constexpr std::uint16_t kIkePort = 500;
 constexpr std::uint16_t kNatTPort = 4500;
 constexpr unsigned kSample = 10;  // no network or router address
 
-// A real pod where one was heard of.
-IpAddress local_pod(const KernelFacts& facts, const LinkFact* device, const Prefix& subnet) {
-  if (device != nullptr)
-    for (const auto& neighbour : facts.neighbours)
-      if (neighbour.ifindex == device->ifindex && subnet.contains(neighbour.address))
-        return neighbour.address;
-  return pod_sample(subnet);
-}
-
 Packet between(const IpAddress& source, const IpAddress& destination) {
   Packet packet;
   packet.family = source.family();
@@ -205,6 +196,14 @@ class Paths {
 };
 
 }  // namespace
+
+IpAddress local_pod(const KernelFacts& facts, const LinkFact* device, const Prefix& subnet) {
+  if (device != nullptr)
+    for (const auto& neighbour : facts.neighbours)
+      if (neighbour.ifindex == device->ifindex && subnet.contains(neighbour.address))
+        return neighbour.address;
+  return pod_sample(subnet);
+}
 
 IpAddress pod_sample(const Prefix& subnet) {
   auto bytes = subnet.address().bytes();

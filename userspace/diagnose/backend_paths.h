@@ -22,8 +22,8 @@
 namespace espial {
 
 // kPathMtu: "too big" (RFC 1191, RFC 8201), from routers between the nodes or from this node to
-// pods.
-enum class PathKind : std::uint8_t { kPods, kEsp, kIke, kPathMtu };
+// pods. kNeighbours: see neighbour_paths.h.
+enum class PathKind : std::uint8_t { kPods, kEsp, kIke, kPathMtu, kNeighbours };
 
 struct BackendPath {
   PathKind kind = PathKind::kPods;
@@ -40,6 +40,9 @@ struct BackendPath {
 // audit says whether IPsec takes it; null: nobody knows. Peers without a route are left out.
 std::vector<BackendPath> backend_paths(const Topology& topology, const KernelFacts& facts,
                                        const RouteIndex& routes, const MeshAudit* audit);
+
+// A pod of the subnet on the device: one that the neighbour table knows, else the sample.
+IpAddress local_pod(const KernelFacts& facts, const LinkFact* device, const Prefix& subnet);
 
 // The address that stands for the pods of a subnet: the one that ends in 10.
 IpAddress pod_sample(const Prefix& subnet);

@@ -8,7 +8,7 @@ namespace {
 
 bool of_connection(const Key& key) {
   return key.field == Field::kCtState || key.field == Field::kCtMark ||
-         key.field == Field::kCtDirection;
+         key.field == Field::kCtDirection || key.field == Field::kCtDnat;
 }
 
 bool any(const std::vector<Key>& keys) {

@@ -10,8 +10,11 @@
 #include <utility>
 
 #include "diagnose/backend_paths.h"
+#include "diagnose/fib.h"
 #include "diagnose/firewall_check.h"
 #include "diagnose/ike_check.h"
+#include "diagnose/link_paths.h"
+#include "diagnose/neighbour_paths.h"
 #include "diagnose/stale_devices.h"
 #include "diagnose/switch_check.h"
 
@@ -20,22 +23,12 @@ namespace {
 
 // In the order in which causes explain one another: without the underlay nothing else can work,
 // without forwarding no rule is asked. Others come after, leaks before losses.
-constexpr std::array kFirst = {"kernel_without_esp",
-                               "reverse_path_filter",
-                               "underlay_unreachable",
-                               "mtu_black_hole",
-                               "stale_device",
-                               "ike_blocked",
-                               "esp_blocked",
-                               "no_ike_daemon",
-                               "ike_unanswered",
-                               "ike_refused",
-                               "no_route",
-                               "route_rejects",
-                               "forwarding_off",
-                               "xfrm_disabled",
-                               "rule_drops",
-                               "bridge_rules"};
+constexpr std::array kFirst = {
+    "kernel_without_esp", "reverse_path_filter", "neighbours_blocked", "underlay_unreachable",
+    "mtu_black_hole",     "stale_device",        "ike_blocked",        "esp_blocked",
+    "no_ike_daemon",      "ike_unanswered",      "ike_unreachable",    "ike_refused",
+    "no_route",           "route_rejects",       "forwarding_off",     "xfrm_disabled",
+    "rule_drops",         "bridge_rules"};
 
 std::size_t rank_of(const DoctorFinding& finding) {
   const auto at = std::find(kFirst.begin(), kFirst.end(), finding.cause);
@@ -46,15 +39,17 @@ std::size_t rank_of(const DoctorFinding& finding) {
 
 class Doctor {
  public:
-  explicit Doctor(const DoctorInput& input) : in_(input), routes_(input.facts) {}
+  explicit Doctor(const DoctorInput& input)
+      : in_(input), routes_(input.facts), fib_(input.facts, routes_) {}
 
   DoctorReport examine() {
     const auto paths = backend_paths(in_.topology, in_.facts, routes_, &in_.audit);
     check_underlays(in_.topology, in_.facts, routes_, in_.echoes, report_);
-    check_switches({in_.topology, in_.facts, routes_, in_.sysctls, in_.ruleset, paths}, report_);
-    check_firewall(in_.topology, in_.ruleset, paths, report_);
-    check_stale_devices(in_.ruleset, in_.facts, paths, report_);
-    check_ike({in_.topology, in_.audit, in_.host, in_.charon}, report_);
+    check_switches({in_.topology, in_.facts, routes_, fib_, in_.sysctls, in_.ruleset, paths},
+                   report_);
+    firewall(paths);
+    check_stale_devices(in_.ruleset, in_.facts, fib_, paths, report_);
+    check_ike({in_.topology, in_.audit, in_.host, in_.charon, in_.ike}, report_);
     mesh();
     std::stable_sort(
         report_.findings.begin(), report_.findings.end(),
@@ -63,6 +58,16 @@ class Doctor {
   }
 
  private:
+  // IP first: a rule there explains more than what a device or a bridge adds.
+  void firewall(const std::vector<BackendPath>& ip) {
+    auto every = ip;
+    const auto neighbours = neighbour_paths(in_.topology, in_.facts, routes_);
+    every.insert(every.end(), neighbours.begin(), neighbours.end());
+    const auto below = LinkPaths(in_.topology, in_.facts).below(every);
+    every.insert(every.end(), below.begin(), below.end());
+    check_firewall(in_.topology, in_.ruleset, fib_, every, report_);
+  }
+
   static std::optional<Effect> effect_of(PairVerdict verdict) {
     switch (verdict) {
       case PairVerdict::kExposed:
@@ -128,10 +133,22 @@ class Doctor {
 
   const DoctorInput& in_;
   RouteIndex routes_;
+  Fib fib_;
   DoctorReport report_;
 };
 
 }  // namespace
+
+std::vector<IpAddress> unprotected(const Topology& topology, const MeshAudit& audit) {
+  std::vector<IpAddress> out;
+  for (const auto& peer : audit.peers) {
+    if (peer.verdict != PairVerdict::kExposed && peer.verdict != PairVerdict::kFailClosed) continue;
+    const auto* its = topology.find(peer.peer);
+    if (its == nullptr || its->state == PeerState::kCandidate) continue;
+    for (const auto& underlay : its->underlays) out.push_back(underlay.address);
+  }
+  return out;
+}
 
 DoctorReport diagnose(const DoctorInput& input) { return Doctor(input).examine(); }
 

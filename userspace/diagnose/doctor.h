@@ -11,6 +11,7 @@
 #include "model/facts.h"
 #include "model/firewall.h"
 #include "model/host.h"
+#include "model/ike_reach.h"
 #include "model/mesh.h"
 #include "model/sysctls.h"
 #include "model/topology.h"
@@ -27,7 +28,11 @@ struct DoctorInput {
   const HostFacts& host;
   const ViciFacts& charon;
   std::vector<UnderlayEcho> echoes;  // those that were asked
+  std::vector<IkeReach> ike{};       // of peers that unprotected() names
 };
+
+// The underlays of peers whose packets IPsec does not protect: whose IKE daemon is worth asking.
+std::vector<IpAddress> unprotected(const Topology& topology, const MeshAudit& audit);
 
 DoctorReport diagnose(const DoctorInput& input);
 

@@ -42,6 +42,7 @@ Explainer::Explainer(const ExplainInput& input, const IpAddress& source,
                      const IpAddress& destination)
     : in_(input),
       routes_(input.facts),
+      fib_(input.facts, routes_),
       out_(input.facts.policies, PolicyDirection::kOut),
       forward_(input.facts.policies, PolicyDirection::kForward),
       states_(input.facts.states),
@@ -167,7 +168,7 @@ bool Explainer::postrouting() {
 bool Explainer::hook(const WalkStep& step) {
   place_devices(step);
   const WalkStep steps[] = {step};
-  const auto walk = walk_rules(in_.ruleset, packet_, steps);
+  const auto walk = walk_rules(in_.ruleset, packet_, steps, &fib_);
   const std::string name(to_string(step.hook));
   if (step.layer == Layer::kIp || !walk.trace.empty())
     say(name, walk.trace.empty() ? "no chain" : std::string(to_string(walk.fate)), walk.trace);

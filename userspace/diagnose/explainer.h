@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "diagnose/explain.h"
+#include "diagnose/fib.h"
 #include "diagnose/flow_policy.h"
 #include "diagnose/outer_flow.h"
 #include "diagnose/policy_index.h"
@@ -74,6 +75,7 @@ class Explainer {
 
   const ExplainInput& in_;
   RouteIndex routes_;
+  Fib fib_;
   PolicyIndex out_;
   PolicyIndex forward_;
   StateIndex states_;

@@ -28,6 +28,8 @@ const char* cause_of(PathKind kind) {
       return "ike_blocked";
     case PathKind::kPathMtu:
       return "path_mtu_blocked";
+    case PathKind::kNeighbours:
+      return "neighbours_blocked";
   }
   return "";
 }
@@ -43,15 +45,45 @@ std::string what_of(const BackendPath& path) {
     case PathKind::kPathMtu:
       return path.direction == Direction::RECEIVE ? "ICMP that tells of a smaller path MTU"
                                                   : "ICMP that tells pods of their path MTU";
+    case PathKind::kNeighbours:
+      return std::string(path.packet.arp ? "ARP frames" : "neighbour discovery packets") +
+             (path.peer.empty() ? " of pods" : " of other nodes");
   }
   return "";
+}
+
+// "FORWARD", "INPUT of bridge br-prd", "INGRESS of eth0".
+std::string place_text(const WalkStep& step, const Packet& packet) {
+  std::string word(to_string(step.hook));
+  std::transform(word.begin(), word.end(), word.begin(),
+                 [](char c) { return static_cast<char>(std::toupper(c)); });
+  switch (step.layer) {
+    case Layer::kIp:
+      return word;
+    case Layer::kBridge:
+      return word + " of bridge " + packet.bridge.value_or("");
+    case Layer::kDevice:
+      return word + " of " +
+             (step.hook == PacketHook::kIngress ? packet.iif : packet.oif).value_or("");
+  }
+  return word;
+}
+
+// Of neighbour discovery the ICMPv6 type, else 0.
+std::uint8_t neighbour_type(const BackendPath& path) {
+  return path.kind == PathKind::kNeighbours ? path.packet.icmp_type.value_or(0) : std::uint8_t{0};
+}
+
+// Where the walk ended.
+const WalkStep& last_step(const BackendPath& path, const Walk& walk) {
+  return path.steps[std::min(walk.steps_done, path.steps.size()) - 1];
 }
 
 // Everything that one rule does to one kind of packet.
 struct Group {
   const BackendPath* first = nullptr;
   RuleEvidence culprit;
-  PacketHook hook = PacketHook::kForward;
+  WalkStep step;
   Fate fate = Fate::kDropped;
   std::vector<std::string> trace;
   std::vector<const BackendPath*> paths;
@@ -59,8 +91,9 @@ struct Group {
 
 class FirewallCheck {
  public:
-  FirewallCheck(const Topology& topology, const Ruleset& ruleset, DoctorReport& report)
-      : topology_(topology), ruleset_(ruleset), report_(report) {}
+  FirewallCheck(const Topology& topology, const Ruleset& ruleset, const Fib& fib,
+                DoctorReport& report)
+      : topology_(topology), ruleset_(ruleset), fib_(fib), report_(report) {}
 
   void check(const std::vector<BackendPath>& paths) {
     for (const auto& path : paths) look(path);
@@ -71,13 +104,12 @@ class FirewallCheck {
       report_.unknown.push_back(std::move(line));
     }
     for (const auto& line : ruleset_.unread) report_.unknown.push_back("firewall: " + line);
-    name_what_is_not_walked();
   }
 
  private:
   // Hook by hook, so that it is known where the packet ends.
   void look(const BackendPath& path) {
-    const auto walk = walk_rules(ruleset_, path.packet, path.steps);
+    const auto walk = walk_rules(ruleset_, path.packet, path.steps, &fib_);
     if (walk.fate == Fate::kUnknown) {
       // What a port decides is the administrator's choice, not a fault of the path.
       if (path.packet.protocol == kTcp) return;
@@ -86,9 +118,10 @@ class FirewallCheck {
     }
     if (!lost(walk.fate) || walk.culprits.empty()) return;
     const auto& culprit = walk.culprits.front();
-    const auto hook = path.steps[std::min(walk.steps_done, path.steps.size()) - 1].hook;
-    auto& group = groups_[std::tuple(path.kind, hook, culprit.text())];
-    if (group.first == nullptr) group = {&path, culprit, hook, walk.fate, walk.trace, {}};
+    const auto& step = last_step(path, walk);
+    // The same rule on several devices is one finding.
+    auto& group = groups_[std::tuple(path.kind, step.hook, culprit.text())];
+    if (group.first == nullptr) group = {&path, culprit, step, walk.fate, walk.trace, {}};
     group.paths.push_back(&path);
   }
 
@@ -106,11 +139,11 @@ class FirewallCheck {
     finding.effect = routers ? Effect::kRisk : Effect::kLost;
     finding.summary = what_of(*group.first) + " " +
                       (group.fate == Fate::kRejected ? "are rejected" : "are dropped") + " in " +
-                      hook_word(group.hook) + " by " + group.culprit.text();
+                      place_text(group.step, group.first->packet) + " by " + group.culprit.text();
     std::set<std::string> peers;
     std::vector<std::string> pairs;
     for (const auto* path : group.paths) {
-      peers.insert(path->peer);
+      if (!path->peer.empty()) peers.insert(path->peer);
       if (std::find(pairs.begin(), pairs.end(), pair_text(*path)) == pairs.end())
         pairs.push_back(pair_text(*path));
     }
@@ -129,21 +162,22 @@ class FirewallCheck {
     return finding;
   }
 
-  static std::string hook_word(PacketHook hook) {
-    std::string word(to_string(hook));
-    std::transform(word.begin(), word.end(), word.begin(),
-                   [](char c) { return static_cast<char>(std::toupper(c)); });
-    return word;
-  }
-
   // One rule for the whole network where both ends are in one, else one for each pair.
   std::vector<Acceptance> acceptances(const Group& group) const {
     std::vector<Acceptance> out;
-    const auto add = [&](const Prefix& from, const Prefix& to) {
-      const auto same = [&](const Acceptance& a) { return a.from == from && a.to == to; };
-      if (std::none_of(out.begin(), out.end(), same)) out.push_back({group.first->kind, from, to});
+    const auto add = [&](const Prefix& from, const Prefix& to, std::uint8_t type = 0) {
+      const auto same = [&](const Acceptance& a) {
+        return a.from == from && a.to == to && a.neighbour_type == type;
+      };
+      if (std::none_of(out.begin(), out.end(), same))
+        out.push_back({group.first->kind, from, to, type});
     };
     for (const auto* path : group.paths) {
+      if (path->kind == PathKind::kNeighbours) {
+        const Prefix any(path->from.address(), 0);
+        add(any, any, neighbour_type(*path));
+        continue;
+      }
       const auto* whole = network_of(*path);
       add(whole == nullptr ? path->from : *whole, whole == nullptr ? path->to : *whole);
     }
@@ -164,12 +198,13 @@ class FirewallCheck {
     const auto wanted = acceptances(group);
     for (const auto* path : group.paths) {
       for (int i = 0; i < kMaxCulpritsInARow && commands.size() < kMaxRemedies; ++i) {
-        const auto walk = walk_rules(mended, path->packet, path->steps);
+        const auto walk = walk_rules(mended, path->packet, path->steps, &fib_);
         if (!lost(walk.fate) || walk.culprits.empty()) break;
-        const auto hook = path->steps[std::min(walk.steps_done, path->steps.size()) - 1].hook;
+        const auto hook = last_step(*path, walk).hook;
         const auto what =
             std::find_if(wanted.begin(), wanted.end(), [&](const Acceptance& acceptance) {
-              return acceptance.from.contains(path->from) && acceptance.to.contains(path->to);
+              return acceptance.from.contains(path->from) && acceptance.to.contains(path->to) &&
+                     acceptance.neighbour_type == neighbour_type(*path);
             });
         const auto command = accept_before(mended, walk.culprits.front(), hook, *what);
         if (!command) break;
@@ -180,35 +215,9 @@ class FirewallCheck {
     return commands;
   }
 
-  // Chains of bridges and devices, unless all that they do is count and accept.
-  void name_what_is_not_walked() {
-    for (const auto& table : ruleset_.tables)
-      for (const auto& chain : table.chains) {
-        if (!chain.base || table.dormant || harmless(chain)) continue;
-        if (table.family == TableFamily::kNetdev || table.family == TableFamily::kBridge ||
-            chain.base->hook == PacketHook::kIngress)
-          report_.unknown.push_back(std::string(to_string(table.family)) + " " + table.name + " " +
-                                    chain.name + " is not walked: see nft list chain");
-      }
-  }
-
-  static bool harmless(const Chain& chain) {
-    const auto counts = [](const RuleStep& step) {
-      if (const auto* verdict = std::get_if<VerdictStep>(&step))
-        return verdict->verdict == RuleVerdict::kAccept ||
-               verdict->verdict == RuleVerdict::kContinue ||
-               verdict->verdict == RuleVerdict::kReturn;
-      return std::holds_alternative<Match>(step) || std::holds_alternative<NoEffect>(step) ||
-             std::holds_alternative<UnknownMatch>(step);
-    };
-    return !chain.base->policy_drop && chain.unknown.empty() &&
-           std::all_of(chain.rules.begin(), chain.rules.end(), [&](const Rule& rule) {
-             return std::all_of(rule.steps.begin(), rule.steps.end(), counts);
-           });
-  }
-
   const Topology& topology_;
   const Ruleset& ruleset_;
+  const Fib& fib_;
   DoctorReport& report_;
   std::map<std::tuple<PathKind, PacketHook, std::string>, Group> groups_;
   std::map<std::string, std::set<std::string>> unknown_;
@@ -216,9 +225,9 @@ class FirewallCheck {
 
 }  // namespace
 
-void check_firewall(const Topology& topology, const Ruleset& ruleset,
+void check_firewall(const Topology& topology, const Ruleset& ruleset, const Fib& fib,
                     const std::vector<BackendPath>& paths, DoctorReport& report) {
-  FirewallCheck(topology, ruleset, report).check(paths);
+  FirewallCheck(topology, ruleset, fib, report).check(paths);
 }
 
 }  // namespace espial

@@ -8,14 +8,15 @@
 #include <vector>
 
 #include "diagnose/backend_paths.h"
+#include "diagnose/fib.h"
 #include "model/doctor.h"
 #include "model/firewall.h"
 
 namespace espial {
 
-// Adds to report: findings "rule_drops", "esp_blocked", "ike_blocked", "path_mtu_blocked", and
-// what the walk could not tell.
-void check_firewall(const Topology& topology, const Ruleset& ruleset,
+// Adds to report: findings "rule_drops", "esp_blocked", "ike_blocked", "path_mtu_blocked",
+// "neighbours_blocked", and what the walk could not tell. paths: of every layer.
+void check_firewall(const Topology& topology, const Ruleset& ruleset, const Fib& fib,
                     const std::vector<BackendPath>& paths, DoctorReport& report);
 
 }  // namespace espial

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace espial {
@@ -98,6 +100,102 @@ class Attempts {
   const ViciConnection* connection_ = nullptr;
 };
 
+std::string port_text(const IkeReach& reach) {
+  return "UDP " + std::to_string(reach.port) + " of " + reach.address.text();
+}
+
+std::string answer_text(const IkeReach& reach) {
+  switch (reach.answer) {
+    case IkeAnswer::kAnswered:
+      return port_text(reach) + " answers IKE";
+    case IkeAnswer::kRefused:
+      return "nobody listens at " + port_text(reach);
+    case IkeAnswer::kRejected:
+      return port_text(reach) + ": an ICMP error says that it must not be reached";
+    case IkeAnswer::kSilent:
+      return port_text(reach) + " does not answer IKE";
+    case IkeAnswer::kNotSent:
+      return port_text(reach) + " could not be asked";
+  }
+  return {};
+}
+
+// What the peer's ports said, one line each.
+class Reachability {
+ public:
+  Reachability(const std::vector<IkeReach>& reach, const Peer& peer) {
+    for (const auto& one : reach)
+      if (is_of(peer, one.address.text())) asked_.push_back(&one);
+  }
+
+  std::vector<std::string> evidence() const {
+    std::vector<std::string> lines;
+    for (const auto* one : asked_) lines.push_back(answer_text(*one));
+    return lines;
+  }
+
+  // Nothing: every port of some address answers, or nobody asked.
+  std::optional<DoctorFinding> finding(const Harm& harm) const {
+    const auto* first = worst();
+    if (first == nullptr) return std::nullopt;
+    const auto& name = harm.peer->peer;
+    DoctorFinding found{"ike_unreachable", harm.effect, {}, evidence(), {}, {name}, {}};
+    const bool refused = first->answer == IkeAnswer::kRefused;
+    found.summary = refused ? "no IKE daemon runs on " + name + ": " + answer_text(*first)
+                            : name + " cannot be reached by IKE: " + answer_text(*first);
+    const std::string filter = std::to_string(first->port);
+    found.remedies = {refused ? "start charon on " + name + ": systemctl start strongswan there"
+                              : "espial doctor on " + name + ", then what filters UDP " + filter +
+                                    " between the nodes"};
+    return found;
+  }
+
+ private:
+  // Of the address that answers best the port that is worst.
+  const IkeReach* worst() const {
+    const auto lost = [](const IkeReach* one) {
+      return one->answer != IkeAnswer::kAnswered && one->answer != IkeAnswer::kNotSent;
+    };
+    const IkeReach* first = nullptr;
+    for (const auto* one : asked_) {
+      const auto whole = std::none_of(asked_.begin(), asked_.end(), [&](const auto* other) {
+        return other->address == one->address && lost(other);
+      });
+      if (whole) return nullptr;
+      if (first == nullptr && lost(one)) first = one;
+    }
+    return first;
+  }
+
+  std::vector<const IkeReach*> asked_;
+};
+
+// Does the report say already why packets to the peer's underlay, or its IKE, are lost?
+bool explained(const DoctorReport& report, const std::string& peer) {
+  constexpr std::string_view kReasons[] = {"underlay_unreachable", "ike_blocked", "ike_refused",
+                                           "ike_unanswered", "neighbours_blocked"};
+  return std::any_of(
+      report.findings.begin(), report.findings.end(), [&](const DoctorFinding& finding) {
+        const bool its =
+            std::find(finding.peers.begin(), finding.peers.end(), peer) != finding.peers.end();
+        return its && finding.effect != Effect::kRisk &&
+               std::find(std::begin(kReasons), std::end(kReasons), finding.cause) !=
+                   std::end(kReasons);
+      });
+}
+
+void check_peer(const IkeInput& input, const Harm& harm, const Peer& peer, DoctorReport& report) {
+  const Reachability reach(input.reach, peer);
+  if (input.charon.readable)
+    if (auto finding = Attempts(input.charon, peer).finding(harm)) {
+      const auto more = reach.evidence();
+      finding->evidence.insert(finding->evidence.end(), more.begin(), more.end());
+      report.findings.push_back(std::move(*finding));
+    }
+  if (explained(report, peer.name)) return;
+  if (auto finding = reach.finding(harm)) report.findings.push_back(std::move(*finding));
+}
+
 }  // namespace
 
 void check_ike(const IkeInput& input, DoctorReport& report) {
@@ -113,11 +211,9 @@ void check_ike(const IkeInput& input, DoctorReport& report) {
         of_node(harms, "no_ike_daemon", "charon does not run on this node",
                 "no socket has UDP port 500 or 4500",
                 "systemctl start strongswan, or start the OpenSVC service that runs charon"));
-  if (!input.charon.readable) return;
   for (const auto& harm : harms)
     if (const auto* peer = input.topology.find(harm.peer->peer))
-      if (auto finding = Attempts(input.charon, *peer).finding(harm))
-        report.findings.push_back(std::move(*finding));
+      check_peer(input, harm, *peer, report);
 }
 
 }  // namespace espial

@@ -3,8 +3,11 @@
 // charon's attempts. Pure.
 #pragma once
 
+#include <vector>
+
 #include "model/doctor.h"
 #include "model/host.h"
+#include "model/ike_reach.h"
 #include "model/mesh.h"
 #include "model/topology.h"
 #include "model/vici.h"
@@ -16,6 +19,7 @@ struct IkeInput {
   const MeshAudit& audit;
   const HostFacts& host;
   const ViciFacts& charon;
+  const std::vector<IkeReach>& reach;  // of those that were asked
 };
 
 // Adds to report: findings "kernel_without_esp", "no_ike_daemon", "ike_unanswered" (an IKE_SA that

@@ -23,9 +23,9 @@ std::string described(const Walk& walk) {
 }  // namespace
 
 std::optional<NatBeforeIpsec> nat_before_ipsec(const Ruleset& ruleset, Packet packet,
-                                               std::span<const WalkStep> steps) {
+                                               std::span<const WalkStep> steps, const Fib* fib) {
   if (packet.tracking == Tracking::kUnknown) packet.tracking = Tracking::kNew;
-  Walk walk = walk_rules(ruleset, packet, steps);
+  Walk walk = walk_rules(ruleset, packet, steps, fib);
   if (walk.source_nat == Tri::kNo && walk.destination_nat == Tri::kNo) return std::nullopt;
   NatBeforeIpsec found;
   found.certain = walk.source_nat == Tri::kYes || walk.destination_nat == Tri::kYes;

@@ -21,6 +21,7 @@ struct NatBeforeIpsec {
 // packet: the first one of a connection, from a pod (forwarded) or from this host. A tracking that
 // is unknown is taken as new. Nothing: no rule does, or the packet does not get there.
 std::optional<NatBeforeIpsec> nat_before_ipsec(const Ruleset& ruleset, Packet packet,
-                                               std::span<const WalkStep> steps);
+                                               std::span<const WalkStep> steps,
+                                               const Fib* fib = nullptr);
 
 }  // namespace espial

@@ -21,6 +21,8 @@ Packet join(const Packet& one, const Packet& other) {
   forget_if_other(both.icmp_type, other.icmp_type);
   forget_if_other(both.icmp_code, other.icmp_code);
   forget_if_other(both.tcp_flags, other.tcp_flags);
+  forget_if_other(both.hop_limit, other.hop_limit);
+  forget_if_other(both.bridge, other.bridge);
   forget_if_other(both.iif, other.iif);
   forget_if_other(both.oif, other.oif);
   forget_if_other(both.iif_type, other.iif_type);
@@ -28,6 +30,7 @@ Packet join(const Packet& one, const Packet& other) {
   forget_if_other(both.mark, other.mark);
   forget_if_other(both.ct_mark, other.ct_mark);
   if (one.tracking != other.tracking) both.tracking = Tracking::kUnknown;
+  if (one.new_destination != other.new_destination) both.new_destination = Tri::kUnknown;
   if (one.ipsec_in != other.ipsec_in) both.ipsec_in = Tri::kUnknown;
   if (one.ipsec_out != other.ipsec_out) both.ipsec_out = Tri::kUnknown;
   return both;

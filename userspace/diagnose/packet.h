@@ -21,6 +21,7 @@ enum class Tracking : std::uint8_t { kUnknown, kNew, kEstablished, kRelated, kIn
 // protocol does not have (the ports of ICMP) is not looked at.
 struct Packet {
   Family family = Family::kIpv4;
+  bool arp = false;  // an ARP frame of that family's addresses: no IP header at all
   std::optional<IpAddress> source;
   std::optional<IpAddress> destination;
   std::optional<std::uint8_t> protocol;
@@ -29,15 +30,18 @@ struct Packet {
   std::optional<std::uint8_t> icmp_type;
   std::optional<std::uint8_t> icmp_code;
   std::optional<std::uint8_t> tcp_flags;
+  std::optional<std::uint8_t> hop_limit;
   std::optional<std::string> iif;  // name; "" = none, as of a packet of this host
   std::optional<std::string> oif;
   std::optional<std::uint16_t> iif_type;  // ARPHRD_*
   std::optional<std::uint16_t> oif_type;
+  std::optional<std::string> bridge;  // of a frame at a bridge's hooks: the bridge
   std::optional<std::uint32_t> mark;
   std::optional<std::uint32_t> ct_mark;
   Tracking tracking = Tracking::kUnknown;
-  Tri ipsec_in = Tri::kUnknown;   // came through IPsec
-  Tri ipsec_out = Tri::kUnknown;  // a policy will send it through IPsec
+  Tri new_destination = Tri::kNo;  // NAT rewrote it
+  Tri ipsec_in = Tri::kUnknown;    // came through IPsec
+  Tri ipsec_out = Tri::kUnknown;   // a policy will send it through IPsec
 
   bool operator==(const Packet&) const = default;
 };

@@ -5,27 +5,10 @@
 
 #include <vector>
 
-#include "diagnose/packet.h"
+#include "diagnose/packet_field.h"
 #include "model/firewall.h"
 
 namespace espial {
-
-// Where the packet is when a rule looks at it.
-struct RulePlace {
-  PacketHook hook = PacketHook::kForward;
-  // Conntrack has not seen it yet (raw, ingress). kUnknown: at the same priority as conntrack.
-  Tri before_tracking = Tri::kNo;
-};
-
-// A key's value at a place: known, not there (the rule ends), or unknown.
-struct Seen {
-  enum class Kind : std::uint8_t { kNumber, kText, kAbsent, kUnknown };
-  Kind kind = Kind::kUnknown;
-  Wide number = 0;
-  std::string text;
-};
-
-Seen look_at(const Key& key, const Packet& packet, const RulePlace& place);
 
 // elements: the match's own, or those of the set that it names.
 Tri holds(const Match& match, const std::vector<Element>& elements, const Packet& packet,

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "diagnose/backend_paths.h"
+#include "diagnose/fib.h"
 #include "diagnose/nat_before_ipsec.h"
 #include "diagnose/rule_remedy.h"
 
@@ -31,17 +32,30 @@ bool may_translate(const Ruleset& rules) {
   return false;
 }
 
-// A peer's pod is no address of this node: Docker asks exactly this before it looks at a
-// destination port.
-void settle_address_types(Ruleset& rules) {
-  for (auto& table : rules.tables)
-    for (auto& chain : table.chains)
-      std::erase_if(chain.rules, [](const Rule& rule) {
-        return std::any_of(rule.steps.begin(), rule.steps.end(), [](const RuleStep& step) {
-          const auto* match = std::get_if<UnknownMatch>(&step);
-          return match != nullptr && match->what == "-m addrtype --dst-type LOCAL";
-        });
-      });
+// Does any rule ask where routes lead? Their answers are not remembered.
+bool asks_routes(const Ruleset& rules) {
+  const auto asks = [](const std::vector<Key>& keys) {
+    return std::any_of(keys.begin(), keys.end(),
+                       [](const Key& key) { return key.field == Field::kFibDevice; });
+  };
+  for (const auto& table : rules.tables)
+    for (const auto& chain : table.chains)
+      for (const auto& rule : chain.rules)
+        for (const auto& step : rule.steps) {
+          const auto* match = std::get_if<Match>(&step);
+          const auto* map = std::get_if<VerdictMap>(&step);
+          if ((match != nullptr && asks(match->keys)) || (map != nullptr && asks(map->keys)))
+            return true;
+        }
+  return false;
+}
+
+bool same(const std::vector<AddressFact>& one, const std::vector<AddressFact>& other) {
+  return std::equal(one.begin(), one.end(), other.begin(), other.end(),
+                    [](const AddressFact& a, const AddressFact& b) {
+                      return a.ifindex == b.ifindex && a.address == b.address &&
+                             a.prefix_length == b.prefix_length;
+                    });
 }
 
 // inet_select_addr(): of the device's addresses the one that shares the gateway's subnet, else the
@@ -110,10 +124,10 @@ bool harmless(const Nat& nat, const Way& way) {
 }
 
 // The worst that happens to any of the packets.
-std::optional<NatBeforeIpsec> worst(const Ruleset& rules, const Way& way) {
+std::optional<NatBeforeIpsec> worst(const Ruleset& rules, const Way& way, const Fib& fib) {
   std::optional<NatBeforeIpsec> found;
   for (const auto& packet : packets_of(way)) {
-    auto nat = nat_before_ipsec(rules, packet, kForwarded);
+    auto nat = nat_before_ipsec(rules, packet, kForwarded, &fib);
     if (!nat || (!nat->rules.empty() &&
                  std::all_of(nat->rules.begin(), nat->rules.end(),
                              [&](const NatEvidence& one) { return harmless(one.nat, way); })))
@@ -134,14 +148,15 @@ std::string get_past(Ruleset& rules, const NatEvidence& culprit, const Way& way)
 }
 
 // Commands after which the packets stay what they are; "": none was found.
-std::string remedy_of(Ruleset rules, const Way& way, std::optional<NatBeforeIpsec> found) {
+std::string remedy_of(Ruleset rules, const Way& way, const Fib& fib,
+                      std::optional<NatBeforeIpsec> found) {
   std::string commands;
   for (int i = 0; i < kRemedies && found; ++i) {
     if (found->rules.empty()) return {};
     const auto more = get_past(rules, found->rules.front(), way);
     if (more.empty()) return {};
     commands += (commands.empty() ? "" : "; ") + more;
-    found = worst(rules, way);
+    found = worst(rules, way, fib);
   }
   return found ? std::string() : commands;
 }
@@ -152,8 +167,8 @@ std::string joined(const std::vector<std::string>& lines) {
   return text;
 }
 
-std::optional<NatJudgement> walk(const Ruleset& rules, const Way& way) {
-  auto found = worst(rules, way);
+std::optional<NatJudgement> walk(const Ruleset& rules, const Way& way, const Fib& fib) {
+  auto found = worst(rules, way, fib);
   if (!found) return std::nullopt;
   NatJudgement judgement;
   judgement.certain = found->certain;
@@ -161,15 +176,14 @@ std::optional<NatJudgement> walk(const Ruleset& rules, const Way& way) {
   if (!found->certain && !found->reasons.empty())
     judgement.evidence += (judgement.evidence.empty() ? "" : "; ") + std::string("depends on ") +
                           joined(found->reasons);
-  judgement.remedy = remedy_of(rules, way, std::move(found));
+  judgement.remedy = remedy_of(rules, way, fib, std::move(found));
   return judgement;
 }
 
 }  // namespace
 
-PodNat::PodNat(Ruleset rules) : rules_(std::move(rules)), any_(may_translate(rules_)) {
-  settle_address_types(rules_);
-}
+PodNat::PodNat(Ruleset rules)
+    : rules_(std::move(rules)), any_(may_translate(rules_)), asks_routes_(asks_routes(rules_)) {}
 
 std::string PodNat::unread() const { return joined(rules_.unread); }
 
@@ -183,9 +197,14 @@ std::optional<NatJudgement> PodNat::judge(const KernelFacts& facts, const RouteI
   const Way way{own, theirs, *in, *out, masquerade_address(facts, *route)};
   Question question{own.text(), theirs.text(), in->name, out->name,
                     way.masquerade ? way.masquerade->text() : std::string()};
+  // What an address is to this node may be asked by rules, too.
+  if (asks_routes_ || !same(addresses_, facts.addresses)) {
+    answers_.clear();
+    addresses_ = facts.addresses;
+  }
   if (const auto at = answers_.find(question); at != answers_.end()) return at->second;
   if (answers_.size() >= kRemembered) answers_.clear();
-  return answers_.emplace(std::move(question), walk(rules_, way)).first->second;
+  return answers_.emplace(std::move(question), walk(rules_, way, Fib(facts, routes))).first->second;
 }
 
 }  // namespace espial

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <tuple>
+#include <vector>
 
 #include "diagnose/mesh_audit.h"
 #include "diagnose/route_index.h"
@@ -37,6 +38,8 @@ class PodNat {
 
   Ruleset rules_;
   bool any_ = false;  // does any rule translate, or may it?
+  bool asks_routes_ = false;
+  std::vector<AddressFact> addresses_;  // that the answers hold for
   std::map<Question, std::optional<NatJudgement>> answers_;
 };
 

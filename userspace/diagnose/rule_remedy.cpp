@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::uint16_t kIkePort = 500;
 constexpr std::uint16_t kNatTPort = 4500;
+constexpr std::uint16_t kArp = 0x0806;  // its Ethernet type
 
 bool leads_to(const Table& table, const Chain& from, const std::string& wanted,
               std::set<std::string>& seen) {
@@ -86,6 +87,13 @@ Rule rule_of(const Acceptance& what) {
   const bool v4 = what.from.family() == Family::kIpv4;
   Rule rule;
   rule.text = "(proposed)";
+  if (what.kind == PathKind::kNeighbours) {
+    rule.steps.push_back(
+        v4 ? matching(Field::kEtherType, kArp, kArp)
+           : matching(Field::kIcmp6Type, what.neighbour_type, what.neighbour_type));
+    rule.steps.push_back(VerdictStep{RuleVerdict::kAccept, {}});
+    return rule;
+  }
   rule.steps.push_back(matching(v4 ? Field::kIpSource : Field::kIp6Source, what.from));
   rule.steps.push_back(matching(v4 ? Field::kIpDestination : Field::kIp6Destination, what.to));
   if (what.kind == PathKind::kEsp) rule.steps.push_back(matching(Field::kL4proto, 50, 50));
@@ -110,7 +118,10 @@ std::string in_iptables(const Place& place, const Chain& chain, const Acceptance
   // Which of the two the plain name means is the distribution's choice.
   out += place.table->tool == RuleTool::kIptablesLegacy ? "-legacy" : "-nft";
   if (place.table->name != "filter") out += " -t " + place.table->name;
-  out += " -I " + chain.name + " -s " + what.from.text() + " -d " + what.to.text();
+  out += " -I " + chain.name;
+  if (what.kind == PathKind::kNeighbours)
+    return out + " -p icmpv6 --icmpv6-type " + std::to_string(what.neighbour_type) + " -j ACCEPT";
+  out += " -s " + what.from.text() + " -d " + what.to.text();
   if (what.kind == PathKind::kEsp) out += " -p esp";
   if (what.kind == PathKind::kIke) out += " -p udp -m multiport --dports 500,4500";
   if (what.kind == PathKind::kPathMtu)
@@ -123,8 +134,13 @@ std::string in_nft(const Place& place, const Chain& chain, const Acceptance& wha
   const bool v4 = what.from.family() == Family::kIpv4;
   const std::string ip = v4 ? "ip" : "ip6";
   std::string out = "nft insert rule " + std::string(to_string(place.table->family)) + " " +
-                    place.table->name + " " + chain.name + " " + ip + " saddr " + what.from.text() +
-                    " " + ip + " daddr " + what.to.text();
+                    place.table->name + " " + chain.name;
+  if (what.kind == PathKind::kNeighbours) {
+    if (!v4) return out + " icmpv6 type " + std::to_string(what.neighbour_type) + " accept";
+    return out + (place.table->family == TableFamily::kArp ? " arp htype 1" : " ether type arp") +
+           " accept";
+  }
+  out += " " + ip + " saddr " + what.from.text() + " " + ip + " daddr " + what.to.text();
   if (what.kind == PathKind::kEsp) out += " meta l4proto esp";
   if (what.kind == PathKind::kIke) out += " udp dport '{ 500, 4500 }'";
   if (what.kind == PathKind::kPathMtu)

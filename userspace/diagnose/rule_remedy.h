@@ -14,8 +14,9 @@ namespace espial {
 // What to accept.
 struct Acceptance {
   PathKind kind = PathKind::kPods;
-  Prefix from;
+  Prefix from;  // of kNeighbours any
   Prefix to;
+  std::uint8_t neighbour_type = 0;  // of neighbour discovery: ICMPv6's; 0: ARP
 };
 
 // Puts the rule in front of the base chain that the culprit belongs to and returns the command that

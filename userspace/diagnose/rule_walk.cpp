@@ -29,13 +29,16 @@ int nat_priority(PacketHook hook) {
   return hook == PacketHook::kPostrouting || hook == PacketHook::kInput ? 100 : -100;
 }
 
-bool sees(const Table& table, const BaseChain& base, Family family, Layer layer) {
+bool sees(const Table& table, const BaseChain& base, const Packet& packet, Layer layer) {
   const bool device_hook = base.hook == PacketHook::kIngress || base.hook == PacketHook::kEgress;
+  if (packet.arp && (table.family == TableFamily::kIp || table.family == TableFamily::kIp6 ||
+                     table.family == TableFamily::kInet))
+    return false;
   switch (table.family) {
     case TableFamily::kIp:
-      return layer == Layer::kIp && family == Family::kIpv4;
+      return layer == Layer::kIp && packet.family == Family::kIpv4;
     case TableFamily::kIp6:
-      return layer == Layer::kIp && family == Family::kIpv6;
+      return layer == Layer::kIp && packet.family == Family::kIpv6;
     case TableFamily::kInet:
       return layer == (device_hook ? Layer::kDevice : Layer::kIp);
     case TableFamily::kBridge:
@@ -43,19 +46,19 @@ bool sees(const Table& table, const BaseChain& base, Family family, Layer layer)
     case TableFamily::kNetdev:
       return layer == Layer::kDevice;
     case TableFamily::kArp:
-      return false;
+      return packet.arp && layer == Layer::kIp;
   }
   return false;
 }
 
 // In the kernel's order; of equal priorities the newer one first (netfilter/core.c).
-std::vector<Hooked> hooked_at(const Ruleset& ruleset, Family family, const WalkStep& step) {
+std::vector<Hooked> hooked_at(const Ruleset& ruleset, const Packet& packet, const WalkStep& step) {
   std::vector<Hooked> found;
   for (const auto& table : ruleset.tables) {
     if (table.dormant) continue;
     for (const auto& chain : table.chains) {
       if (!chain.base || chain.base->hook != step.hook) continue;
-      if (!sees(table, *chain.base, family, step.layer)) continue;
+      if (!sees(table, *chain.base, packet, step.layer)) continue;
       Hooked hooked{&table, &chain, chain.base->priority, chain.base->priority, found.size()};
       if (is_nat(hooked)) hooked.priority = nat_priority(step.hook);
       found.push_back(hooked);
@@ -78,6 +81,24 @@ Tri on_device(const BaseChain& base, const Packet& packet) {
   const bool listed =
       std::find(base.devices.begin(), base.devices.end(), *device) != base.devices.end();
   return listed ? Tri::kYes : Tri::kNo;
+}
+
+// What `meta nfproto` is at hooks that know no family (NFPROTO_NETDEV, NFPROTO_BRIDGE,
+// NFPROTO_ARP).
+std::uint8_t protocol_family(TableFamily family) {
+  switch (family) {
+    case TableFamily::kArp:
+      return 3;
+    case TableFamily::kNetdev:
+      return 5;
+    case TableFamily::kBridge:
+      return 7;
+    case TableFamily::kIp:
+    case TableFamily::kIp6:
+    case TableFamily::kInet:
+      return 0;
+  }
+  return 0;
 }
 
 // NAT chains are asked for the first packet of a connection only.
@@ -107,12 +128,14 @@ void translate(WalkState& state, bool source) {
   if (nat != nullptr) to = nat->keeps_address ? address : nat->address;
   if (translation.done == Tri::kUnknown && to != address) to.reset();
   address = to;
+  if (!source) packet.new_destination = translation.done;
   (source ? packet.source_port : packet.destination_port).reset();
 }
 
 class Walker {
  public:
-  Walker(const Ruleset& ruleset, const Packet& packet) : ruleset_(ruleset) {
+  Walker(const Ruleset& ruleset, const Packet& packet, const Fib* fib)
+      : ruleset_(ruleset), fib_(fib) {
     state_ = WalkState{packet, {}, {}};
   }
 
@@ -128,7 +151,7 @@ class Walker {
 
  private:
   void hook(const WalkStep& step) {
-    const auto chains = hooked_at(ruleset_, state_->packet.family, step);
+    const auto chains = hooked_at(ruleset_, state_->packet, step);
     for (std::size_t i = 0; i < chains.size() && state_;) {
       if (!is_nat(chains[i])) {
         base_chain(chains[i++], step);
@@ -168,7 +191,8 @@ class Walker {
     const BaseChain& base = *hooked.chain->base;
     const Tri here = on_device(base, state_->packet);
     if (here == Tri::kNo) return;
-    const RulePlace place{step.hook, before_tracking(step, hooked.priority)};
+    const RulePlace place{step.hook, before_tracking(step, hooked.priority),
+                          protocol_family(hooked.table->family), fib_};
     ChainWalk walk(*hooked.table, place, is_nat(hooked), ledger_);
     Flow flow = walk.chain(*hooked.chain, *state_);
     join_into(flow.on, flow.returned);
@@ -253,6 +277,7 @@ class Walker {
   }
 
   const Ruleset& ruleset_;
+  const Fib* fib_;
   WalkLedger ledger_;
   MaybeState state_;  // absent: it surely does not get further
   MaybeState last_;   // the newest that it had
@@ -287,8 +312,9 @@ std::string_view to_string(Fate fate) {
   return "";
 }
 
-Walk walk_rules(const Ruleset& ruleset, const Packet& packet, std::span<const WalkStep> steps) {
-  return Walker(ruleset, packet).walk(steps);
+Walk walk_rules(const Ruleset& ruleset, const Packet& packet, std::span<const WalkStep> steps,
+                const Fib* fib) {
+  return Walker(ruleset, packet, fib).walk(steps);
 }
 
 }  // namespace espial

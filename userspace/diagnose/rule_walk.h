@@ -19,6 +19,8 @@
 
 namespace espial {
 
+class Fib;
+
 // Whose hooks: those of IP, of a bridge, of a device.
 enum class Layer : std::uint8_t { kIp, kBridge, kDevice };
 
@@ -86,6 +88,8 @@ struct Walk {
   std::size_t steps_done = 0;
 };
 
-Walk walk_rules(const Ruleset& ruleset, const Packet& packet, std::span<const WalkStep> steps);
+// fib: null = what rules ask of routes and of addresses of this node is unknown.
+Walk walk_rules(const Ruleset& ruleset, const Packet& packet, std::span<const WalkStep> steps,
+                const Fib* fib = nullptr);
 
 }  // namespace espial

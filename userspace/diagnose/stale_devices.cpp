@@ -44,14 +44,14 @@ std::optional<StaleIndex> stale_index(Rule& rule, const std::set<std::string>& n
 
 class StaleDevices {
  public:
-  StaleDevices(const Ruleset& ruleset, const KernelFacts& facts,
+  StaleDevices(const Ruleset& ruleset, const KernelFacts& facts, const Fib& fib,
                const std::vector<BackendPath>& paths, DoctorReport& report)
-      : tried_(ruleset), report_(report) {
+      : tried_(ruleset), fib_(fib), report_(report) {
     for (const auto& link : facts.links) names_.insert(link.name);
     for (const auto& path : paths) {
       for (const auto& device : {path.packet.iif, path.packet.oif})
         if (device && !device->empty()) devices_.insert(*device);
-      if (lost(walk_rules(ruleset, path.packet, path.steps))) lost_.push_back(&path);
+      if (lost(walk_rules(ruleset, path.packet, path.steps, &fib))) lost_.push_back(&path);
     }
   }
 
@@ -72,7 +72,7 @@ class StaleDevices {
       *stale.pattern = Name{name};
       std::vector<const BackendPath*> saved;
       for (const auto* path : lost_)
-        if (!lost(walk_rules(tried_, path->packet, path->steps))) saved.push_back(path);
+        if (!lost(walk_rules(tried_, path->packet, path->steps, &fib_))) saved.push_back(path);
       if (saved.size() <= best.size()) continue;
       best = std::move(saved);
       device = name;
@@ -108,6 +108,7 @@ class StaleDevices {
   }
 
   Ruleset tried_;
+  const Fib& fib_;
   DoctorReport& report_;
   std::set<std::string> names_;    // of all devices
   std::set<std::string> devices_;  // that packets of the backends meet
@@ -116,9 +117,9 @@ class StaleDevices {
 
 }  // namespace
 
-void check_stale_devices(const Ruleset& ruleset, const KernelFacts& facts,
+void check_stale_devices(const Ruleset& ruleset, const KernelFacts& facts, const Fib& fib,
                          const std::vector<BackendPath>& paths, DoctorReport& report) {
-  StaleDevices(ruleset, facts, paths, report).check();
+  StaleDevices(ruleset, facts, fib, paths, report).check();
 }
 
 }  // namespace espial

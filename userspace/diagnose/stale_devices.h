@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "diagnose/backend_paths.h"
+#include "diagnose/fib.h"
 #include "model/doctor.h"
 #include "model/facts.h"
 #include "model/firewall.h"
@@ -15,7 +16,7 @@ namespace espial {
 
 // Adds to report: findings "stale_device", as lost where packets would pass if the index were that
 // of a device that they meet; the remedy names that device.
-void check_stale_devices(const Ruleset& ruleset, const KernelFacts& facts,
+void check_stale_devices(const Ruleset& ruleset, const KernelFacts& facts, const Fib& fib,
                          const std::vector<BackendPath>& paths, DoctorReport& report);
 
 }  // namespace espial

@@ -200,7 +200,7 @@ class SwitchCheck {
       packet.oif = packet.iif;
       packet.oif_type = packet.iif_type;
       packet.ipsec_out = Tri::kNo;
-      const auto walk = walk_rules(in_.ruleset, packet, kForwardOnly);
+      const auto walk = walk_rules(in_.ruleset, packet, kForwardOnly, &in_.fib);
       if ((walk.fate != Fate::kDropped && walk.fate != Fate::kRejected) || walk.culprits.empty())
         continue;
       const std::string name =

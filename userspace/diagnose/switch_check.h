@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "diagnose/backend_paths.h"
+#include "diagnose/fib.h"
 #include "diagnose/route_index.h"
 #include "model/doctor.h"
 #include "model/facts.h"
@@ -20,6 +21,7 @@ struct SwitchInput {
   const Topology& topology;
   const KernelFacts& facts;
   const RouteIndex& routes;
+  const Fib& fib;
   const SysctlFacts& sysctls;
   const Ruleset& ruleset;
   const std::vector<BackendPath>& paths;

@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "diagnose/backend_paths.h"
+#include "diagnose/fib.h"
 #include "diagnose/rule_walk.h"
 
 namespace espial {
@@ -238,13 +239,14 @@ std::vector<ForwardNote> walk_unexercised(const Topology& topology, const Kernel
       exercised.insert({probe.peer, probe.target.family()});
   std::vector<ForwardNote> out;
   const RouteIndex routes(facts);
+  const Fib fib(facts, routes);
   for (const auto& path : backend_paths(topology, facts, routes, &audit)) {
     const auto* peer = topology.find(path.peer);
     // Of the two packets that stand for a pod's: the one that no port decides about.
     if (path.kind != PathKind::kPods || path.packet.protocol == 6 || peer == nullptr ||
         !in_scope(*peer, scope) || exercised.count({path.peer, path.packet.family}) != 0)
       continue;
-    const auto walk = walk_rules(ruleset, path.packet, path.steps);
+    const auto walk = walk_rules(ruleset, path.packet, path.steps, &fib);
     ForwardNote note{path.peer, path.packet.family, path.direction, std::nullopt, path_text(path)};
     if (walk.fate != Fate::kUnknown) note.passes = walk.fate == Fate::kPassed;
     if (!ruleset.unread.empty() && note.passes == true) note.passes.reset();

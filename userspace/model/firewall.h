@@ -52,6 +52,21 @@ enum class Field : std::uint8_t {
   kCtState,   // bits: 1 invalid, 2 established, 4 related, 8 new, 64 untracked
   kCtMark,
   kCtDirection,
+  kCtDnat,  // 1: NAT gave it another destination (ct status dnat, --ctstate DNAT)
+  kTtl,
+  kHopLimit,
+  kIbrname,  // of rules on bridges: the bridge of the port
+  kObrname,
+  kFibType,    // fib, -m addrtype: what an address is to this node, RTN_*
+  kFibDevice,  // fib oif: the device that a route names; compared with 0 and 1: is there one?
+};
+
+// What fib is asked (nft_fib.c).
+struct FibQuestion {
+  bool destination = false;  // of the packet, else its source
+  bool iif = false;          // only if it is the device that the packet came by
+  bool oif = false;          // only if it is the one that it leaves by
+  bool operator==(const FibQuestion&) const = default;
 };
 
 struct BitOperation {
@@ -66,6 +81,7 @@ struct Key {
   std::uint8_t protocol = 0;             // of ports: tcp, udp...; 0 = whatever the transport is
   std::vector<BitOperation> operations;  // applied in this order
   std::string text;                      // how the tool calls it
+  FibQuestion fib{};
 };
 
 // What a key is compared with; both ends belong to an interval.

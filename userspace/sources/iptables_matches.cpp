@@ -3,6 +3,7 @@
 
 #include <netinet/in.h>
 
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
@@ -187,6 +188,7 @@ std::optional<Match> of_state(const IptablesOption& option) {
       {"INVALID", 1}, {"ESTABLISHED", 2}, {"RELATED", 4}, {"NEW", 8}, {"UNTRACKED", 64}};
   if (option.values.size() != 1 || (option.name != "--ctstate" && option.name != "--state"))
     return std::nullopt;
+  if (option.values[0] == "DNAT") return compare(Field::kCtDnat, option, only(1));
   std::uint32_t bits = 0;
   std::string_view text = option.values[0];
   while (!text.empty()) {
@@ -194,7 +196,7 @@ std::optional<Match> of_state(const IptablesOption& option) {
     std::uint32_t bit = 0;
     for (const auto& [name, value] : kKnown)
       if (name == word) bit = value;
-    if (bit == 0) return std::nullopt;  // SNAT and DNAT look at something else
+    if (bit == 0) return std::nullopt;  // SNAT, and DNAT beside others, look at something else
     bits |= bit;
     text.remove_prefix(std::min(word.size() + 1, text.size()));
   }
@@ -249,6 +251,52 @@ std::optional<Steps> of_policy(const std::vector<IptablesOption>& options) {
   return steps;
 }
 
+// addrtype: "LOCAL", "UNICAST,LOCAL"; the numbers are those of linux/rtnetlink.h.
+std::optional<Steps> of_address_type(const std::vector<IptablesOption>& options) {
+  constexpr std::pair<std::string_view, std::uint32_t> kKnown[] = {
+      {"UNSPEC", 0},    {"UNICAST", 1},   {"LOCAL", 2},       {"BROADCAST", 3}, {"ANYCAST", 4},
+      {"MULTICAST", 5}, {"BLACKHOLE", 6}, {"UNREACHABLE", 7}, {"PROHIBIT", 8}};
+  Steps steps;
+  FibQuestion limit;
+  for (const auto& option : options) {
+    limit.iif = limit.iif || option.name == "--limit-iface-in";
+    limit.oif = limit.oif || option.name == "--limit-iface-out";
+  }
+  for (const auto& option : options) {
+    if (option.name.starts_with("--limit-iface-") && option.values.empty()) continue;
+    const bool destination = option.name == "--dst-type";
+    if ((!destination && option.name != "--src-type") || option.values.size() != 1)
+      return std::nullopt;
+    Match match = compare(Field::kFibType, option, Anything{});
+    match.elements.clear();
+    match.keys[0].fib = limit;
+    match.keys[0].fib.destination = destination;
+    std::string_view text = option.values[0];
+    while (!text.empty()) {
+      const auto word = text.substr(0, text.find(','));
+      const auto known = std::find_if(std::begin(kKnown), std::end(kKnown),
+                                      [&](const auto& row) { return row.first == word; });
+      if (known == std::end(kKnown)) return std::nullopt;
+      match.elements.push_back({{only(known->second)}, {}, {}, {}});
+      text.remove_prefix(std::min(word.size() + 1, text.size()));
+    }
+    steps.emplace_back(std::move(match));
+  }
+  return steps.empty() ? std::nullopt : std::optional(std::move(steps));
+}
+
+// ttl, hl: "--ttl-eq 64", "--hl-lt 2".
+std::optional<Match> of_hop_limit(Field field, const IptablesOption& option) {
+  if (option.values.size() != 1) return std::nullopt;
+  const auto value = iptables_number(option.values[0]);
+  if (!value || *value > 255) return std::nullopt;
+  Match match = compare(field, option, only(*value));
+  const std::string name = option.name.substr(option.name.find_last_of('-') + 1);
+  if (name == "lt" && !option.negated) match.relation = Relation::kBelow;
+  if (name == "gt" && !option.negated) match.relation = Relation::kAbove;
+  return name == "eq" || !option.negated ? std::optional(std::move(match)) : std::nullopt;
+}
+
 std::optional<Match> one_option(std::string_view module, const IptablesOption& option) {
   constexpr std::pair<std::string_view, std::uint8_t> kTransports[] = {
       {"tcp", 6}, {"udp", 17}, {"sctp", 132}, {"udplite", 136}, {"dccp", 33}};
@@ -261,6 +309,8 @@ std::optional<Match> one_option(std::string_view module, const IptablesOption& o
   if (module == "mark") return of_mark(Field::kMark, option);
   if (module == "connmark") return of_mark(Field::kCtMark, option);
   if (module == "iprange") return of_range(option);
+  if (module == "ttl" || module == "hl")
+    return of_hop_limit(module == "ttl" ? Field::kTtl : Field::kHopLimit, option);
   return std::nullopt;
 }
 
@@ -292,6 +342,7 @@ std::optional<Steps> iptables_match(std::string_view module,
                                     const std::vector<IptablesOption>& options) {
   if (module == "comment") return Steps{NoEffect{"comment"}};
   if (module == "policy") return of_policy(options);
+  if (module == "addrtype") return of_address_type(options);
   Steps steps;
   for (const auto& option : options) {
     auto match = one_option(module, option);

@@ -32,6 +32,14 @@ std::optional<Match::Relation> relation_of(std::string_view text) {
   return std::nullopt;
 }
 
+// "ct status dnat" alone is understood: has its destination been rewritten?
+bool asks_for_dnat(const Match& match, const Json& right) {
+  constexpr unsigned kDstNat = 1u << 5;  // IPS_DST_NAT of nf_conntrack_common.h
+  return match.keys.size() == 1 && match.keys.front().text == "ct status" &&
+         match.keys.front().operations.empty() && match.relation == Match::Relation::kAnyBit &&
+         nft_constant(right) == Wide{kDstNat};
+}
+
 RuleStep match(const Json& json) {
   const auto relation = relation_of(json.value("op", std::string("==")));
   if (!relation || !json.contains("left") || !json.contains("right"))
@@ -40,6 +48,12 @@ RuleStep match(const Json& json) {
   match.relation = *relation;
   match.keys = nft_keys(json["left"]);
   const Json& right = json["right"];
+  if (asks_for_dnat(match, right)) {
+    match.keys.front().field = Field::kCtDnat;
+    match.relation = Match::Relation::kIs;
+    match.elements = {{{Interval{1, 1}}, {}, {}, {}}};
+    return match;
+  }
   if (auto set = set_name(right))
     match.set = std::move(*set);
   else

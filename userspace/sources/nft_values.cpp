@@ -39,6 +39,7 @@ constexpr NamedField kMeta[] = {
     {"", "l4proto", Field::kL4proto}, {"", "nfproto", Field::kNfproto},
     {"", "mark", Field::kMark},       {"", "protocol", Field::kEtherType},
     {"", "ipsec", Field::kIpsecIn},   {"", "secpath", Field::kIpsecIn},
+    {"", "ibrname", Field::kIbrname}, {"", "obrname", Field::kObrname},
 };
 constexpr NamedField kCt[] = {
     {"", "state", Field::kCtState},
@@ -46,11 +47,19 @@ constexpr NamedField kCt[] = {
     {"", "direction", Field::kCtDirection},
 };
 constexpr NamedField kPayload[] = {
-    {"ip", "saddr", Field::kIpSource},        {"ip", "daddr", Field::kIpDestination},
-    {"ip", "protocol", Field::kIpProtocol},   {"ip6", "saddr", Field::kIp6Source},
-    {"ip6", "daddr", Field::kIp6Destination}, {"tcp", "flags", Field::kTcpFlags},
-    {"icmp", "type", Field::kIcmpType},       {"icmp", "code", Field::kIcmpCode},
-    {"icmpv6", "type", Field::kIcmp6Type},    {"icmpv6", "code", Field::kIcmp6Code},
+    {"ip", "saddr", Field::kIpSource},
+    {"ip", "daddr", Field::kIpDestination},
+    {"ip", "protocol", Field::kIpProtocol},
+    {"ip6", "saddr", Field::kIp6Source},
+    {"ip6", "daddr", Field::kIp6Destination},
+    {"tcp", "flags", Field::kTcpFlags},
+    {"icmp", "type", Field::kIcmpType},
+    {"icmp", "code", Field::kIcmpCode},
+    {"icmpv6", "type", Field::kIcmp6Type},
+    {"icmpv6", "code", Field::kIcmp6Code},
+    {"ip", "ttl", Field::kTtl},
+    {"ip6", "hoplimit", Field::kHopLimit},
+    {"ether", "type", Field::kEtherType},
 };
 
 template <std::size_t N>
@@ -86,6 +95,25 @@ Key payload_key(const Json& payload) {
   return key;
 }
 
+// "fib saddr . iif oif": what is asked, and about which address.
+void read_fib(const Json& fib, Key& key) {
+  const std::string result = string_at(fib, "result");
+  const Json* flags = member(fib, "flags");
+  if (flags == nullptr || !flags->is_array()) return;
+  bool source = false;
+  for (const auto& flag : *flags) {
+    if (!flag.is_string()) return;
+    const auto name = flag.get<std::string>();
+    source = source || name == "saddr";
+    key.fib.destination = key.fib.destination || name == "daddr";
+    key.fib.iif = key.fib.iif || name == "iif";
+    key.fib.oif = key.fib.oif || name == "oif";
+  }
+  if (source == key.fib.destination) return;
+  if (result == "type") key.field = Field::kFibType;
+  if (result == "oif" || result == "oifname") key.field = Field::kFibDevice;
+}
+
 // A selector without operations on it.
 Key plain_key(const Json& json) {
   Key key;
@@ -101,6 +129,8 @@ Key plain_key(const Json& json) {
     key.text = "ct " + name;
   } else if (const Json* rt = member(json, "rt")) {
     if (string_at(*rt, "key") == "ipsec") key.field = Field::kIpsecOut;
+  } else if (const Json* fib = member(json, "fib")) {
+    read_fib(*fib, key);
   } else if (const Json* payload = member(json, "payload")) {
     return payload_key(*payload);
   }

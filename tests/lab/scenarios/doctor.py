@@ -363,8 +363,13 @@ def doctor_policies_not_asked(lab: Lab) -> None:
 def doctor_charon_stopped(lab: Lab) -> None:
     """Stopped in order, charon takes its policies along: everything works on, in clear."""
     watch = lab.watch(1, 2)
-    for number in (1, 2):
-        lab.mesh.node(number).charon.stop()
+    lab.mesh.node(2).charon.stop()
+    assert answered(lab, 1, 2, 4), "in clear"
+    status, findings = doctor(watch, 1)
+    assert status == 1 and findings[0]["cause"] == "ike_unreachable", findings
+    assert findings[0]["summary"].startswith("no IKE daemon runs on node2: "), findings[0]
+    assert findings[0]["effect"] == "leaks" and findings[0]["peers"] == ["node2"], findings[0]
+    lab.mesh.node(1).charon.stop()
     assert answered(lab, 1, 2, 4), "in clear"
     status, findings = doctor(watch, 1)
     assert status == 1 and findings[0]["cause"] == "no_ike_daemon", findings
@@ -403,6 +408,84 @@ def doctor_ike_unanswered(lab: Lab) -> None:
     status, findings = doctor(watch, 1)
     assert status == 1 and findings[0]["cause"] == "ike_unanswered", findings
     assert findings[0]["peers"] == ["node2"] and findings[0]["effect"] == "lost", findings[0]
+
+
+@scenario(trap=Spec(start="trap"), needs_espial=True, newest=True)
+def doctor_ike_port_filtered(lab: Lab) -> None:
+    """Something between the nodes loses UDP 500: pings pass, no SA comes."""
+    watch = lab.watch(1)
+    lab.mesh.unload(1, 2)
+    lab.undo(lambda: lab.mesh.reload(1, 2))
+    lab.mesh.switch.run("nft", "-f", "-", input="table bridge cut { chain forward { type filter "
+                        "hook forward priority filter; udp dport 500 drop; }; }")
+    lab.undo(lambda: lab.mesh.switch.run("nft", "destroy", "table", "bridge", "cut", check=False))
+    for number, peer in ((1, "node2"), (2, "node1")):
+        lab.mesh.node(number).load(peer)
+    assert not answered(lab, 1, 2, 4)
+    status, findings = doctor(watch, 1)
+    assert status == 1 and findings[0]["cause"] == "ike_unreachable", findings
+    target = lab.mesh.node(2).underlay[4]
+    assert findings[0]["summary"].endswith(f"UDP 500 of {target} does not answer IKE"), findings[0]
+    assert f"UDP 4500 of {target} answers IKE" in findings[0]["evidence"], findings[0]
+    lab.mesh.switch.run("nft", "delete", "table", "bridge", "cut")
+    lab.mesh.unload(1, 2)
+    for number, peer in ((1, "node2"), (2, "node1")):
+        lab.mesh.node(number).load(peer)
+    assert answered(lab, 1, 2, 4), "lost still"
+
+
+# -- what the audit knows, too: named first, and mended ---------------------------------------------
+
+@scenario(shared=SHARED, needs_espial=True, newest=True)
+def doctor_send_redirects(lab: Lab) -> None:
+    watch, one = lab.watch(1), lab.mesh.node(1).namespace
+    one.sysctl({"net/ipv4/conf/br-prd/send_redirects": 1})
+    lab.undo(lambda: one.sysctl({"net/ipv4/conf/br-prd/send_redirects": 0}))
+    status, findings = doctor(watch, 1)
+    assert status == 1 and findings[0]["cause"] == "send_redirects", findings
+    for command in findings[0]["remedies"]:
+        one.run(*shlex.split(command))
+    quiet(watch, 1)
+    lab.talk(1, 2, 5)
+    watch.verdict(1, 2, "encrypted")
+
+
+@scenario(separate=SEPARATE, needs_espial=True, newest=True)
+def doctor_nat_before_ipsec(lab: Lab) -> None:
+    """A masquerade for whatever leaves, as of a gateway: packets leave in clear."""
+    watch, one = lab.watch(1, 2), lab.mesh.node(1)
+    lab.nft(1, "ip", f"type nat hook postrouting priority 100; oifname {one.underlay_device} "
+                     "ip saddr 10.101.0.0/16 masquerade")
+
+    def in_clear() -> dict:
+        return {key: count for key, count in watch.wire(1).items()
+                if count[0] and any(part.startswith("cleartext") for part in key)}
+    assert lab.udp(1, 2, 5, lossy=True).sent == 5
+    assert in_clear(), watch.wire(1)
+    status, findings = doctor(watch, 1)
+    assert status == 1 and findings[0]["cause"] == "nat_before_ipsec", findings
+    assert findings[0]["effect"] == "leaks", findings[0]
+    for finding in findings:
+        for command in finding["remedies"]:
+            one.namespace.run("sh", "-c", command)
+    quiet(watch, 1)
+    watch.zero(1)
+    lab.talk(1, 2, 5)
+    assert not in_clear(), in_clear()
+
+
+@scenario(separate=SEPARATE, needs_espial=True, newest=True)
+def doctor_no_route(lab: Lab) -> None:
+    """The route to a peer's pods is gone, from each table, and there is no default route."""
+    watch, one, two = lab.watch(1, 2), lab.mesh.node(1), lab.mesh.node(2)
+    tables = {table: one.namespace.run("ip", "route", "show", "table", table,
+                                       two.backend[4]).stdout.strip() for table in ("main", "220")}
+    for table, shown in tables.items():
+        if shown:
+            one.namespace.ip(f"route del {shown} table {table}")
+    lab.undo(lambda: [one.namespace.run("ip", "route", "replace", *shown.split(), "table", table)
+                      for table, shown in tables.items() if shown])
+    mended(lab, watch, 1, "no_route", (4,))
 
 
 # -- one packet, explained -----------------------------------------------------------------------

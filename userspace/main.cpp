@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "cli/console.h"
 #include "daemon/diagnosis.h"
+#include "daemon/drop_rules.h"
 #include "daemon/offline.h"
 #include "daemon/run.h"
 
@@ -18,6 +19,7 @@ int main(int argc, char** argv) {
   services.offline_status = espial::offline_status;
   services.offline_flows = espial::offline_flows;
   services.offline_alarms = espial::offline_alarms;
+  services.name_drop_rules = espial::name_drop_rules;
   services.offline_audit = espial::offline_audit;
   services.doctor = espial::doctor_now;
   services.explain = espial::explain_now;

@@ -168,7 +168,15 @@ int flows_command(const Config& config, const FlowsOptions& options, const Servi
                   Console& console) {
   auto document = fetch(config, "flows", services.offline_flows);
   if (!document.ok()) return report(document.error(), console);
-  const json chosen = select_flows(std::move(document).value(), options.klass);
+  json chosen = select_flows(std::move(document).value(), options.klass);
+  if (options.klass == "dropped" && services.name_drop_rules) {
+    auto named = services.name_drop_rules(config, chosen);
+    // What was dropped is worth showing without the rules, too.
+    if (named.ok())
+      chosen = std::move(named).value();
+    else
+      report(named.error(), console);
+  }
   return write_out(options.json ? dump(chosen, 2) : render_flows(chosen, console.style), kExitGood,
                    console);
 }

@@ -124,10 +124,13 @@ std::string flow_line(const json& flow) {
 
 namespace {
 
-// By netfilter in a hook, or for a reason of the kernel's.
+// By netfilter in a hook, where it is known by a rule, or for a reason of the kernel's.
 std::string cause_of(const json& drop) {
   const auto hook = text_field(drop, "hook");
-  return hook.empty() ? text_field(drop, "reason") : "netfilter " + hook;
+  if (hook.empty()) return text_field(drop, "reason");
+  const auto rule = text_field(drop, "rule");
+  if (rule.empty()) return "netfilter " + hook;
+  return "netfilter " + text_field(drop, "rule_hook") + " by " + rule;
 }
 
 std::string render_drops(const json& drops, const RenderStyle& style) {

@@ -96,5 +96,14 @@ def drops_flows(lab: Lab) -> None:
     one, two = lab.mesh.node(1).pod, lab.mesh.node(2).pod
     assert ends == {(one.v4, two.v4, COUNT, "forward_or_postrouting"),
                     (one.v6, two.v6, COUNT, "forward_or_postrouting")}, ends
+    rules = {flow["source"]: (flow["rule_hook"], flow["rule"])
+             for flow in json.loads(told)["kernel_drops"]}
+    by = "inet lab_break c: ip{} daddr {} counter packets {} bytes "
+    for source, target, family in ((one.v4, two.v4, ""), (one.v6, two.v6, "6")):
+        hook, rule = rules[source]
+        assert hook == "forward" and rule.startswith(by.format(family, target, COUNT)), rules
     text = watch.espials[1].run("flows", "--class", "dropped").stdout
-    assert "netfilter forward_or_postrouting" in text, text
+    assert f"netfilter forward by {by.format('', two.v4, COUNT)}" in text, text
+    lab.mesh.node(1).namespace.run("nft", "flush", "chain", "inet", "lab_break", "c")
+    text = watch.espials[1].run("flows", "--class", "dropped").stdout
+    assert "netfilter forward_or_postrouting" in text, f"no rule says so any more: {text}"

@@ -70,7 +70,7 @@ table bridge strict {
   }
 }
 """)
-    pod.ip("-6 neigh flush dev eth0")
+    pod.run("ip", "-6", "neigh", "flush", "dev", "eth0")
     assert answered(lab, 1, 2, 4) and not answered(lab, 1, 2, 6)
     status, findings = doctor(watch, 1)
     assert status == 1 and findings[0]["cause"] == "neighbours_blocked", findings

@@ -87,6 +87,37 @@ export const health: Dashboard = {
       ],
     },
     {
+      row: "Is anybody told?",
+      panels: [
+        {
+          kind: "lines", width: 12, height: 8,
+          title: "Do the daemons' alarms reach their receivers?",
+          description: "Messages each second, by receiver of `alerts` in espial.yaml and how they ended.",
+          nothing: "no receiver is configured",
+          colours: { ".*failed": kVermilion },
+          queries: [{
+            expr: `sum by (node, receiver, result) (rate(espial_notifications_total{${kNode}}[$__rate_interval]))`,
+            legend: "{{node}} {{receiver}} {{result}}",
+          }],
+        },
+        {
+          kind: "lines", width: 12, height: 8,
+          title: "Which messages wait, and which were given up?",
+          description: "What waits for a receiver that is away, and what did not fit and was dropped in the time that is shown.",
+          nothing: "no receiver is configured",
+          runbooks: ["EspialNotificationsDropped"],
+          colours: { ".*dropped": kVermilion },
+          queries: [
+            { expr: `espial_notifications_waiting{${kNode}}`, legend: "{{node}} {{receiver}} waiting" },
+            {
+              expr: `increase(espial_notifications_dropped_total{${kNode}}[$__range])`, legend: "{{node}} {{receiver}} dropped",
+              received: true,
+            },
+          ],
+        },
+      ],
+    },
+    {
       row: "What does it cost?",
       panels: [
         {

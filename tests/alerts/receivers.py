@@ -30,7 +30,7 @@ def certificates(folder: pathlib.Path) -> None:
     openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-days", "2",
             "-CAcreateserial", "-extfile", "extensions", "-out", "server.pem")
     (folder / "trusted").mkdir()
-    shutil.copy(folder / "ca.pem", folder / "trusted")
+    shutil.copy(folder / "ca.pem", folder / "trusted/ca-certificates.crt")
 
 
 class Alertmanager:

@@ -92,8 +92,8 @@ f:10: alerts.alertmanager[4].tls.server_name: "a/b" is not a host name
 f:11: alerts.alertmanager[5]: a receiver is a map (url, basic_auth, tls)
 f:12: alerts.webhook: expected a list, found a map (write [a, b] or one "- a" per line)
 f:15: alerts.command[0]: a command is a list of words: [/path/of/program, argument]
-f:16: alerts.command[1]: a command is a list of words: [/path/of/program, argument]
 f:16: alerts.command[1][0]: "tell" is not an absolute path (start it with /)
+f:16: alerts.command[1]: a command is a list of words: [/path/of/program, argument]
 f:17: alerts.labels: "node" is a label of espial's own (choose another)
 f:17: alerts.labels: "1a" is not the name of a label (a-z A-Z 0-9 _, no digit first, no __ first, at most 64)
 f:17: alerts.labels: "" is not a label's value (1 to 128 printable ASCII characters)

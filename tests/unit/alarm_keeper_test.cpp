@@ -93,6 +93,21 @@ TEST_F(AlarmKeeperTest, WritesAreRare) {
   EXPECT_EQ(saved(), text) << "a flapping alarm that stays as it is needs no write";
 }
 
+TEST_F(AlarmKeeperTest, WhatWaitsIsSavedAgainSoThatItsWaitingIsKnown) {
+  const AlarmId slow = AlarmId::CoverageBelowTarget;
+  for (int i = 0; i < 200; ++i) {
+    look({"b"}, slow);
+    if (i % 30 == 0) settle();
+  }
+  settle();
+  kill_and_start();
+  ASSERT_EQ(engine_.alarms().size(), 1U);
+  EXPECT_EQ(engine_.alarms()[0].state, AlarmState::kPending);
+  int waited = 0;
+  while (look({"b"}, slow) == 0 && waited < 400) ++waited;
+  EXPECT_NEAR(waited, 100, 2) << "five minutes in all";
+}
+
 TEST_F(AlarmKeeperTest, GarbageIsSetAsideAndTheNextSaveWorks) {
   std::filesystem::create_directories(root_ + "/state");
   std::ofstream(root_ + "/state/alarms.json") << "{\"schema_version\": 1, ";

@@ -192,7 +192,8 @@ TEST_F(CliTest, PackagedExampleIsValid) {
                           "audit_minutes:",  "xfrm_block:",
                           "prefix:",         "protocol:",
                           "port:",           "unknown_node:",
-                          "include:",        "exclude:"})
+                          "include:",        "exclude:",
+                          "coverage_target:"})
     EXPECT_NE(stripped.find(key), std::string::npos) << key;
   const auto as_packaged =
       run({"config", "check", std::string(ESPIAL_SOURCE_DIR) + "/userspace/espial.yaml.example"});

@@ -62,6 +62,7 @@ listen: "[::1]:9755"
 discover: false
 max_peers: 16
 metrics: compact
+coverage_target: 99.9%
 flow_events_per_second: 0
 networks:
   - {name: backendnet, subnets: [10.101.0.0/16, "fd00:101::/48"], unknown_node: enforce}
@@ -94,6 +95,7 @@ devices: {include: [eth0], exclude: [docker0, wg0]}
   EXPECT_FALSE(c.discover);
   EXPECT_EQ(c.max_peers, 16U);
   EXPECT_EQ(c.metrics, "compact");
+  EXPECT_EQ(c.coverage_target, 0.999);
   EXPECT_EQ(c.flow_events_per_second, 0U);
   ASSERT_EQ(c.networks.size(), 1U);
   EXPECT_EQ(c.networks[0].prefixes[1].text(), "fd00:101::/48");
@@ -143,7 +145,7 @@ constexpr Bad kBad[] = {
      "f:1: expected a map of keys (node, instance, pin_dir, state_dir, listen, "
      "listen_anywhere, discover, opensvc, opensvc_conf, opensvc_socket, max_peers, xdp, vici, "
      "metrics, "
-     "flow_events_per_second, mode, enforce, alerts, "
+     "flow_events_per_second, coverage_target, mode, enforce, alerts, "
      "networks, self, peers, devices), found a list\n"},
     {"a: [1\n", "f:2: not valid YAML: end of sequence flow not found\n"},
     {",\n", "f:1: a second YAML document starts here (keep one)\n"},
@@ -156,14 +158,14 @@ constexpr Bad kBad[] = {
      "f:1: a\\x1b[31m: unknown key (known here: node, instance, pin_dir, state_dir, listen, "
      "listen_anywhere, discover, opensvc, opensvc_conf, opensvc_socket, max_peers, xdp, vici, "
      "metrics, "
-     "flow_events_per_second, mode, enforce, alerts, "
+     "flow_events_per_second, coverage_target, mode, enforce, alerts, "
      "networks, self, peers, devices)\n"
      "f:2: self.\\x1b: unknown key (known here: underlay, backend)\n"},
     {"? [a]\n: 1\nself: {[b]: 1}\n",
      "f:1: a key must be text (one of node, instance, pin_dir, state_dir, listen, "
      "listen_anywhere, discover, opensvc, opensvc_conf, opensvc_socket, max_peers, xdp, vici, "
      "metrics, "
-     "flow_events_per_second, mode, enforce, alerts, "
+     "flow_events_per_second, coverage_target, mode, enforce, alerts, "
      "networks, self, peers, devices)\n"
      "f:3: self: a key must be text (one of underlay, backend)\n"},
     {"node: a\nnode: b\n", "f:2: node: key given twice, first on line 1 (keep one)\n"},
@@ -179,6 +181,14 @@ constexpr Bad kBad[] = {
      "value\nf:1: peers[0]: a peer needs a name or an underlay address\n"},
     {"discover: yes\n", "f:1: discover: \"yes\" is not one of true, false\n"},
     {"metrics: all\n", "f:1: metrics: \"all\" is not one of auto, full, compact\n"},
+    {"coverage_target: 99.9\n",
+     "f:1: coverage_target: \"99.9\" is no ratio (write 0.999 or 99.9%)\n"},
+    {"coverage_target: 0\n", "f:1: coverage_target: \"0\" is no ratio (write 0.999 or 99.9%)\n"},
+    {"coverage_target: 100.1%\n",
+     "f:1: coverage_target: \"100.1%\" is no ratio (write 0.999 or 99.9%)\n"},
+    {"coverage_target: nan\n",
+     "f:1: coverage_target: \"nan\" is no ratio (write 0.999 or 99.9%)\n"},
+    {"coverage_target: [1]\n", "f:1: coverage_target: expected a ratio, found a list\n"},
     {"max_peers: 0\n", "f:1: max_peers: \"0\" is not a whole number from 1 to 10000\n"},
     {"max_peers: 10001\n", "f:1: max_peers: \"10001\" is not a whole number from 1 to 10000\n"},
     {"max_peers: 1e3\n", "f:1: max_peers: \"1e3\" is not a whole number from 1 to 10000\n"},

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/discover_text.h"
 
+#include <fmt/format.h>
+
 #include <map>
 #include <string_view>
 #include <vector>
@@ -53,6 +55,9 @@ void add_settings(Lines& lines, const Topology& topology, const Config& config) 
           "om3's API; \"\": none");
   setting(lines, "max_peers", number(config.max_peers), number(none.max_peers), "capacity");
   setting(lines, "metrics", config.metrics, none.metrics, "auto, full or compact");
+  if (config.coverage_target)
+    lines.push_back("coverage_target: " + fmt::format("{}", *config.coverage_target) +
+                    "  # file; what share of a peer's packets is to be encrypted");
   setting(lines, "xdp", std::string(to_string(config.xdp)), std::string(to_string(none.xdp)),
           "off, auto or require");
   setting(lines, "flow_events_per_second", number(config.flow_events_per_second),

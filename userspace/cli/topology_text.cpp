@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/topology_text.h"
 
+#include <fmt/format.h>
+
 #include "base/printable.h"
 
 namespace espial {
@@ -52,6 +54,8 @@ std::string yaml_settings(const Topology& topology, const Config& config) {
   out += "metrics: " + yaml_text(config.metrics) + "\n";
   out += "xdp: " + std::string(to_string(config.xdp)) + "\n";
   out += "vici: " + yaml_text(config.vici) + "\n";
+  if (config.coverage_target)
+    out += "coverage_target: " + fmt::format("{}", *config.coverage_target) + "\n";
   out += "flow_events_per_second: " + std::to_string(config.flow_events_per_second) + "\n";
   return out;
 }

@@ -172,6 +172,8 @@ void read_root(YamlReader& reader, const YAML::Node& root, Draft& draft) {
         [&](const auto& n, const auto& p) {
           assign(c.flow_events_per_second, reader.number(n, p, 0, kMaxFlowEventsPerSecond));
         }},
+       {"coverage_target",
+        [&](const auto& n, const auto& p) { c.coverage_target = reader.ratio(n, p); }},
        {"mode", [&](const auto& n, const auto& p) { c.mode = read_mode(reader, n, p); }},
        {"enforce", [&](const auto& n, const auto& p) { read_enforce(reader, n, p, draft); }},
        {"alerts", [&](const auto& n, const auto& p) { draft.alerts = read_alerts(reader, n, p); }},

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #include "base/printable.h"
 
@@ -130,6 +131,24 @@ std::optional<std::uint32_t> YamlReader::number(const YAML::Node& node, const Pl
   if (error == std::errc() && stop == end && value >= low && value <= high) return value;
   problems_.add(at, in_quotes(*scalar) + " is not a whole number from " + std::to_string(low) +
                         " to " + std::to_string(high));
+  return std::nullopt;
+}
+
+std::optional<double> YamlReader::ratio(const YAML::Node& node, const Place& at) {
+  const auto scalar = text(node, at, "a ratio");
+  if (!scalar) return std::nullopt;
+  std::string_view digits = *scalar;
+  const bool percent = digits.ends_with('%');
+  if (percent) digits.remove_suffix(1);
+  while (digits.ends_with(' ')) digits.remove_suffix(1);
+  double value = 0;
+  const auto* end = digits.data() + digits.size();
+  const auto [stop, error] = std::from_chars(digits.data(), end, value, std::chars_format::fixed);
+  // 99.9% is the same number as 0.999.
+  if (percent) value = std::round(value * 1e7) / 1e9;
+  // Written so that what is no number is refused, too.
+  if (error == std::errc() && stop == end && value > 0 && value <= 1) return value;
+  problems_.add(at, in_quotes(*scalar) + " is no ratio (write 0.999 or 99.9%)");
   return std::nullopt;
 }
 

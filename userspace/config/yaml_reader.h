@@ -36,6 +36,8 @@ class YamlReader {
   std::optional<bool> boolean(const YAML::Node& node, const Place& at);
   std::optional<std::uint32_t> number(const YAML::Node& node, const Place& at, std::uint32_t low,
                                       std::uint32_t high);
+  // A ratio above 0, at most 1: 0.999 or 99.9%.
+  std::optional<double> ratio(const YAML::Node& node, const Place& at);
   std::optional<std::string> choice(const YAML::Node& node, const Place& at,
                                     std::initializer_list<std::string_view> choices);
   std::optional<std::string> name(const YAML::Node& node, const Place& at);

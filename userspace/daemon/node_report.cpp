@@ -30,6 +30,7 @@ void Node::evaluate() {
   }
   policies_.follow(taken->peers, this_moment());
   read_flows(*taken);
+  evaluator_.set_coverage_target(config_.coverage_target);
   auto evaluation = evaluator_.evaluate(std::move(*taken));
   teller_.tell(evaluation.changes);
   if (notifier_) notifier_->publish(evaluation.report.alarms, evaluation.report.snapshot.time);

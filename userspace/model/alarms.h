@@ -38,6 +38,7 @@ namespace espial {
   X(TunnelDown, kWarning, 10, 5, true)             \
   X(OneWayEncryption, kWarning, 5, 5, true)        \
   X(NullEncryption, kCritical, 0, 3, true)         \
+  X(CoverageBelowTarget, kWarning, 300, 60, true)  \
   X(SequenceNearlyExhausted, kWarning, 0, 3, true) \
   X(UnknownSpi, kWarning, 5, 10, true)             \
   X(XfrmErrors, kWarning, 10, 10, false)           \

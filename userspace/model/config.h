@@ -81,7 +81,8 @@ struct Config {
   std::uint32_t flow_events_per_second = 100;  // per CPU
   std::string metrics = "auto";                // auto | full | compact
   XdpChoice xdp = XdpChoice::kOff;
-  std::string vici = "auto";  // charon's socket: a path, "auto" or "off"
+  std::string vici = "auto";              // charon's socket: a path, "auto" or "off"
+  std::optional<double> coverage_target;  // what share of a peer's packets is to be encrypted
 };
 
 }  // namespace espial

@@ -61,6 +61,7 @@ Evaluation Evaluator::evaluate(Snapshot snapshot) {
   add_mesh_conditions(conditions, snapshot, window,
                       xfrm_errors_.advance(snapshot.xfrm_errors, snapshot.monotonic));
   add_unknown_spi(conditions, unknown_spi_growth_.advance(by_peer, snapshot.monotonic));
+  coverage_.advance(snapshot, target_, conditions);
   for (auto& condition : conditions) {
     const auto peer = std::lower_bound(
         snapshot.peers.begin(), snapshot.peers.end(), condition.peer,

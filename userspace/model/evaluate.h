@@ -2,9 +2,11 @@
 // Evaluator: snapshots in, reports out. Owns the window and the alarms between two snapshots.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "model/alarm_engine.h"
+#include "model/coverage_watch.h"
 #include "model/leak_cause.h"
 #include "model/report.h"
 #include "model/unknown_spi.h"
@@ -25,6 +27,9 @@ class Evaluator {
 
   Evaluation evaluate(Snapshot snapshot);
 
+  // Below what share of a peer's packets CoverageBelowTarget is raised; nothing: never.
+  void set_coverage_target(std::optional<double> target) { target_ = target; }
+
   // What a former daemon knew goes into it before the first snapshot.
   [[nodiscard]] AlarmEngine& alarms() { return alarms_; }
   [[nodiscard]] const AlarmEngine& alarms() const { return alarms_; }
@@ -32,6 +37,8 @@ class Evaluator {
  private:
   Window window_;
   LeakWatch leaks_;
+  CoverageWatch coverage_;
+  std::optional<double> target_;
   XfrmErrorWatch xfrm_errors_;
   UnknownSpiWatch unknown_spi_;
   XfrmErrorWatch unknown_spi_growth_;  // by peer

@@ -7,6 +7,8 @@
 
 #include "base/rfc3339.h"
 #include "exporter/audit_document.h"
+#include "exporter/flow_document.h"
+#include "model/alarms.h"
 
 namespace espial {
 
@@ -218,7 +220,8 @@ json alarms_of(const std::vector<Alarm>& alarms) {
                    {"peer", a.peer},
                    {"state", text_of(to_string(a.state))},
                    {"since", rfc3339(a.since)},
-                   {"evidence", a.evidence}});
+                   {"evidence", a.evidence},
+                   {"runbook", runbook_of(a.name)}});
   return out;
 }
 
@@ -276,46 +279,14 @@ json status_document(const Report& report) {
           {"config", config_of(snapshot)}};
 }
 
-json drops_of(const std::vector<DropRecord>& drops) {
-  json list = json::array();
-  for (const DropRecord& d : drops)
-    list.push_back({{"first", rfc3339(d.first)},
-                    {"last", rfc3339(d.last)},
-                    {"direction", text_of(to_string(d.direction))},
-                    {"peer", d.peer},
-                    {"device", d.device},
-                    {"source", d.source.text()},
-                    {"source_port", d.source_port},
-                    {"destination", d.destination.text()},
-                    {"destination_port", d.destination_port},
-                    {"protocol", d.protocol},
-                    {"packets", d.packets},
-                    {"reason", d.reason},
-                    {"hook", d.hook ? json(text_of(to_string(*d.hook))) : json(nullptr)}});
-  return list;
-}
-
 json flows_document(const std::vector<FlowRecord>& flows, const std::vector<DropRecord>& drops) {
   json list = json::array();
-  for (const FlowRecord& f : flows)
-    list.push_back({{"first", rfc3339(f.first)},
-                    {"last", rfc3339(f.last)},
-                    {"direction", text_of(to_string(f.direction))},
-                    {"class", text_of(to_string(f.klass))},
-                    {"peer", f.peer},
-                    {"device", f.device},
-                    {"source", f.source.text()},
-                    {"source_port", f.source_port},
-                    {"destination", f.destination.text()},
-                    {"destination_port", f.destination_port},
-                    {"protocol", f.protocol},
-                    {"packets", f.packets},
-                    {"bytes", f.bytes},
-                    {"dropped_packets", f.enforced[at(Action::kDrop)]},
-                    {"would_drop_packets", f.enforced[at(Action::kWouldDrop)]}});
+  for (const FlowRecord& flow : flows) list.push_back(flow_document(flow));
+  json lost = json::array();
+  for (const DropRecord& drop : drops) lost.push_back(drop_document(drop));
   return {{"schema_version", kSchemaVersion},
           {"flows", std::move(list)},
-          {"kernel_drops", drops_of(drops)}};
+          {"kernel_drops", std::move(lost)}};
 }
 
 std::string document_text(const json& document, int indent) {

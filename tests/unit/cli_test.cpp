@@ -10,6 +10,7 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <mutex>
 #include <sstream>
 #include <stdexcept>
 #include <thread>
@@ -61,6 +62,37 @@ class CliTest : public ::testing::Test {
     });
   }
 
+  // A daemon that tells a follower these lines.
+  void start_stream(const std::string& lines) {
+    auto server = ControlServer::open(control_socket_path(folder_.string()),
+                                      [](std::string_view) { return R"({"error":"no"})"; });
+    ASSERT_TRUE(server.ok()) << server.error().message;
+    thread_ = std::thread([this, lines, owned = std::move(server).value()]() mutable {
+      owned.stream({"follow",
+                    [&](std::string_view request, ControlStreams::Id id) {
+                      set_followed(request);
+                      owned.send(id, lines);
+                    },
+                    [](ControlStreams::Id) {}});
+      while (!stop_) {
+        pollfd entry{owned.descriptor(), POLLIN, 0};
+        if (::poll(&entry, 1, 10) > 0) owned.serve();
+      }
+    });
+    // Ends the command a while after the last line: what is wanted has come by then, or never does.
+    next_frame_ = [frames = 0]() mutable { return ++frames < 25; };
+  }
+
+  // The request of start_stream()'s follower.
+  std::string followed() {
+    const std::scoped_lock lock(mutex_);
+    return followed_;
+  }
+  void set_followed(std::string_view request) {
+    const std::scoped_lock lock(mutex_);
+    followed_ = std::string(request);
+  }
+
   Outcome run(std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), "espial");
     std::vector<const char*> argv;
@@ -80,6 +112,8 @@ class CliTest : public ::testing::Test {
   std::string config_;
   Services services_;
   std::function<bool()> next_frame_;
+  std::mutex mutex_;
+  std::string followed_;
   std::thread thread_;
   std::atomic<bool> stop_ = false;
 };
@@ -125,6 +159,94 @@ TEST_F(CliTest, UsageErrorsAreTwoAndOneLine) {
     EXPECT_EQ(outcome.out, "");
   }
   EXPECT_EQ(run({"nonsense"}).err, "espial: \"nonsense\" is not a command (see espial --help)\n");
+}
+
+constexpr const char* kStream =
+    R"({"event":"start","schema_version":1,"node":"node1","since":"2026-01-02T03:04:05.000Z"}
+{"event":"flow","again":false,"first":"2026-01-02T03:04:05.250Z","last":"2026-01-02T03:04:05.250Z","direction":"transmit","class":"cleartext","peer":"node3","device":"eth0","source":"10.101.0.10","source_port":4000,"destination":"10.101.2.10","destination_port":80,"protocol":6,"packets":1,"bytes":60,"dropped_packets":1,"would_drop_packets":0}
+{"event":"flow","again":true,"first":"2026-01-02T03:00:00.000Z","last":"2026-01-02T03:04:06.000Z","direction":"receive","class":"cleartext_host","peer":"n\u001b[31m","device":"eth0","source":"fd00::1","source_port":0,"destination":"fd00::2","destination_port":0,"protocol":58,"packets":1234,"bytes":60,"dropped_packets":0,"would_drop_packets":4}
+{"event":"kernel_drop","again":false,"first":"2026-01-02T03:04:07.000Z","last":"2026-01-02T03:04:07.000Z","direction":"receive","peer":"node2","device":"","source":"10.101.1.10","source_port":1,"destination":"10.101.0.10","destination_port":2,"protocol":17,"packets":3,"reason":"NETFILTER_DROP","hook":"forward"}
+{"event":"lost","lost":12}
+{"event":"of a later version"}
+)";
+
+TEST_F(CliTest, FollowsFlowsAsLines) {
+  start_stream(kStream);
+  const auto outcome = run_configured({"flows", "--follow"});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(outcome.err, "");
+  EXPECT_EQ(followed(), "follow 0");
+  EXPECT_EQ(outcome.out,
+            "2026-01-02T03:04:05.250Z  transmit  cleartext          node3         "
+            "tcp 10.101.0.10:4000 > 10.101.2.10:80  eth0  dropped\n"
+            "2026-01-02T03:04:06.000Z  receive   cleartext_host     n\\x1b[31m     "
+            "icmp6 fd00::1 > fd00::2  eth0  "
+            "1,234 packets since 2026-01-02T03:00:00.000Z, 4 would be dropped\n"
+            "2026-01-02T03:04:07.000Z  receive   netfilter forward  node2         "
+            "udp 10.101.1.10:1 > 10.101.0.10:2  dropped by the kernel\n"
+            "12 lost: more flows at once than are told one by one; the counters have all\n");
+}
+
+TEST_F(CliTest, FollowsFlowsAsJsonOfOneClass) {
+  start_stream(kStream);
+  const auto outcome =
+      run_configured({"flows", "--follow", "--since", "5m", "--json", "--class", "dropped"});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(followed(), "follow 300");
+  std::vector<std::string> events;
+  std::istringstream lines(outcome.out);
+  for (std::string line; std::getline(lines, line);)
+    events.push_back(json::parse(line)["event"].get<std::string>());
+  EXPECT_EQ(events, (std::vector<std::string>{"start", "flow", "kernel_drop", "lost",
+                                              "of a later version"}));
+}
+
+TEST_F(CliTest, FollowingNeedsADaemonThatCan) {
+  auto outcome = run_configured({"flows", "--follow"});
+  EXPECT_EQ(outcome.status, 3);
+  EXPECT_NE(outcome.err.find("no daemon is running"), std::string::npos) << outcome.err;
+  EXPECT_EQ(run_configured({"flows", "--follow", "--since", "yesterday"}).status, 2);
+  EXPECT_EQ(run_configured({"flows", "--since", "5m"}).status, 2);
+  start_stream(R"({"error":"8 commands follow already"})"
+               "\n");
+  outcome = run_configured({"flows", "--follow"});
+  EXPECT_EQ(outcome.status, 3);
+  EXPECT_EQ(lines(outcome.err), 1) << outcome.err;
+  EXPECT_NE(outcome.err.find("8 commands follow already"), std::string::npos) << outcome.err;
+}
+
+TEST_F(CliTest, FollowingWaitsForADaemonThatRestarts) {
+  start_stream(R"({"event":"start","schema_version":1})"
+               "\n");
+  int frames = 0;
+  next_frame_ = [&] {
+    if (++frames == 10) {  // the daemon goes
+      stop_ = true;
+      thread_.join();
+      stop_ = false;
+    }
+    if (frames == 20) {
+      const auto keep = next_frame_;
+      start_stream(kStream);
+      next_frame_ = keep;
+    }
+    return frames < 45;
+  };
+  const auto outcome = run_configured({"flows", "--follow"});
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_EQ(
+      outcome.err,
+      "espial: the daemon has gone; waiting for it (Ctrl-C ends)\nespial: the daemon is back\n");
+  EXPECT_NE(outcome.out.find("tcp 10.101.0.10:4000"), std::string::npos);
+  EXPECT_NE(followed(), "follow 0") << "what passed meanwhile was not asked for";
+}
+
+TEST_F(CliTest, TopNeedsATerminal) {
+  const auto outcome = run_configured({"top"});
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_EQ(lines(outcome.err), 1);
+  EXPECT_NE(outcome.err.find("espial status --watch"), std::string::npos) << outcome.err;
+  EXPECT_EQ(run_configured({"top", "--interval", "0"}).status, 2);
 }
 
 TEST_F(CliTest, DoctorExplainsOnePacketAndSaysHowItEnds) {

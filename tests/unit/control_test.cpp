@@ -6,10 +6,12 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <stdexcept>
 #include <thread>
 
@@ -39,9 +41,10 @@ class ControlTest : public ::testing::Test {
   }
 
   void start(ControlHandler handler, milliseconds deadline = kControlConnectionDeadline) {
-    auto server = ControlServer::open(path_, std::move(handler), deadline);
+    auto server = ControlServer::open(path_, std::move(handler), std::min(deadline, deadline_));
     ASSERT_TRUE(server.ok()) << server.error().message;
     server_ = std::make_unique<ControlServer>(std::move(server).value());
+    if (prepare_) prepare_(*server_);
     thread_ = std::thread([this] {
       while (!stop_) {
         pollfd entry{server_->descriptor(), POLLIN, 0};
@@ -79,6 +82,8 @@ class ControlTest : public ::testing::Test {
 
   std::filesystem::path folder_;
   std::string path_;
+  milliseconds deadline_ = kControlConnectionDeadline;
+  std::function<void(ControlServer&)> prepare_;
   std::unique_ptr<ControlServer> server_;
   std::thread thread_;
   std::atomic<bool> stop_ = false;
@@ -224,6 +229,129 @@ TEST_F(ControlTest, SeventeenthConnectionIsTurnedAwayInWords) {
   idle.pop_back();
   EXPECT_TRUE(connections_become(kMaxControlConnections - 1));
   EXPECT_EQ(control_request(path_, "x").value(), "x");
+}
+
+class ControlStreamTest : public ControlTest {
+ protected:
+  // Streams of the word "follow"; their requests are kept. send() is of the serving thread, so the
+  // ordinary request "tell" sends `line` to every stream and answers to how many.
+  void start_streams() {
+    start([this](std::string_view request) {
+      const std::string line = request == "tell" ? "x\n" : std::string(request);
+      std::size_t reached = 0;
+      for (const auto id : open_) reached += server_->send(id, line) ? 1U : 0U;
+      return std::to_string(reached);
+    });
+  }
+  void SetUp() override {
+    ControlTest::SetUp();
+    prepare_ = [this](ControlServer& server) {
+      server.stream({"follow",
+                     [this](std::string_view request, ControlStreams::Id id) {
+                       if (request == "follow error") throw std::runtime_error("no \"such\" thing");
+                       open_.insert(id);
+                       server_->send(id, "hello " + std::string(request) + "\n");
+                     },
+                     [this](ControlStreams::Id id) { open_.erase(id); }});
+    };
+  }
+  // Everything that has come, once it has `wanted` in it.
+  static std::string until(const ControlStream& stream, std::string_view wanted) {
+    std::string text;
+    const auto deadline = Clock::now() + milliseconds(5000);
+    while (text.find(wanted) == std::string::npos && Clock::now() < deadline) {
+      pollfd entry{stream.descriptor(), POLLIN, 0};
+      ::poll(&entry, 1, 100);
+      if (!stream.read(text)) break;
+    }
+    return text;
+  }
+  std::set<ControlStreams::Id> open_;  // of the serving thread
+};
+
+TEST_F(ControlStreamTest, TellsUntilTheReaderLeaves) {
+  start_streams();
+  auto stream = ControlStream::open(path_, "follow 60").value();
+  EXPECT_EQ(until(stream, "\n"), "hello follow 60\n");
+  EXPECT_EQ(control_request(path_, "tell").value(), "1");
+  EXPECT_EQ(until(stream, "\n"), "x\n");
+  // A word that only begins alike is none.
+  EXPECT_EQ(control_request(path_, "followers").value(), "1");
+  EXPECT_EQ(until(stream, "followers"), "followers");
+  { const auto left = std::move(stream); }
+  EXPECT_TRUE(connections_become(0));
+  EXPECT_EQ(control_request(path_, "tell").value(), "0");
+}
+
+TEST_F(ControlStreamTest, OutlivesTheDeadlineOfOrdinaryRequests) {
+  deadline_ = milliseconds(50);
+  start_streams();
+  const auto stream = ControlStream::open(path_, "follow").value();
+  const auto silent = connect_raw();
+  EXPECT_EQ(read_to_end(silent.get()), "");  // closed at its deadline
+  EXPECT_EQ(control_request(path_, "tell").value(), "1");
+  EXPECT_NE(until(stream, "x\n").find("x\n"), std::string::npos);
+}
+
+TEST_F(ControlStreamTest, AReaderThatStallsCostsABoundedBufferAndNobodyElse) {
+  start_streams();
+  const auto stalled = ControlStream::open(path_, "follow").value();
+  const auto reader = ControlStream::open(path_, "follow").value();
+  ASSERT_NE(until(reader, "\n"), "");
+  const std::string line(4000, 'y');
+  std::size_t sent = 0;
+  std::string both = "2";
+  for (; both == "2" && sent < 10 * kMaxStreamBacklog; sent += line.size()) {
+    both = control_request(path_, line).value();
+    (void)until(reader, line);
+  }
+  EXPECT_EQ(both, "1") << "after " << sent << " bytes";
+  EXPECT_GT(sent, kMaxStreamBacklog);
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(control_request(path_, line).value(), "1");
+  EXPECT_NE(until(reader, line), "");
+  // It goes on where it was: every line that was accepted, whole.
+  std::string text;
+  const auto deadline = Clock::now() + milliseconds(10000);
+  while (text.size() < 14 + sent - line.size() && Clock::now() < deadline) {
+    pollfd entry{stalled.descriptor(), POLLIN, 0};
+    ::poll(&entry, 1, 100);
+    ASSERT_TRUE(stalled.read(text));
+  }
+  EXPECT_EQ(text.substr(0, 13), "hello follow\n");
+  EXPECT_EQ(text.find_first_not_of('y', 13), std::string::npos);
+  EXPECT_EQ(control_request(path_, "tell").value(), "2");
+}
+
+TEST_F(ControlStreamTest, TheNinthIsRefusedInWordsAndOrdinaryRequestsAreNot) {
+  start_streams();
+  std::vector<ControlStream> streams;
+  for (std::size_t i = 0; i < kMaxControlStreams; ++i) {
+    streams.push_back(ControlStream::open(path_, "follow").value());
+    ASSERT_NE(until(streams.back(), "\n"), "");
+  }
+  const auto ninth = ControlStream::open(path_, "follow").value();
+  EXPECT_NE(until(ninth, "\n").find("8 commands follow already"), std::string::npos);
+  EXPECT_EQ(control_request(path_, "tell").value(), "8");
+  streams.pop_back();
+  EXPECT_TRUE(connections_become(kMaxControlStreams - 1));
+  const auto again = ControlStream::open(path_, "follow").value();
+  EXPECT_EQ(until(again, "\n"), "hello follow\n");
+}
+
+TEST_F(ControlStreamTest, AnExceptionIsAnAnswer) {
+  start_streams();
+  const auto stream = ControlStream::open(path_, "follow error").value();
+  EXPECT_EQ(until(stream, "\n"), "{\"error\":\"no 'such' thing\"}\n");
+  EXPECT_TRUE(connections_become(0));
+}
+
+TEST_F(ControlStreamTest, TheReaderSeesThatTheDaemonHasGone) {
+  start_streams();
+  const auto stream = ControlStream::open(path_, "follow").value();
+  ASSERT_NE(until(stream, "\n"), "");
+  stop();
+  std::string text;
+  EXPECT_FALSE(stream.read(text));
 }
 
 TEST_F(ControlTest, ClientGivesUpAtItsDeadline) {

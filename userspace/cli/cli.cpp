@@ -22,6 +22,7 @@ struct Arguments {
   StatusOptions status;
   AlarmsOptions alarms;
   FlowsOptions flows;
+  double top_interval = 1;
   PolicyOptions policy;
   bool audit_json = false;
   DoctorOptions doctor;
@@ -56,6 +57,7 @@ class CommandLine {
     add_status();
     add_alarms();
     add_flows();
+    add_top();
     add_audit();
     if (services_.doctor) add_doctor();
     if (services_.verify) add_verify();
@@ -176,6 +178,24 @@ class CommandLine {
                    "only flows of this class, or: dropped, would_drop")
         ->type_name("CLASS")
         ->check(CLI::IsMember(flow_kinds()));
+    auto* follow = app.add_flag("--follow", arguments_.flows.follow,
+                                "print flows as they happen, until interrupted");
+    app.add_option("--since", arguments_.flows.since,
+                   "with --follow: begin with what was seen that long ago: 60s, 5m, 1h")
+        ->type_name("TIME")
+        ->needs(follow);
+  }
+
+  void add_top() {
+    auto& app = command(app_, "top", "the peers live: sort, filter, look into one", [this] {
+      return with_daemon([this](const Config& config, const Services& services) {
+        return top_command(config, arguments_.top_interval, services, console_);
+      });
+    });
+    app.add_option("--interval", arguments_.top_interval, "seconds between two looks")
+        ->type_name("SECONDS")
+        ->check(CLI::Range(0.2, 3600.0))
+        ->capture_default_str();
   }
 
   void add_audit() {

@@ -6,14 +6,16 @@
 
 #include "base/printable.h"
 #include "cli/alarms_text.h"
+#include "cli/ask_daemon.h"
 #include "cli/audit_text.h"
-#include "cli/control_client.h"
 #include "cli/discover_text.h"
 #include "cli/doctor_text.h"
 #include "cli/explain_text.h"
 #include "cli/flows_text.h"
+#include "cli/follow_command.h"
 #include "cli/policy_text.h"
 #include "cli/status_text.h"
+#include "cli/top/top.h"
 #include "cli/topology_text.h"
 #include "cli/verify_text.h"
 #include "cli/watch_screen.h"
@@ -25,36 +27,10 @@ namespace espial {
 namespace {
 
 using nlohmann::json;
-using Offline = std::function<Result<json>(const Config&)>;
 
 // ASCII only, so that no text of the document can be a control sequence; never throws.
 std::string dump(const json& document, int indent) {
   return document.dump(indent, ' ', true, json::error_handler_t::replace) + "\n";
-}
-
-Result<json> parse_answer(const std::string& path, const std::string& answer) {
-  json document = json::parse(answer, nullptr, false);
-  const auto where = printable(path) + ": read the answer: ";
-  if (!document.is_object()) return Error{where + "it is no JSON object (is this espial?)"};
-  if (const auto error = text_field(document, "error"); !error.empty()) {
-    if (true_field(document, "usage")) return Error{error, Failure::kUsage};
-    return Error{where + error};
-  }
-  if (const auto version = count_field(document, "schema_version"); version != 1)
-    return Error{where + "schema_version is " + std::to_string(version) +
-                 ", this espial reads 1 (use the daemon's own version)"};
-  return document;
-}
-
-// The document from the daemon, or, when none answers, from the pins.
-Result<json> fetch(const Config& config, std::string_view request, const Offline& offline) {
-  const auto path = control_socket_path(config.state_dir);
-  auto answer = control_request(path, request);
-  if (answer.ok()) return parse_answer(path, *answer);
-  if (!offline) return std::move(answer).error();
-  auto document = offline(config);
-  if (document.ok()) return document;
-  return Error{answer.error().message + "\n" + document.error().message, document.error().failure};
 }
 
 // A multi-line error as lines after "espial: ".
@@ -91,7 +67,7 @@ int watch_status(const Config& config, const StatusOptions& options, const Servi
   int status = kExitGood;
   do {
     if (console.terminal) measure_terminal(console);
-    const auto document = fetch(config, "status", services.offline_status);
+    const auto document = ask_daemon(config, "status", services.offline_status);
     status = document.ok() ? status_exit(*document) : exit_of(document.error());
     if (!document.ok())
       screen.show(error_text(document.error()));
@@ -102,7 +78,7 @@ int watch_status(const Config& config, const StatusOptions& options, const Servi
 }
 
 Result<json> ask_policy(const Config& config, const json& request, const Services& services) {
-  return fetch(config, "policy " + request.dump(-1, ' ', true), [&](const Config& c) {
+  return ask_daemon(config, "policy " + request.dump(-1, ' ', true), [&](const Config& c) {
     if (!services.offline_policy) return Result<json>(Error{"no daemon is running"});
     return services.offline_policy(c, request);
   });
@@ -138,6 +114,12 @@ std::optional<std::chrono::seconds> parse_duration(std::string_view text) {
   return std::chrono::seconds(number * unit);
 }
 
+Error no_duration(std::string_view option, std::string_view text) {
+  return Error{std::string(option) + ": " + in_quotes(text) +
+                   " is no duration from 1s to 24h (write 60s, 5m or 1h)",
+               Failure::kUsage};
+}
+
 }  // namespace
 
 int report(const Error& error, Console& console) {
@@ -148,7 +130,7 @@ int report(const Error& error, Console& console) {
 int status_command(const Config& config, const StatusOptions& options, const Services& services,
                    Console& console) {
   if (options.watch) return watch_status(config, options, services, console);
-  const auto document = fetch(config, "status", services.offline_status);
+  const auto document = ask_daemon(config, "status", services.offline_status);
   if (!document.ok()) return report(document.error(), console);
   return write_out(options.json ? dump(*document, 2) : render_status(*document, console.style),
                    status_exit(*document), console);
@@ -156,7 +138,7 @@ int status_command(const Config& config, const StatusOptions& options, const Ser
 
 int alarms_command(const Config& config, const AlarmsOptions& options, const Services& services,
                    Console& console) {
-  auto document = fetch(config, "alarms", services.offline_alarms);
+  auto document = ask_daemon(config, "alarms", services.offline_alarms);
   if (!document.ok()) return report(document.error(), console);
   const auto chosen = select_alarms(std::move(document).value(), options.peer, options.history);
   if (!chosen.ok()) return report(chosen.error(), console);
@@ -166,7 +148,13 @@ int alarms_command(const Config& config, const AlarmsOptions& options, const Ser
 
 int flows_command(const Config& config, const FlowsOptions& options, const Services& services,
                   Console& console) {
-  auto document = fetch(config, "flows", services.offline_flows);
+  if (options.follow) {
+    const auto since = options.since.empty() ? std::optional(std::chrono::seconds(0))
+                                             : parse_duration(options.since);
+    if (!since) return report(no_duration("--since", options.since), console);
+    return follow_command(config, options, *since, console);
+  }
+  auto document = ask_daemon(config, "flows", services.offline_flows);
   if (!document.ok()) return report(document.error(), console);
   json chosen = select_flows(std::move(document).value(), options.klass);
   if (options.klass == "dropped" && services.name_drop_rules) {
@@ -181,8 +169,15 @@ int flows_command(const Config& config, const FlowsOptions& options, const Servi
                    console);
 }
 
+int top_command(const Config& config, double interval, const Services& services, Console& console) {
+  return run_top(
+      {[&config, &services] { return ask_daemon(config, "status", services.offline_status); },
+       [&config, &services] { return ask_daemon(config, "flows", services.offline_flows); }},
+      interval, console);
+}
+
 int audit_command(const Config& config, bool as_json, const Services& services, Console& console) {
-  const auto document = fetch(config, "audit", services.offline_audit);
+  const auto document = ask_daemon(config, "audit", services.offline_audit);
   if (!document.ok()) return report(document.error(), console);
   return write_out(as_json ? dump(*document, 2) : render_audit(*document, console.style),
                    audit_exit(*document), console);
@@ -225,11 +220,7 @@ int policy_set_command(const Config& config, const PolicyOptions& options, const
       {"command", "set"}, {"peer", options.peer}, {"mode", options.mode}, {"force", options.force}};
   if (!options.confirm_within.empty()) {
     const auto seconds = parse_duration(options.confirm_within);
-    if (!seconds)
-      return report(Error{"--confirm-within: " + in_quotes(options.confirm_within) +
-                              " is no duration from 1s to 24h (write 60s, 5m or 1h)",
-                          Failure::kUsage},
-                    console);
+    if (!seconds) return report(no_duration("--confirm-within", options.confirm_within), console);
     request["confirm_within_seconds"] = seconds->count();
   }
   return change_policy(config, request, options, services, console);

@@ -23,6 +23,8 @@ struct StatusOptions {
 struct FlowsOptions {
   bool json = false;
   std::string klass;  // or dropped, would_drop; empty: all
+  bool follow = false;
+  std::string since;  // of follow; empty: only what happens from now on
 };
 
 struct AlarmsOptions {
@@ -55,6 +57,8 @@ int status_command(const Config&, const StatusOptions&, const Services&, Console
 // Exit status as alarms_exit().
 int alarms_command(const Config&, const AlarmsOptions&, const Services&, Console&);
 int flows_command(const Config&, const FlowsOptions&, const Services&, Console&);
+// The live view; seconds between two looks.
+int top_command(const Config&, double interval, const Services&, Console&);
 // Would the kernel protect the traffic with every peer? Exit status as audit_exit().
 int audit_command(const Config&, bool json, const Services&, Console&);
 // What is in the way of the backends' traffic? Exit status as doctor_exit(), with

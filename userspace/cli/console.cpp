@@ -44,6 +44,7 @@ std::string painted(std::string_view text, Colour colour, const RenderStyle& sty
 void measure_terminal(Console& console) {
   console.terminal = ::isatty(STDOUT_FILENO) == 1;
   console.style = {};
+  console.descriptor = STDOUT_FILENO;
   if (!console.terminal) return;
   console.style.colour = environment("NO_COLOR").empty() && environment("TERM") != "dumb";
   winsize size{};

@@ -24,6 +24,7 @@ struct Console {
   unsigned height = 0;    // rows of the terminal
   // Waits for the next frame of --watch; false: stop. Empty: a second, until SIGINT or SIGTERM.
   std::function<bool()> next_frame;
+  int descriptor = -1;  // of out, when it has one
 };
 
 enum class Colour { kNone, kRed, kGreen, kYellow, kBold, kDim };

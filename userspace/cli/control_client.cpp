@@ -76,6 +76,22 @@ int receive_all(int fd, std::string& answer, Clock::time_point deadline) {
   }
 }
 
+// A connection that has been asked.
+Result<UniqueFd> ask(const std::string& path, std::string_view request, Clock::time_point until) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) return failed(path, "connect", ENAMETOOLONG);
+  std::copy(path.begin(), path.end(), address.sun_path);
+
+  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd.valid()) return failed(path, "create a socket", errno);
+  if (const int error = connect_to(fd.get(), address, until)) return failed(path, "connect", error);
+  // A server that refuses at once closes before it reads; its words still arrive.
+  const int sent = send_all(fd.get(), std::string(request) + "\n", until);
+  if (sent != 0 && sent != EPIPE) return failed(path, "send a request", sent);
+  return fd;
+}
+
 }  // namespace
 
 std::string control_socket_path(std::string_view state_dir) {
@@ -85,23 +101,34 @@ std::string control_socket_path(std::string_view state_dir) {
 Result<std::string> control_request(const std::string& path, std::string_view request,
                                     std::chrono::milliseconds deadline) {
   const auto until = Clock::now() + deadline;
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) return failed(path, "connect", ENAMETOOLONG);
-  std::copy(path.begin(), path.end(), address.sun_path);
-
-  const UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!fd.valid()) return failed(path, "create a socket", errno);
-  if (const int error = connect_to(fd.get(), address, until)) return failed(path, "connect", error);
-  // A server that refuses at once closes before it reads; its words still arrive.
-  const int sent = send_all(fd.get(), std::string(request) + "\n", until);
-  if (sent != 0 && sent != EPIPE) return failed(path, "send a request", sent);
+  EP_ASSIGN(fd, ask(path, request, until));
   std::string answer;
   if (const int error = receive_all(fd.get(), answer, until))
     return failed(path, "read the answer", error);
   if (answer.empty())
     return Error{printable(path) + ": read the answer: the daemon closed the connection"};
   return answer;
+}
+
+Result<ControlStream> ControlStream::open(const std::string& path, std::string_view request,
+                                          std::chrono::milliseconds deadline) {
+  EP_ASSIGN(fd, ask(path, request, Clock::now() + deadline));
+  return ControlStream(std::move(fd));
+}
+
+bool ControlStream::read(std::string& to) const {
+  std::array<char, 65536> buffer{};
+  for (;;) {
+    const auto got = ::recv(fd_.get(), buffer.data(), buffer.size(), 0);
+    if (got > 0) {
+      to.append(buffer.data(), static_cast<std::size_t>(got));
+      if (static_cast<std::size_t>(got) < buffer.size()) return true;
+    } else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
+      return false;
+    } else if (errno == EAGAIN) {
+      return true;
+    }
+  }
 }
 
 }  // namespace espial

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// The asking half of the control socket: one line to the daemon, its whole answer back.
+// The asking half of the control socket: one line to the daemon, its whole answer back, or a
+// stream.
 #pragma once
 
 #include <chrono>
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/result.h"
+#include "base/unique_fd.h"
 
 namespace espial {
 
@@ -22,5 +25,21 @@ std::string control_socket_path(std::string_view state_dir);
 // listens, no permission, too slow, or an empty answer.
 Result<std::string> control_request(const std::string& path, std::string_view request,
                                     std::chrono::milliseconds deadline = kControlDeadline);
+
+// What the daemon goes on answering until either side leaves.
+class ControlStream {
+ public:
+  // Connects and asks. Errors as of control_request().
+  static Result<ControlStream> open(const std::string& path, std::string_view request,
+                                    std::chrono::milliseconds deadline = kControlDeadline);
+  // Readable (poll) while there is something, or the daemon has gone.
+  [[nodiscard]] int descriptor() const noexcept { return fd_.get(); }
+  // Appends what has come, without waiting. False: the daemon has gone.
+  bool read(std::string& to) const;
+
+ private:
+  explicit ControlStream(UniqueFd fd) : fd_(std::move(fd)) {}
+  UniqueFd fd_;
+};
 
 }  // namespace espial

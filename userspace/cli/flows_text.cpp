@@ -161,6 +161,59 @@ std::string render_drops(const json& drops, const RenderStyle& style) {
 
 }  // namespace
 
+namespace {
+
+// "12 packets since 2026-01-02T03:04:05.250Z" of what goes on; what a first packet needs not say.
+std::string amount_text(const json& event) {
+  const auto packets = count_field(event, "packets");
+  std::string text;
+  if (true_field(event, "again"))
+    text = grouped(packets) + (packets == 1 ? " packet since " : " packets since ") +
+           text_field(event, "first");
+  for (const auto& [key, word] : {std::pair{"dropped_packets", "dropped"},
+                                  std::pair{"would_drop_packets", "would be dropped"}}) {
+    const auto count = count_field(event, key);
+    if (count == 0) continue;
+    if (!text.empty()) text += ", ";
+    text += count == packets ? word : grouped(count) + " " + word;
+  }
+  return text;
+}
+
+std::string padded(std::string text, std::size_t width) {
+  if (text.size() < width) text.append(width - text.size(), ' ');
+  return text;
+}
+
+}  // namespace
+
+bool is_followed(const json& event, std::string_view kind) {
+  const auto what = text_field(event, "event");
+  if (kind.empty() || (what != "flow" && what != "kernel_drop")) return true;
+  return what == "flow" ? is_of(event, kind) : kind == kDropped;
+}
+
+std::string follow_line(const json& event, const RenderStyle& style) {
+  const auto what = text_field(event, "event");
+  if (what == "lost") {
+    const auto text = grouped(count_field(event, "lost")) +
+                      " lost: more flows at once than are told one by one; the counters have all";
+    return painted(text, Colour::kYellow, style) + "\n";
+  }
+  if (what != "flow" && what != "kernel_drop") return {};
+  // Columns as wide as what usually stands there: the next lines are not known yet.
+  constexpr std::size_t kCause = 17, kPeer = 12;
+  const bool flow = what == "flow";
+  const auto cause = padded(flow ? text_field(event, "class") : cause_of(event), kCause);
+  std::string line = text_field(event, "last") + "  " + padded(text_field(event, "direction"), 8) +
+                     "  " + painted(cause, flow ? Colour::kRed : Colour::kYellow, style) + "  " +
+                     padded(text_field(event, "peer"), kPeer) + "  " + flow_line(event);
+  if (const auto device = text_field(event, "device"); !device.empty()) line += "  " + device;
+  auto amount = amount_text(event);
+  if (!flow) amount = "dropped by the kernel" + (amount.empty() ? "" : ": " + amount);
+  return line + (amount.empty() ? "" : "  " + amount) + "\n";
+}
+
 std::string render_flows(const json& flows, const RenderStyle& style) {
   std::vector<const json*> sorted;
   for (const auto& flow : field(flows, "flows")) sorted.push_back(&flow);

@@ -22,6 +22,12 @@ nlohmann::json select_flows(nlohmann::json flows, std::string_view kind);
 // "tcp 10.0.0.1:80 > 10.0.0.2:1024" of one flow.
 std::string flow_line(const nlohmann::json& flow);
 
+// One event of `flows --follow` as a line; empty: it is not for people.
+std::string follow_line(const nlohmann::json& event, const RenderStyle& style);
+
+// Does an event pass --class kind (empty: all)? What is said of the stream itself always does.
+bool is_followed(const nlohmann::json& event, std::string_view kind);
+
 std::string render_flows(const nlohmann::json& flows, const RenderStyle& style);
 
 }  // namespace espial

@@ -23,8 +23,11 @@ std::vector<std::size_t> choose(const std::vector<TextColumn>& columns,
       return columns[a].expendable < columns[b].expendable;
     });
     if (last == shown.end() || columns[*last].expendable == 0) break;
-    total -= widths[*last] + kGap;
-    shown.erase(last);
+    // What goes together, as receive and transmit do, stays or goes together.
+    const auto level = columns[*last].expendable;
+    for (const auto i : shown)
+      if (columns[i].expendable == level) total -= widths[i] + kGap;
+    std::erase_if(shown, [&](auto i) { return columns[i].expendable == level; });
   }
   return shown;
 }
@@ -39,7 +42,7 @@ void TextTable::add(std::vector<TextCell> row) {
 std::string TextTable::text(const RenderStyle& style) const {
   std::vector<std::size_t> widths;
   for (std::size_t i = 0; i < columns_.size(); ++i) {
-    std::size_t width = columns_[i].title.size();
+    std::size_t width = std::max(columns_[i].title.size(), columns_[i].least);
     for (const auto& row : rows_) width = std::max(width, row[i].text.size());
     widths.push_back(width);
   }

@@ -2,6 +2,7 @@
 // TextTable: aligned columns for people; columns that may go, go when the terminal is narrow.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -12,7 +13,8 @@ namespace espial {
 struct TextColumn {
   std::string title;
   bool right = false;       // align right: numbers
-  unsigned expendable = 0;  // 0: always shown; else the highest goes first when space is short
+  unsigned expendable = 0;  // 0: always shown; else the highest go first when space is short
+  std::size_t least = 0;    // its width at least, so that what is shown again does not jump
 };
 
 struct TextCell {

@@ -19,6 +19,9 @@ namespace espial {
 namespace {
 
 constexpr std::string_view kBusy = "{\"error\":\"too many connections, try again\"}\n";
+constexpr std::string_view kTooManyStreams =
+    "{\"error\":\"8 commands follow already (end one of them)\"}\n";
+static_assert(kMaxControlStreams == 8);
 constexpr std::string_view kTooLong = "{\"error\":\"request too long\"}\n";
 
 Error failed(const std::string& path, std::string_view operation, int error) {
@@ -56,6 +59,14 @@ Status remove_stale(const std::string& path, const sockaddr_un& address) {
   if (errno != ECONNREFUSED) return failed(path, "probe the control socket", errno);
   if (::unlink(path.c_str()) != 0) return failed(path, "remove the stale control socket", errno);
   return Ok{};
+}
+
+std::string error_answer(const std::exception& e) {
+  std::string what = printable(e.what());
+  // Quotes and backslashes would end the JSON text early; what is left needs no escape.
+  std::replace(what.begin(), what.end(), '"', '\'');
+  std::replace(what.begin(), what.end(), '\\', '/');
+  return "{\"error\":\"" + what + "\"}\n";
 }
 
 bool watch(int epoll, int fd, std::uint32_t events, int operation) {
@@ -110,6 +121,9 @@ ControlServer& ControlServer::operator=(ControlServer&& other) noexcept {
     timer_ = std::move(other.timer_);
     listener_ = std::move(other.listener_);
     connections_ = std::move(other.connections_);
+    streams_ = std::move(other.streams_);
+    last_stream_ = other.last_stream_;
+    open_streams_ = std::move(other.open_streams_);
   }
   return *this;
 }
@@ -125,14 +139,14 @@ void ControlServer::remove_file() noexcept {
 }
 
 void ControlServer::serve() {
-  std::array<epoll_event, kMaxControlConnections + 2> events{};
+  std::array<epoll_event, kMaxControlConnections + kMaxControlStreams + 2> events{};
   const int ready = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), 0);
   bool accepting = false;
   for (int i = 0; i < ready; ++i) {
     const int fd = events[static_cast<std::size_t>(i)].data.fd;
     if (fd == listener_.get()) accepting = true;
     const auto it = connections_.find(fd);
-    if (it != connections_.end() && !advance(it->second)) connections_.erase(it);
+    if (it != connections_.end() && !advance(it->second)) erase(fd);
   }
   // Late ones go first, then new ones come: a descriptor number is never two things in one round.
   close_late();
@@ -144,18 +158,19 @@ void ControlServer::accept_all() {
   for (std::size_t i = 0; i < 2 * kMaxControlConnections; ++i) {
     UniqueFd fd(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!fd.valid()) return;
-    if (connections_.size() >= kMaxControlConnections) {
+    if (connections_.size() - open_streams_.size() >= kMaxControlConnections) {
       // To tell why is a courtesy; the refusal is the close.
       (void)::send(fd.get(), kBusy.data(), kBusy.size(), MSG_NOSIGNAL);
       continue;
     }
     const int number = fd.get();
     if (!watch(epoll_.get(), number, EPOLLIN, EPOLL_CTL_ADD)) continue;
-    connections_[number] = Connection{std::move(fd), Clock::now() + deadline_, {}, {}, 0, false};
+    connections_[number] = Connection{std::move(fd), Clock::now() + deadline_, {}, {}, 0, false, 0};
   }
 }
 
 bool ControlServer::advance(Connection& connection) {
+  if (connection.stream != 0) return advance_stream(connection);
   if (!connection.answering && !read_request(connection)) return false;
   return !connection.answering || write_answer(connection);
 }
@@ -169,9 +184,14 @@ bool ControlServer::read_request(Connection& connection) {
   connection.request.append(buffer.data(), static_cast<std::size_t>(got));
   const auto end = connection.request.find('\n');
   if (end == std::string::npos && connection.request.size() < kMaxControlRequest) return true;
-  connection.answer = end == std::string::npos
-                          ? std::string(kTooLong)
-                          : answer_to(std::string_view(connection.request).substr(0, end));
+  const auto request = std::string_view(connection.request).substr(0, end);
+  if (end == std::string::npos) {
+    connection.answer = kTooLong;
+  } else if (wants_stream(request)) {
+    if (open_stream(connection, request)) return true;
+  } else {
+    connection.answer = answer_to(request);
+  }
   connection.answering = true;
   return watch(epoll_.get(), connection.fd.get(), EPOLLOUT, EPOLL_CTL_MOD);
 }
@@ -180,11 +200,7 @@ std::string ControlServer::answer_to(std::string_view request) {
   try {
     return handler_(request);
   } catch (const std::exception& e) {
-    std::string what = printable(e.what());
-    // Quotes and backslashes would end the JSON text early; what is left needs no escape.
-    std::replace(what.begin(), what.end(), '"', '\'');
-    std::replace(what.begin(), what.end(), '\\', '/');
-    return "{\"error\":\"" + what + "\"}\n";
+    return error_answer(e);
   }
 }
 
@@ -198,6 +214,63 @@ bool ControlServer::write_answer(Connection& connection) {
   return false;
 }
 
+bool ControlServer::wants_stream(std::string_view request) const {
+  return streams_.open && request.substr(0, request.find(' ')) == streams_.word;
+}
+
+// False: it was refused, and the answer says why.
+bool ControlServer::open_stream(Connection& connection, std::string_view request) {
+  if (open_streams_.size() >= kMaxControlStreams) {
+    connection.answer = kTooManyStreams;
+    return false;
+  }
+  const auto id = ++last_stream_;
+  open_streams_[id] = connection.fd.get();
+  try {
+    streams_.open(request, id);
+  } catch (const std::exception& e) {
+    open_streams_.erase(id);
+    connection.answer = error_answer(e);
+    return false;
+  }
+  connection.stream = id;
+  connection.deadline = Clock::time_point::max();
+  return watch(epoll_.get(), connection.fd.get(), EPOLLIN | EPOLLOUT, EPOLL_CTL_MOD);
+}
+
+// Reads only to learn that the reader has gone.
+bool ControlServer::advance_stream(Connection& connection) {
+  std::array<char, kMaxControlRequest> ignored{};
+  const auto got = ::recv(connection.fd.get(), ignored.data(), ignored.size(), 0);
+  if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) return false;
+  auto& waiting = connection.answer;
+  while (!waiting.empty()) {
+    const auto sent = ::send(connection.fd.get(), waiting.data(), waiting.size(), MSG_NOSIGNAL);
+    if (sent < 0) return errno == EAGAIN || errno == EINTR;
+    waiting.erase(0, static_cast<std::size_t>(sent));
+  }
+  return watch(epoll_.get(), connection.fd.get(), EPOLLIN, EPOLL_CTL_MOD);
+}
+
+bool ControlServer::send(ControlStreams::Id id, std::string_view text) {
+  const auto stream = open_streams_.find(id);
+  if (stream == open_streams_.end()) return false;
+  Connection& connection = connections_.at(stream->second);
+  if (connection.answer.size() + text.size() > kMaxStreamBacklog) return false;
+  connection.answer += text;
+  // It is sent when the loop comes round: one system call for all that is told at once.
+  return watch(epoll_.get(), connection.fd.get(), EPOLLIN | EPOLLOUT, EPOLL_CTL_MOD);
+}
+
+void ControlServer::erase(int fd) {
+  const auto it = connections_.find(fd);
+  const auto id = it->second.stream;
+  connections_.erase(it);
+  if (id == 0) return;
+  open_streams_.erase(id);
+  streams_.closed(id);
+}
+
 void ControlServer::close_late() {
   const auto now = Clock::now();
   std::erase_if(connections_, [&](const auto& item) { return item.second.deadline <= now; });
@@ -208,7 +281,7 @@ void ControlServer::arm_timer() {
   for (const auto& [fd, connection] : connections_)
     earliest = std::min(earliest, connection.deadline);
   itimerspec when{};  // all zero: disarmed
-  if (!connections_.empty()) {
+  if (earliest != Clock::time_point::max()) {
     const auto left = std::chrono::ceil<std::chrono::nanoseconds>(earliest - Clock::now()).count();
     const auto positive = std::max<decltype(left)>(left, 1);
     when.it_value.tv_sec = positive / 1'000'000'000;

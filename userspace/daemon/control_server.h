@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The answering half of the control socket: one line in, one answer out, then end of file.
+// The answering half of the control socket: one line in, one answer out, then end of file; or a
+// stream, which goes on until the asker leaves.
 #pragma once
 
 #include <chrono>
@@ -19,8 +20,19 @@ namespace espial {
 // exception becomes an {"error": ...} answer.
 using ControlHandler = std::function<std::string(std::string_view request)>;
 
-inline constexpr std::size_t kMaxControlConnections = 16;
-inline constexpr std::size_t kMaxControlRequest = 4096;  // bytes, newline included
+// Requests that are answered as things happen. Both functions run on the serving thread.
+struct ControlStreams {
+  using Id = std::uint64_t;
+  std::string word;  // the first of such a request
+  // May send(). An exception becomes an {"error": ...} answer.
+  std::function<void(std::string_view request, Id id)> open;
+  std::function<void(Id)> closed;
+};
+
+inline constexpr std::size_t kMaxControlStreams = 8;
+inline constexpr std::size_t kMaxStreamBacklog = 256U << 10;  // bytes that one reader is behind
+inline constexpr std::size_t kMaxControlConnections = 16;     // that wait for an answer
+inline constexpr std::size_t kMaxControlRequest = 4096;       // bytes, newline included
 inline constexpr std::chrono::milliseconds kControlConnectionDeadline{2000};
 
 // Owns the listening unix socket, its file (0600; removed when this goes) and all connections.
@@ -38,10 +50,15 @@ class ControlServer {
   ControlServer& operator=(ControlServer&& other) noexcept;
   ~ControlServer();
 
+  void stream(ControlStreams streams) { streams_ = std::move(streams); }
+  // Appends to a stream. False: its reader is too far behind, or has gone; nothing was appended.
+  bool send(ControlStreams::Id id, std::string_view text);
+
   [[nodiscard]] int descriptor() const noexcept { return epoll_.get(); }
   // Does what is ready now: accepts, reads, answers, closes who is late.
   void serve();
   [[nodiscard]] std::size_t connections() const noexcept { return connections_.size(); }
+  [[nodiscard]] std::size_t streams() const noexcept { return open_streams_.size(); }
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -52,6 +69,7 @@ class ControlServer {
     std::string answer;
     std::size_t sent = 0;
     bool answering = false;
+    ControlStreams::Id stream = 0;  // 0: none
   };
 
   ControlServer(std::string path, ControlHandler handler, std::chrono::milliseconds deadline)
@@ -63,6 +81,10 @@ class ControlServer {
   bool advance(Connection& connection);
   bool read_request(Connection& connection);
   bool write_answer(Connection& connection);
+  bool open_stream(Connection& connection, std::string_view request);
+  [[nodiscard]] bool wants_stream(std::string_view request) const;
+  bool advance_stream(Connection& connection);
+  void erase(int fd);
   std::string answer_to(std::string_view request);
   void close_late();
   void arm_timer();
@@ -75,6 +97,9 @@ class ControlServer {
   UniqueFd timer_;
   UniqueFd listener_;
   std::map<int, Connection> connections_;  // by descriptor
+  ControlStreams streams_;
+  ControlStreams::Id last_stream_ = 0;
+  std::map<ControlStreams::Id, int> open_streams_;  // to descriptors
 };
 
 }  // namespace espial

@@ -78,8 +78,9 @@ class Node {
   // Takes what OpenSVC says now; topology and table follow before this returns.
   void on_opensvc();
 
-  // Takes flow events. True: an unprotected flow was seen, evaluate now.
-  bool on_flow_events();
+  // Takes flow events. True: an unprotected flow was seen, evaluate now. With `tell` they are
+  // also returned, as they come.
+  bool on_flow_events(std::vector<FlowRecord>* tell = nullptr);
 
   // Takes what charon has said.
   void on_charon_events();

@@ -164,7 +164,11 @@ void Node::save_topology() {
   }
 }
 
-bool Node::on_flow_events() { return events_.drain() > 0; }
+bool Node::on_flow_events(std::vector<FlowRecord>* tell) {
+  if (tell == nullptr) return events_.drain() > 0;
+  *tell = events_.take(identities_);
+  return !tell->empty();
+}
 
 // Maps first: their folder is that of the links, too.
 void Node::restore() {

@@ -16,6 +16,7 @@
 #include <optional>
 
 #include "daemon/control_server.h"
+#include "daemon/followers.h"
 #include "daemon/instance_lock.h"
 #include "daemon/log.h"
 #include "daemon/node.h"
@@ -90,8 +91,8 @@ enum class Wake : std::uint32_t {
 
 class Loop {
  public:
-  Loop(Node& node, ControlServer& control, UniqueFd signals)
-      : node_(node), control_(control), signals_(std::move(signals)) {}
+  Loop(Node& node, ControlServer& control, Followers& followers, UniqueFd signals)
+      : node_(node), control_(control), followers_(followers), signals_(std::move(signals)) {}
 
   Status prepare() {
     epoll_ = UniqueFd(epoll_create1(EPOLL_CLOEXEC));
@@ -145,6 +146,7 @@ class Loop {
       case Wake::kTick:
         tick_->acknowledge();
         node_.tick();
+        followers_.tick();
         (void)sd_notify(0, "WATCHDOG=1");
         return settle_soon();
       case Wake::kSettle:
@@ -178,7 +180,7 @@ class Loop {
   }
 
   void on_flow() {
-    if (!node_.on_flow_events()) return;
+    if (!followers_.on_flow_events()) return;
     if (pausing_)
       evaluate_later_ = true;
     else
@@ -207,6 +209,7 @@ class Loop {
 
   Node& node_;
   ControlServer& control_;
+  Followers& followers_;
   UniqueFd signals_;
   UniqueFd epoll_;
   std::optional<Timer> tick_;
@@ -234,7 +237,7 @@ std::string answer(Node& node, std::string_view request) {
     const auto wanted = policy_request(line);
     return document_text(wanted.ok() ? node.policy(*wanted) : error_document(wanted.error()));
   }
-  return R"({"error":"unknown request; known are status, alarms, flows, audit and policy"})";
+  return R"({"error":"unknown request; known are status, alarms, flows, follow, audit and policy"})";
 }
 
 Result<std::optional<HttpServer>> serve_http(const Node& node, const std::string& version) {
@@ -279,11 +282,12 @@ Result<int> run_daemon(const Config& config, const RunOptions& options,
                                          [&node = *node](std::string_view request) {
                                            return answer(node, request);
                                          }));
+  Followers followers(*node, control);
   // Capabilities are a thread's own: what starts threads comes after.
   EP_TRY(drop_privileges());
   EP_TRY(node->start_notifier(options.strict));
   EP_ASSIGN(http, serve_http(*node, version));
-  Loop loop(*node, control, std::move(signals));
+  Loop loop(*node, control, followers, std::move(signals));
   EP_TRY(loop.prepare());
   (void)sd_notify(0, "READY=1");
   EP_TRY(loop.run());

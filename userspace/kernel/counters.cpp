@@ -14,6 +14,7 @@
 #include <map>
 
 #include "kernel/device_name.h"
+#include "kernel/flow_record.h"
 
 namespace espial {
 namespace {
@@ -23,13 +24,6 @@ static_assert(kActions == EP_ACTION_COUNT && at(Action::kDrop) == EP_ACTION_DROP
 void add(Cell& sum, const ep_cell& cell) {
   sum.packets += cell.packets;
   sum.bytes += cell.bytes;
-}
-
-std::uint64_t monotonic_now_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U +
-         static_cast<std::uint64_t>(now.tv_nsec);
 }
 
 void merge_flow(FlowRecord& sum, const FlowRecord& part) {
@@ -64,13 +58,6 @@ Result<const Value*> CounterReader::read(const Maps& maps, MapId id, std::uint32
   if (base && maps.carried() && bpf_map_lookup_elem(maps.fd(*base), &index, values + cpus_) != 0)
     return Error{fmt::format("map {}: read: {}", map_name(*base), std::strerror(errno))};
   return values;
-}
-
-std::optional<WallTime> CounterReader::wall_time(std::uint64_t monotonic_ns) const {
-  if (monotonic_ns == 0) return std::nullopt;
-  const auto age = static_cast<std::int64_t>(monotonic_now_ns() - monotonic_ns);
-  return std::chrono::system_clock::now() -
-         std::chrono::nanoseconds(std::max<std::int64_t>(age, 0));
 }
 
 Result<PeerCounters> CounterReader::peer(const Maps& maps, std::uint32_t index) {
@@ -133,32 +120,16 @@ Status CounterReader::node(const Maps& maps, Snapshot& snapshot) {
 
 Result<std::vector<FlowRecord>> CounterReader::flows(const Maps& maps,
                                                      const Identities& identities) {
-  std::map<std::uint32_t, std::string> names;
-  for (const auto& [name, id] : identities.peers()) names[id] = name;
+  const auto names = peer_names(identities);
   std::map<std::vector<std::uint8_t>, FlowRecord> sums;
   for (std::uint32_t slot = 0; slot < EP_FLOW_SLOTS; ++slot) {
     EP_ASSIGN(values, read<ep_flow>(maps, MapId::kFlows, slot));
     for (std::size_t cpu = 0; cpu < cpus_; ++cpu) {
-      const auto& flow = values[cpu];
-      const auto& key = flow.key;
-      if (flow.packets == 0 || key.class_ >= kClasses || key.dir >= kDirections) continue;
-      const auto family = key.family == EP_FAMILY_IPV6 ? Family::kIpv6 : Family::kIpv4;
-      FlowRecord record{IpAddress(family, key.src),
-                        IpAddress(family, key.dst),
-                        ntohs(key.sport),
-                        ntohs(key.dport),
-                        key.proto,
-                        static_cast<Direction>(key.dir),
-                        static_cast<Class>(key.class_),
-                        flow.peer ? names[flow.peer] : std::string(),
-                        device_name(flow.ifindex),
-                        flow.packets,
-                        flow.bytes,
-                        {flow.enforced[0], flow.enforced[1]},
-                        wall_time(flow.first_ns).value_or(WallTime{}),
-                        wall_time(flow.last_ns).value_or(WallTime{})};
+      const auto record = flow_record(values[cpu], names);
+      if (!record) continue;
+      const auto& key = values[cpu].key;
       const auto* bytes = reinterpret_cast<const std::uint8_t*>(&key);
-      merge_flow(sums[{bytes, bytes + sizeof(key)}], record);
+      merge_flow(sums[{bytes, bytes + sizeof(key)}], *record);
     }
   }
   std::vector<FlowRecord> flows;

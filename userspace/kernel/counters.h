@@ -33,7 +33,6 @@ class CounterReader {
   // A value per CPU, and then what `base` says about former maps (zeros when nothing).
   Result<const Value*> read(const Maps& maps, MapId id, std::uint32_t index,
                             std::optional<MapId> base = std::nullopt);
-  [[nodiscard]] std::optional<WallTime> wall_time(std::uint64_t monotonic_ns) const;
 
   std::size_t cpus_;
   std::vector<std::uint64_t> buffer_;  // one value of every CPU, and of the base

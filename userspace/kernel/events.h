@@ -3,11 +3,13 @@
 // wakes the evaluation; decisions read counters.
 #pragma once
 
-#include <functional>
 #include <memory>
+#include <vector>
 
 #include "base/result.h"
+#include "kernel/identities.h"
 #include "kernel/maps.h"
+#include "model/snapshot.h"
 
 struct ring_buffer;
 
@@ -25,13 +27,16 @@ class FlowEvents {
   [[nodiscard]] int fd() const;
   // Takes what waits; how many events it was. Never blocks.
   std::size_t drain();
+  // The same, as records: each with what its first packet, or GSO packet, came to.
+  std::vector<FlowRecord> take(const Identities& identities);
 
  private:
-  FlowEvents() = default;
+  FlowEvents();
   struct Free {
     void operator()(ring_buffer* ring) const;
   };
-  std::unique_ptr<std::size_t> seen_;  // the callback's context; its address is stable
+  struct Taken;
+  std::unique_ptr<Taken> taken_;  // the callback's context; its address is stable
   std::unique_ptr<ring_buffer, Free> ring_;
 };
 

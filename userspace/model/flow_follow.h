@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// FlowFollow: which flows one follower (`espial flows --follow`) is told of, and when. Events tell
+// the first packet of a flow at once; the table, looked at every second, has what went on from
+// before, and what no event told.
+#pragma once
+
+#include <chrono>
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/snapshot.h"
+
+namespace espial {
+
+// A flow that goes on is told again after this time, so that a leak that lasts stays visible.
+inline constexpr std::chrono::seconds kTellAgainAfter{60};
+
+// Flows in clear, and flows that lost packets in the kernel: both have packets, first and last.
+template <typename Record>
+struct ToldFlow {
+  Record flow;
+  bool again = false;  // it began before the follower did, or was told before
+};
+
+// What makes two records the same flow. Of a drop also why.
+struct FlowIdentity {
+  IpAddress source, destination;
+  std::uint16_t source_port = 0, destination_port = 0;
+  std::uint8_t protocol = 0;
+  Direction direction = Direction::RECEIVE;
+  Class klass = Class::CLEARTEXT;
+  std::string peer, reason;
+  std::optional<Hook> hook;
+  auto operator<=>(const FlowIdentity&) const = default;
+};
+FlowIdentity identity_of(const FlowRecord& flow);
+FlowIdentity identity_of(const DropRecord& drop);
+
+// Pure. Memory is bounded by the table and by kMaxRemembered.
+template <typename Record>
+class FlowFollow {
+ public:
+  static constexpr std::size_t kMaxRemembered = 16384;
+
+  // Flows whose last packet is not after `since` are old, and told when they go on.
+  explicit FlowFollow(WallTime since) : since_(since) {}
+
+  // The first packet of a flow as an event; nothing when this flow was told lately, by another CPU.
+  std::optional<ToldFlow<Record>> event(const Record& flow) { return saw(flow, true); }
+
+  // Every flow of the table as it is now. Oldest first.
+  std::vector<ToldFlow<Record>> table(const std::vector<Record>& flows);
+  [[nodiscard]] std::size_t remembered() const { return memory_.size(); }
+
+ private:
+  struct Memory {
+    std::uint64_t packets = 0;  // when it was looked at last
+    WallTime last;              // its last packet
+    std::optional<WallTime> told;
+    std::uint64_t look = 0;  // at the table in which it was last
+  };
+  std::optional<ToldFlow<Record>> saw(const Record& flow, bool event);
+  void forget();
+
+  WallTime since_;
+  std::map<FlowIdentity, Memory> memory_;
+  std::uint64_t look_ = 0;
+};
+
+extern template class FlowFollow<FlowRecord>;
+extern template class FlowFollow<DropRecord>;
+
+}  // namespace espial

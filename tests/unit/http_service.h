@@ -32,7 +32,7 @@ inline HttpServer serve(std::unique_ptr<Api> api, const char* listen = "127.0.0.
 inline std::string gunzip(const std::string& packed) {
   z_stream stream{};
   inflateInit2(&stream, 15 + 16);
-  std::string out(1 << 22, '\0');
+  std::string out(1 << 20, '\0');
   stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(packed.data()));
   stream.avail_in = static_cast<uInt>(packed.size());
   stream.next_out = reinterpret_cast<Bytef*>(out.data());

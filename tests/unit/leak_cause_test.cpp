@@ -99,13 +99,97 @@ TEST_F(LeakCause, NothingIsClaimedOfPoliciesThatNobodyCouldRead) {
   EXPECT_EQ(evidence(look(), "CleartextTraffic"), "0 packets received, 3 sent in clear in 1 s");
 }
 
-TEST_F(LeakCause, PacketOffloadMayExplainWhatIsSent) {
-  audit_.sas.offloaded = 2;
+// A device encrypts behind tc: neither a leak nor protection is proved, in any direction of doubt.
+TEST_F(LeakCause, WhatADeviceEncryptsIsOffloadedAndNotLeaking) {
+  problem(0, PairProblem::PACKET_OFFLOAD, Direction::TRANSMIT, "offloaded");
+  (void)look();
+  count(counters(), Direction::TRANSMIT, Class::CLEARTEXT, 3);
+  counters().decrypted[at(Family::kIpv4)].packets += 2;
+  snapshot_.networks[0].cleartext_packets[at(Direction::TRANSMIT)] += 3;
+  auto report = look();
+  EXPECT_EQ(report.peers[0].verdict, Verdict::kUnknown);
+  EXPECT_EQ(report.peers[0].reason,
+            "offloaded: 3 packets sent that a device encrypts behind tc, which sees them in clear; "
+            "only a capture outside of this node can tell; 2 received encrypted in 1 s");
+  EXPECT_TRUE(report.alarms.empty()) << report.alarms[0].name;
+  EXPECT_EQ(report.peers[0].window[at(Direction::TRANSMIT)].coverage(), std::nullopt);
+  for (int i = 0; i < 8; ++i) report = look();
+  EXPECT_TRUE(report.alarms.empty()) << "no OneWayEncryption either";
+}
+
+// The SA is gone, for a rekey or for good: what was counted while it was there is no leak, what
+// comes afterwards is one.
+TEST_F(LeakCause, OffloadThatEndsLeavesNoAlarmBehind) {
+  problem(0, PairProblem::PACKET_OFFLOAD, Direction::TRANSMIT, "offloaded");
+  (void)look();
+  count(counters(), Direction::TRANSMIT, Class::CLEARTEXT, 3);
+  counters().last_unprotected[at(Direction::TRANSMIT)] = snapshot_.time;
+  (void)look();
+  audit_.pairs[0].findings.clear();
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(look().alarms.empty());
+  EXPECT_EQ(look().snapshot.peers[0].counters.last_cleartext(), std::nullopt);
+  count(counters(), Direction::TRANSMIT, Class::CLEARTEXT, 2);
+  EXPECT_TRUE(says(evidence(look(), "CleartextTraffic"), " 2 sent in clear"));
+}
+
+TEST_F(LeakCause, WhatWasSentBeforeOffloadBeganStaysALeak) {
+  (void)look();
+  count(counters(), Direction::TRANSMIT, Class::CLEARTEXT, 2);
+  (void)look();
+  problem(0, PairProblem::PACKET_OFFLOAD, Direction::TRANSMIT, "offloaded");
+  (void)look();
+  count(counters(), Direction::TRANSMIT, Class::CLEARTEXT, 7);
+  EXPECT_TRUE(says(evidence(look(), "CleartextTraffic"), " 2 sent in clear"));
+}
+
+TEST_F(LeakCause, AfterARestartOffloadIsNoLeakEither) {
+  problem(0, PairProblem::PACKET_OFFLOAD, Direction::TRANSMIT, "offloaded");
+  count(counters(), Direction::TRANSMIT, Class::CLEARTEXT, 3);
+  counters().last_unprotected[at(Direction::TRANSMIT)] = snapshot_.time;
+  EXPECT_TRUE(look().alarms.empty());
+}
+
+TEST_F(LeakCause, OffloadExplainsNothingElse) {
+  problem(0, PairProblem::PACKET_OFFLOAD, Direction::TRANSMIT, "offloaded");
+  (void)look();
+  count(counters(), Direction::TRANSMIT, Class::CLEARTEXT_HOST, 1);
+  EXPECT_TRUE(says(evidence(look(), "CleartextHost"), "1 sent")) << "outside of the selectors";
+  count(counters(), Direction::RECEIVE, Class::CLEARTEXT, 3);
+  EXPECT_TRUE(says(evidence(look(), "CleartextTraffic"), "3 packets received, 0 sent"));
+  // Of a network whose SAs are the kernel's own.
+  count(counters(), Direction::TRANSMIT, Class::CLEARTEXT, 5);
+  snapshot_.networks[1].cleartext_packets[at(Direction::TRANSMIT)] += 5;
+  EXPECT_TRUE(says(evidence(look(), "CleartextTraffic"), "3 packets received, 5 sent"));
+  EXPECT_EQ(look().peers[0].verdict, Verdict::kLeaking);
+}
+
+TEST_F(LeakCause, AWayOutInClearIsALeakWithOffloadToo) {
+  problem(0, PairProblem::PACKET_OFFLOAD, Direction::TRANSMIT, "offloaded");
+  problem(0, PairProblem::BYPASS_POLICY, Direction::TRANSMIT, "bypass policy X");
   (void)look();
   count(counters(), Direction::TRANSMIT, Class::CLEARTEXT, 3);
   const auto report = look();
-  EXPECT_TRUE(says(evidence(report, "CleartextTraffic"), "2 SAs are in packet offload"));
-  EXPECT_EQ(report.peers[0].verdict, Verdict::kLeaking) << "what cannot be proved is not believed";
+  EXPECT_EQ(report.peers[0].verdict, Verdict::kLeaking);
+  EXPECT_TRUE(says(evidence(report, "CleartextTraffic"), "bypass policy X"));
+}
+
+TEST_F(LeakCause, AnEnforcedPeerWithOffloadHasAFindingAndItsDropsACause) {
+  snapshot_.peers[0].peer.mode = Mode::ENFORCE;
+  EXPECT_TRUE(look().snapshot.findings.empty());
+  problem(1, PairProblem::PACKET_OFFLOAD, Direction::TRANSMIT, "offloaded");
+  auto report = look();
+  ASSERT_EQ(report.snapshot.findings.size(), 1u);
+  for (const char* words :
+       {"node2 is in enforce", "1 of 2 pairs", "is dropped before the device could encrypt it",
+        "espial policy set node2 audit", "hw_offload = no"})
+    EXPECT_TRUE(says(report.snapshot.findings[0], words)) << report.snapshot.findings[0];
+  testing::enforce(counters(), Action::kDrop, Direction::TRANSMIT, Reason::CLEARTEXT,
+                   Class::CLEARTEXT, 4);
+  report = look();
+  const auto text = evidence(report, "EnforcementDropping");
+  for (const char* words : {"4 packets dropped", "packet offload", "espial policy set node2 audit"})
+    EXPECT_TRUE(says(text, words)) << text;
+  EXPECT_EQ(report.peers[0].verdict, Verdict::kSilent);
 }
 
 TEST_F(LeakCause, WhatIsReceivedNamesThePeerToGoTo) {

@@ -182,7 +182,7 @@ class GuardTest : public ::testing::Test {
     return {PolicyRequest::Kind::kSet, peer, mode, {}, false};
   }
   [[nodiscard]] PolicyPlan plan(const PolicyRequest& request) const {
-    auto made = plan_policy(request, policies_, peers_, flows_, now_, 10min);
+    auto made = plan_policy(request, policies_, {peers_, flows_, mesh_}, now_, 10min);
     EXPECT_TRUE(made.ok()) << made.error().message;
     return made.ok() ? std::move(made).value() : PolicyPlan{};
   }
@@ -200,6 +200,7 @@ class GuardTest : public ::testing::Test {
   std::vector<PeerSnapshot> peers_{2};
   Policies policies_;
   std::vector<FlowRecord> flows_;
+  const MeshAudit* mesh_ = nullptr;
   Moment now_ = later(kNow, 10min);
 };
 
@@ -210,6 +211,29 @@ TEST_F(GuardTest, QuietAuditLetsEnforceBegin) {
   EXPECT_EQ(made.policies.at("a").mode, Mode::ENFORCE);
   EXPECT_FALSE(made.policies.at("a").confirm);
   EXPECT_EQ(made.policies.at("b").mode, Mode::AUDIT);
+}
+
+TEST_F(GuardTest, PacketOffloadIsAnObjection) {
+  MeshAudit mesh;
+  PairAudit pair;
+  pair.findings = {{PairProblem::PACKET_OFFLOAD, Direction::RECEIVE, "", ""}};
+  mesh.peers = {{"a", PairVerdict::kProtected, {pair}, {}, {}}};
+  mesh_ = &mesh;
+  EXPECT_TRUE(plan(set("a")).refused.empty()) << "tc sees ESP leave";
+  mesh.peers[0].pairs[0].findings.push_back(
+      {PairProblem::PACKET_OFFLOAD, Direction::TRANSMIT, "", ""});
+  const auto made = plan(set("all"));
+  ASSERT_EQ(made.refused.size(), 1U);
+  EXPECT_EQ(made.refused[0].peer, "a");
+  EXPECT_EQ(made.refused[0].reasons,
+            Lines{"the SAs that send for 1 of 1 pairs of subnets are in packet offload: tc sees "
+                  "their packets before the device encrypts them, and enforce would drop them all "
+                  "(hw_offload = no or crypto in their children of swanctl.conf)"});
+  EXPECT_EQ(made.policies.at("b").mode, Mode::AUDIT) << "all or none";
+  EXPECT_TRUE(plan(set("a", Mode::AUDIT)).refused.empty());
+  auto forced = set("a");
+  forced.force = true;
+  EXPECT_EQ(plan(forced).policies.at("a").mode, Mode::ENFORCE);
 }
 
 TEST_F(GuardTest, AuditMustHaveRunLongEnough) {
@@ -318,7 +342,7 @@ TEST_F(GuardTest, ADeadlineNeverWeakensWhatIsInForceForGood) {
   EXPECT_FALSE(made.policies.at("a").confirm);
   EXPECT_EQ(made.notes.size(), 1U);
   request.mode = Mode::AUDIT;
-  EXPECT_EQ(plan_policy(request, policies_, peers_, {}, now_, 10min).error().failure,
+  EXPECT_EQ(plan_policy(request, policies_, {peers_, flows_}, now_, 10min).error().failure,
             Failure::kUsage);
 }
 
@@ -332,7 +356,7 @@ TEST_F(GuardTest, FileGoesBackToTheFileAndIsGuardedToo) {
 
 TEST_F(GuardTest, AnUnknownPeerIsAUsageErrorButItsPolicyCanBeForgotten) {
   for (const auto& request : {set("c"), set("c", std::nullopt)}) {
-    const auto made = plan_policy(request, policies_, peers_, {}, now_, 10min);
+    const auto made = plan_policy(request, policies_, {peers_, flows_}, now_, 10min);
     ASSERT_FALSE(made.ok());
     EXPECT_EQ(made.error().failure, Failure::kUsage);
   }

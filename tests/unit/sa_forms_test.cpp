@@ -147,6 +147,10 @@ TEST(SaForms, PacketOffloadIsSaidAndCryptoOffloadIsNot) {
   EXPECT_TRUE(audit.pairs[0].offloaded);
   EXPECT_EQ(audit.pairs[0].findings[0].problem, PairProblem::PACKET_OFFLOAD);
   EXPECT_NE(audit.pairs[0].findings[0].evidence.find("espial cannot prove"), std::string::npos);
+  world.topology.peers.front().mode = Mode::ENFORCE;
+  const auto enforced = world.audit().pairs[0].findings[0];
+  EXPECT_NE(enforced.evidence.find("enforce drops them there"), std::string::npos);
+  EXPECT_NE(enforced.remedy.find("hw_offload = no"), std::string::npos);
 }
 
 }  // namespace

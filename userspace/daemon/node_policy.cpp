@@ -39,7 +39,7 @@ nlohmann::json Node::policy(const PolicyRequest& request) {
 Result<PolicyPlan> Node::set_policy(const PolicyRequest& request, const Moment& now) {
   EP_ASSIGN(taken, snapshot());
   EP_ASSIGN(flows, counters_.flows(maps_, identities_));
-  EP_ASSIGN(plan, plan_policy(request, policies_.get(), taken.peers, flows, now,
+  EP_ASSIGN(plan, plan_policy(request, policies_.get(), {taken.peers, flows, mesh_.get()}, now,
                               std::chrono::minutes(config_.enforce.audit_minutes)));
   if (!plan.refused.empty()) return plan;
   if (auto saved = policies_.take(plan, lowers(request)); !saved.ok()) {

@@ -127,7 +127,8 @@ Result<nlohmann::json> change_policy(const Config& config, const PolicyRequest& 
     EP_ASSIGN(seen, CounterReader().flows(pins->maps, pins->identities));
     flows = std::move(seen);
   }
-  EP_ASSIGN(plan, plan_policy(request, world.policies.get(), snapshot.peers, flows, now,
+  const auto mesh = audit_now(world.topology, world.facts, {}, world.cluster, nullptr);
+  EP_ASSIGN(plan, plan_policy(request, world.policies.get(), {snapshot.peers, flows, &mesh}, now,
                               std::chrono::minutes(config.enforce.audit_minutes)));
   if (plan.refused.empty()) {
     if (auto saved = world.policies.take(plan, lowers(request)); !saved.ok()) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "diagnose/tunnel_judge.h"
+#include "model/offload.h"
 
 namespace espial {
 namespace {
@@ -254,12 +255,17 @@ void PairJudge::judge_states(const XfrmPolicyFact& policy, Direction direction) 
 
 void PairJudge::judge_offload(Direction direction) {
   audit_.offloaded = true;
+  if (direction == Direction::RECEIVE) {
+    add(PairProblem::PACKET_OFFLOAD, direction,
+        "offloaded: the device decrypts before XDP and tc, which see these packets in clear; "
+        "espial cannot prove what the wire carried");
+    return;
+  }
+  const bool enforced = peer_.mode == Mode::ENFORCE;
   add(PairProblem::PACKET_OFFLOAD, direction,
-      direction == Direction::TRANSMIT
-          ? "offloaded: the device encrypts after tc, which sees these packets in clear; espial "
-            "cannot prove what the wire carries"
-          : "offloaded: the device decrypts before XDP and tc, which see these packets in clear; "
-            "espial cannot prove what the wire carried");
+      std::string("offloaded: the device encrypts after tc, which sees these packets in clear; ") +
+          (enforced ? "enforce drops them there" : "espial cannot prove what the wire carries"),
+      enforced ? offload_remedies(peer_.name) : std::string());
 }
 
 void PairJudge::judge_policy(const PolicyPiece& piece, Direction direction) {

@@ -48,6 +48,7 @@ void for_each_pair(A& a, B& b, Visit visit) {
     visit(x.decrypted.packets, y.decrypted.packets);
     visit(x.decrypted.bytes, y.decrypted.bytes);
     visit(x.direct, y.direct);
+    visit(x.offloaded, y.offloaded);
     visit(x.host, y.host);
     visit(x.transit, y.transit);
     visit(x.clear_bytes, y.clear_bytes);
@@ -76,13 +77,17 @@ std::uint64_t enforced_of(const Tally& tally, Action action, Direction direction
   return sum;
 }
 
-Tally tally_of(const PeerCounters& counters) {
+Tally tally_of(const PeerCounters& counters, const Cell& offloaded) {
   Tally tally;
   for (std::size_t d = 0; d < kDirections; ++d) {
     for (std::size_t f = 0; f < kFamilies; ++f)
       for (std::size_t c = 0; c < kClasses; ++c)
         add_class(tally.direction[d], static_cast<Class>(c), counters.cells[d][f][c]);
   }
+  auto& sent = tally.direction[at(Direction::TRANSMIT)];
+  sent.offloaded = std::min(offloaded.packets, sent.direct);
+  sent.direct -= sent.offloaded;
+  sent.clear_bytes -= std::min(offloaded.bytes, sent.clear_bytes);
   for (const Cell& cell : counters.decrypted)
     add(tally.direction[at(Direction::RECEIVE)].decrypted, cell);
   tally.spoofed = counters.spoofed;

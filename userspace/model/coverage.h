@@ -16,9 +16,10 @@ struct DirectionTally {
   Cell esp;                       // ENCRYPTED classes, as seen on the wire
   Cell decrypted;                 // receive only; the inner packets
   std::uint64_t direct = 0;       // packets: cleartext, cleartext_tunnel, ah, esp_null
+  std::uint64_t offloaded = 0;    // packets: cleartext that a device encrypts; not in direct
   std::uint64_t host = 0;         // packets: cleartext_host
   std::uint64_t transit = 0;      // packets: cleartext_transit
-  std::uint64_t clear_bytes = 0;  // bytes of the three above
+  std::uint64_t clear_bytes = 0;  // bytes of direct, host and transit
   std::uint64_t unknown_node = 0;
 
   bool operator==(const DirectionTally&) const = default;
@@ -45,7 +46,8 @@ struct Tally {
 // Packets of all reasons of one direction.
 std::uint64_t enforced_of(const Tally& tally, Action action, Direction direction);
 
-Tally tally_of(const PeerCounters& counters);
+// offloaded: of what was sent in clear, what a device encrypts behind tc (model/offload.h).
+Tally tally_of(const PeerCounters& counters, const Cell& offloaded = {});
 
 // True if no member of `later` is smaller than in `earlier`.
 bool grew_or_stayed(const Tally& earlier, const Tally& later);

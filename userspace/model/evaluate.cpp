@@ -10,11 +10,10 @@ namespace espial {
 
 namespace {
 
-PeerReport report_peer(const PeerCounters& counters, const PeerWindow& window, const Sight& sight,
+PeerReport report_peer(const Tally& total, const PeerWindow& window, const Sight& sight,
                        const PeerAudit* audit) {
   Judgement judgement = judge(window, sight, audit);
   PeerReport out{.verdict = judgement.verdict, .reason = std::move(judgement.reason)};
-  const Tally total = tally_of(counters);
   for (const Direction d : {Direction::RECEIVE, Direction::TRANSMIT}) {
     out.window[at(d)] = flux_of(window.growth, d);
     out.total[at(d)] = flux_of(total, d);
@@ -33,7 +32,8 @@ void add_cause(const LeakView& view, PeerReport& report) {
 Evaluator::Evaluator(std::chrono::seconds window) : window_(window) {}
 
 Evaluation Evaluator::evaluate(Snapshot snapshot) {
-  const NodeWindow window = window_.advance(snapshot);
+  const auto offloaded = offload_.advance(snapshot);
+  const NodeWindow window = window_.advance(snapshot, offloaded);
   const Sight sight = sight_of(snapshot.devices);
   Evaluation out;
   out.report.window = std::chrono::round<std::chrono::seconds>(window.covered);
@@ -48,7 +48,8 @@ Evaluation Evaluator::evaluate(Snapshot snapshot) {
   for (std::size_t i = 0; i < snapshot.peers.size(); ++i) {
     const PeerSnapshot& peer = snapshot.peers[i];
     const auto seen = view(i);
-    out.report.peers.push_back(report_peer(peer.counters, seen.window, sight, seen.audit));
+    out.report.peers.push_back(
+        report_peer(tally_of(peer.counters, offloaded[i]), seen.window, sight, seen.audit));
     add_cause(seen, out.report.peers.back());
   }
   const auto unknown = unknown_spi_.advance(snapshot);

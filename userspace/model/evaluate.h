@@ -8,6 +8,7 @@
 #include "model/alarm_engine.h"
 #include "model/coverage_watch.h"
 #include "model/leak_cause.h"
+#include "model/offload.h"
 #include "model/report.h"
 #include "model/unknown_spi.h"
 #include "model/window.h"
@@ -39,6 +40,7 @@ class Evaluator {
   LeakWatch leaks_;
   CoverageWatch coverage_;
   std::optional<double> target_;
+  OffloadWatch offload_;
   XfrmErrorWatch xfrm_errors_;
   UnknownSpiWatch unknown_spi_;
   XfrmErrorWatch unknown_spi_growth_;  // by peer

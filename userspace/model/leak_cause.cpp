@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "model/offload.h"
+
 namespace espial {
 namespace {
 
@@ -65,10 +67,6 @@ std::string why_sent(const LeakView& view) {
   if (const auto open = exposing(view, Direction::TRANSMIT); open.pair != nullptr)
     return "sent because of " + open.text();
   if (view.audit == nullptr) return {};
-  if (view.audit->sas.offloaded > 0)
-    return std::to_string(view.audit->sas.offloaded) +
-           " SAs are in packet offload: a device may encrypt what is still clear here; only a "
-           "capture outside of this node can tell";
   if (!closed(*view.audit)) return {};
   return "policies and SAs protect every pair, so what was sent went past them: from a packet "
          "socket, through a bridge, a redirect, or another's program; espial flows names the "
@@ -88,6 +86,14 @@ std::string why_received(const LeakView& view) {
   if (view.audit != nullptr && closed(*view.audit))
     text += "; this node's policies refuse it (XfrmInTmplMismatch)";
   return text;
+}
+
+std::string cause_of_drops(const LeakView& view, Action action) {
+  if (view.audit == nullptr || offloaded_pairs(*view.audit) == 0 ||
+      enforced_of(view.window.growth, action, Direction::TRANSMIT) == 0)
+    return {};
+  return "SAs to it are in packet offload: a device would have encrypted them after tc (" +
+         offload_remedies(view.peer) + ")";
 }
 
 }  // namespace
@@ -151,6 +157,10 @@ void name_cause(const LeakView& view, AlarmCondition& condition) {
   if (condition.id == AlarmId::CleartextHost) join_line(condition.evidence, cause_of_host(view));
   if (condition.id == AlarmId::CleartextTransit)
     join_line(condition.evidence, cause_of_transit(view));
+  if (condition.id == AlarmId::EnforcementDropping)
+    join_line(condition.evidence, cause_of_drops(view, Action::kDrop));
+  if (condition.id == AlarmId::WouldDrop)
+    join_line(condition.evidence, cause_of_drops(view, Action::kWouldDrop));
 }
 
 }  // namespace espial

@@ -50,7 +50,8 @@ std::string cause_of_transit(const LeakView& view);    // from a foreign source
 // Those of the three that have packets, the most severe first.
 std::string cause_of_leak(const LeakView& view);
 
-// Adds the cause to the evidence if the alarm is one about cleartext of this peer.
+// Adds the cause to the evidence if the alarm is one about cleartext of this peer, or about what
+// enforcement drops of it before a device could encrypt it.
 void name_cause(const LeakView& view, AlarmCondition& condition);
 
 }  // namespace espial

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "model/offload.h"
+
 namespace espial {
 namespace {
 
@@ -37,9 +39,9 @@ std::string audit_objection(const Span* span, const Moment& now, std::chrono::mi
 // One command, peer by peer.
 class Planner {
  public:
-  Planner(const PolicyRequest& request, const Policies& policies,
-          const std::vector<FlowRecord>& flows, const Moment& now, std::chrono::minutes audit)
-      : request_(request), flows_(flows), now_(now), audit_(audit) {
+  Planner(const PolicyRequest& request, const Policies& policies, const PolicySight& sight,
+          const Moment& now, std::chrono::minutes audit)
+      : request_(request), sight_(sight), now_(now), audit_(audit) {
     plan_.policies = policies;
   }
 
@@ -96,9 +98,12 @@ class Planner {
  private:
   bool refuse(const PeerSnapshot& peer, const PeerPolicy& policy) {
     auto reasons = objections(peer, &policy, now_, audit_);
+    if (const auto* mesh = sight_.mesh ? sight_.mesh->find(peer.peer.name) : nullptr)
+      if (auto offload = offload_objection(*mesh); !offload.empty())
+        reasons.push_back(std::move(offload));
     if (reasons.empty()) return false;
     PolicyRefusal refusal{peer.peer.name, std::move(reasons), {}};
-    for (const auto& flow : flows_)
+    for (const auto& flow : sight_.flows)
       if (flow.peer == peer.peer.name && flow.enforced[at(Action::kWouldDrop)] > 0 &&
           age(flow.last, now_) <= std::max<nanoseconds>(audit_, std::chrono::minutes{1}))
         refusal.flows.push_back(flow);
@@ -107,7 +112,7 @@ class Planner {
   }
 
   const PolicyRequest& request_;
-  const std::vector<FlowRecord>& flows_;
+  const PolicySight& sight_;
   const Moment& now_;
   std::chrono::minutes audit_;
   PolicyPlan plan_;
@@ -154,13 +159,13 @@ std::vector<std::string> objections(const PeerSnapshot& peer, const PeerPolicy* 
 }
 
 Result<PolicyPlan> plan_policy(const PolicyRequest& request, const Policies& policies,
-                               const std::vector<PeerSnapshot>& peers,
-                               const std::vector<FlowRecord>& flows, const Moment& now,
+                               const PolicySight& sight, const Moment& now,
                                std::chrono::minutes audit) {
+  const auto& peers = sight.peers;
   if (request.confirm_within &&
       (request.kind != PolicyRequest::Kind::kSet || request.mode != Mode::ENFORCE))
     return Error{"policy: only enforce is to be confirmed", Failure::kUsage};
-  Planner planner(request, policies, flows, now, audit);
+  Planner planner(request, policies, sight, now, audit);
   if (request.peer == kAllPeers) return plan_all(request, std::move(planner), policies, peers);
   const auto peer = std::find_if(peers.begin(), peers.end(),
                                  [&](const auto& p) { return p.peer.name == request.peer; });

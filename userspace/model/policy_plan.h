@@ -2,8 +2,9 @@
 // What a command about policies comes to: the policies afterwards, or why not. Pure.
 //
 // enforce is guarded: it is refused unless audit has run long enough in this boot, encrypted
-// traffic was seen meanwhile, and nothing would have been dropped of late. A command about several
-// peers changes all of them or none.
+// traffic was seen meanwhile, nothing would have been dropped of late, and no device encrypts
+// behind tc what enforce would drop there. A command about several peers changes all of them or
+// none.
 #pragma once
 
 #include <chrono>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "model/mesh.h"
 #include "model/policy.h"
 
 namespace espial {
@@ -47,10 +49,17 @@ bool lowers(const PolicyRequest& request);
 std::vector<std::string> objections(const PeerSnapshot& peer, const PeerPolicy* policy,
                                     const Moment& now, std::chrono::minutes audit);
 
-// peers: with the modes in force now. Errors are kUsage: no such peer, a deadline for another mode.
+// What is known when a command comes; all of it outlives the call. mesh: null, nobody asked the
+// policies.
+struct PolicySight {
+  const std::vector<PeerSnapshot>& peers;  // with the modes in force now
+  const std::vector<FlowRecord>& flows;
+  const MeshAudit* mesh = nullptr;
+};
+
+// Errors are kUsage: no such peer, a deadline for another mode.
 Result<PolicyPlan> plan_policy(const PolicyRequest& request, const Policies& policies,
-                               const std::vector<PeerSnapshot>& peers,
-                               const std::vector<FlowRecord>& flows, const Moment& now,
+                               const PolicySight& sight, const Moment& now,
                                std::chrono::minutes audit);
 
 }  // namespace espial

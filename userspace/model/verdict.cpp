@@ -63,11 +63,22 @@ std::string dropped_text(const Numbers& n) {
          " about to be sent";
 }
 
+// Neither encrypted nor leaking can be said.
+Judgement judge_offloaded(const Numbers& n, std::uint64_t sent) {
+  return {Verdict::kUnknown, "offloaded: " + count(sent) +
+                                 " sent that a device encrypts behind tc, which sees them in "
+                                 "clear; only a capture outside of this node can tell; " +
+                                 std::to_string(n.receive.encrypted) + " received encrypted " +
+                                 n.span};
+}
+
 Judgement judge_numbers(const Numbers& n, const PeerWindow& window, const Sight& sight) {
   const auto& before = window.unprotected_before;
   if (n.receive.unprotected + n.transmit.unprotected > 0 ||
       std::any_of(before.begin(), before.end(), [](const auto& age) { return age.has_value(); }))
     return judge_clear(n, window);
+  if (const auto sent = window.growth.direction[at(Direction::TRANSMIT)].offloaded; sent > 0)
+    return judge_offloaded(n, sent);
   if (!sight.direction[at(Direction::RECEIVE)])
     return {Verdict::kUnknown, "no wire device is watched in receive direction"};
   if (!sight.direction[at(Direction::TRANSMIT)])

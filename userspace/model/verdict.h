@@ -29,6 +29,9 @@ struct Judgement {
 // Where the wire says nothing (silent, or no history yet), `audit` does: kExposed if some packet
 // would pass in clear, kDown if a policy waits for its SA. Null: nobody asked the policies.
 //
+// What a device encrypts behind tc (DirectionTally::offloaded) proves nothing: without other
+// evidence the verdict is unknown, and the reason begins with "offloaded".
+//
 // Verdicts are about the wire. A packet that enforcement drops on its way out was never there: a
 // peer of whom all that is left is received ESP is one_way, one of whom nothing is left is silent.
 // A packet that is dropped on arrival was there: the peer leaks, whatever becomes of it here. The

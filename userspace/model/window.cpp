@@ -2,6 +2,7 @@
 #include "model/window.h"
 
 #include <algorithm>
+#include <cassert>
 
 namespace espial {
 
@@ -21,16 +22,20 @@ std::optional<std::chrono::nanoseconds> age_before(const std::optional<WallTime>
 
 Window::Window(std::chrono::nanoseconds length) : length_(length) {}
 
-NodeWindow Window::advance(const Snapshot& snapshot) {
+NodeWindow Window::advance(const Snapshot& snapshot, const std::vector<Cell>& offloaded) {
+  assert(offloaded.empty() || offloaded.size() == snapshot.peers.size());
   ++looks_;
   const bool marked = take_mark(snapshot.monotonic);
   NodeWindow out;
   out.peers.reserve(snapshot.peers.size());
-  for (const PeerSnapshot& peer : snapshot.peers)
-    out.peers.push_back(look_at(peers_[peer.peer.name], peer.counters, snapshot, marked));
+  for (std::size_t i = 0; i < snapshot.peers.size(); ++i) {
+    const PeerSnapshot& peer = snapshot.peers[i];
+    out.peers.push_back(look_at(peers_[peer.peer.name], peer.counters,
+                                offloaded.empty() ? Cell{} : offloaded[i], snapshot, marked));
+  }
   if (peers_.size() != snapshot.peers.size())
     std::erase_if(peers_, [&](const auto& entry) { return entry.second.look != looks_; });
-  out.no_peer = look_at(no_peer_, snapshot.no_peer, snapshot, marked);
+  out.no_peer = look_at(no_peer_, snapshot.no_peer, {}, snapshot, marked);
   out.lost = look_at_lost(snapshot, marked);
   out.covered = out.no_peer.covered;
   return out;
@@ -63,9 +68,9 @@ std::uint64_t Window::baseline(std::uint64_t first_mark, MonoTime now) const {
   return mark;
 }
 
-PeerWindow Window::look_at(History& history, const PeerCounters& counters, const Snapshot& snapshot,
-                           bool marked) {
-  const Tally now = tally_of(counters);
+PeerWindow Window::look_at(History& history, const PeerCounters& counters, const Cell& offloaded,
+                           const Snapshot& snapshot, bool marked) {
+  const Tally now = tally_of(counters, offloaded);
   if (history.look == 0 || !grew_or_stayed(history.last, now))
     restart(history, now, snapshot.monotonic);
   else if (marked)

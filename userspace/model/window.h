@@ -48,7 +48,8 @@ class Window {
 
   // Takes a snapshot in and says what grew. Snapshots must come in time order (one a second, or
   // more); a counter that went back (programs detached and attached anew) restarts that history.
-  NodeWindow advance(const Snapshot& snapshot);
+  // offloaded: parallel to the peers (OffloadWatch says it), or empty.
+  NodeWindow advance(const Snapshot& snapshot, const std::vector<Cell>& offloaded = {});
 
   [[nodiscard]] std::chrono::nanoseconds length() const { return length_; }
 
@@ -69,8 +70,8 @@ class Window {
   };
 
   bool take_mark(MonoTime now);
-  PeerWindow look_at(History& history, const PeerCounters& counters, const Snapshot& snapshot,
-                     bool marked);
+  PeerWindow look_at(History& history, const PeerCounters& counters, const Cell& offloaded,
+                     const Snapshot& snapshot, bool marked);
   std::array<std::uint64_t, kLosts> look_at_lost(const Snapshot& snapshot, bool marked);
   void restart(History& history, const Tally& now, MonoTime time) const;
   [[nodiscard]] std::uint64_t baseline(std::uint64_t first_mark, MonoTime now) const;

@@ -28,7 +28,6 @@ namespace espial {
 namespace {
 
 constexpr std::size_t kMostIkeProbes = 64;  // addresses; where more are in trouble these tell
-constexpr unsigned kMostEchoBytes = 9216;   // a loopback or virtual device may claim 65,535
 
 // What the doctor says, and what it said it from.
 struct Diagnosis {
@@ -52,9 +51,8 @@ Result<std::vector<UnderlayEcho>> ask_underlays(const World& world) {
   for (std::size_t i = 0; i < underlays.size(); ++i) {
     const auto& address = underlays[i].destination;
     echoes.push_back({address, answers[i].answered > 0});
-    const auto* route = routes.find(Prefix(address, address.bits()));
-    if (answers[i].answered == 0 || route == nullptr) continue;
-    echoes[i].asked_bytes = std::min(mtu_of(routes, *route), kMostEchoBytes);
+    if (answers[i].answered == 0) continue;
+    echoes[i].asked_bytes = echo_bytes(routes, address);
     if (echoes[i].asked_bytes == 0) continue;
     large.push_back({address, echoes[i].asked_bytes});
     asked.push_back(i);

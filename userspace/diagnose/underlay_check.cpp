@@ -117,6 +117,12 @@ unsigned mtu_of(const RouteIndex& routes, const RouteFact& route) {
   return link == nullptr || link->mtu < 0 ? 0 : static_cast<unsigned>(link->mtu);
 }
 
+unsigned echo_bytes(const RouteIndex& routes, const IpAddress& address) {
+  constexpr unsigned kMost = 9216;  // a loopback or virtual device may claim 65,535
+  const auto* route = routes.find(Prefix(address, address.bits()));
+  return route == nullptr ? 0 : std::min(mtu_of(routes, *route), kMost);
+}
+
 void check_underlays(const Topology& topology, const KernelFacts& facts, const RouteIndex& routes,
                      const std::vector<UnderlayEcho>& echoes, DoctorReport& report) {
   UnderlayCheck check(facts, routes, echoes, report);

@@ -4,22 +4,17 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <optional>
 #include <vector>
 
-#include "base/ip.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "sources/echo_socket.h"
 
 namespace espial {
-
-struct EchoTarget {
-  std::optional<IpAddress> source{};  // must be of this network namespace; nothing: as routed
-  IpAddress destination;
-  unsigned size = 0;  // bytes of the whole IP packet, to 65,535; 0: as ping sends it
-};
 
 struct EchoAnswers {
   unsigned sent = 0;      // also what the kernel refused to send: it was not answered either
@@ -33,6 +28,7 @@ struct EchoPlan {
   std::chrono::milliseconds wait{500};  // of each round, for those who do not answer
   // Never in fragments, whatever path MTU was learnt; else as other traffic of this node goes.
   bool whole = false;
+  const std::atomic<bool>* stop = nullptr;  // once true, what is not answered stays unanswered
 };
 
 // The sockets of one network namespace: the one in which the thread that opens them is.

@@ -19,18 +19,20 @@ struct Search {
 };
 
 std::vector<bool> answered(EchoSockets& sockets, const std::vector<EchoTarget>& targets,
-                           const EchoPlan& plan) {
+                           EchoPlan plan, const std::atomic<bool>* stop) {
+  plan.stop = stop;
   std::vector<bool> out;
   for (const auto& answer : sockets.ask(targets, plan)) out.push_back(answer.answered > 0);
   return out;
 }
 
 // Those who answer small packets, and not large ones.
-std::vector<Search> suspects(EchoSockets& sockets, const std::vector<PathMtuTarget>& targets) {
+std::vector<Search> suspects(EchoSockets& sockets, const std::vector<PathMtuTarget>& targets,
+                             const std::atomic<bool>* stop) {
   std::vector<Search> out;
   std::vector<EchoTarget> large;
   for (const auto& target : targets) large.push_back({{}, target.destination, target.limit});
-  const auto all = answered(sockets, large, kAsUsual);
+  const auto all = answered(sockets, large, kAsUsual, stop);
   std::vector<EchoTarget> small;
   for (std::size_t i = 0; i < targets.size(); ++i) {
     if (all[i]) continue;
@@ -38,7 +40,7 @@ std::vector<Search> suspects(EchoSockets& sockets, const std::vector<PathMtuTarg
     out.push_back({i, v4 ? kLeast : kLeastV6, targets[i].limit});
     small.push_back({{}, targets[i].destination, out.back().passes});
   }
-  const auto some = answered(sockets, small, kWhole);
+  const auto some = answered(sockets, small, kWhole, stop);
   std::vector<Search> alive;
   for (std::size_t i = 0; i < out.size(); ++i)
     if (some[i] && out[i].lost > out[i].passes) alive.push_back(out[i]);
@@ -48,14 +50,16 @@ std::vector<Search> suspects(EchoSockets& sockets, const std::vector<PathMtuTarg
 }  // namespace
 
 std::vector<std::optional<unsigned>> find_black_holes(EchoSockets& sockets,
-                                                      const std::vector<PathMtuTarget>& targets) {
+                                                      const std::vector<PathMtuTarget>& targets,
+                                                      const std::atomic<bool>* stop) {
   std::vector<std::optional<unsigned>> largest(targets.size());
-  auto searches = suspects(sockets, targets);
+  auto searches = suspects(sockets, targets, stop);
   while (!searches.empty()) {
     std::vector<EchoTarget> middle;
     for (const auto& search : searches)
       middle.push_back({{}, targets[search.target].destination, search.middle()});
-    const auto passed = answered(sockets, middle, kWhole);
+    const auto passed = answered(sockets, middle, kWhole, stop);
+    if (stop != nullptr && *stop) return std::vector<std::optional<unsigned>>(targets.size());
     std::vector<Search> rest;
     for (std::size_t i = 0; i < searches.size(); ++i) {
       auto& search = searches[i];

@@ -3,6 +3,7 @@
 // says "too big" (RFC 1191, RFC 8201) is no black hole: the kernel learns, and sends fragments.
 #pragma once
 
+#include <atomic>
 #include <optional>
 #include <vector>
 
@@ -18,8 +19,9 @@ struct PathMtuTarget {
 // The largest whole packet that each target answers, in bytes, where packets of `limit` bytes
 // vanish unanswered though smaller ones do not; nothing: no such loss, or nothing is answered.
 // Takes a third of a second for each where all is well, and some seconds where it is not: all at
-// once. Blocks.
+// once. Blocks; once *stop is true it ends within a third of a second and has found nothing.
 std::vector<std::optional<unsigned>> find_black_holes(EchoSockets& sockets,
-                                                      const std::vector<PathMtuTarget>& targets);
+                                                      const std::vector<PathMtuTarget>& targets,
+                                                      const std::atomic<bool>* stop = nullptr);
 
 }  // namespace espial

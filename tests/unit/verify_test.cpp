@@ -124,6 +124,18 @@ TEST(VerifySeen, IsTheDifferenceByWhatItIs) {
   EXPECT_EQ(seen_between(before, after, Direction::TRANSMIT, Family::kIpv6).segments, 1u);
 }
 
+// With ESP GRO the programs see no ESP come in, only what was decrypted.
+TEST(VerifySeen, WhatCameBackDecryptedWasEncryptedOnTheWire) {
+  PeerCounters before;
+  before.decrypted[at(Family::kIpv4)].packets = 10;
+  PeerCounters after = before;
+  after.decrypted[at(Family::kIpv4)].packets = 13;
+  EXPECT_EQ(seen_between(before, after, Direction::RECEIVE, Family::kIpv4).encrypted, 3u);
+  EXPECT_EQ(seen_between(before, after, Direction::TRANSMIT, Family::kIpv4).encrypted, 0u);
+  after.cells[at(Direction::RECEIVE)][at(Family::kIpv4)][at(Class::ESP)].packets = 4;
+  EXPECT_EQ(seen_between(before, after, Direction::RECEIVE, Family::kIpv4).encrypted, 4u);
+}
+
 // What was counted, and what becomes of it.
 struct Judged {
   explicit Judged(WireSeen transmit, WireSeen receive, unsigned answered,

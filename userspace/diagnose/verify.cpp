@@ -207,6 +207,13 @@ WireSeen seen_between(const PeerCounters& before, const PeerCounters& after, Dir
       if (coverage_of(klass) == Coverage::UNPROTECTED && (outer == family || !shows_inner(klass)))
         seen.clear += packets;
     }
+  // With ESP GRO the programs see what was ESP on the wire only once it is decrypted.
+  if (direction == Direction::RECEIVE) {
+    std::uint64_t decrypted = 0;
+    for (std::size_t f = 0; f < kFamilies; ++f)
+      decrypted += after.decrypted[f].packets - before.decrypted[f].packets;
+    seen.encrypted = std::max(seen.encrypted, decrypted);
+  }
   for (std::size_t i = 0; i < kReasons; ++i)
     seen.dropped += after.enforced[at(Action::kDrop)][at(direction)][i].packets -
                     before.enforced[at(Action::kDrop)][at(direction)][i].packets;

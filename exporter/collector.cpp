@@ -4,6 +4,7 @@
 #include "exporter/node_metrics.h"
 #include "exporter/notify_metrics.h"
 #include "exporter/peer_metrics.h"
+#include "exporter/probe_metrics.h"
 #include "exposition/prometheus_cpp.h"
 #include "exposition/text.h"
 
@@ -28,6 +29,7 @@ void Collector::visit(const Report* report, const FamilySink& sink) const {
   if (report == nullptr) return;
   const MetricSet set = choose_metric_set(choice_, *report);
   visit_peer_families(*report, set, non_empty);
+  visit_probes(*report, set, non_empty);
   visit_alarms(*report, set, non_empty);
   visit_node_families(*report, set, non_empty);
 }

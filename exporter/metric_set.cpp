@@ -7,6 +7,7 @@
 #include "exporter/drop_metrics.h"
 #include "exporter/enforcement_metrics.h"
 #include "exporter/mesh_metrics.h"
+#include "exporter/probe_metrics.h"
 #include "model/alarms.h"
 
 namespace espial {
@@ -20,12 +21,13 @@ std::size_t per_peer_alarms() {
 }
 
 // Series of a peer in the full set, without its networks.
-std::size_t fixed_series() {
+std::size_t fixed_series(bool probing) {
   constexpr std::size_t by_class = kDirections * kFamilies * kClasses * 2;
   constexpr std::size_t by_protection = kDirections * 2 * 2;
   constexpr std::size_t decrypted_spoofed_last = kFamilies + 1 + 1;
   return by_class + by_protection + enforcement_series() + decrypted_spoofed_last + kVerdicts +
-         kModes + per_peer_alarms() + kPeerSaSeries + kNetfilterSeries;
+         kModes + per_peer_alarms() + kPeerSaSeries + kNetfilterSeries +
+         (probing ? kProbeSeries : 0);
 }
 
 }  // namespace
@@ -48,10 +50,11 @@ MetricSet choose_metric_set(MetricChoice choice, const Report& report) {
   }
   if (report.snapshot.peers.size() > kFullSetMaxPeers) return MetricSet::kCompact;
   std::unordered_map<std::string_view, std::size_t> series;
+  const std::size_t fixed = fixed_series(report.probing != nullptr);
   for (const PeerSnapshot& peer : report.snapshot.peers)
-    series[peer.peer.name] = fixed_series() + peer.counters.kernel.reasons.size();
+    series[peer.peer.name] = fixed + peer.counters.kernel.reasons.size();
   for (const NetworkCounters& network : report.snapshot.networks) {
-    std::size_t& count = series.try_emplace(network.peer, fixed_series()).first->second;
+    std::size_t& count = series.try_emplace(network.peer, fixed).first->second;
     count += 2 * kDirections;  // cleartext, policy_missing
     if (count > kFullSeriesPerPeer) return MetricSet::kCompact;
   }

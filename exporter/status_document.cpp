@@ -9,6 +9,7 @@
 #include "exporter/audit_document.h"
 #include "exporter/flow_document.h"
 #include "model/alarms.h"
+#include "model/probing.h"
 
 namespace espial {
 
@@ -122,8 +123,54 @@ json kernel_drops_of(const KernelDrops& drops) {
   return {{"netfilter", std::move(netfilter)}, {"reasons", drops.reasons}};
 }
 
+// By family, path and target; time is null until one has ended.
+json probes_of(const std::vector<PeerProbe>& probes) {
+  json out = json::array();
+  for (const PeerProbe& probe : probes) {
+    const ProbeResult& last = probe.last;
+    json one = {{"family", text_of(to_string(last.target.family()))},
+                {"path", text_of(to_string(last.path))},
+                {"source", last.source.text()},
+                {"target", last.target.text()},
+                {"time", time_of(probe.at)},
+                {"outcome", nullptr},
+                {"outcome_text", nullptr},
+                {"answered", nullptr},
+                {"rtt_seconds", nullptr},
+                {"failures", probe.failures},
+                {"why", last.why}};
+    if (probe.at) {
+      one["outcome"] = text_of(to_string(last.outcome));
+      one["outcome_text"] = text_of(in_words(last.outcome));
+      one["answered"] = last.answered > 0;
+    }
+    if (last.fastest) one["rtt_seconds"] = seconds_of(*last.fastest);
+    out.push_back(std::move(one));
+  }
+  return out;
+}
+
+json black_holes_of(const std::vector<MtuBlackhole>& holes) {
+  json out = json::array();
+  for (const MtuBlackhole& hole : holes)
+    out.push_back({{"address", hole.address.text()},
+                   {"asked_bytes", hole.asked_bytes},
+                   {"largest_bytes", hole.largest}});
+  return out;
+}
+
+// null: the daemon sends no probes.
+json probing_of(const Probing* probing) {
+  if (probing == nullptr) return nullptr;
+  return {{"interval_seconds", probing->interval.count()},
+          {"round_seconds", probing->round.count()},
+          {"probes_per_second", probing->probes_per_second},
+          {"path_mtu_looked", time_of(probing->path_mtu_looked)},
+          {"not_probed", probing->not_probed}};
+}
+
 json peer_of(const PeerSnapshot& snapshot, const PeerReport& report, std::chrono::seconds window,
-             const PeerAudit* audit) {
+             const PeerAudit* audit, const PeerProbing& probing) {
   const Peer& peer = snapshot.peer;
   const PeerCounters& counters = snapshot.counters;
   json underlay = json::array();
@@ -141,7 +188,9 @@ json peer_of(const PeerSnapshot& snapshot, const PeerReport& report, std::chrono
               {"transmit",
                direction_of(counters, report.window[at(Direction::TRANSMIT)], Direction::TRANSMIT)},
               {"last_cleartext", time_of(counters.last_cleartext())},
-              {"kernel_drops", kernel_drops_of(counters.kernel)}};
+              {"kernel_drops", kernel_drops_of(counters.kernel)},
+              {"probes", probes_of(probing.probes)},
+              {"mtu_black_holes", black_holes_of(probing.black_holes)}};
   add_last_enforced(out, counters);
   return out;
 }
@@ -152,8 +201,10 @@ json peers_of(const Report& report) {
   for (std::size_t i = 0; i < report.peers.size(); ++i) {
     const PeerSnapshot& peer = report.snapshot.peers[i];
     const auto& mesh = report.snapshot.mesh;
-    out.push_back(
-        peer_of(peer, report.peers[i], report.window, mesh ? mesh->find(peer.peer.name) : nullptr));
+    const auto* probing = report.probing ? report.probing->find(peer.peer.name) : nullptr;
+    out.push_back(peer_of(peer, report.peers[i], report.window,
+                          mesh ? mesh->find(peer.peer.name) : nullptr,
+                          probing != nullptr ? *probing : PeerProbing{}));
   }
   return out;
 }
@@ -270,6 +321,7 @@ json status_document(const Report& report) {
             {"total_seconds", seconds_of(snapshot.gaps.total)},
             {"last_seconds", seconds_of(snapshot.gaps.last)}}},
           {"xfrm_block", xfrm_block_of(snapshot.xfrm_block)},
+          {"verify", probing_of(report.probing.get())},
           {"alarms", alarms_of(report.alarms)},
           {"findings", findings_of(snapshot)},
           {"sources", sources_of(snapshot)},

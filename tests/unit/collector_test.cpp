@@ -146,12 +146,60 @@ TEST(Collector, GaugesAreThoseOfTheReport) {
   EXPECT_EQ(all.at("espial_snapshot_timestamp_seconds{}"), 1714564800.25);
 }
 
+TEST(Collector, ProbesAreWorthTheirWorstWay) {
+  const auto all = values(collect(golden_report()));
+  // Its bridge answers in clear, its pod not at all.
+  EXPECT_EQ(all.at("espial_probe_success{peer=node2,family=ipv4,}"), 0);
+  EXPECT_EQ(all.at("espial_probe_encrypted{peer=node2,family=ipv4,}"), 0);
+  EXPECT_EQ(all.at("espial_probe_rtt_seconds{peer=node2,family=ipv4,}"), 0.000412);
+  EXPECT_EQ(all.at("espial_probe_success{peer=node3,family=ipv6,}"), 1);
+  EXPECT_EQ(all.at("espial_probe_encrypted{peer=node3,family=ipv6,}"), 1);
+  EXPECT_EQ(all.count("espial_probe_success{peer=node3,family=ipv4,}"), 0U) << "is not probed";
+  EXPECT_EQ(all.count("espial_probe_success{peer=node4,family=ipv4,}"), 0U) << "a candidate";
+  EXPECT_EQ(all.at("espial_probe_ways{family=ipv4,outcome=both_leak,}"), 1);
+  EXPECT_EQ(all.at("espial_probe_ways{family=ipv4,outcome=lost_there,}"), 1);
+  EXPECT_EQ(all.at("espial_probe_ways{family=ipv6,outcome=encrypted,}"), 1);
+  EXPECT_EQ(all.at("espial_probe_ways{family=ipv6,outcome=pending,}"), 0);
+}
+
+TEST(Collector, WithoutProbesThereIsNoSeriesOfThem) {
+  for (const auto& [key, value] : values(collect(busy_report(2))))
+    EXPECT_EQ(key.find("espial_probe_"), std::string::npos) << key;
+  // Until one ended there is no answer yet.
+  Evaluator evaluator;
+  const auto first = values(collect(std::make_shared<const Report>(
+      evaluator
+          .evaluate(testing::golden_start(),
+                    std::make_shared<const Probing>(testing::golden_probing()))
+          .report)));
+  EXPECT_EQ(first.at("espial_probe_success{peer=node3,family=ipv6,}"), 0);
+  EXPECT_EQ(first.at("espial_probe_ways{family=ipv6,outcome=pending,}"), 1);
+  EXPECT_EQ(first.at("espial_probe_ways{family=ipv6,outcome=encrypted,}"), 0);
+}
+
+TEST(Collector, ProbesKeepTheFullSetBounded) {
+  Report report = *busy_report(64, 4);
+  Probing probing;
+  for (const auto& peer : report.snapshot.peers)
+    probing.peers[peer.peer.name].probes = {
+        testing::golden_probe(peer.peer.name, ProbePath::HOST, "10.1.0.1", "10.2.0.1"),
+        testing::golden_probe(peer.peer.name, ProbePath::HOST, "fd00::1", "fd00::2")};
+  report.probing = std::make_shared<const Probing>(std::move(probing));
+  const auto shared = std::make_shared<const Report>(std::move(report));
+  ASSERT_EQ(choose_metric_set(MetricChoice::kAuto, *shared), MetricSet::kFull);
+  for (const auto& [peer, count] : series_by_peer(collect(shared)))
+    if (!peer.empty()) {
+      EXPECT_LE(count, kFullSeriesPerPeer) << peer;
+    }
+}
+
 TEST(Collector, KnownSeriesExistFromTheFirstScrape) {
   Evaluator evaluator;
   Snapshot snapshot = testing::golden_start();
   snapshot.networks = {{"node2", "backendnet", {}}, {"node3", "backendnet", {}}};
+  const auto probing = std::make_shared<const Probing>(testing::golden_probing());
   const auto first =
-      values(collect(std::make_shared<const Report>(evaluator.evaluate(snapshot).report)));
+      values(collect(std::make_shared<const Report>(evaluator.evaluate(snapshot, probing).report)));
   for (const auto& [key, value] : values(collect(golden_report()))) {
     // Kernels know over a hundred reasons: one has a series from its first packet on.
     if (key.find("espial_kernel_dropped_packets_total{") == 0) continue;

@@ -51,6 +51,7 @@ TEST(ConfigFile, EmptyMeansDefaults) {
     EXPECT_EQ(parsed.config.enforce.cleartext_host, Mode::ENFORCE);
     EXPECT_EQ(parsed.config.enforce.audit_minutes, 10U);
     EXPECT_FALSE(parsed.config.enforce.xfrm_block);
+    EXPECT_EQ(parsed.config.verify.interval.count(), 0) << "probes are off";
   }
 }
 
@@ -76,6 +77,7 @@ enforce:
     - {prefix: 10.101.2.0/24, protocol: tcp, port: 22}
     - {prefix: "::/0", protocol: icmpv6}
     - {prefix: 10.101.3.7, protocol: 89}
+verify: {interval: 30s, probes_per_second: 20, path_mtu_interval: 1h, pods: [10.101.1.9, "fd00:101:1::9"]}
 self: {underlay: [10.45.0.11], backend: [10.101.0.0/24]}
 peers:
   - name: node2
@@ -112,6 +114,11 @@ devices: {include: [eth0], exclude: [docker0, wg0]}
   EXPECT_EQ(c.enforce.exempt[1].protocol, 58);
   EXPECT_EQ(c.enforce.exempt[2].protocol, 89);
   EXPECT_EQ(c.enforce.exempt[2].prefix.length(), 32U);
+  EXPECT_EQ(c.verify.interval, std::chrono::seconds{30});
+  EXPECT_EQ(c.verify.probes_per_second, 20U);
+  EXPECT_EQ(c.verify.path_mtu_interval, std::chrono::hours{1});
+  ASSERT_EQ(c.verify.pods.size(), 2U);
+  EXPECT_EQ(c.verify.pods[1].text(), "fd00:101:1::9");
   EXPECT_EQ(c.self_underlays[0].text(), "10.45.0.11");
   EXPECT_EQ(c.self_backends[0].text(), "10.101.0.0/24");
   ASSERT_EQ(c.peers.size(), 2U);
@@ -146,7 +153,7 @@ constexpr Bad kBad[] = {
      "listen_anywhere, discover, opensvc, opensvc_conf, opensvc_socket, max_peers, xdp, vici, "
      "metrics, "
      "flow_events_per_second, coverage_target, mode, enforce, alerts, "
-     "networks, self, peers, devices), found a list\n"},
+     "verify, networks, self, peers, devices), found a list\n"},
     {"a: [1\n", "f:2: not valid YAML: end of sequence flow not found\n"},
     {",\n", "f:1: a second YAML document starts here (keep one)\n"},
     {"node: a\n---\nnode: b\n", "f:2: a second YAML document starts here (keep one)\n"},
@@ -298,6 +305,23 @@ constexpr Bad kBad[] = {
      "f:1: enforce.exempt[1].protocol: IPv4 has no icmpv6 (write icmp)\n"},
     {"networks: [{name: a, unknown_node: drop}]\n",
      "f:1: networks[0].unknown_node: \"drop\" is not one of monitor, audit, enforce\n"},
+    {"verify: 30s\n",
+     "f:1: verify: expected a map of keys (interval, path_mtu_interval, probes_per_second, pods), "
+     "found \"30s\"\n"},
+    {"verify:\n  pods: [10.101.1.9]\n",
+     "f:2: verify: without an interval no probe is sent (write interval: 60s, or off)\n"},
+    {"verify:\n  interval: 1s\n  path_mtu_interval: 25h\n  probes_per_second: 101\n  every: 3\n",
+     "f:2: verify.interval: \"1s\" is no duration from 5s to 24h (write 30s, 5m or 1h, or off)\n"
+     "f:3: verify.path_mtu_interval: \"25h\" is no duration from 10s to 24h (write 30s, 5m or 1h, "
+     "or off)\n"
+     "f:4: verify.probes_per_second: \"101\" is not a whole number from 1 to 100\n"
+     "f:5: verify.every: unknown key (known here: interval, path_mtu_interval, probes_per_second, "
+     "pods)\n"},
+    {"verify:\n  interval: off\n  pods:\n  - 10.101.1.9\n  - 10.101.1.0/24\n  - \"ff02::1\"\n"
+     "  - 10.101.1.9\n",
+     "f:5: verify.pods[1]: \"10.101.1.0/24\" is not an IPv4 or IPv6 address\n"
+     "f:6: verify.pods[2]: \"ff02::1\" cannot be the address of a pod\n"
+     "f:7: verify.pods[3]: 10.101.1.9 is listed twice, line 4; keep one\n"},
     {"peers: [{name: all}]\n",
      "f:1: peers[0].name: \"all\" stands for every peer in commands (choose another)\n"},
 };
@@ -312,6 +336,14 @@ TEST(ConfigFile, AcceptsWhatOnlyLooksWrong) {
            "peers: [{name: a, backend: [0.0.0.0/1]}, {name: b, backend: ['::/0']}]\n",
        })
     EXPECT_EQ(problems_of(text), "") << text;
+}
+
+TEST(ConfigFile, OnePodTooManyIsRefused) {
+  std::string text = "verify:\n  interval: 5s\n  pods:\n";
+  for (int i = 0; i < 256; ++i) text += "  - 10.0.0." + std::to_string(i) + "\n";
+  EXPECT_EQ(problems_of(text), "");
+  EXPECT_EQ(problems_of(text + "  - 10.0.1.0\n"),
+            "f:260: verify.pods[256]: 257 pods are listed (at most 256)\n");
 }
 
 TEST(ConfigFile, OneExemptionTooManyIsRefused) {

@@ -8,6 +8,7 @@
 
 #include "exporter/latest_report.h"
 #include "model/evaluate.h"
+#include "model/probing.h"
 #include "unit/model_fixture.h"
 
 namespace espial::testing {
@@ -45,6 +46,16 @@ inline std::shared_ptr<const MeshAudit> golden_mesh() {
   return mesh;
 }
 
+inline PeerProbe golden_probe(const std::string& peer, ProbePath path, const std::string& source,
+                              const std::string& target) {
+  PeerProbe out;
+  out.last.peer = peer;
+  out.last.path = path;
+  out.last.source = *IpAddress::parse(source);
+  out.last.target = *IpAddress::parse(target);
+  return out;
+}
+
 inline Snapshot golden_start() {
   Snapshot out = node();
   out.time = WallTime{std::chrono::milliseconds{1714564770250}};
@@ -65,6 +76,52 @@ inline Snapshot golden_start() {
   out.xfrm_errors = {{"XfrmInNoStates", 4}, {"XfrmOutPolBlock", 0}};
   out.sources = {{"file", true, "/etc/espial/espial.yaml"}, {"xfrm", false, "not permitted"}};
   out.maps = {{"ep_peer_stat", 3, 1025}, {"ep_net_stat", 2, 4097}};
+  return out;
+}
+
+inline void end_golden_probe(PeerProbe& probe, WallTime time, unsigned answered, WireSeen transmit,
+                             WireSeen receive, ProbeOutcome outcome, std::string why) {
+  ProbeResult result = probe.last;
+  result.sent = 1;
+  result.answered = answered;
+  if (answered > 0) result.fastest = std::chrono::microseconds{412};
+  result.seen[at(Direction::TRANSMIT)] = transmit;
+  result.seen[at(Direction::RECEIVE)] = receive;
+  result.outcome = outcome;
+  result.why = std::move(why);
+  note(probe, std::move(result), time);
+}
+
+inline Probing golden_probing() {
+  Probing out;
+  out.interval = out.round = std::chrono::seconds{30};
+  out.probes_per_second = 10;
+  out.not_probed = {"node2: fd00:101:2::/64: no device has an address of fd00:101:1::/64"};
+  out.peers["node2"].probes = {
+      golden_probe("node2", ProbePath::HOST, "10.101.1.1", "10.101.2.1"),
+      golden_probe("node2", ProbePath::FORWARD_THERE, "10.101.1.1", "10.101.2.9")};
+  out.peers["node3"].probes = {
+      golden_probe("node3", ProbePath::HOST, "fd00:101:1::1", "fd00:101:3::1")};
+  return out;
+}
+
+inline Probing ended_golden_probing(WallTime time) {
+  Probing out = golden_probing();
+  auto& leaking = out.peers["node2"];
+  end_golden_probe(leaking.probes[0], time, 1, {0, 0, 1, 0}, {0, 0, 1, 0}, ProbeOutcome::BOTH_LEAK,
+                   "1 of 1 answered; on the wire 0 encrypted and 1 clear out, 0 and 1 in");
+  for (int i = 0; i < 3; ++i)
+    end_golden_probe(leaking.probes[1], time, 0, {1, 0, 0, 0}, {}, ProbeOutcome::LOST_THERE,
+                     "0 of 1 answered; on the wire 1 encrypted and 0 clear out, 0 and 0 in");
+  leaking.sent = 4;
+  leaking.answered = 1;
+  auto& encrypted = out.peers["node3"];
+  end_golden_probe(encrypted.probes[0], time, 1, {1, 0, 0, 0}, {1, 0, 0, 0},
+                   ProbeOutcome::ENCRYPTED,
+                   "1 of 1 answered; on the wire 1 encrypted and 0 clear out, 1 and 0 in");
+  encrypted.sent = encrypted.answered = 1;
+  encrypted.black_holes = {{*IpAddress::parse("fd45::13"), 1500, 1400}};
+  out.path_mtu_looked = time;
   return out;
 }
 
@@ -134,12 +191,13 @@ inline AlarmEngine golden_alarms() {
 inline std::shared_ptr<const Report> golden_report() {
   Evaluator evaluator;
   Snapshot snapshot = golden_start();
-  evaluator.evaluate(snapshot);
+  evaluator.evaluate(snapshot, std::make_shared<const Probing>(golden_probing()));
   wait(snapshot, std::chrono::seconds{15});
   add_golden_traffic(snapshot);
-  evaluator.evaluate(snapshot);
+  const auto probing = std::make_shared<const Probing>(ended_golden_probing(snapshot.time));
+  evaluator.evaluate(snapshot, probing);
   wait(snapshot, std::chrono::seconds{15});
-  return std::make_shared<const Report>(evaluator.evaluate(snapshot).report);
+  return std::make_shared<const Report>(evaluator.evaluate(snapshot, probing).report);
 }
 
 // `peers` peers with traffic of every class, and `networks` networks each.

@@ -53,6 +53,20 @@ TEST(StatusText, ReadsTheDaemonsOwnDocument) {
   EXPECT_EQ(status_exit(document), 1);
 }
 
+TEST(StatusText, ProbesAreOneLineAndThoseThatAreNotWell) {
+  EXPECT_EQ(render_status(sample(), {}).find("probes"), std::string::npos) << "none are sent";
+  const auto text = render_status(json::parse(testing::read_golden("status.json")), {});
+  EXPECT_NE(text.find("\nprobes, each way every 30 s: 1 encrypted both ways, 1 both leak, 1 lost "
+                      "there\n"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("node2  ipv4    forward_there  10.101.2.9  lost there               3"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("not probed: node2: fd00:101:2::/64: no device"), std::string::npos) << text;
+  EXPECT_EQ(text.find("node3  ipv6    host"), std::string::npos) << "is well";
+}
+
 TEST(StatusText, ColoursOnlyWhenAsked) {
   EXPECT_TRUE(plain_ascii(render_status(sample(), {false, 0})));
   const auto coloured = render_status(sample(), {true, 0});

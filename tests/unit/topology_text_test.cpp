@@ -37,6 +37,8 @@ Config enforcing() {
   config.enforce.exempt = {{*Prefix::parse("10.101.2.0/24"), 6, 22},
                            {*Prefix::parse("fd00::/8"), 89, 0},
                            {*Prefix::parse("10.9.0.0/16"), 0, 0}};
+  config.verify = {
+      std::chrono::seconds{90}, 5, {*IpAddress::parse("fd00:101:1::9")}, std::chrono::seconds{0}};
   return config;
 }
 
@@ -74,6 +76,12 @@ enforce:
     - prefix: "fd00::/8"
       protocol: 89
     - prefix: 10.9.0.0/16
+verify:
+  interval: 90s
+  probes_per_second: 5
+  path_mtu_interval: off
+  pods:
+    - "fd00:101:1::9"
 networks:
   - name: "backendnet"  # file
     subnets:
@@ -113,6 +121,7 @@ TEST(TopologyText, IsAConfigurationThatMeansTheSame) {
   EXPECT_EQ(parsed.config.enforce.exempt[0].port, 22);
   EXPECT_EQ(parsed.config.enforce.exempt[1].protocol, 89);
   EXPECT_EQ(parsed.config.enforce.exempt[2].prefix.text(), "10.9.0.0/16");
+  EXPECT_EQ(parsed.config.verify, enforcing().verify);
   EXPECT_EQ(parsed.config.networks.at(0).prefixes.at(0).text(), "10.101.0.0/16");
   EXPECT_EQ(parsed.config.self_underlays.at(0).text(), "10.45.0.11");
   const auto empty = parse_config(render_topology({}, {}), "f");

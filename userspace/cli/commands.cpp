@@ -4,6 +4,7 @@
 #include <charconv>
 #include <ostream>
 
+#include "base/duration.h"
 #include "base/printable.h"
 #include "cli/alarms_text.h"
 #include "cli/ask_daemon.h"
@@ -100,20 +101,6 @@ int change_policy(const Config& config, const json& request, const PolicyOptions
   return write_out(render_changes(*answer), status, console);
 }
 
-// "90", "90s", "5m", "1h": 1 second to 24 hours.
-std::optional<std::chrono::seconds> parse_duration(std::string_view text) {
-  std::int64_t unit = 1;
-  if (!text.empty() && (text.back() == 's' || text.back() == 'm' || text.back() == 'h')) {
-    unit = text.back() == 'h' ? 3600 : text.back() == 'm' ? 60 : 1;
-    text.remove_suffix(1);
-  }
-  std::int64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  if (number < 1 || number > kMaxConfirmWithin.count() / unit) return std::nullopt;
-  return std::chrono::seconds(number * unit);
-}
-
 Error no_duration(std::string_view option, std::string_view text) {
   return Error{std::string(option) + ": " + in_quotes(text) +
                    " is no duration from 1s to 24h (write 60s, 5m or 1h)",
@@ -150,7 +137,7 @@ int flows_command(const Config& config, const FlowsOptions& options, const Servi
                   Console& console) {
   if (options.follow) {
     const auto since = options.since.empty() ? std::optional(std::chrono::seconds(0))
-                                             : parse_duration(options.since);
+                                             : parse_duration(options.since, std::chrono::seconds{1}, kMaxConfirmWithin);
     if (!since) return report(no_duration("--since", options.since), console);
     return follow_command(config, options, *since, console);
   }
@@ -219,7 +206,8 @@ int policy_set_command(const Config& config, const PolicyOptions& options, const
   json request{
       {"command", "set"}, {"peer", options.peer}, {"mode", options.mode}, {"force", options.force}};
   if (!options.confirm_within.empty()) {
-    const auto seconds = parse_duration(options.confirm_within);
+    const auto seconds =
+        parse_duration(options.confirm_within, std::chrono::seconds{1}, kMaxConfirmWithin);
     if (!seconds) return report(no_duration("--confirm-within", options.confirm_within), console);
     request["confirm_within_seconds"] = seconds->count();
   }

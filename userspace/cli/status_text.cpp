@@ -8,6 +8,7 @@
 #include "base/printable.h"
 #include "cli/enforcement_text.h"
 #include "cli/ipsec_text.h"
+#include "cli/probe_text.h"
 #include "cli/text_table.h"
 #include "cli/wording.h"
 #include "model/words.h"
@@ -308,8 +309,8 @@ std::string render_status(const json& status, const RenderStyle& style) {
          reasons(status, style) + alarms(status, style) + unprotected(status, style) +
          strangers(status, style) + section("ipsec", unprovable_table(status), style) +
          section("enforcement", enforcement_table(status), style) +
-         dropped_by_kernel(status, style) + backstop(status, style) + devices(status, style) +
-         troubles(status, style);
+         dropped_by_kernel(status, style) + probes_text(status, style) + backstop(status, style) +
+         devices(status, style) + troubles(status, style);
 }
 
 int status_exit(const json& status) {

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "base/duration.h"
 #include "base/printable.h"
 
 namespace espial {
@@ -84,6 +85,31 @@ std::string yaml_enforcement(const Config& config) {
   return out;
 }
 
+std::string interval_text(std::chrono::seconds interval) {
+  return interval.count() == 0 ? "off" : duration_text(interval);
+}
+
+std::string yaml_verify(const ConfigVerify& verify) {
+  std::string out = "verify:\n  interval: " + interval_text(verify.interval) + "\n";
+  if (verify.interval.count() == 0) return out;
+  out += "  probes_per_second: " + std::to_string(verify.probes_per_second) + "\n";
+  out += "  path_mtu_interval: " + interval_text(verify.path_mtu_interval) + "\n";
+  if (!verify.pods.empty()) out += "  pods:\n";
+  for (const auto& pod : verify.pods) out += "    - " + yaml_address(pod.text()) + "\n";
+  return out;
+}
+
+// null: no probes are sent.
+json verify_document(const ConfigVerify& verify) {
+  if (verify.interval.count() == 0) return nullptr;
+  json pods = json::array();
+  for (const auto& pod : verify.pods) pods.push_back(pod.text());
+  return {{"interval_seconds", verify.interval.count()},
+          {"probes_per_second", verify.probes_per_second},
+          {"path_mtu_interval_seconds", verify.path_mtu_interval.count()},
+          {"pods", std::move(pods)}};
+}
+
 json enforce_document(const ConfigEnforce& enforce) {
   json exempt = json::array();
   for (const auto& e : enforce.exempt)
@@ -135,6 +161,7 @@ std::string render_topology(const Topology& topology, const Config& config) {
   for (const auto& finding : topology.findings) out += "# finding: " + printable(finding) + "\n";
   out += yaml_settings(topology, config);
   out += yaml_enforcement(config);
+  out += yaml_verify(config.verify);
   if (!topology.networks.empty()) out += "networks:\n";
   for (const auto& network : topology.networks) {
     out += "  - name: " + yaml_text(network.name) + "  # " + origin_words(network.from) + "\n";
@@ -170,6 +197,7 @@ json topology_document(const Topology& topology, const Config& config) {
            {"max_peers", config.max_peers},
            {"mode", to_string(config.mode.value_or(Mode::MONITOR))},
            {"enforce", enforce_document(config.enforce)},
+           {"verify", verify_document(config.verify)},
            {"self", side_document(topology.self_underlays, topology.self_backends)},
            {"networks", json::array()},
            {"peers", json::array()},

@@ -260,6 +260,23 @@ void check_exemptions(const Draft& draft, Problems& problems) {
                                                              std::to_string(kMaxExemptions) + ")");
 }
 
+void check_verify(const Draft& draft, Problems& problems) {
+  if (draft.verify && !draft.verify_interval)
+    problems.add(*draft.verify,
+                 "without an interval no probe is sent (write interval: 60s, or off)");
+  std::map<IpAddress, int> lines;
+  for (const auto& pod : draft.verify_pods) {
+    const auto [it, fresh] = lines.emplace(pod.value, pod.place.line);
+    if (!fresh)
+      problems.add(pod.place, pod.value.text() + " is listed twice, line " +
+                                  std::to_string(it->second) + "; keep one");
+  }
+  if (draft.verify_pods.size() > kMaxVerifyPods)
+    problems.add(draft.verify_pods[kMaxVerifyPods].place, std::to_string(draft.verify_pods.size()) +
+                                                              " pods are listed (at most " +
+                                                              std::to_string(kMaxVerifyPods) + ")");
+}
+
 // The control socket lives in state_dir and its path must fit sockaddr_un.
 void check_state_dir(const Draft& draft, Problems& problems) {
   constexpr std::size_t kMaxStateDir = 107 - sizeof("/control.sock") + 1;
@@ -281,6 +298,7 @@ void check_draft(const Draft& draft, Problems& problems) {
   check_exemptions(draft, problems);
   check_state_dir(draft, problems);
   check_alerts(draft.alerts, problems);
+  check_verify(draft, problems);
 }
 
 }  // namespace espial

@@ -60,6 +60,7 @@ Config finish(Draft&& draft) {
           {exemption.prefix->value,
            exemption.protocol ? exemption.protocol->value : std::uint8_t{0},
            static_cast<std::uint16_t>(exemption.port ? exemption.port->value : 0)});
+  config.verify.pods = values(std::move(draft.verify_pods));
   config.include_devices = values(std::move(draft.include_devices));
   config.exclude_devices = values(std::move(draft.exclude_devices));
   return config;

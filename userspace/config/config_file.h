@@ -2,6 +2,7 @@
 // espial.yaml: text in, Config and every problem at once out. yaml-cpp's exceptions end here.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -23,8 +24,13 @@ inline constexpr std::size_t kMaxConfigItems = 200000;  // addresses and prefixe
 inline constexpr std::uint32_t kMaxPeers = 10000;
 inline constexpr std::size_t kMaxPrefixLengths = 8;  // distinct, per family: EP_MAX_PREFIX_LENS
 inline constexpr std::uint32_t kMaxFlowEventsPerSecond = 100000;
-inline constexpr std::size_t kMaxExemptions = 16;         // EP_EXEMPTIONS
-inline constexpr std::uint32_t kMaxAuditMinutes = 10080;  // a week
+inline constexpr std::size_t kMaxExemptions = 16;  // EP_EXEMPTIONS
+inline constexpr std::size_t kMaxVerifyPods = 256;
+inline constexpr std::uint32_t kMaxProbesPerSecond = 100;
+inline constexpr std::chrono::seconds kMinVerifyInterval{5};
+inline constexpr std::chrono::seconds kMinPathMtuInterval{10};
+inline constexpr std::chrono::seconds kMaxVerifyInterval{24 * 3600};  // of both
+inline constexpr std::uint32_t kMaxAuditMinutes = 10080;              // a week
 
 // One thing wrong with a file.
 struct ConfigProblem {

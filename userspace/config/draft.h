@@ -82,6 +82,9 @@ struct Draft {
   std::vector<Located<Prefix>> self_backends;
   std::vector<DraftPeer> peers;
   std::vector<DraftExemption> exemptions;
+  std::optional<Place> verify;
+  bool verify_interval = false;  // is there one?
+  std::vector<Located<IpAddress>> verify_pods;
   std::vector<Located<std::string>> include_devices;
   std::vector<Located<std::string>> exclude_devices;
   DraftAlerts alerts;

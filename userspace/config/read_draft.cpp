@@ -107,6 +107,30 @@ void read_self(YamlReader& reader, const YAML::Node& node, const Place& at, Draf
                }}});
 }
 
+void read_verify(YamlReader& reader, const YAML::Node& node, const Place& at, Draft& draft) {
+  auto& verify = draft.scalars.verify;
+  draft.verify = at;
+  reader.map(node, at,
+             {{"interval",
+               [&](const auto& n, const auto& p) {
+                 draft.verify_interval = true;
+                 assign(verify.interval,
+                        reader.interval(n, p, kMinVerifyInterval, kMaxVerifyInterval));
+               }},
+              {"path_mtu_interval",
+               [&](const auto& n, const auto& p) {
+                 assign(verify.path_mtu_interval,
+                        reader.interval(n, p, kMinPathMtuInterval, kMaxVerifyInterval));
+               }},
+              {"probes_per_second",
+               [&](const auto& n, const auto& p) {
+                 assign(verify.probes_per_second, reader.number(n, p, 1, kMaxProbesPerSecond));
+               }},
+              {"pods", [&](const auto& n, const auto& p) {
+                 draft.verify_pods = reader.hosts(n, p, "the address of a pod");
+               }}});
+}
+
 void read_devices(YamlReader& reader, const YAML::Node& node, const Place& at, Draft& draft) {
   reader.map(node, at,
              {{"include",
@@ -177,6 +201,7 @@ void read_root(YamlReader& reader, const YAML::Node& root, Draft& draft) {
        {"mode", [&](const auto& n, const auto& p) { c.mode = read_mode(reader, n, p); }},
        {"enforce", [&](const auto& n, const auto& p) { read_enforce(reader, n, p, draft); }},
        {"alerts", [&](const auto& n, const auto& p) { draft.alerts = read_alerts(reader, n, p); }},
+       {"verify", [&](const auto& n, const auto& p) { read_verify(reader, n, p, draft); }},
        {"networks",
         [&](const auto& n, const auto& p) {
           reader.list(n, p, [&](const auto& e, const auto& at) {

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/duration.h"
 #include "base/printable.h"
 
 namespace espial {
@@ -152,6 +153,19 @@ std::optional<double> YamlReader::ratio(const YAML::Node& node, const Place& at)
   return std::nullopt;
 }
 
+std::optional<std::chrono::seconds> YamlReader::interval(const YAML::Node& node, const Place& at,
+                                                         std::chrono::seconds low,
+                                                         std::chrono::seconds high) {
+  const auto scalar = text(node, at, "a duration or off");
+  if (!scalar) return std::nullopt;
+  if (*scalar == "off") return std::chrono::seconds{0};
+  auto duration = parse_duration(*scalar, low, high);
+  if (!duration)
+    problems_.add(at, in_quotes(*scalar) + " is no duration from " + duration_text(low) + " to " +
+                          duration_text(high) + " (write 30s, 5m or 1h, or off)");
+  return duration;
+}
+
 std::optional<std::string> YamlReader::choice(const YAML::Node& node, const Place& at,
                                               std::initializer_list<std::string_view> choices) {
   const auto listed = joined(choices);
@@ -215,6 +229,11 @@ bool YamlReader::within_item_limit(const Place& at) {
 }
 
 std::vector<Located<IpAddress>> YamlReader::underlays(const YAML::Node& node, const Place& at) {
+  return hosts(node, at, "an underlay address (use the address that ESP is sent to)");
+}
+
+std::vector<Located<IpAddress>> YamlReader::hosts(const YAML::Node& node, const Place& at,
+                                                  std::string_view what) {
   std::vector<Located<IpAddress>> out;
   list(node, at, [&](const YAML::Node& element, const Place& place) {
     if (!within_item_limit(place)) return;
@@ -225,9 +244,7 @@ std::vector<Located<IpAddress>> YamlReader::underlays(const YAML::Node& node, co
     if (!address) {
       problems_.add(place, in_quotes(*value) + " is not an IPv4 or IPv6 address");
     } else if (address->unspecified() || address->multicast() || address->loopback()) {
-      problems_.add(place, in_quotes(*value) +
-                               " cannot be an underlay address (use the address that "
-                               "ESP is sent to)");
+      problems_.add(place, in_quotes(*value) + " cannot be " + std::string(what));
     } else {
       out.push_back({*address, place});
     }

@@ -44,10 +44,16 @@ class YamlReader {
   std::optional<std::string> device(const YAML::Node& node, const Place& at);
   std::optional<std::string> instance(const YAML::Node& node, const Place& at);
   std::optional<std::string> path(const YAML::Node& node, const Place& at);
+  // "off", which is 0, or a duration: "30s", "5m", "1h".
+  std::optional<std::chrono::seconds> interval(const YAML::Node& node, const Place& at,
+                                               std::chrono::seconds low, std::chrono::seconds high);
   // An IP protocol: a name or a number from 1.
   std::optional<std::uint8_t> protocol(const YAML::Node& node, const Place& at);
   // Any prefix without host bits, whoever's it is.
   std::optional<Located<Prefix>> prefix(const YAML::Node& node, const Place& at);
+  // Addresses of hosts; `what` says of which kind ("an underlay address (...)").
+  std::vector<Located<IpAddress>> hosts(const YAML::Node& node, const Place& at,
+                                        std::string_view what);
   std::vector<Located<IpAddress>> underlays(const YAML::Node& node, const Place& at);
   std::vector<Located<Prefix>> prefixes(const YAML::Node& node, const Place& at);
   std::vector<Located<std::string>> devices(const YAML::Node& node, const Place& at);

@@ -43,7 +43,7 @@ std::string fixed_key_changed(const Config& now, const Config& next) {
 
 Node::Node(Config config, std::string config_path, KernelWatch watch, KernelFacts facts,
            Programs programs, Maps maps, Identities identities, Attachments attachments,
-           FlowEvents events, ViciWatch vici)
+           FlowEvents events, ViciWatch vici, ProbeWatch probes)
     : config_(std::move(config)),
       config_path_(std::move(config_path)),
       watch_(std::move(watch)),
@@ -58,6 +58,7 @@ Node::Node(Config config, std::string config_path, KernelWatch watch, KernelFact
       saved_file_(config_.state_dir),
       policies_(config_.state_dir),
       keeper_(config_.state_dir),
+      probes_(std::move(probes)),
       latest_(std::make_shared<LatestReport>()),
       flows_(std::make_shared<LatestFlows>()) {}
 
@@ -71,10 +72,11 @@ Result<std::unique_ptr<Node>> Node::start(Config config, std::string config_path
   EP_ASSIGN(attachments, Attachments::open(config.pin_dir, config.state_dir, programs));
   EP_ASSIGN(events, FlowEvents::open(maps));
   EP_ASSIGN(vici, ViciWatch::open(config.vici));
+  EP_ASSIGN(probes, ProbeWatch::open());
   std::unique_ptr<Node> node(new Node(std::move(config), std::move(config_path), std::move(watch),
                                       std::move(facts), std::move(programs), std::move(maps),
                                       std::move(identities), std::move(attachments),
-                                      std::move(events), std::move(vici)));
+                                      std::move(events), std::move(vici), std::move(probes)));
   EP_TRY(node->begin(strict));
   return node;
 }
@@ -107,6 +109,8 @@ Status Node::begin(bool strict) {
   follow_backstop();
   judge_mesh();
   save_topology();
+  probes_.follow(config_.verify, topology_, facts_);
+  if (strict && !probes_.problem().empty()) return Error{probes_.problem()};
   if (programs_.carried())
     spdlog::info("{}: the pinned maps were of another version or max_peers: their counters go on",
                  config_.pin_dir);
@@ -145,6 +149,8 @@ void Node::tick() {
       spdlog::warn("{}", status.error().message);
     judge_mesh();
   }
+  if (probes_.problem().empty())
+    path_mtu_.tick(config_.verify, topology_, facts_, std::chrono::steady_clock::now());
   evaluate();
   keeper_.follow(evaluator_.alarms(), this_moment());
 }

@@ -16,7 +16,9 @@
 #include "daemon/backstop.h"
 #include "daemon/drop_watch.h"
 #include "daemon/firewall_follow.h"
+#include "daemon/path_mtu_watch.h"
 #include "daemon/peer_policies.h"
+#include "daemon/probe_watch.h"
 #include "exporter/latest_report.h"
 #include "exporter/notify/notifier.h"
 #include "kernel/attachments.h"
@@ -65,6 +67,7 @@ class Node {
   [[nodiscard]] int kernel_events() const { return watch_.fd(); }
   [[nodiscard]] int flow_events() const { return events_.fd(); }
   [[nodiscard]] int charon_events() const { return vici_.fd(); }
+  [[nodiscard]] int probe_events() const { return probes_.fd(); }
   [[nodiscard]] int opensvc_events() const { return opensvc_ ? opensvc_->fd() : -1; }
 
   // Takes the kernel's events. A device that came or changed is attached before this returns; what
@@ -86,6 +89,9 @@ class Node {
   void on_charon_events();
   // Charon's own view; see explain_pair().
   [[nodiscard]] const ViciFacts& charon() const { return vici_.facts(); }
+
+  // Hears and sends what the probes of the peers are at.
+  void on_probe_events();
 
   // Once a second: checks the attachments, takes a snapshot, judges and publishes it.
   void tick();
@@ -123,7 +129,7 @@ class Node {
  private:
   Node(Config config, std::string config_path, KernelWatch watch, KernelFacts facts,
        Programs programs, Maps maps, Identities identities, Attachments attachments,
-       FlowEvents events, ViciWatch vici);
+       FlowEvents events, ViciWatch vici, ProbeWatch probes);
 
   Status begin(bool strict);
   Status load_policies(bool strict);
@@ -163,6 +169,8 @@ class Node {
   PeerPolicies policies_;
   Backstop backstop_;
   DropWatch drops_;
+  ProbeWatch probes_;
+  PathMtuWatch path_mtu_;
   CounterReader counters_;
   Evaluator evaluator_;
   AlarmTeller teller_;

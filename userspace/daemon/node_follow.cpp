@@ -107,6 +107,7 @@ void Node::follow_topology() {
   restore();
   follow_devices(true);
   judge_mesh();
+  probes_.follow(config_.verify, topology_, facts_);
 }
 
 void Node::judge_mesh() {

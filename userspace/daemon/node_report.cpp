@@ -31,7 +31,12 @@ void Node::evaluate() {
   policies_.follow(taken->peers, this_moment());
   read_flows(*taken);
   evaluator_.set_coverage_target(config_.coverage_target);
-  auto evaluation = evaluator_.evaluate(std::move(*taken));
+  std::shared_ptr<const Probing> probing;
+  if (auto probes = probes_.read()) {
+    path_mtu_.add_to(*probes, topology_);
+    probing = std::make_shared<const Probing>(std::move(*probes));
+  }
+  auto evaluation = evaluator_.evaluate(std::move(*taken), std::move(probing));
   teller_.tell(evaluation.changes);
   if (notifier_) notifier_->publish(evaluation.report.alarms, evaluation.report.snapshot.time);
   latest_->publish(std::make_shared<const Report>(std::move(evaluation.report)));
@@ -45,6 +50,15 @@ nlohmann::json Node::alarms() const {
 }
 
 void Node::save_alarms() { keeper_.finish(evaluator_.alarms(), this_moment()); }
+
+void Node::on_probe_events() {
+  const auto look = [this](const std::string& peer) -> Result<PeerCounters> {
+    const auto id = identities_.peer(peer);
+    if (id == 0) return PeerCounters{};
+    return counters_.peer(maps_, id);
+  };
+  probes_.advance(look, *mesh_);
+}
 
 void Node::read_flows(const Snapshot& snapshot) {
   std::uint64_t seen = unprotected(snapshot.no_peer);
@@ -112,6 +126,7 @@ Result<Snapshot> Node::snapshot() {
   snapshot.restored = restored_;
   snapshot.sources = sources();
   drops_.read(snapshot, identities_);
+  if (auto source = probes_.source()) snapshot.sources.push_back(std::move(*source));
   snapshot.maps = CounterReader::usage(maps_, identities_, programs_.table_entries(),
                                        programs_.capacity().slots);
   snapshot.findings = topology_.findings;

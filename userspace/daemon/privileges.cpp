@@ -68,4 +68,24 @@ Status lend_network_privileges() {
   return Ok{};
 }
 
+namespace {
+
+// True: it was not so before, and is now.
+bool put_net_raw_in_effect(cap_flag_value_t wanted) {
+  const std::unique_ptr<std::remove_pointer_t<cap_t>, FreeCaps> caps(cap_get_proc());
+  const cap_value_t raw = CAP_NET_RAW;
+  cap_flag_value_t now = wanted;
+  if (!caps || cap_get_flag(caps.get(), raw, CAP_EFFECTIVE, &now) != 0 || now == wanted)
+    return false;
+  cap_set_flag(caps.get(), CAP_EFFECTIVE, 1, &raw, wanted);
+  return cap_set_proc(caps.get()) == 0;
+}
+
+}  // namespace
+
+NetRawInUse::NetRawInUse() : raised_(put_net_raw_in_effect(CAP_SET)) {}
+NetRawInUse::~NetRawInUse() {
+  if (raised_) put_net_raw_in_effect(CAP_CLEAR);
+}
+
 }  // namespace espial

@@ -86,7 +86,8 @@ enum class Wake : std::uint32_t {
   kFlow,
   kCharon,
   kControl,
-  kOpensvc
+  kOpensvc,
+  kProbe
 };
 
 class Loop {
@@ -108,6 +109,7 @@ class Loop {
     EP_TRY(watch(node_.flow_events(), Wake::kFlow));
     EP_TRY(watch(node_.charon_events(), Wake::kCharon));
     EP_TRY(watch(control_.descriptor(), Wake::kControl));
+    EP_TRY(watch(node_.probe_events(), Wake::kProbe));
     if (node_.opensvc_events() >= 0) EP_TRY(watch(node_.opensvc_events(), Wake::kOpensvc));
     tick_->arm(milliseconds{1000}, milliseconds{1000});
     return Ok{};
@@ -170,6 +172,8 @@ class Loop {
         return control_.serve();
       case Wake::kOpensvc:
         return node_.on_opensvc();
+      case Wake::kProbe:
+        return node_.on_probe_events();
     }
   }
 

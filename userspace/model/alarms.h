@@ -39,6 +39,8 @@ namespace espial {
   X(OneWayEncryption, kWarning, 5, 5, true)        \
   X(NullEncryption, kCritical, 0, 3, true)         \
   X(CoverageBelowTarget, kWarning, 300, 60, true)  \
+  X(ProbeFailed, kWarning, 0, 0, true)             \
+  X(MtuBlackhole, kWarning, 0, 0, true)            \
   X(SequenceNearlyExhausted, kWarning, 0, 3, true) \
   X(UnknownSpi, kWarning, 5, 10, true)             \
   X(XfrmErrors, kWarning, 10, 10, false)           \

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -49,6 +50,16 @@ struct ConfigEnforce {
   std::uint32_t audit_minutes = 10;  // of quiet audit before `policy set PEER enforce`
 };
 
+// The daemon's own probes of the peers' backends, round after round.
+struct ConfigVerify {
+  std::chrono::seconds interval{0};      // between two probes of the same way; 0: none are sent
+  std::uint32_t probes_per_second = 10;  // at most, of all; a round takes longer for it
+  std::vector<IpAddress> pods;           // of the peers, probed besides their bridges
+  // Between two looks for an MTU black hole to the same underlay address; 0: none.
+  std::chrono::seconds path_mtu_interval{600};
+  bool operator==(const ConfigVerify&) const = default;
+};
+
 // Whether wire devices get the XDP accelerator. Attaching it can reset a NIC.
 enum class XdpChoice : std::uint8_t {
   kOff,
@@ -76,6 +87,7 @@ struct Config {
   std::vector<ConfigPeer> peers;
   std::optional<Mode> mode;  // of peers that have none of their own; nothing: monitor
   ConfigEnforce enforce;
+  ConfigVerify verify;
   std::vector<std::string> include_devices;    // always wire devices
   std::vector<std::string> exclude_devices;    // never
   std::uint32_t flow_events_per_second = 100;  // per CPU

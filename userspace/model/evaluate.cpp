@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "model/coverage.h"
+#include "model/probing.h"
 #include "model/verdict.h"
 
 namespace espial {
@@ -31,7 +32,7 @@ void add_cause(const LeakView& view, PeerReport& report) {
 
 Evaluator::Evaluator(std::chrono::seconds window) : window_(window) {}
 
-Evaluation Evaluator::evaluate(Snapshot snapshot) {
+Evaluation Evaluator::evaluate(Snapshot snapshot, std::shared_ptr<const Probing> probing) {
   const auto offloaded = offload_.advance(snapshot);
   const NodeWindow window = window_.advance(snapshot, offloaded);
   const Sight sight = sight_of(snapshot.devices);
@@ -51,6 +52,8 @@ Evaluation Evaluator::evaluate(Snapshot snapshot) {
     out.report.peers.push_back(
         report_peer(tally_of(peer.counters, offloaded[i]), seen.window, sight, seen.audit));
     add_cause(seen, out.report.peers.back());
+    if (const auto* probes = probing ? probing->find(peer.peer.name) : nullptr)
+      out.report.peers.back().reason += own_probes_text(*probes);
   }
   const auto unknown = unknown_spi_.advance(snapshot);
   std::vector<XfrmError> by_peer;
@@ -61,6 +64,7 @@ Evaluation Evaluator::evaluate(Snapshot snapshot) {
   auto conditions = alarm_conditions(snapshot, window);
   add_mesh_conditions(conditions, snapshot, window,
                       xfrm_errors_.advance(snapshot.xfrm_errors, snapshot.monotonic));
+  if (probing) add_probe_conditions(conditions, *probing);
   add_unknown_spi(conditions, unknown_spi_growth_.advance(by_peer, snapshot.monotonic));
   coverage_.advance(snapshot, target_, conditions);
   for (auto& condition : conditions) {
@@ -73,6 +77,7 @@ Evaluation Evaluator::evaluate(Snapshot snapshot) {
   out.changes = alarms_.step(conditions, snapshot.time, snapshot.monotonic);
   out.report.alarms = alarms_.alarms();
   out.report.snapshot = std::move(snapshot);
+  out.report.probing = std::move(probing);
   return out;
 }
 

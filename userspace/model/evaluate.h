@@ -26,7 +26,8 @@ class Evaluator {
  public:
   explicit Evaluator(std::chrono::seconds window = std::chrono::seconds{60});
 
-  Evaluation evaluate(Snapshot snapshot);
+  // probing: what the probes of this moment came to; null: none are sent.
+  Evaluation evaluate(Snapshot snapshot, std::shared_ptr<const Probing> probing = nullptr);
 
   // Below what share of a peer's packets CoverageBelowTarget is raised; nothing: never.
   void set_coverage_target(std::optional<double> target) { target_ = target; }

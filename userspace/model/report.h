@@ -4,6 +4,7 @@
 
 #include <array>
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -57,11 +58,14 @@ struct Alarm {
   std::string evidence;  // numbers, one line
 };
 
+struct Probing;
+
 struct Report {
   Snapshot snapshot;
-  std::chrono::seconds window{60};  // what PeerReport::window really covers
-  std::vector<PeerReport> peers;    // parallel to snapshot.peers
-  std::vector<Alarm> alarms;        // pending, firing, and lately resolved
+  std::chrono::seconds window{60};         // what PeerReport::window really covers
+  std::vector<PeerReport> peers;           // parallel to snapshot.peers
+  std::vector<Alarm> alarms;               // pending, firing, and lately resolved
+  std::shared_ptr<const Probing> probing;  // null: no probes are sent
 };
 
 }  // namespace espial

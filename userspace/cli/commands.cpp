@@ -136,8 +136,10 @@ int alarms_command(const Config& config, const AlarmsOptions& options, const Ser
 int flows_command(const Config& config, const FlowsOptions& options, const Services& services,
                   Console& console) {
   if (options.follow) {
-    const auto since = options.since.empty() ? std::optional(std::chrono::seconds(0))
-                                             : parse_duration(options.since, std::chrono::seconds{1}, kMaxConfirmWithin);
+    const auto since =
+        options.since.empty()
+            ? std::optional(std::chrono::seconds(0))
+            : parse_duration(options.since, std::chrono::seconds{1}, kMaxConfirmWithin);
     if (!since) return report(no_duration("--since", options.since), console);
     return follow_command(config, options, *since, console);
   }

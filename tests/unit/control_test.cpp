@@ -312,7 +312,7 @@ TEST_F(ControlStreamTest, AReaderThatStallsCostsABoundedBufferAndNobodyElse) {
   // It goes on where it was: every line that was accepted, whole.
   std::string text;
   const auto deadline = Clock::now() + milliseconds(10000);
-  while (text.size() < 14 + sent - line.size() && Clock::now() < deadline) {
+  while (text.size() < 13 + sent - line.size() && Clock::now() < deadline) {
     pollfd entry{stalled.descriptor(), POLLIN, 0};
     ::poll(&entry, 1, 100);
     ASSERT_TRUE(stalled.read(text));

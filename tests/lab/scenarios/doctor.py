@@ -431,6 +431,7 @@ def doctor_ike_port_filtered(lab: Lab) -> None:
     lab.mesh.switch.run("nft", "delete", "table", "bridge", "cut")
     # charon sends its request again when it is time.
     until("node2's pod answers", lambda: answered(lab, 1, 2, 4), 40, 0.5)
+    lab.mesh.unload(1, 2)
 
 
 # -- what the audit knows, too: named first, and mended ---------------------------------------------

@@ -23,7 +23,8 @@ class CoverageWatchTest : public ::testing::Test {
   // What is below the target now; empty: nothing.
   std::string look(std::optional<double> target = 0.999) {
     std::vector<AlarmCondition> out;
-    watch_.advance(snapshot_, target, out);
+    offloaded_.resize(snapshot_.peers.size());
+    watch_.advance(snapshot_, offloaded_, target, out);
     EXPECT_LE(out.size(), 1U);
     return out.empty() ? "" : out[0].evidence;
   }
@@ -40,6 +41,7 @@ class CoverageWatchTest : public ::testing::Test {
   }
 
   Snapshot snapshot_ = testing::node();
+  std::vector<Cell> offloaded_;  // by peer
   CoverageWatch watch_;
 };
 
@@ -50,6 +52,16 @@ TEST_F(CoverageWatchTest, BelowTheTargetIsToldInNumbers) {
 }
 
 TEST_F(CoverageWatchTest, AtTheTargetIsGood) { EXPECT_EQ(pass(100, 999, 1), ""); }
+
+TEST_F(CoverageWatchTest, WhatADeviceEncryptsIsNotMissing) {
+  for (int i = 0; i < 100; ++i) {
+    wait(snapshot_, 1s);
+    count(peer(), Direction::RECEIVE, Class::ESP, 10);
+    count(peer(), Direction::TRANSMIT, Class::CLEARTEXT, 10);
+    offloaded_[0].packets += 10;
+    EXPECT_EQ(look(), "");
+  }
+}
 
 TEST_F(CoverageWatchTest, NoTrafficIsNoCoverage) { EXPECT_EQ(pass(400, 0, 0), ""); }
 

@@ -27,8 +27,9 @@ std::string target_text(double ratio) {
 
 }  // namespace
 
-CoverageWatch::Counts CoverageWatch::counts_of(const PeerCounters& counters) {
-  const Tally tally = tally_of(counters);
+CoverageWatch::Counts CoverageWatch::counts_of(const PeerCounters& counters,
+                                               const Cell& offloaded) {
+  const Tally tally = tally_of(counters, offloaded);
   Counts out;
   for (std::size_t d = 0; d < kDirections; ++d) {
     const DirectionTally& t = tally.direction[d];
@@ -67,16 +68,17 @@ void CoverageWatch::add(std::vector<AlarmCondition>& out, const std::string& pee
                      " sent unprotected"});
 }
 
-void CoverageWatch::advance(const Snapshot& snapshot, std::optional<double> target,
-                            std::vector<AlarmCondition>& out) {
+void CoverageWatch::advance(const Snapshot& snapshot, const std::vector<Cell>& offloaded,
+                            std::optional<double> target, std::vector<AlarmCondition>& out) {
   if (!target) return peers_.clear();
   ++looks_;
   const MonoTime now = snapshot.monotonic;
-  for (const PeerSnapshot& peer : snapshot.peers) {
+  for (std::size_t i = 0; i < snapshot.peers.size(); ++i) {
+    const PeerSnapshot& peer = snapshot.peers[i];
     if (peer.peer.state == PeerState::kCandidate) continue;
     History& history = peers_[peer.peer.name];
     history.look = looks_;
-    const Counts counts = counts_of(peer.counters);
+    const Counts counts = counts_of(peer.counters, offloaded[i]);
     auto& marks = history.marks;
     if (went_back(history.last, counts)) marks.clear();
     history.last = counts;

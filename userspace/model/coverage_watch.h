@@ -25,9 +25,10 @@ class CoverageWatch {
   static constexpr std::chrono::seconds kMarkEvery{15};  // how coarse the far edge is
 
   // Adds CoverageBelowTarget for each peer, candidates aside, whose coverage is below the target (a
-  // ratio; nothing: there is none). Without traffic there is no coverage.
-  void advance(const Snapshot& snapshot, std::optional<double> target,
-               std::vector<AlarmCondition>& out);
+  // ratio; nothing: there is none). Without traffic there is no coverage. offloaded: of what each
+  // peer was sent in clear, what a device encrypts behind tc (OffloadWatch), parallel to the peers.
+  void advance(const Snapshot& snapshot, const std::vector<Cell>& offloaded,
+               std::optional<double> target, std::vector<AlarmCondition>& out);
 
  private:
   // Packets, since the counters exist.
@@ -46,7 +47,7 @@ class CoverageWatch {
     std::uint64_t look = 0;
   };
 
-  static Counts counts_of(const PeerCounters& counters);
+  static Counts counts_of(const PeerCounters& counters, const Cell& offloaded);
   static bool went_back(const Counts& earlier, const Counts& later);
   static void add(std::vector<AlarmCondition>& out, const std::string& peer, const Mark& from,
                   const Counts& now, MonoTime at, double target);

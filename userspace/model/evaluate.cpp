@@ -66,7 +66,7 @@ Evaluation Evaluator::evaluate(Snapshot snapshot, std::shared_ptr<const Probing>
                       xfrm_errors_.advance(snapshot.xfrm_errors, snapshot.monotonic));
   if (probing) add_probe_conditions(conditions, *probing);
   add_unknown_spi(conditions, unknown_spi_growth_.advance(by_peer, snapshot.monotonic));
-  coverage_.advance(snapshot, target_, conditions);
+  coverage_.advance(snapshot, offloaded, target_, conditions);
   for (auto& condition : conditions) {
     const auto peer = std::lower_bound(
         snapshot.peers.begin(), snapshot.peers.end(), condition.peer,

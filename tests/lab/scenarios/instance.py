@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """An instance of espial as a whole: how soon it tells, with a second one beside it, how it leaves."""
 import os
+import shutil
 import time
 
 from espial_lab import attached
@@ -151,3 +152,4 @@ def xfrm_storm(lab: Lab) -> None:
     finally:
         espial.stop()
         espial.detach()
+        shutil.rmtree(espial.folder)   # the next one of this node learns the mesh anew

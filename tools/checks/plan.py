@@ -60,7 +60,7 @@ def _demo_in_machine() -> Step:
 def _grafana() -> Step:
     """Type-checks and makes the dashboards anew: what is committed must be the same."""
     npm = ("npm", "--prefix", "dashboards/grafana")
-    return Step("grafana", 60, ((*npm, "ci", "--prefer-offline"), (*npm, "run", "check")),
+    return Step("grafana", 120, ((*npm, "ci", "--prefer-offline"), (*npm, "run", "check")),
                 needs=("setup",), count=counts.of_commands)
 
 
@@ -77,7 +77,7 @@ def steps(long: bool) -> list[Step]:
         _ctest("web", 30, "web", needs=built, jobs="1"),
         _ctest("netns", 180, "netns", needs=built, jobs="1"),
         # Real Alertmanagers and the daemon's own delivery.
-        _ctest("alerts", 60, "alerts", needs=("setup", "build"), jobs="1"),
+        _ctest("alerts", 90, "alerts", needs=("setup", "build"), jobs="1"),
         _ctest("install", 60, "install", needs=built),
         _ctest("lint", 60, "lint", needs=built),
         _grafana(),
@@ -100,7 +100,7 @@ def steps(long: bool) -> list[Step]:
         Step("demo", 170, (("tests/demo/run",),), needs=("setup", "build"), count=counts.of_lab,
              live=True, environment=(ESPIAL,)),
         # A real Prometheus and Alertmanager over the demo's mesh; most of it is espial's sliding minute.
-        Step("monitoring", 100, (("tests/monitoring/run",),), needs=("setup", "build"),
+        Step("monitoring", 150, (("tests/monitoring/run",),), needs=("setup", "build"),
              count=counts.of_lab, live=True, environment=(ESPIAL,)),
         Step("monitoring-shipped", 450, (("tests/monitoring/run", "--shipped"),),
              needs=("setup", "build"), count=counts.of_lab, live=True, long=True, environment=(ESPIAL,)),

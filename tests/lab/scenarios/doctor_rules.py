@@ -58,7 +58,7 @@ table bridge out {
                f"OUTPUT of bridge {bridge} by bridge out output: ")
 
 
-@scenario(shared=SHARED, separate=SEPARATE, needs_espial=True, newest=True)
+@scenario(shared=SHARED, separate=SEPARATE, needs_espial=True, newest=True, long=True)
 def doctor_bridge_policy(lab: Lab) -> None:
     """A bridge that lets only IPv4 pass and ARP: no neighbour is found in IPv6."""
     watch, one = lab.watch(1, 2), lab.mesh.node(1)
@@ -125,7 +125,7 @@ table netdev leaves {{
                f"EGRESS of {one.wire} by netdev leaves out: ")
 
 
-@scenario(shared=SHARED, separate=SEPARATE, needs_espial=True, newest=True)
+@scenario(shared=SHARED, separate=SEPARATE, needs_espial=True, newest=True, long=True)
 def doctor_link_layer_healthy(lab: Lab) -> None:
     """Busy tables on bridges and devices: they limit, mark and refuse others than the mesh."""
     watch = lab.watch(1, 2)
@@ -352,7 +352,7 @@ def doctor_docker(lab: Lab) -> None:
         6: DOCKER.format(containers="fd17::/64", container="[fd17::2]:80")}, "DOCKER-USER")
 
 
-@scenario(separate=SEPARATE, needs_espial=True, newest=True)
+@scenario(separate=SEPARATE, needs_espial=True, newest=True, long=True)
 def doctor_ufw(lab: Lab) -> None:
     """ufw lets pings pass and drops all else that it is not told of."""
     of_iptables(lab, lab.watch(1, 2), {4: ufw(False), 6: ufw(True)}, "FORWARD")

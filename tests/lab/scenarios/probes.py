@@ -106,7 +106,7 @@ def probes(lab: Lab) -> None:
     watch.agree(1)
 
 
-@scenario(shared=SHARED, separate=SEPARATE, needs_espial=True, newest=True)
+@scenario(shared=SHARED, separate=SEPARATE, needs_espial=True, newest=True, long=True)
 def probes_without_the_right(lab: Lab) -> None:
     """No CAP_NET_RAW: one line, source_up 0, no series that would look like an answer; the rest
     works. Switched off by a reload, nothing of it is left."""

@@ -57,8 +57,8 @@ Node::Node(Config config, std::string config_path, KernelWatch watch, KernelFact
       vici_(std::move(vici)),
       saved_file_(config_.state_dir),
       policies_(config_.state_dir),
-      keeper_(config_.state_dir),
       probes_(std::move(probes)),
+      keeper_(config_.state_dir),
       latest_(std::make_shared<LatestReport>()),
       flows_(std::make_shared<LatestFlows>()) {}
 

@@ -172,6 +172,7 @@ class Play:
         until("Alertmanager answers", self._answers, 20, 0.1)
         until("all six ways are all encrypted, by the recorded coverage", self._encrypted,
               20 + 3 * self._cycle, 0.1)
+        until("the last probes of all twelve ways were encrypted", self._probed, 20 + self._cycle, 0.1)
         quiet = [expected for expected in (leak, drop, forward, down) if self._there(expected)]
         self._check("a healthy mesh is quiet", ", ".join(map(str, quiet)))
 
@@ -209,6 +210,10 @@ class Play:
     def _encrypted(self) -> bool:
         found = self._prometheus.query('espial:pair_transmit_coverage:ratio5m{cluster="demo"}')
         return [series["value"][1] for series in found] == 6 * ["1"]
+
+    def _probed(self) -> bool:
+        found = self._prometheus.query('sum by (outcome) (espial_probe_ways{cluster="demo"}) > 0')
+        return [(series["metric"]["outcome"], series["value"][1]) for series in found] == [("encrypted", "12")]
 
     def _answers(self) -> bool:
         try:

@@ -2,7 +2,7 @@
 // The mesh as a whole: who is encrypted with whom, who leaks, which pairs enforce.
 import type { Dashboard } from "./panel.js";
 import {
-  bad, kBlue, kCoverage, kModes, kOrange, kSeverities, kVerdicts, kZeroIsGood,
+  bad, kBlue, kCoverage, kModes, kOrange, kProbeColours, kProbes, kSeverities, kVerdicts, kZeroIsGood,
 } from "./words.js";
 
 const kPairs = `cluster="$cluster", node=~"$node", peer=~"$peer"`;
@@ -136,6 +136,30 @@ export const overview: Dashboard = {
           runbooks: ["EspialNodeUnmonitored"],
           columns: { node: "node" },
           queries: [{ expr: `espial:node_unmonitored:bool{cluster="$cluster"}` }],
+        },
+        {
+          kind: "table", width: 12, height: 7, needs: "full", words: kProbes, value: "probe",
+          title: "Between which nodes do probes not pass encrypted?",
+          description: "The node sends, the peer answers; the worst of all ways between them. NOT ANSWERED is also what " +
+            "left in clear and was dropped, and what has not ended yet. Only of nodes whose configuration has " +
+            "`verify`. `espial verify PEER` on the node names what is in the way.",
+          nothing: "none of those that are sent",
+          runbooks: ["EspialProbeFailed"],
+          columns: { node: "node", peer: "peer", family: "family" },
+          queries: [{
+            expr: `min by (node, peer, family) (espial_probe_success{${kPairs}} + espial_probe_encrypted{${kPairs}}) < 2`,
+          }],
+        },
+        {
+          kind: "lines", width: 12, height: 7, decimals: 0, colours: kProbeColours,
+          title: "How do probes end?",
+          description: "Ways from nodes to peers, by how the last probe of each ended; pending: none has ended yet. " +
+            "Of all peers, and of nodes with the compact set, too. `espial status` on the node names the ways.",
+          nothing: "no probes: no configuration has `verify`",
+          runbooks: ["EspialProbeFailed"],
+          queries: [{
+            expr: `sum by (outcome) (espial_probe_ways{cluster="$cluster", node=~"$node"}) > 0`, legend: "{{outcome}}",
+          }],
         },
       ],
     },

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One pair in depth: what one node sees of one peer.
 import type { Dashboard } from "./panel.js";
-import { bad, kBlue, kClassColours, kCoverage, kModes, kOrange, kVerdicts, kVermilion } from "./words.js";
+import { bad, kBlue, kClassColours, kCoverage, kModes, kOrange, kProbes, kVerdicts, kVermilion } from "./words.js";
 
 const kPair = `cluster="$cluster", node="$node", peer="$peer"`;
 const kPeerless = `cluster="$cluster", node="$node", peer=~"$peer|"`;
@@ -17,7 +17,7 @@ const share = (direction: "transmit" | "receive"): string => {
 export const peer: Dashboard = {
   uid: "espial-peer",
   title: "Espial: what about this peer?",
-  description: "Everything that one node says about one peer: both directions, classes, families, SAs, enforcement.",
+  description: "Everything that one node says about one peer: both directions, classes, families, SAs, enforcement, probes.",
   variables: ["one node", "network", "one peer"],
   rows: [
     {
@@ -66,6 +66,25 @@ export const peer: Dashboard = {
           title: "Which verdicts were there?",
           description: "Each verdict of the last minute, over time.",
           queries: [{ expr: `max by (verdict) (espial_peer_verdict{${kPair}})`, legend: "{{verdict}}" }],
+        },
+        {
+          kind: "states", width: 12, height: 7, words: kProbes, needs: "full",
+          title: "Do probes of this peer arrive, and encrypted?",
+          description: "The last ones, of all ways to the peer the worst. NOT ANSWERED is also what left in clear and was " +
+            "dropped, and what has not ended yet. `espial verify` sends more, and names what is in the way. Probes are " +
+            "small: whether large packets vanish, the alarm MtuBlackhole says.",
+          nothing: "no probes: the configuration has no `verify`",
+          runbooks: ["EspialProbeFailed", "EspialMtuBlackhole"],
+          queries: [{
+            expr: `min by (family) (espial_probe_success{${kPair}} + espial_probe_encrypted{${kPair}})`, legend: "{{family}}",
+          }],
+        },
+        {
+          kind: "lines", width: 12, height: 7, unit: "s", needs: "full", colours: { ipv4: kBlue, ipv6: kOrange },
+          title: "How long do probes take?",
+          description: "Round trip of the last one, of all ways to the peer the slowest that was answered; a gap: none was.",
+          nothing: "none was answered",
+          queries: [{ expr: `max by (family) (espial_probe_rtt_seconds{${kPair}} > 0)`, legend: "{{family}}" }],
         },
       ],
     },

@@ -68,6 +68,23 @@ export function bad(yes: string, no: string): Words {
   ];
 }
 
+/** Of a probe: 1 if it was answered, and 1 more if it was seen encrypted both ways. */
+export const kProbes: Words = [
+  { value: "2", text: "encrypted", colour: kBlue },
+  { value: "1", text: "answered, NOT SEEN ENCRYPTED", colour: kVermilion },
+  { value: "0", text: "NOT ANSWERED", colour: kOrange },
+];
+
+/** Series that are named by how a probe ended. */
+export const kProbeColours: Readonly<Record<string, string>> = {
+  encrypted: kBlue,
+  ".*_leaks?": kVermilion,
+  "lost.*": kOrange,
+  fail_closed: kPurple,
+  unseen: kYellow,
+  pending: kGrey,
+};
+
 export const kSeverities: Words = [
   { value: "critical", text: "CRITICAL", colour: kVermilion },
   { value: "warning", text: "warning", colour: kOrange },

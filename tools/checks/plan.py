@@ -68,7 +68,7 @@ def steps(long: bool) -> list[Step]:
     more = 4 if long else 1     # the long runs of the lab and the fuzzers
     built = ("build",)
     return [
-        Step("setup", 300, (("tools/setup", "--lab", "--dashboards"),)),
+        Step("setup", 600, (("tools/setup", "--lab", "--dashboards"),)),
         _build("build", "release", 900),
         # Tests whose conditions have deadlines (web, netns) run one at a time.
         _ctest("unit", 60, "unit", needs=built),

@@ -46,18 +46,20 @@ def outcomes(watch: Watch, number: int, peer: int) -> dict[tuple[str, str], str]
 
 
 def only_probes(watch: Watch, number: int, peer: int) -> int:
-    """All that nft counted of this peer are the probes that the verdict's reason tells of."""
+    """All packets of this peer are the probes that the verdict's reason tells of; what nft counted of
+    them since it was asked is what espial did."""
     def equal() -> bool:
         said = watch.espials[number].peer(f"node{peer}")
         assert said["verdict"] == "encrypted", said["verdict"]
-        told = re.search(r"espial's own probes: (\d+) sent, (\d+) answered", said["reason"])
+        told = re.fullmatch(r"(\d+) packets? received, (\d+) sent, all encrypted in \d+ s; "
+                            r"espial's own probes: (\d+) sent, (\d+) answered in 60 s",
+                            said["reason"])
         assert told, said["reason"]
-        counts = watch.wire(number)
-        wire = [sum(value[0] for key, value in counts.items()
-                    if key[:3] == (way, f"node{peer}", "esp")) for way in ("transmit", "receive")]
-        assert wire == [int(number) for number in told.groups()], f"{wire}: {said['reason']}"
-        return wire[0] > 0
+        received, sent, asked, answered = map(int, told.groups())
+        assert (received, sent) == (answered, asked), said["reason"]
+        return sent > 0
     until(f"node{number}: packets of node{peer} are the probes", equal, 5, 0.1)
+    watch.agree(number)
     return sum(value[0] for key, value in watch.wire(number).items()
                if key[:3] == ("transmit", f"node{peer}", "esp"))
 

@@ -166,14 +166,14 @@ constexpr Bad kBad[] = {
      "listen_anywhere, discover, opensvc, opensvc_conf, opensvc_socket, max_peers, xdp, vici, "
      "metrics, "
      "flow_events_per_second, coverage_target, mode, enforce, alerts, "
-     "networks, self, peers, devices)\n"
+     "verify, networks, self, peers, devices)\n"
      "f:2: self.\\x1b: unknown key (known here: underlay, backend)\n"},
     {"? [a]\n: 1\nself: {[b]: 1}\n",
      "f:1: a key must be text (one of node, instance, pin_dir, state_dir, listen, "
      "listen_anywhere, discover, opensvc, opensvc_conf, opensvc_socket, max_peers, xdp, vici, "
      "metrics, "
      "flow_events_per_second, coverage_target, mode, enforce, alerts, "
-     "networks, self, peers, devices)\n"
+     "verify, networks, self, peers, devices)\n"
      "f:3: self: a key must be text (one of underlay, backend)\n"},
     {"node: a\nnode: b\n", "f:2: node: key given twice, first on line 1 (keep one)\n"},
     {"node:\n", "f:1: node: expected a name, found nothing\n"},
@@ -307,9 +307,9 @@ constexpr Bad kBad[] = {
      "f:1: networks[0].unknown_node: \"drop\" is not one of monitor, audit, enforce\n"},
     {"verify: 30s\n",
      "f:1: verify: expected a map of keys (interval, path_mtu_interval, probes_per_second, pods), "
-     "found \"30s\"\n"},
+     "found a single value\n"},
     {"verify:\n  pods: [10.101.1.9]\n",
-     "f:2: verify: without an interval no probe is sent (write interval: 60s, or off)\n"},
+     "f:1: verify: without an interval no probe is sent (write interval: 60s, or off)\n"},
     {"verify:\n  interval: 1s\n  path_mtu_interval: 25h\n  probes_per_second: 101\n  every: 3\n",
      "f:2: verify.interval: \"1s\" is no duration from 5s to 24h (write 30s, 5m or 1h, or off)\n"
      "f:3: verify.path_mtu_interval: \"25h\" is no duration from 10s to 24h (write 30s, 5m or 1h, "

@@ -60,7 +60,7 @@ TEST(StatusText, ProbesAreOneLineAndThoseThatAreNotWell) {
                       "there\n"),
             std::string::npos)
       << text;
-  EXPECT_NE(text.find("node2  ipv4    forward_there  10.101.2.9  lost there               3"),
+  EXPECT_NE(text.find("node2  ipv4    forward_there  10.101.2.9  lost there                3"),
             std::string::npos)
       << text;
   EXPECT_NE(text.find("not probed: node2: fd00:101:2::/64: no device"), std::string::npos) << text;

@@ -109,7 +109,8 @@ void read_self(YamlReader& reader, const YAML::Node& node, const Place& at, Draf
 
 void read_verify(YamlReader& reader, const YAML::Node& node, const Place& at, Draft& draft) {
   auto& verify = draft.scalars.verify;
-  draft.verify = at;
+  // What is no map has been told already.
+  if (node.IsMap()) draft.verify = at;
   reader.map(node, at,
              {{"interval",
                [&](const auto& n, const auto& p) {

@@ -53,8 +53,15 @@ Json entry_json(const AlarmMemory::Entry& entry) {
 }
 
 // The readers below throw; alarms_from_json() turns that into an Error.
+
+// A fraction has no business here, and one beyond the type's range would be undefined.
+std::int64_t read_whole(const Json& json) {
+  if (!json.is_number_integer()) throw std::runtime_error(json.dump() + " is no whole number");
+  return json.get<std::int64_t>();
+}
+
 milliseconds read_ms(const Json& json, milliseconds most) {
-  const auto number = json.get<std::int64_t>();
+  const auto number = read_whole(json);
   if (number < 0 || number > most.count())
     throw std::runtime_error(std::to_string(number) + " ms is out of range");
   return milliseconds(number);
@@ -91,7 +98,7 @@ AlarmMemory::Entry read_entry(const Json& json) {
 }
 
 AlarmRecord read_record(const Json& json) {
-  const int version = json.at("schema_version").get<int>();
+  const auto version = read_whole(json.at("schema_version"));
   if (version != kSchemaVersion)
     throw std::runtime_error("schema_version " + std::to_string(version) + ", this espial reads " +
                              std::to_string(kSchemaVersion));
@@ -102,7 +109,7 @@ AlarmRecord read_record(const Json& json) {
                   saved.at("boot").get<std::string>()};
   for (const auto& entry : json.at("alarms")) record.memory.entries.push_back(read_entry(entry));
   for (const auto& alarm : json.at("history")) record.memory.history.push_back(read_alarm(alarm));
-  record.memory.forgotten = json.at("forgotten").get<std::uint64_t>();
+  record.memory.forgotten = static_cast<std::uint64_t>(read_whole(json.at("forgotten")));
   return record;
 }
 

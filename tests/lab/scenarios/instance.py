@@ -37,6 +37,7 @@ def first_clear_packet(lab: Lab) -> None:
         if number == 1:
             watch.espials[2].stop()
             watch.espials[2].detach()
+            os.unlink(f"{watch.espials[2].folder}/state/alarms.json")    # it would remember
             watch.espials[2].start()
             watch.espials[2].ready()
             watch.zero(2)

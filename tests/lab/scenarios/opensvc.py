@@ -145,7 +145,7 @@ def source(espial: Espial) -> dict:
     return next(one for one in espial.status()["sources"] if one["source"] == "opensvc")
 
 
-@scenario(kernels=EVERYWHERE, needs_espial=True, separate=Spec(secured=False))
+@scenario(kernels=("running",), needs_espial=True, separate=Spec(secured=False))
 def opensvc_socket(lab: Lab) -> None:
     """Without cluster.conf the agent's socket is asked: a node that joins is in the data plane within
     a second of the agent's event, its first packets are counted; an agent that cannot answer about one

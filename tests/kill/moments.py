@@ -290,8 +290,10 @@ def reload(node: Node) -> None:
 
 
 def stop(node: Node) -> None:
+    """Each daemon has alarms to save at its end: those of the one before it are away."""
     _daemon(node, lambda daemon: daemon.send_signal(signal.SIGTERM),
-            done=lambda daemon: daemon.wait(10))
+            lambda _: (node.folder / "state/alarms.json").unlink(missing_ok=True),
+            lambda daemon: daemon.wait(10))
 
 
 def policy_with_daemon(node: Node) -> None:

@@ -16,11 +16,12 @@ void AlarmKeeper::restore(AlarmEngine& engine, const Moment& now) {
     engine.restore((*record)->memory, gap_between((*record)->saved, now), now.monotonic);
   }
   saved_revision_ = engine.revision();
+  began_ = now.monotonic;
 }
 
 bool AlarmKeeper::due(const AlarmEngine& engine, MonoTime now) const {
   if (saving_) return false;
-  const auto passed = began_ ? now - *began_ : MonoTime::duration::max();
+  const auto passed = now - began_;
   if (engine.revision() != saved_revision_) return passed >= kSaveEvery;
   return engine.waiting() && passed >= kWaitingEvery;
 }

@@ -54,7 +54,7 @@ class AlarmKeeper {
   std::string problem_;
   bool failing_ = false;  // the last save
   std::uint64_t saved_revision_ = 0;
-  std::optional<MonoTime> began_;
+  MonoTime began_{};  // the last save, or the start: which is no reason to write at once
   std::optional<Saving> saving_;
 };
 

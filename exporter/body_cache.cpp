@@ -13,8 +13,11 @@ BodyCache::Body BodyCache::get(const std::shared_ptr<const Report>& report, bool
   // a new report at the address of an old one is not mistaken for it.
   if (!report || report_.lock() != report) {
     report_ = report;
-    plain_.reset();
     packed_.reset();
+    // Whoever still sends the old text keeps it. A megabyte given back to the allocator would cost
+    // more page faults at the next report than rendering it.
+    if (plain_ && !accepts_gzip && plain_.use_count() == 1) spare_ = std::move(*plain_);
+    plain_.reset();
   }
   if (!accepts_gzip) return plain(render);
   if (!packed_) {
@@ -32,11 +35,12 @@ BodyCache::Body BodyCache::get(const std::shared_ptr<const Report>& report, bool
 
 BodyCache::Body BodyCache::plain(const Render& render) {
   if (!plain_) {
-    std::string text;
+    std::string text = std::exchange(spare_, {});
+    text.clear();
     text.reserve(size_ + size_ / 16);
     render([&](std::string_view piece) { text += piece; });
     size_ = text.size();
-    plain_ = std::make_shared<const std::string>(std::move(text));
+    plain_ = std::make_shared<std::string>(std::move(text));
   }
   return {plain_, false};
 }

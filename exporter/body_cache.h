@@ -33,7 +33,8 @@ class BodyCache {
 
   std::weak_ptr<const Report> report_;
   std::size_t size_ = 0;  // of the last plain body: the next will be about as long
-  std::shared_ptr<const std::string> plain_;
+  std::shared_ptr<std::string> plain_;
+  std::string spare_;  // room for the next plain body
   std::shared_ptr<const std::string> packed_;
 };
 

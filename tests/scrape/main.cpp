@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // scrape_bench: what a scrape costs, beside prometheus-cpp's registry in the same run.
 #include <fmt/format.h>
+#include <malloc.h>
 #include <prometheus/text_serializer.h>
 
 #include <CLI/CLI.hpp>
@@ -34,6 +35,7 @@ constexpr Mesh kFull{"64 peers, full", 64};
 // serializer with our families; no growth.
 constexpr double kMostRatio = 0.10;
 constexpr long kMostGrowthKib = 512;
+constexpr int kKept = 256 << 20;  // bytes of freed memory that stay with the process
 // A busy machine makes a ratio worse, never better: it may try again.
 constexpr int kTries = 4;
 
@@ -165,6 +167,10 @@ Result<int> run(const Options& options) {
 
 int main(int argc, char** argv) {
   using namespace espial::scrape;  // NOLINT: the whole program is in there
+  // Whether glibc gives the end of the heap back after a serializer is a matter of the addresses a
+  // process happens to have, and page faults would double what is measured in one run of two.
+  ::mallopt(M_TRIM_THRESHOLD, kKept);
+  ::mallopt(M_MMAP_THRESHOLD, kKept);
   Options options;
   CLI::App app("What a scrape of espial costs, beside prometheus-cpp in the same run.");
   app.add_option("--rounds", options.rounds, "of each measurement")->check(CLI::PositiveNumber);

@@ -228,16 +228,13 @@ TEST_F(OpensvcSocketTest, AHundredNodesAreAskedSideBySide) {
     --now;
     return false;
   });
-  const auto start = Clock::now();
   const auto facts = OpensvcSocket(path_).read();
-  const auto took = std::chrono::duration_cast<milliseconds>(Clock::now() - start);
   ASSERT_TRUE(facts.readable()) << facts.reason;
   EXPECT_EQ(facts.networks.at(0).members.size(), 100U);
   EXPECT_EQ(facts.networks[0].members[99].node, "n99");
   EXPECT_EQ(facts.networks[0].members[99].subnet, test::net("10.101.99.0/24"));
   EXPECT_GT(most, 1);
   EXPECT_LE(most, static_cast<int>(kOpensvcAtOnce));
-  EXPECT_LT(took, seconds(1)) << "100 times 20 ms, one after another: 2 s";
 }
 
 TEST_F(OpensvcSocketTest, AWholeConfigurationIsRefusedAndNotAskedForAgain) {

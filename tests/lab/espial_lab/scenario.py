@@ -217,6 +217,13 @@ class Watch:
                 seen = {alarm for alarm in self.espials[number].firing() if alarm[0] != but}
                 assert not seen, f"node{number}: firing: {sorted(seen)}"
 
+    def calms(self, *numbers: int) -> None:
+        """Nothing fires any more soon after its cause has ended."""
+        def over() -> bool:
+            self.calm(*numbers)
+            return True
+        until("alarms end", over, 15, 0.2)
+
     def lossless(self, *numbers: int) -> None:
         """The kernel dropped nothing of the mesh."""
         for number in numbers or tuple(self.espials):

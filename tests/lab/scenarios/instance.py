@@ -23,7 +23,8 @@ def first_clear_packet(lab: Lab) -> None:
     watch = lab.watch(1, 2)
     for number, peer in ((1, 2), (2, 1)):
         espial, wanted = watch.espials[number], ("CleartextTraffic", f"node{peer}")
-        assert wanted not in espial.firing(), f"node{number}: fires before the first packet"
+        assert wanted not in espial.firing(), \
+            f"node{number}: fires before the first packet: {espial.run('flows').stdout}"
         # Midway between two looks of the daemon: it is the event that has to wake it.
         before = espial.status()["time"]
         until("the daemon has looked", lambda: espial.status()["time"] != before, 5, 0.01)

@@ -76,7 +76,7 @@ def rendered_mesh(lab: Lab) -> None:
             watch.expect(number, peer, {"esp/ipv4": 2 * count}, {"esp/ipv4": 2 * count})
             watch.verdict(number, peer, "encrypted")
     watch.agree()
-    watch.calm()
+    watch.calms()     # it began without policies
     vici_follows(lab, watch)
 
 

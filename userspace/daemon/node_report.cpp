@@ -103,6 +103,7 @@ Result<Snapshot> Node::snapshot() {
   snapshot.node = topology_.node;
   snapshot.instance = config_.instance;
   snapshot.daemon = true;
+  snapshot.peers.reserve(topology_.peers.size());
   for (const auto& peer : topology_.peers) {
     const auto id = identities_.peer(peer.name);
     PeerSnapshot entry{peer, {}};

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <iterator>
 
 namespace espial {
 
@@ -52,16 +53,36 @@ bool Window::take_mark(MonoTime now) {
   return true;
 }
 
+void Window::History::mark(std::uint64_t number, std::uint64_t oldest_kept, const Tally& now) {
+  // The one that the oldest kept mark goes back to stays, those before it go.
+  const auto newer = std::upper_bound(
+      marks.begin(), marks.end(), oldest_kept,
+      [](std::uint64_t kept, const Mark& mark) { return kept < mark.number; });
+  if (newer - marks.begin() > 1) marks.erase(marks.begin(), newer - 1);
+  if (marks.empty() || marks.back().tally != now) marks.push_back({number, now});
+}
+
+const Tally& Window::History::at_mark(std::uint64_t number) const {
+  const auto newer = std::upper_bound(
+      marks.begin(), marks.end(), number,
+      [](std::uint64_t wanted, const Mark& mark) { return wanted < mark.number; });
+  assert(newer != marks.begin());
+  return std::prev(newer)->tally;
+}
+
+std::uint64_t Window::oldest_kept() const {
+  return newest_mark_ >= kMarks ? newest_mark_ - kMarks + 1 : 1;
+}
+
 void Window::restart(History& history, const Tally& now, MonoTime time) const {
-  history.marks[newest_mark_ % kMarks] = now;
+  history.marks.assign(1, {newest_mark_, now});
   history.first_mark = newest_mark_;
   history.since = time;
 }
 
 // The oldest mark within the length; the one before this look's if all are older.
 std::uint64_t Window::baseline(std::uint64_t first_mark, MonoTime now) const {
-  const std::uint64_t kept = newest_mark_ >= kMarks ? newest_mark_ - kMarks + 1 : 1;
-  std::uint64_t mark = std::max(first_mark, kept);
+  std::uint64_t mark = std::max(first_mark, oldest_kept());
   while (mark < newest_mark_ && now - mark_times_[mark % kMarks] > length_ &&
          mark_times_[(mark + 1) % kMarks] < now)
     ++mark;
@@ -74,14 +95,14 @@ PeerWindow Window::look_at(History& history, const PeerCounters& counters, const
   if (history.look == 0 || !grew_or_stayed(history.last, now))
     restart(history, now, snapshot.monotonic);
   else if (marked)
-    history.marks[newest_mark_ % kMarks] = now;
+    history.mark(newest_mark_, oldest_kept(), now);
   history.last = now;
   history.look = looks_;
 
   const std::uint64_t mark = baseline(history.first_mark, snapshot.monotonic);
   const auto observed = snapshot.monotonic - history.since;
   PeerWindow out;
-  out.growth = difference(history.marks[mark % kMarks], now);
+  out.growth = difference(history.at_mark(mark), now);
   out.covered =
       std::min<std::chrono::nanoseconds>(snapshot.monotonic - mark_times_[mark % kMarks], observed);
   for (std::size_t d = 0; d < kDirections; ++d)

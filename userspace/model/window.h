@@ -4,8 +4,8 @@
 // Counters are exact; only the window's far edge is coarse. The window keeps a mark of the counters
 // every few seconds (length / kMarksPerWindow) and subtracts the oldest mark that is not older than
 // the length, so it covers length - one mark .. length: what grew now is seen now, what is older
-// than the length never counts. Memory: about 6 KiB per peer, fixed; a peer that leaves the
-// snapshot is forgotten. Time comes from Snapshot::monotonic only. Not thread-safe.
+// than the length never counts. Memory: at most 6 KiB per peer, 1 KiB of one whose counters stand
+// still; a peer that leaves the snapshot is forgotten. Time comes from Snapshot::monotonic only. Not thread-safe.
 #pragma once
 
 #include <array>
@@ -56,8 +56,15 @@ class Window {
  private:
   static constexpr std::size_t kMarks = kMarksPerWindow + 2;
 
+  struct Mark {
+    std::uint64_t number;
+    Tally tally;
+  };
   struct History {
-    std::array<Tally, kMarks> marks{};  // slot of mark n: n % kMarks
+    void mark(std::uint64_t number, std::uint64_t oldest_kept, const Tally& now);
+    [[nodiscard]] const Tally& at_mark(std::uint64_t number) const;
+
+    std::vector<Mark> marks;  // those that differ from the one before, oldest first
     Tally last;
     std::uint64_t first_mark = 0;  // no older mark is this history's
     MonoTime since;                // of the first look
@@ -74,6 +81,7 @@ class Window {
                      const Snapshot& snapshot, bool marked);
   std::array<std::uint64_t, kLosts> look_at_lost(const Snapshot& snapshot, bool marked);
   void restart(History& history, const Tally& now, MonoTime time) const;
+  [[nodiscard]] std::uint64_t oldest_kept() const;
   [[nodiscard]] std::uint64_t baseline(std::uint64_t first_mark, MonoTime now) const;
 
   std::chrono::nanoseconds length_;

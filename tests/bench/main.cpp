@@ -4,9 +4,11 @@
 #include <sched.h>
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <cstdio>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 #include "bench/classifier.h"
 #include "bench/drops.h"
@@ -24,6 +26,8 @@ struct Options {
 };
 
 constexpr double kTolerance = 1.25;
+constexpr int kTries = 6;
+constexpr std::chrono::seconds kBetweenTries{3};
 enum Exit { kGood = 0, kBad = 1, kUsage = 2, kCannotTell = 3 };
 
 // One CPU for the whole run: ratios of two CPUs mean nothing.
@@ -48,11 +52,13 @@ Result<std::string> read_file(const std::string& path) {
   return text.str();
 }
 
-// What is worse is measured once more: the machine may have been busy with something else.
+// What is worse is measured again, some time later: a machine that is busy with something else, or
+// whose host is, makes a ratio worse and never better.
 Result<int> hold_against(const std::string& path, const Effort& effort, std::vector<Row> rows) {
   EP_ASSIGN(stored, read_file(path));
   EP_ASSIGN(worse, worse_than(rows, stored, kTolerance));
-  if (!worse.empty()) {
+  for (int tried = 1; tried < kTries && !worse.empty(); ++tried) {
+    std::this_thread::sleep_for(kBetweenTries);
     EP_ASSIGN(again, measure_classifier(effort, true, ""));
     for (std::size_t i = 0; i < rows.size() && i < again.size(); ++i)
       if (again[i].cost.ratio() < rows[i].cost.ratio()) rows[i] = again[i];

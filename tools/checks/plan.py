@@ -82,7 +82,7 @@ def steps(long: bool) -> list[Step]:
         _ctest("lint", 60, "lint", needs=built),
         _grafana(),
         # Ratios of the packet path against the stored ones, while nothing else runs.
-        Step("bench", 120, (("tools/bench", "--gate"),), needs=built, count=counts.of_commands),
+        Step("bench", 180, (("tools/bench", "--gate"),), needs=built, count=counts.of_commands),
         # The second compiler, the sanitizers and the fuzzers in one build.
         _build("build-asan", "asan", 900, ("espial", "unprivileged_tests", "fuzz_targets")),
         _ctest("asan", 120, "unit|web", "build-asan", needs=("build-asan",),

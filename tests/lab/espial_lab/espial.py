@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -33,7 +34,8 @@ class Espial:
         self._listen = (LISTEN[0], LISTEN[1] + int(second))
         self.instance = f"{node.name}{'-second' if second else ''}"
         self.folder = f"{node.folder}/espial{'-second' if second else ''}"
-        os.makedirs(f"{self.folder}/state", exist_ok=True)
+        shutil.rmtree(self.folder, ignore_errors=True)     # it is new: nothing is saved of another
+        os.makedirs(f"{self.folder}/state")
         self.config = f"{self.folder}/espial.yaml"
         self.log = f"{self.folder}/log"
         self.pins = f"/sys/fs/bpf/espial-{self.instance}"

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """OpenSVC's cluster.conf, or its agent's socket, says who is who: espial is told nothing else."""
 import os
-import shutil
 import time
 
 from espial_lab.espial import Espial
@@ -202,4 +201,3 @@ def opensvc_socket(lab: Lab) -> None:
         espial.stop()
         espial.detach()
         agent.stop()
-        shutil.rmtree(espial.folder)   # with what was saved of peers and modes

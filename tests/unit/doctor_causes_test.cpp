@@ -335,6 +335,60 @@ TEST(DoctorIke, AnAttemptThatIsOverWasRefused) {
   EXPECT_NE(report.findings.front().summary.find("CHILD_SA"), std::string::npos);
 }
 
+constexpr std::chrono::system_clock::time_point kNow{std::chrono::seconds{1714564800}};
+
+IkeTrouble trouble(IkeTroubleKind kind, const char* line) {
+  return {kind, "to-node2", "", line, kNow - std::chrono::seconds{5}};
+}
+
+TEST(DoctorIke, WhatCharonLoggedNamesTheCause) {
+  auto world = waiting();
+  world.now = kNow;
+  world.charon.troubles = {
+      trouble(IkeTroubleKind::kAuthentication, "received AUTHENTICATION_FAILED notify error")};
+  auto report = world.look();
+  ASSERT_FALSE(report.findings.empty());
+  const auto& first = report.findings.front();
+  EXPECT_EQ(first.cause, "ike_authentication");
+  EXPECT_EQ(first.effect, Effect::kLost);
+  EXPECT_EQ(first.peers, Lines{"node2"});
+  EXPECT_EQ(first.summary,
+            "node2 and this node do not authenticate each other: keys, certificates or identities "
+            "differ");
+  EXPECT_EQ(
+      first.evidence,
+      (Lines{"charon at 2024-05-01T11:59:55.000Z: received AUTHENTICATION_FAILED notify error",
+             "connection to-node2: packets wait for an SA"}));
+  EXPECT_FALSE(has_cause(report, "ike_refused")) << "one finding per cause";
+  EXPECT_FALSE(has_cause(report, "ike_unreachable"));
+
+  for (const auto& [kind, cause] : std::initializer_list<std::pair<IkeTroubleKind, const char*>>{
+           {IkeTroubleKind::kIkeProposals, "ike_proposals"},
+           {IkeTroubleKind::kChildProposals, "child_proposals"},
+           {IkeTroubleKind::kSelectors, "traffic_selectors"},
+           {IkeTroubleKind::kCertificateTime, "ike_certificate_time"}}) {
+    world.charon.troubles = {trouble(kind, "a line")};
+    EXPECT_EQ(world.look().findings.front().cause, cause);
+    EXPECT_FALSE(world.look().findings.front().remedies.empty());
+  }
+}
+
+TEST(DoctorIke, TheLastTroubleOfThePeerCounts) {
+  auto world = waiting();
+  world.now = kNow;
+  auto former = trouble(IkeTroubleKind::kSelectors, "long ago");
+  former.at -= std::chrono::hours{1};
+  IkeTrouble of_other{IkeTroubleKind::kIkeProposals, "to-node3", "", "another", kNow};
+  IkeTrouble began{IkeTroubleKind::kUnknownPeer, "", "10.45.0.12", "no IKE config found", kNow};
+  world.charon.troubles = {former, of_other};
+  EXPECT_EQ(world.look().findings.front().cause, "traffic_selectors") << "packets wait still";
+  world.charon.troubles = {former, of_other, began};
+  EXPECT_EQ(world.look().findings.front().cause, "ike_unknown_peer");
+  world.facts().states.pop_back();  // nothing waits
+  world.charon.troubles = {former};
+  EXPECT_FALSE(has_cause(world.look(), "traffic_selectors")) << "an hour ago";
+}
+
 TEST(DoctorIke, NothingIsSaidOfOtherPeersConnectionsOrWithoutAReason) {
   auto world = waiting();
   world.charon.connections[0].remote_addresses = {"10.45.0.13"};

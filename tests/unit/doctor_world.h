@@ -43,7 +43,7 @@ struct DoctorWorld {
   KernelFacts& facts() { return node.facts; }
   DoctorReport look() const {
     const auto audit = audit_mesh({topology, node.facts, 1'700'000'000, {}, {}});
-    return diagnose({topology, node.facts, rules, sysctls, audit, host, charon, echoes, ike});
+    return diagnose({topology, node.facts, rules, sysctls, audit, host, charon, echoes, ike, now});
   }
   std::string first_cause() const {
     const auto report = look();
@@ -58,6 +58,7 @@ struct DoctorWorld {
   ViciFacts charon;
   std::vector<UnderlayEcho> echoes;
   std::vector<IkeReach> ike;
+  std::chrono::system_clock::time_point now;
 };
 
 }  // namespace espial::test

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <atomic>
 #include <cstring>
 #include <filesystem>
 #include <functional>
@@ -72,6 +73,18 @@ ViciSection connection(const std::string& name) {
   return {{}, {}, {{name, inner}}};
 }
 
+std::string log_line(const std::string& connection, const std::string& ike_sa,
+                     const std::string& text) {
+  return event("log", {{{"group", "IKE"},
+                        {"level", "1"},
+                        {"thread", "5"},
+                        {"ikesa-name", connection},
+                        {"ikesa-uniqueid", ike_sa},
+                        {"msg", text}},
+                       {},
+                       {}});
+}
+
 // Answers as charon does.
 void answer(const Peer& peer) {
   for (std::string bytes; !(bytes = peer.packet()).empty();) {
@@ -79,7 +92,10 @@ void answer(const Peer& peer) {
     if (!packet.ok()) return;
     if (packet->type == Type::kRegister) {
       peer.say(reply(Type::kConfirm));
-      continue;
+      if (packet->name != "log") continue;
+      peer.say(log_line("node2", "1", "initiating IKE_SA node2[1] to 10.45.0.12") +
+               log_line("node2", "1", "received AUTHENTICATION_FAILED notify error"));
+      return;  // and goes: whoever listens has to come back
     }
     if (packet->name == "version")
       peer.say(reply(Type::kResponse, {{{"version", "5.9.8"}}, {}, {}}));
@@ -288,6 +304,61 @@ TEST_F(ViciClientTest, TheWatchLooksAgainAndFollowsACharonThatLeaves) {
   watch.tick(Clock::now() + kViciInterval + seconds(1));
   EXPECT_FALSE(watch.facts().readable);
   EXPECT_NE(watch.facts().reason.find("charon does not run"), std::string::npos);
+}
+
+// Looks once, then hears what charon logs.
+void listen_once(ViciWatch& watch) {
+  watch.tick(Clock::now());
+  ASSERT_TRUE(watch.facts().readable || look_ends(watch, seconds(5)));
+  watch.tick(Clock::now());
+  EXPECT_FALSE(look_ends(watch, milliseconds(200))) << "lines are no look";
+}
+
+TEST_F(ViciClientTest, TheWatchHearsWhyCharonMakesNoSa) {
+  serve(answer);
+  auto watch = watch_of(path_);
+  listen_once(watch);
+  ASSERT_EQ(watch.troubles().size(), 1U);
+  EXPECT_EQ(watch.troubles()[0].kind, IkeTroubleKind::kAuthentication);
+  EXPECT_EQ(watch.troubles()[0].connection, "node2");
+  EXPECT_EQ(watch.troubles()[0].line, "received AUTHENTICATION_FAILED notify error");
+  EXPECT_TRUE(watch.facts().troubles.empty()) << "its look was before";
+  watch.tick(Clock::now() + kViciInterval + seconds(1));
+  ASSERT_TRUE(look_ends(watch, seconds(5)));
+  EXPECT_EQ(watch.facts().troubles, watch.troubles());
+  watch.choose("off");
+  EXPECT_TRUE(watch.troubles().empty()) << "what the former socket said is forgotten";
+}
+
+TEST_F(ViciClientTest, ATroubleIsOverWhenItsConnectionHasAnSa) {
+  const ViciSection child{{{"name", "node2-v4"}, {"state", "INSTALLED"}}, {}, {}};
+  const ViciSection sa{
+      {{"state", "ESTABLISHED"}}, {}, {{"child-sas", {{}, {}, {{"node2-v4-1", child}}}}}};
+  std::atomic<bool> up{false};
+  serve([&](const Peer& peer) {
+    for (std::string bytes; !(bytes = peer.packet()).empty();) {
+      const auto packet = parse_vici_packet(bytes);
+      ASSERT_TRUE(packet.ok());
+      if (packet->type == Type::kRegister) peer.say(reply(Type::kConfirm));
+      if (packet->name == "log") {
+        if (!up) peer.say(log_line("node2", "1", "received NO_PROPOSAL_CHOSEN notify error"));
+        return;
+      }
+      if (packet->type == Type::kRegister) continue;
+      peer.say((up && packet->name == "list-sas" ? event("list-sa", {{}, {}, {{"node2", sa}}})
+                                                 : std::string()) +
+               reply(Type::kResponse));
+    }
+  });
+  auto watch = watch_of(path_);
+  listen_once(watch);
+  ASSERT_EQ(watch.troubles().size(), 1U);
+  EXPECT_EQ(watch.troubles()[0].kind, IkeTroubleKind::kIkeProposals);
+  up = true;
+  watch.tick(Clock::now() + kViciInterval + seconds(1));
+  ASSERT_TRUE(look_ends(watch, seconds(5)));
+  ASSERT_EQ(watch.facts().ike_sas.size(), 1U);
+  EXPECT_TRUE(watch.troubles().empty());
 }
 
 TEST_F(ViciClientTest, TheWatchNeverWaits) {

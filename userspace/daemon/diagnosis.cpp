@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/printable.h"
+#include "cli/control_client.h"
 #include "daemon/audit_now.h"
 #include "daemon/world.h"
 #include "diagnose/doctor.h"
@@ -13,6 +14,7 @@
 #include "diagnose/verify.h"
 #include "exporter/doctor_document.h"
 #include "exporter/explain_document.h"
+#include "exporter/ike_trouble_document.h"
 #include "exporter/verify_document.h"
 #include "kernel/counters.h"
 #include "sources/echo.h"
@@ -23,6 +25,7 @@
 #include "sources/path_mtu.h"
 #include "sources/sysctls.h"
 #include "sources/vici_client.h"
+#include "sources/vici_log.h"
 
 namespace espial {
 namespace {
@@ -62,7 +65,34 @@ Result<std::vector<UnderlayEcho>> ask_underlays(const World& world) {
   return echoes;
 }
 
-Diagnosis diagnose_now(const Config& config, const World& world) {
+// What charon's log says while this command runs, and what the daemon has heard of it so far.
+class CharonEar {
+ public:
+  explicit CharonEar(const Config& config) : config_(config) {
+    if (const auto socket = find_vici_socket(config.vici))
+      if (auto log = ViciLog::open(*socket); log.ok()) log_ = std::move(log).value();
+  }
+
+  std::vector<IkeTrouble> troubles() {
+    IkeTroubles heard;
+    if (log_) {
+      const auto now = std::chrono::system_clock::now();
+      (void)log_->advance([&](const CharonLine& line) { heard.take(line, now); });
+    }
+    auto all = heard.all();
+    const auto answer = control_request(control_socket_path(config_.state_dir), "charon");
+    if (!answer.ok()) return all;
+    auto known = ike_troubles_from(nlohmann::json::parse(*answer, nullptr, false));
+    all.insert(all.end(), known.begin(), known.end());
+    return all;
+  }
+
+ private:
+  const Config& config_;
+  std::optional<ViciLog> log_;
+};
+
+Diagnosis diagnose_now(const Config& config, const World& world, CharonEar& ear) {
   ViciFacts charon;
   if (const auto socket = find_vici_socket(config.vici)) charon = read_vici(*socket);
   Diagnosis out;
@@ -78,9 +108,11 @@ Diagnosis diagnose_now(const Config& config, const World& world) {
   const auto& facts = later.ok() ? later->facts : world.facts;
   auto unanswered = unprotected(world.topology, out.audit);
   if (unanswered.size() > kMostIkeProbes) unanswered.resize(kMostIkeProbes);
+  auto reach = probe_ike(unanswered);
+  charon.troubles = ear.troubles();
   out.report = diagnose({world.topology, facts, out.ruleset, sysctls, out.audit, read_host(),
                          charon, echoes.ok() ? std::move(*echoes) : std::vector<UnderlayEcho>{},
-                         probe_ike(unanswered)});
+                         std::move(reach), std::chrono::system_clock::now()});
   if (!echoes.ok()) out.report.unknown.push_back(echoes.error().message);
   return out;
 }
@@ -194,8 +226,9 @@ void by_peer(std::vector<ProbeResult>& probes) {
 }  // namespace
 
 Result<nlohmann::json> doctor_now(const Config& config) {
+  CharonEar ear(config);
   EP_ASSIGN(world, look_around(config));
-  return doctor_document(diagnose_now(config, world).report, world.topology.node,
+  return doctor_document(diagnose_now(config, world, ear).report, world.topology.node,
                          std::chrono::system_clock::now());
 }
 
@@ -223,6 +256,7 @@ Result<nlohmann::json> verify_now(const Config& config, const std::vector<std::s
                  ": no programs of espial are attached, nothing sees the wire "
                  "(start espial)"};
   EP_ASSIGN(sockets, EchoSockets::open());
+  CharonEar ear(config);
   std::vector<Prefix> own;
   for (const auto& backend : world.topology.self_backends) own.push_back(backend.prefix);
   auto pods = find_local_pods(own);
@@ -238,7 +272,7 @@ Result<nlohmann::json> verify_now(const Config& config, const std::vector<std::s
 
   // The world after the probes: a trap has become a pair of SAs, or has not.
   EP_ASSIGN(after, look_around(config));
-  const auto found = diagnose_now(config, after);
+  const auto found = diagnose_now(config, after, ear);
   for (auto& probe : report.probes) judge_probe(probe, found.audit, found.report);
   by_peer(report.probes);
   report.not_exercised = walk_unexercised(after.topology, after.facts, found.ruleset, found.audit,

@@ -89,6 +89,8 @@ class Node {
   void on_charon_events();
   // Charon's own view; see explain_pair().
   [[nodiscard]] const ViciFacts& charon() const { return vici_.facts(); }
+  // What its log said of SAs that it could not make.
+  [[nodiscard]] std::vector<IkeTrouble> ike_troubles() const { return vici_.troubles(); }
 
   // Hears and sends what the probes of the peers are at.
   void on_probe_events();

@@ -24,6 +24,7 @@
 #include "exporter/api.h"
 #include "exporter/audit_document.h"
 #include "exporter/http_server.h"
+#include "exporter/ike_trouble_document.h"
 #include "exporter/policy_document.h"
 #include "exporter/status_document.h"
 
@@ -235,13 +236,15 @@ std::string answer(Node& node, std::string_view request) {
   if (request == "audit")
     return document_text(
         audit_document(*node.audit(), node.topology().node, std::chrono::system_clock::now()));
+  if (request == "charon") return document_text(ike_troubles_document(node.ike_troubles()));
   constexpr std::string_view kPolicy = "policy ";
   if (request.substr(0, kPolicy.size()) == kPolicy) {
     const auto line = nlohmann::json::parse(request.substr(kPolicy.size()), nullptr, false);
     const auto wanted = policy_request(line);
     return document_text(wanted.ok() ? node.policy(*wanted) : error_document(wanted.error()));
   }
-  return R"({"error":"unknown request; known are status, alarms, flows, follow, audit and policy"})";
+  return R"({"error":"unknown request; known are status, alarms, flows, follow, audit, charon )"
+         R"(and policy"})";
 }
 
 Result<std::optional<HttpServer>> serve_http(const Node& node, const std::string& version) {

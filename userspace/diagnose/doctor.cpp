@@ -23,12 +23,30 @@ namespace {
 
 // In the order in which causes explain one another: without the underlay nothing else can work,
 // without forwarding no rule is asked. Others come after, leaks before losses.
-constexpr std::array kFirst = {
-    "kernel_without_esp", "reverse_path_filter", "neighbours_blocked", "underlay_unreachable",
-    "mtu_black_hole",     "stale_device",        "ike_blocked",        "esp_blocked",
-    "no_ike_daemon",      "ike_unanswered",      "ike_unreachable",    "ike_refused",
-    "no_route",           "route_rejects",       "forwarding_off",     "xfrm_disabled",
-    "rule_drops",         "bridge_rules"};
+constexpr std::array kFirst = {"kernel_without_esp",
+                               "reverse_path_filter",
+                               "neighbours_blocked",
+                               "underlay_unreachable",
+                               "mtu_black_hole",
+                               "stale_device",
+                               "ike_blocked",
+                               "esp_blocked",
+                               "no_ike_daemon",
+                               "ike_unknown_peer",
+                               "ike_certificate_time",
+                               "ike_authentication",
+                               "ike_proposals",
+                               "child_proposals",
+                               "traffic_selectors",
+                               "ike_unanswered",
+                               "ike_unreachable",
+                               "ike_refused",
+                               "no_route",
+                               "route_rejects",
+                               "forwarding_off",
+                               "xfrm_disabled",
+                               "rule_drops",
+                               "bridge_rules"};
 
 std::size_t rank_of(const DoctorFinding& finding) {
   const auto at = std::find(kFirst.begin(), kFirst.end(), finding.cause);
@@ -49,7 +67,7 @@ class Doctor {
                    report_);
     firewall(paths);
     check_stale_devices(in_.ruleset, in_.facts, fib_, paths, report_);
-    check_ike({in_.topology, in_.audit, in_.host, in_.charon, in_.ike}, report_);
+    check_ike({in_.topology, in_.audit, in_.host, in_.charon, in_.ike, in_.now}, report_);
     mesh();
     std::stable_sort(
         report_.findings.begin(), report_.findings.end(),

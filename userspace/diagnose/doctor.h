@@ -29,6 +29,7 @@ struct DoctorInput {
   const ViciFacts& charon;
   std::vector<UnderlayEcho> echoes;  // those that were asked
   std::vector<IkeReach> ike{};       // of peers that unprotected() names
+  std::chrono::system_clock::time_point now{};
 };
 
 // The underlays of peers whose packets IPsec does not protect: whose IKE daemon is worth asking.

@@ -8,6 +8,9 @@
 #include <utility>
 #include <vector>
 
+#include "base/printable.h"
+#include "base/rfc3339.h"
+
 namespace espial {
 namespace {
 
@@ -54,19 +57,69 @@ bool is_of(const Peer& peer, const std::string& address) {
                      [&](const auto& underlay) { return underlay.address.text() == address; });
 }
 
+// What a trouble of charon's log means to those who have to mend it.
+struct TroubleText {
+  const char* summary;  // after "node2 and this node "
+  const char* remedy;
+};
+
+TroubleText text_of(IkeTroubleKind kind) {
+  switch (kind) {
+    case IkeTroubleKind::kAuthentication:
+      return {"do not authenticate each other: keys, certificates or identities differ",
+              "compare the secrets, and local and remote id of the connection, on both nodes "
+              "(swanctl --list-conns); espial mesh render writes them alike"};
+    case IkeTroubleKind::kIkeProposals:
+      return {
+          "do not agree on an IKE_SA: its proposals differ, or the other has no connection for "
+          "this one",
+          "compare version and proposals of the connection on both nodes (swanctl "
+          "--list-conns); espial mesh render writes them alike"};
+    case IkeTroubleKind::kChildProposals:
+      return {"do not agree on a CHILD_SA: its proposals differ",
+              "compare esp_proposals and mode of the children on both nodes; espial mesh render "
+              "writes them alike"};
+    case IkeTroubleKind::kSelectors:
+      return {"do not agree on a CHILD_SA: its traffic selectors differ",
+              "compare local_ts and remote_ts of the children on both nodes (swanctl "
+              "--list-conns); espial mesh render writes them alike"};
+    case IkeTroubleKind::kCertificateTime:
+      return {
+          "do not authenticate each other: a certificate is not valid at the time of this "
+          "node's clock",
+          "timedatectl status, then the validity of the certificate (swanctl --list-certs)"};
+    case IkeTroubleKind::kUnknownPeer:
+      return {"make no IKE_SA: this node's charon has no connection for the other's address",
+              "espial mesh render --out DIR, then swanctl --load-all with what it wrote for this "
+              "node"};
+  }
+  return {};
+}
+
+// A trouble of some hours ago explains what is wrong now only where packets wait still.
+constexpr std::chrono::minutes kFresh{10};
+
 class Attempts {
  public:
-  Attempts(const ViciFacts& charon, const Peer& peer) {
+  Attempts(const IkeInput& input, const Peer& peer) : now_(input.now) {
+    const auto& charon = input.charon;
     for (const auto& sa : charon.ike_sas)
       if (is_of(peer, sa.remote_host)) (sa.state == "CONNECTING" ? going_on_ : done_) = &sa;
     for (const auto& connection : charon.connections)
       if (std::any_of(connection.remote_addresses.begin(), connection.remote_addresses.end(),
                       [&](const std::string& address) { return is_of(peer, address); }))
         connection_ = &connection;
+    for (const auto& trouble : charon.troubles) {
+      const bool its = trouble.connection.empty()
+                           ? is_of(peer, trouble.remote_host)
+                           : connection_ != nullptr && trouble.connection == connection_->name;
+      if (its && (trouble_ == nullptr || trouble_->at < trouble.at)) trouble_ = &trouble;
+    }
   }
 
   std::optional<DoctorFinding> finding(const Harm& harm) const {
     const auto& name = harm.peer->peer;
+    if (trouble_ != nullptr && (harm.waits || now_ - trouble_->at < kFresh)) return told(harm);
     if (going_on_ != nullptr && done_ == nullptr)
       return DoctorFinding{"ike_unanswered",
                            harm.effect,
@@ -89,15 +142,34 @@ class Attempts {
         {"connection " + connection_->name + ": packets wait for an SA, and charon has " +
          (done_ == nullptr ? "no IKE_SA" : "IKE_SA " + done_->state)},
         {"compare swanctl --list-conns on both nodes; charon's log names it "
-         "(NO_PROPOSAL_CHOSEN, AUTHENTICATION_FAILED, TS_UNACCEPTABLE)"},
+         "(NO_PROPOSAL_CHOSEN, AUTHENTICATION_FAILED, TS_UNACCEPTABLE), and a running espial "
+         "reads it by VICI"},
         {name},
         {}};
   }
 
  private:
+  DoctorFinding told(const Harm& harm) const {
+    const auto& name = harm.peer->peer;
+    const auto text = text_of(trouble_->kind);
+    DoctorFinding finding{std::string(to_string(trouble_->kind)),
+                          harm.effect,
+                          name + " and this node " + text.summary,
+                          {"charon at " + rfc3339(trouble_->at) + ": " + printable(trouble_->line)},
+                          {text.remedy},
+                          {name},
+                          {}};
+    if (!trouble_->connection.empty())
+      finding.evidence.push_back("connection " + printable(trouble_->connection) +
+                                 (harm.waits ? ": packets wait for an SA" : ": has no SA"));
+    return finding;
+  }
+
+  std::chrono::system_clock::time_point now_;
   const ViciIkeSa* going_on_ = nullptr;
   const ViciIkeSa* done_ = nullptr;
   const ViciConnection* connection_ = nullptr;
+  const IkeTrouble* trouble_ = nullptr;
 };
 
 std::string port_text(const IkeReach& reach) {
@@ -179,15 +251,16 @@ bool explained(const DoctorReport& report, const std::string& peer) {
         const bool its =
             std::find(finding.peers.begin(), finding.peers.end(), peer) != finding.peers.end();
         return its && finding.effect != Effect::kRisk &&
-               std::find(std::begin(kReasons), std::end(kReasons), finding.cause) !=
-                   std::end(kReasons);
+               (parse_ike_trouble(finding.cause) ||
+                std::find(std::begin(kReasons), std::end(kReasons), finding.cause) !=
+                    std::end(kReasons));
       });
 }
 
 void check_peer(const IkeInput& input, const Harm& harm, const Peer& peer, DoctorReport& report) {
   const Reachability reach(input.reach, peer);
   if (input.charon.readable)
-    if (auto finding = Attempts(input.charon, peer).finding(harm)) {
+    if (auto finding = Attempts(input, peer).finding(harm)) {
       const auto more = reach.evidence();
       finding->evidence.insert(finding->evidence.end(), more.begin(), more.end());
       report.findings.push_back(std::move(*finding));

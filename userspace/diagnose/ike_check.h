@@ -3,6 +3,7 @@
 // charon's attempts. Pure.
 #pragma once
 
+#include <chrono>
 #include <vector>
 
 #include "model/doctor.h"
@@ -20,11 +21,13 @@ struct IkeInput {
   const HostFacts& host;
   const ViciFacts& charon;
   const std::vector<IkeReach>& reach;  // of those that were asked
+  std::chrono::system_clock::time_point now;
 };
 
 // Adds to report: findings "kernel_without_esp", "no_ike_daemon", "ike_unanswered" (an IKE_SA that
-// is still CONNECTING) and "ike_refused" (packets wait for an SA, and no attempt to make one goes
-// on). None where every pair is protected, whoever did it.
+// is still CONNECTING), those of IkeTroubleKind where charon's log says what went wrong, and else
+// "ike_refused" (packets wait for an SA, and no attempt to make one goes on). None where every pair
+// is protected, whoever did it.
 void check_ike(const IkeInput& input, DoctorReport& report);
 
 }  // namespace espial

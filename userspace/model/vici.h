@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/ip.h"
+#include "model/ike_trouble.h"
 
 namespace espial {
 
@@ -83,6 +84,7 @@ struct ViciFacts {
   std::vector<ViciConnection> connections;
   std::vector<ViciIkeSa> ike_sas;
   std::vector<ViciPolicy> policies;
+  std::vector<IkeTrouble> troubles;  // of its log since somebody listens
   bool operator==(const ViciFacts&) const = default;
 };
 

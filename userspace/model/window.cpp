@@ -55,17 +55,17 @@ bool Window::take_mark(MonoTime now) {
 
 void Window::History::mark(std::uint64_t number, std::uint64_t oldest_kept, const Tally& now) {
   // The one that the oldest kept mark goes back to stays, those before it go.
-  const auto newer = std::upper_bound(
-      marks.begin(), marks.end(), oldest_kept,
-      [](std::uint64_t kept, const Mark& mark) { return kept < mark.number; });
+  const auto newer =
+      std::upper_bound(marks.begin(), marks.end(), oldest_kept,
+                       [](std::uint64_t kept, const Mark& mark) { return kept < mark.number; });
   if (newer - marks.begin() > 1) marks.erase(marks.begin(), newer - 1);
   if (marks.empty() || marks.back().tally != now) marks.push_back({number, now});
 }
 
 const Tally& Window::History::at_mark(std::uint64_t number) const {
-  const auto newer = std::upper_bound(
-      marks.begin(), marks.end(), number,
-      [](std::uint64_t wanted, const Mark& mark) { return wanted < mark.number; });
+  const auto newer =
+      std::upper_bound(marks.begin(), marks.end(), number,
+                       [](std::uint64_t wanted, const Mark& mark) { return wanted < mark.number; });
   assert(newer != marks.begin());
   return std::prev(newer)->tally;
 }

@@ -2,8 +2,7 @@
 #include "sources/vici_client.h"
 
 #include <poll.h>
-#include <sys/socket.h>
-#include <sys/un.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -18,7 +17,6 @@ namespace espial {
 namespace {
 
 constexpr std::array<const char*, 2> kUsualPlaces{"/run/charon.vici", "/var/run/charon.vici"};
-constexpr std::size_t kHeader = 4;
 constexpr int kTurns = 16;  // pieces of one advance(): others want their turn, too
 
 // What is asked, in this order. A command without an event answers at once.
@@ -39,18 +37,6 @@ ViciSection arguments_of(const Command& command) {
   return {{{"trap", "yes"}, {"pass", "yes"}, {"drop", "yes"}}, {}, {}};
 }
 
-Error vici_error(const std::string& path, std::string_view what) {
-  return Error{printable(path) + ": " + std::string(what)};
-}
-
-Error system_error(const std::string& path, std::string_view operation, int code) {
-  std::string hint;
-  if (code == ENOENT || code == ECONNREFUSED) hint = " (charon does not run, or listens elsewhere)";
-  if (code == EACCES || code == EPERM) hint = " (run as root)";
-  if (code == EAGAIN) hint = " (charon is busy)";
-  return vici_error(path, std::string(operation) + ": " + std::strerror(code) + hint);
-}
-
 }  // namespace
 
 std::optional<std::string> find_vici_socket(std::string_view choice) {
@@ -61,40 +47,29 @@ std::optional<std::string> find_vici_socket(std::string_view choice) {
   return std::nullopt;
 }
 
-ViciClient::ViciClient(std::string path, UniqueFd fd) : path_(std::move(path)), fd_(std::move(fd)) {
-  ask();
-}
+ViciClient::ViciClient(ViciSocket socket) : socket_(std::move(socket)) { ask(); }
 
 Result<ViciClient> ViciClient::open(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) return system_error(path, "connect", ENAMETOOLONG);
-  std::copy(path.begin(), path.end(), address.sun_path);
-  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!fd.valid()) return system_error(path, "create a socket", errno);
-  // A unix socket is connected at once or not at all.
-  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
-    return system_error(path, "connect", errno);
-  return ViciClient(path, std::move(fd));
+  EP_ASSIGN(socket, ViciSocket::open(path));
+  return ViciClient(std::move(socket));
 }
-
-Error ViciClient::failed(std::string_view what) const { return vici_error(path_, what); }
-
-short ViciClient::events() const { return out_.empty() ? POLLIN : POLLIN | POLLOUT; }
 
 // Writes the next thing to say: the registration of an event, or the command itself.
 void ViciClient::ask() {
   const auto& command = kCommands[step_];
   registered_ = registered_ || command.event.empty();
-  out_ += registered_ ? vici_packet(ViciPacketType::kRequest, command.name, arguments_of(command))
-                      : vici_packet(ViciPacketType::kRegister, command.event, {});
+  socket_.say(registered_
+                  ? vici_packet(ViciPacketType::kRequest, command.name, arguments_of(command))
+                  : vici_packet(ViciPacketType::kRegister, command.event, {}));
 }
 
 Result<bool> ViciClient::advance() {
   bool more = true;
   for (int turn = 0; more && turn < kTurns; ++turn) {
-    EP_TRY(send());
-    EP_ASSIGN(received, receive());
+    EP_TRY(socket_.send());
+    EP_ASSIGN(received, socket_.receive());
+    if (socket_.received() > kMaxViciAnswer)
+      return socket_.failed("read the answer: more than 32 MiB");
     more = received;
     EP_TRY(parse());
     if (step_ == kCommands.size()) {
@@ -102,57 +77,18 @@ Result<bool> ViciClient::advance() {
       return true;
     }
   }
-  EP_TRY(send());
+  EP_TRY(socket_.send());
   return false;
-}
-
-Status ViciClient::send() {
-  while (!out_.empty()) {
-    const auto sent = ::send(fd_.get(), out_.data(), out_.size(), MSG_NOSIGNAL);
-    if (sent > 0) {
-      out_.erase(0, static_cast<std::size_t>(sent));
-    } else if (errno == EAGAIN) {
-      return Ok{};
-    } else if (errno != EINTR) {
-      return system_error(path_, "send a request", errno);
-    }
-  }
-  return Ok{};
-}
-
-// One piece. False: nothing is there now.
-Result<bool> ViciClient::receive() {
-  std::array<char, 65536> buffer{};
-  for (;;) {
-    const auto got = ::recv(fd_.get(), buffer.data(), buffer.size(), 0);
-    if (got == 0) return failed("read the answer: charon closed the connection");
-    if (got > 0) {
-      received_ += static_cast<std::size_t>(got);
-      if (received_ > kMaxViciAnswer) return failed("read the answer: more than 32 MiB");
-      in_.append(buffer.data(), static_cast<std::size_t>(got));
-      return true;
-    }
-    if (errno == EAGAIN) return false;
-    if (errno != EINTR) return system_error(path_, "read the answer", errno);
-  }
 }
 
 // Every whole packet that is there.
 Status ViciClient::parse() {
-  std::size_t at = 0;
-  while (step_ < kCommands.size() && in_.size() - at >= kHeader) {
-    std::size_t length = 0;
-    for (std::size_t i = 0; i < kHeader; ++i)
-      length = length << 8 | static_cast<std::uint8_t>(in_[at + i]);
-    if (length > kMaxViciPacket)
-      return failed("read the answer: a packet of " + std::to_string(length) +
-                    " bytes (is this charon?)");
-    if (in_.size() - at - kHeader < length) break;
-    if (auto status = on_packet(std::string_view(in_).substr(at + kHeader, length)); !status.ok())
-      return std::move(status).error().wrap(printable(path_));
-    at += kHeader + length;
+  while (step_ < kCommands.size()) {
+    EP_ASSIGN(packet, socket_.packet());
+    if (!packet) break;
+    if (auto status = on_packet(*packet); !status.ok())
+      return socket_.failed(status.error().message);
   }
-  in_.erase(0, at);
   return Ok{};
 }
 
@@ -207,11 +143,11 @@ ViciFacts read_vici(const std::string& path, std::chrono::milliseconds deadline)
     const auto left =
         std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count();
     if (left <= 0)
-      return unreadable(vici_error(path, "no answer in time (charon is busy or hangs)"));
+      return unreadable(Error{printable(path) + ": no answer in time (charon is busy or hangs)"});
     pollfd entry{client->fd(), client->events(), 0};
     if (::poll(&entry, 1, static_cast<int>(std::min<decltype(left)>(left, 60000))) < 0 &&
         errno != EINTR)
-      return unreadable(system_error(path, "wait", errno));
+      return unreadable(Error{printable(path) + ": wait: " + std::strerror(errno)});
   }
 }
 

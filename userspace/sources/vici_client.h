@@ -11,8 +11,8 @@
 #include <string_view>
 
 #include "base/result.h"
-#include "base/unique_fd.h"
 #include "model/vici.h"
+#include "sources/vici_socket.h"
 
 namespace espial {
 
@@ -27,31 +27,24 @@ class ViciClient {
  public:
   static Result<ViciClient> open(const std::string& path);
 
-  [[nodiscard]] int fd() const { return fd_.get(); }
+  [[nodiscard]] int fd() const { return socket_.fd(); }
   // The poll events that advance() waits for.
-  [[nodiscard]] short events() const;
+  [[nodiscard]] short events() const { return socket_.events(); }
   // Sends and receives without blocking. True: all is there, take() it.
   Result<bool> advance();
   [[nodiscard]] ViciFacts take() { return std::move(facts_); }
 
  private:
-  ViciClient(std::string path, UniqueFd fd);
+  explicit ViciClient(ViciSocket socket);
 
   void ask();
-  Status send();
-  Result<bool> receive();
   Status parse();
   Status on_packet(std::string_view bytes);
-  [[nodiscard]] Error failed(std::string_view what) const;
 
-  std::string path_;
-  UniqueFd fd_;
+  ViciSocket socket_;
   ViciFacts facts_;
-  std::size_t step_ = 0;      // which command is asked
-  bool registered_ = false;   // its event is, so its answers may come
-  std::string out_;           // not sent yet
-  std::string in_;            // received, not understood yet
-  std::size_t received_ = 0;  // in all
+  std::size_t step_ = 0;     // which command is asked
+  bool registered_ = false;  // its event is, so its answers may come
 };
 
 // A look of its own, for commands: waits until the deadline. Never fails: `reason` says why not.

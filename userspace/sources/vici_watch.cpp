@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/epoll.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -31,6 +32,8 @@ void ViciWatch::choose(std::string choice) {
   if (choice == choice_) return;
   choice_ = std::move(choice);
   client_.reset();  // closing takes it out of the epoll set
+  log_.reset();
+  troubles_ = {};
   due_.reset();
   facts_ = unreadable("not asked yet");
 }
@@ -41,6 +44,27 @@ void ViciWatch::tick(Time now) {
                    " ms (it is busy or hangs)"),
         now);
   if (!client_ && !off() && (!due_ || now >= *due_)) begin(now);
+  listen();
+}
+
+// Where charon answers; again when it has gone and come back.
+void ViciWatch::listen() {
+  if (log_ || !facts_.readable) return;
+  const auto path = find_vici_socket(choice_);
+  if (!path) return;
+  auto log = ViciLog::open(*path);
+  if (!log.ok()) return;
+  epoll_event event{};
+  event.events = EPOLLIN;
+  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, log->fd(), &event) == 0)
+    log_ = std::move(log).value();
+}
+
+void ViciWatch::hear() {
+  if (!log_) return;
+  const auto now = std::chrono::system_clock::now();
+  const auto status = log_->advance([&](const CharonLine& line) { troubles_.take(line, now); });
+  if (!status.ok()) log_.reset();  // tick() listens again
 }
 
 void ViciWatch::begin(Time now) {
@@ -58,6 +82,7 @@ void ViciWatch::begin(Time now) {
 }
 
 bool ViciWatch::advance(Time now) {
+  hear();
   if (!client_) return false;
   const auto done = client_->advance();
   if (!done.ok())
@@ -73,6 +98,11 @@ void ViciWatch::end(ViciFacts facts, Time now) {
   client_.reset();
   due_ = now + kViciInterval;
   facts_ = std::move(facts);
+  for (const auto& sa : facts_.ike_sas)
+    if (std::any_of(sa.children.begin(), sa.children.end(),
+                    [](const ViciChildSa& child) { return child.state == "INSTALLED"; }))
+      troubles_.forget(sa.name);
+  facts_.troubles = troubles_.all();
 }
 
 bool ViciWatch::watch_client() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // ViciWatch: keeps ViciFacts current for an event loop: a look every few seconds, which never waits
-// for charon. One descriptor for its whole life, whatever becomes of charon and its socket.
+// for charon, and between the looks what charon's log says of SAs that it could not make. One
+// descriptor for its whole life, whatever becomes of charon and its socket.
 #pragma once
 
 #include <chrono>
@@ -10,6 +11,7 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "sources/vici_client.h"
+#include "sources/vici_log.h"
 
 namespace espial {
 
@@ -35,16 +37,22 @@ class ViciWatch {
   // Has a look ended since the choice was made?
   [[nodiscard]] bool asked() const { return due_.has_value(); }
   [[nodiscard]] const ViciFacts& facts() const { return facts_; }
+  // As of now; those of facts() are of its look.
+  [[nodiscard]] std::vector<IkeTrouble> troubles() const { return troubles_.all(); }
 
  private:
   ViciWatch(std::string choice, UniqueFd epoll);
   void begin(Time now);
   void end(ViciFacts facts, Time now);
   bool watch_client();
+  void listen();
+  void hear();
 
   std::string choice_;
   UniqueFd epoll_;
   std::optional<ViciClient> client_;
+  std::optional<ViciLog> log_;
+  IkeTroubles troubles_;
   short events_ = 0;         // that the client was last watched for
   Time deadline_;            // of the look
   std::optional<Time> due_;  // of the next; nothing: at once

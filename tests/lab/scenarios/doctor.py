@@ -380,22 +380,63 @@ def doctor_charon_stopped(lab: Lab) -> None:
     assert findings[0]["effect"] == "leaks" and "node2" in findings[0]["peers"], findings[0]
 
 
-@scenario(trap=Spec(start="trap"), needs_espial=True, newest=True)
-def doctor_ike_refused(lab: Lab) -> None:
-    """The nodes' keys differ: packets wait for an SA that no attempt brings."""
+def other_proposals(connection: dict) -> None:
+    connection["proposals"] = ["aes256-sha384-x25519"]
+
+
+def other_esp(connection: dict) -> None:
+    for child in connection["children"].values():
+        child["esp_proposals"] = ["aes256gcm16"]
+
+
+def other_subnets(connection: dict) -> None:
+    for child in connection["children"].values():
+        child["local_ts"] = ["10.99.0.0/24"]
+
+
+def other_identity(connection: dict) -> None:
+    connection["local"]["id"] = "somebody"
+
+
+DISAGREEMENTS = (("ike_proposals", other_proposals), ("child_proposals", other_esp),
+                 ("traffic_selectors", other_subnets), ("ike_authentication", other_identity))
+
+
+@scenario(trap=Spec(start="trap"), needs_espial=True, newest=True, spoils=True)
+def doctor_ike_disagreement(lab: Lab) -> None:
+    """Packets wait for an SA that no attempt brings: the daemon has heard why in charon's log."""
     one, two = lab.mesh.node(1), lab.mesh.node(2)
     watch = lab.watch(1, vici=one.charon.socket)
+    espial = watch.espials[1]
     pair = {"node2": one.connections()["node2"]}
+
+    def cause(expected: str) -> dict:
+        # The kernel asks again when the SA that it waits for is gone: by itself in minutes.
+        one.namespace.run("ip", "xfrm", "state", "flush")
+        for family in (4, 6):
+            assert not answered(lab, 1, 2, family)
+        status, findings = doctor(watch, 1)
+        assert status == 1 and findings[0]["cause"] == expected, findings
+        assert findings[0]["peers"] == ["node2"], findings[0]
+        return findings[0]
+
+    for expected, change in DISAGREEMENTS:
+        lab.mesh.unload(1, 2)
+        theirs = {"node1": two.connections()["node1"]}
+        change(theirs["node1"])
+        two.charon.load(theirs, SECRET)
+        one.charon.load(pair, SECRET)
+        finding = cause(expected)
+        assert finding["evidence"][0].startswith("charon at "), finding
     lab.mesh.unload(1, 2)
-    lab.undo(lambda: lab.mesh.reload(1, 2))
-    lab.undo(lambda: one.charon.load({}, SECRET))
     one.charon.load(pair, "another secret")
     two.load("node1")
-    for family in (4, 6):
-        assert not answered(lab, 1, 2, family)
-    status, findings = doctor(watch, 1)
-    assert status == 1 and findings[0]["cause"] == "ike_refused", findings
-    assert findings[0]["peers"] == ["node2"] and "IKE_SA" in findings[0]["summary"], findings[0]
+    finding = cause("ike_authentication")
+    assert "AUTHENTICATION_FAILED" in finding["evidence"][0], finding
+    # Nobody has listened: that they do not agree can be seen, not about what.
+    espial.stop()
+    finding = cause("ike_refused")
+    assert "IKE_SA" in finding["summary"], finding
 
 
 @scenario(trap=Spec(start="trap"), needs_espial=True, newest=True)

@@ -5,7 +5,8 @@
 // every few seconds (length / kMarksPerWindow) and subtracts the oldest mark that is not older than
 // the length, so it covers length - one mark .. length: what grew now is seen now, what is older
 // than the length never counts. Memory: at most 6 KiB per peer, 1 KiB of one whose counters stand
-// still; a peer that leaves the snapshot is forgotten. Time comes from Snapshot::monotonic only. Not thread-safe.
+// still; a peer that leaves the snapshot is forgotten. Time comes from Snapshot::monotonic only.
+// Not thread-safe.
 #pragma once
 
 #include <array>

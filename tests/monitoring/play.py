@@ -19,6 +19,9 @@ from clock import Rules, daemon_hold_off
 WINDOW = 60      # of espial's own alarms about traffic (userspace/model/window.h)
 SNAPSHOT = 1     # seconds between two looks of espial at its counters
 BUSY = 5         # what a machine that does something else, too, may add
+PROBES = 5       # seconds between espial's own probes of a way
+# Until ProbeFailed fires, and until it ends (espial.8): rounds are shifted by up to a quarter.
+PROBES_FAIL, PROBES_PASS = 3.25 * PROBES + 2, 1.25 * PROBES + 2
 IP_MTU_DISCOVER, IP_PMTUDISC_PROBE = 10, 3
 
 # What this mesh cannot show without ESP in the kernel, or has no reason to: asked of the promised
@@ -108,8 +111,9 @@ class Play:
     def _there(self, expected: Expected) -> bool:
         return any(expected.matches(alert["labels"]) for alert in self._alertmanager.alerts())
 
-    def _arrives(self, expected: Expected, since: float) -> None:
-        promised = daemon_hold_off(expected.alert) + self._rules.hold_off(expected.alert) + \
+    def _arrives(self, expected: Expected, since: float, more: float = 0) -> None:
+        """`more`: seconds until espial itself can know."""
+        promised = more + daemon_hold_off(expected.alert) + self._rules.hold_off(expected.alert) + \
             SNAPSHOT + self._cycle
         self._within(f"{expected} is in Alertmanager", lambda: self._there(expected), since, promised)
 
@@ -166,6 +170,7 @@ class Play:
         leak = Expected("EspialCleartextTraffic", "node1", "node2")
         drop = Expected("EspialEnforcementDropping", "node1", "node3")
         forward = Expected("EspialForwardDrops", "node3")
+        probe = Expected("EspialProbeFailed", "node1", "node3")
         down = Expected("EspialMonitorDown", "node2")
         one, two, three = (self._espials[number] for number in (1, 2, 3))
         self._prometheus.mark()
@@ -173,7 +178,7 @@ class Play:
         until("all six ways are all encrypted, by the recorded coverage", self._encrypted,
               20 + 3 * self._cycle, 0.1)
         until("the last probes of all twelve ways were encrypted", self._probed, 20 + self._cycle, 0.1)
-        quiet = [expected for expected in (leak, drop, forward, down) if self._there(expected)]
+        quiet = [expected for expected in (leak, drop, forward, probe, down) if self._there(expected)]
         self._check("a healthy mesh is quiet", ", ".join(map(str, quiet)))
 
         # Broken: no policies between node1 and the others; node1 lets nothing of node3 pass in clear; a
@@ -192,6 +197,7 @@ class Play:
         self._arrives(drop, enforcing)
         self._arrives(forward, blocked)
         self._arrives(down, stopped)
+        self._arrives(probe, enforcing, PROBES_FAIL)
         self._panels()
 
         # Repaired.
@@ -204,6 +210,7 @@ class Play:
         one.run("policy", "set", "node3", "monitor", check=True)
         repaired = time.monotonic()
         self._goes(down, answering, 0)
+        self._goes(probe, repaired, PROBES_PASS)
         for expected in (leak, drop, forward):
             self._goes(expected, repaired, WINDOW)
 

@@ -400,6 +400,20 @@ TEST(DoctorIke, NothingIsSaidOfOtherPeersConnectionsOrWithoutAReason) {
   EXPECT_FALSE(has_cause(world.look(), "ike_refused")) << "nothing waits";
 }
 
+TEST(DoctorWire, WhatTheDaemonSeesOfAPeerIsToldWhereTheAuditHasNothingToSay) {
+  World world;
+  world.firing = {
+      {"CleartextHost", "node3", "2 packets"},
+      {"OneWayEncryption", "node2", "this node encrypts and node2 does not: 40 packets"}};
+  const auto finding = only(world.look());
+  EXPECT_EQ(finding.cause, "one_way_esp");
+  EXPECT_EQ(finding.effect, Effect::kLeaks);
+  EXPECT_EQ(finding.summary, "node2: ESP in one direction, cleartext in the other");
+  EXPECT_EQ(finding.evidence, Lines{"this node encrypts and node2 does not: 40 packets"});
+  EXPECT_EQ(finding.remedies, Lines{"espial audit, here and on node2"});
+  EXPECT_EQ(finding.peers, Lines{"node2"});
+}
+
 TEST(HostFacts, PortsOfUdpSockets) {
   const char* text =
       "  sl  local_address rem_address   st\n"

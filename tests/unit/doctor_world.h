@@ -43,7 +43,7 @@ struct DoctorWorld {
   KernelFacts& facts() { return node.facts; }
   DoctorReport look() const {
     const auto audit = audit_mesh({topology, node.facts, 1'700'000'000, {}, {}});
-    return diagnose({topology, node.facts, rules, sysctls, audit, host, charon, echoes, ike, now});
+    return diagnose({topology, node.facts, rules, sysctls, audit, host, charon, echoes, ike, now, firing});
   }
   std::string first_cause() const {
     const auto report = look();
@@ -59,6 +59,7 @@ struct DoctorWorld {
   std::vector<UnderlayEcho> echoes;
   std::vector<IkeReach> ike;
   std::chrono::system_clock::time_point now;
+  std::vector<FiringAlarm> firing;
 };
 
 }  // namespace espial::test

@@ -92,6 +92,23 @@ class CharonEar {
   std::optional<ViciLog> log_;
 };
 
+std::vector<FiringAlarm> firing_alarms(const Config& config) {
+  std::vector<FiringAlarm> out;
+  const auto answer = control_request(control_socket_path(config.state_dir), "alarms");
+  if (!answer.ok()) return out;
+  const auto document = nlohmann::json::parse(*answer, nullptr, false);
+  const auto alarms = document.is_object() ? document.value("alarms", nlohmann::json::array())
+                                           : nlohmann::json::array();
+  const auto text = [](const nlohmann::json& alarm, const char* key) {
+    const auto found = alarm.find(key);
+    return found != alarm.end() && found->is_string() ? found->get<std::string>() : std::string();
+  };
+  for (const auto& alarm : alarms)
+    if (alarm.is_object() && text(alarm, "state") == "firing")
+      out.push_back({text(alarm, "alarm"), text(alarm, "peer"), text(alarm, "evidence")});
+  return out;
+}
+
 Diagnosis diagnose_now(const Config& config, const World& world, CharonEar& ear) {
   ViciFacts charon;
   if (const auto socket = find_vici_socket(config.vici)) charon = read_vici(*socket);
@@ -110,9 +127,10 @@ Diagnosis diagnose_now(const Config& config, const World& world, CharonEar& ear)
   if (unanswered.size() > kMostIkeProbes) unanswered.resize(kMostIkeProbes);
   auto reach = probe_ike(unanswered);
   charon.troubles = ear.troubles();
-  out.report = diagnose({world.topology, facts, out.ruleset, sysctls, out.audit, read_host(),
-                         charon, echoes.ok() ? std::move(*echoes) : std::vector<UnderlayEcho>{},
-                         std::move(reach), std::chrono::system_clock::now()});
+  out.report =
+      diagnose({world.topology, facts, out.ruleset, sysctls, out.audit, read_host(), charon,
+                echoes.ok() ? std::move(*echoes) : std::vector<UnderlayEcho>{}, std::move(reach),
+                std::chrono::system_clock::now(), firing_alarms(config)});
   if (!echoes.ok()) out.report.unknown.push_back(echoes.error().message);
   return out;
 }

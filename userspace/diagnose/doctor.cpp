@@ -17,6 +17,7 @@
 #include "diagnose/neighbour_paths.h"
 #include "diagnose/stale_devices.h"
 #include "diagnose/switch_check.h"
+#include "model/alarms.h"
 
 namespace espial {
 namespace {
@@ -69,6 +70,7 @@ class Doctor {
     check_stale_devices(in_.ruleset, in_.facts, fib_, paths, report_);
     check_ike({in_.topology, in_.audit, in_.host, in_.charon, in_.ike, in_.now}, report_);
     mesh();
+    one_way();
     std::stable_sort(
         report_.findings.begin(), report_.findings.end(),
         [](const auto& one, const auto& other) { return rank_of(one) < rank_of(other); });
@@ -142,6 +144,20 @@ class Doctor {
                pair.own.family());
     for (auto& [key, finding] : found) report_.findings.push_back(std::move(finding));
     report_.unknown.insert(report_.unknown.end(), unknown.begin(), unknown.end());
+  }
+
+  // Each side's own audit may have nothing to say of what the other does.
+  void one_way() {
+    for (const auto& seen : in_.firing) {
+      if (seen.alarm != rule_of(AlarmId::OneWayEncryption).name) continue;
+      report_.findings.push_back({"one_way_esp",
+                                  Effect::kLeaks,
+                                  seen.peer + ": ESP in one direction, cleartext in the other",
+                                  {seen.evidence},
+                                  {"espial audit, here and on " + seen.peer},
+                                  {seen.peer},
+                                  {}});
+    }
   }
 
   bool waits(const std::string& peer) const {

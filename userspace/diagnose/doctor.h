@@ -4,6 +4,7 @@
 // cause that explains most first, each with its remedy. Pure.
 #pragma once
 
+#include <chrono>
 #include <vector>
 
 #include "diagnose/underlay_check.h"
@@ -30,6 +31,7 @@ struct DoctorInput {
   std::vector<UnderlayEcho> echoes;  // those that were asked
   std::vector<IkeReach> ike{};       // of peers that unprotected() names
   std::chrono::system_clock::time_point now{};
+  std::vector<FiringAlarm> firing{};  // none where no daemon runs
 };
 
 // The underlays of peers whose packets IPsec does not protect: whose IKE daemon is worth asking.

@@ -29,6 +29,13 @@ struct DoctorFinding {
   std::optional<Family> family{};     // of the packets that it is about; nothing: both
 };
 
+// An alarm of a running daemon, which has a history of the wire where a command has one look.
+struct FiringAlarm {
+  std::string alarm;  // "OneWayEncryption"
+  std::string peer;
+  std::string evidence;  // one line
+};
+
 struct DoctorReport {
   std::vector<DoctorFinding> findings;
   std::vector<std::string> unknown;  // what could not be told, and why: no promise about that

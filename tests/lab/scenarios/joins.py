@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The wire and the control plane told together: why packets are in clear although there are policies
 and SAs, and the alarms about SAs, each fired for real."""
+import json
 import time
 
 from espial_lab.mesh import Spec
@@ -83,6 +84,10 @@ def one_way_encryption(lab: Lab) -> None:
     evidence(watch, 1, "OneWayEncryption", "node2", "node2 encrypts and this node does not")
     evidence(watch, 2, "OneWayEncryption", "node1", "this node encrypts and node1 does not",
              "espial audit on node1")
+    # Neither node's policies alone say it.
+    said = json.loads(watch.espials[2].run("doctor", "--json").stdout)
+    found = [finding for finding in said["findings"] if finding["cause"] == "one_way_esp"]
+    assert found and found[0]["peers"] == ["node1"], said
 
 
 @scenario(separate=SEPARATE, needs_espial=True)

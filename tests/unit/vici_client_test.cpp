@@ -306,12 +306,22 @@ TEST_F(ViciClientTest, TheWatchLooksAgainAndFollowsACharonThatLeaves) {
   EXPECT_NE(watch.facts().reason.find("charon does not run"), std::string::npos);
 }
 
+// Advances until the condition holds; a look may have ended within tick() already.
+bool comes_true(ViciWatch& watch, const std::function<bool()>& condition) {
+  const auto until = Clock::now() + seconds(10);
+  while (!condition() && Clock::now() < until) {
+    pollfd entry{watch.fd(), POLLIN, 0};
+    if (::poll(&entry, 1, 10) > 0) watch.advance(Clock::now());
+  }
+  return condition();
+}
+
 // Looks once, then hears what charon logs.
 void listen_once(ViciWatch& watch) {
   watch.tick(Clock::now());
-  ASSERT_TRUE(watch.facts().readable || look_ends(watch, seconds(5)));
+  ASSERT_TRUE(comes_true(watch, [&] { return watch.facts().readable; }));
   watch.tick(Clock::now());
-  EXPECT_FALSE(look_ends(watch, milliseconds(200))) << "lines are no look";
+  ASSERT_TRUE(comes_true(watch, [&] { return !watch.troubles().empty(); }));
 }
 
 TEST_F(ViciClientTest, TheWatchHearsWhyCharonMakesNoSa) {
@@ -324,8 +334,7 @@ TEST_F(ViciClientTest, TheWatchHearsWhyCharonMakesNoSa) {
   EXPECT_EQ(watch.troubles()[0].line, "received AUTHENTICATION_FAILED notify error");
   EXPECT_TRUE(watch.facts().troubles.empty()) << "its look was before";
   watch.tick(Clock::now() + kViciInterval + seconds(1));
-  ASSERT_TRUE(look_ends(watch, seconds(5)));
-  EXPECT_EQ(watch.facts().troubles, watch.troubles());
+  EXPECT_TRUE(comes_true(watch, [&] { return watch.facts().troubles == watch.troubles(); }));
   watch.choose("off");
   EXPECT_TRUE(watch.troubles().empty()) << "what the former socket said is forgotten";
 }
@@ -356,8 +365,7 @@ TEST_F(ViciClientTest, ATroubleIsOverWhenItsConnectionHasAnSa) {
   EXPECT_EQ(watch.troubles()[0].kind, IkeTroubleKind::kIkeProposals);
   up = true;
   watch.tick(Clock::now() + kViciInterval + seconds(1));
-  ASSERT_TRUE(look_ends(watch, seconds(5)));
-  ASSERT_EQ(watch.facts().ike_sas.size(), 1U);
+  ASSERT_TRUE(comes_true(watch, [&] { return watch.facts().ike_sas.size() == 1; }));
   EXPECT_TRUE(watch.troubles().empty());
 }
 

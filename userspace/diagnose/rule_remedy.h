@@ -20,8 +20,8 @@ struct Acceptance {
 };
 
 // Puts the rule in front of the base chain that the culprit belongs to and returns the command that
-// does so; nothing: no such chain, or a table that its owner writes anew (firewalld), where the
-// command says what its owner is to be told.
+// does so; nothing: no such chain. It lasts until the table's owner writes it anew, as firewalld
+// does at each reload.
 std::optional<std::string> accept_before(Ruleset& ruleset, const RuleEvidence& culprit,
                                          PacketHook hook, const Acceptance& what);
 

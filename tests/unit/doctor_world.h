@@ -43,7 +43,8 @@ struct DoctorWorld {
   KernelFacts& facts() { return node.facts; }
   DoctorReport look() const {
     const auto audit = audit_mesh({topology, node.facts, 1'700'000'000, {}, {}});
-    return diagnose({topology, node.facts, rules, sysctls, audit, host, charon, echoes, ike, now, firing});
+    return diagnose(
+        {topology, node.facts, rules, sysctls, audit, host, charon, echoes, ike, now, firing});
   }
   std::string first_cause() const {
     const auto report = look();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a real charon (5.9.8) logged in a mesh whose connections were made to differ, and lines of
 // its source that this mesh could not bring about.
-#include "model/ike_trouble.h"
+#include "model/ike_troubles.h"
 
 #include <gtest/gtest.h>
 
@@ -90,6 +90,20 @@ TEST(IkeTroubles, APeerThatNoConnectionKnowsIsKnownByItsAddress) {
   EXPECT_EQ(all[0].kind, Kind::kAuthentication);
   EXPECT_EQ(all[1].remote_host, "10.45.0.14");
   EXPECT_EQ(all[1].kind, Kind::kUnknownPeer);
+}
+
+TEST(IkeTroubles, WhatFollowsFromACertificateThatIsNotValidYetIsNotTheCause) {
+  IkeTroubles troubles;
+  const char* invalid =
+      "subject certificate invalid (valid from Jan 01 00:00:00 2038 to Jan 01 00:00:00 2040)";
+  troubles.take({"node2", "1", "  using trusted ca certificate \"CN=ca\""}, kNow);
+  troubles.take({"node2", "1", invalid}, kNow);
+  troubles.take({"node2", "1", "no trusted ECDSA public key found for 'node2'"}, kNow);
+  ASSERT_EQ(troubles.all().size(), 1U);
+  EXPECT_EQ(troubles.all()[0].kind, Kind::kCertificateTime);
+  EXPECT_EQ(troubles.all()[0].line, invalid);
+  troubles.take({"node2", "2", "received AUTHENTICATION_FAILED notify error"}, kNow + seconds{9});
+  EXPECT_EQ(troubles.all()[0].kind, Kind::kAuthentication) << "another attempt";
 }
 
 TEST(IkeTroubles, AreBoundedWhateverCharonSays) {

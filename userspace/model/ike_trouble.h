@@ -5,12 +5,9 @@
 
 #include <chrono>
 #include <cstdint>
-#include <deque>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace espial {
 
@@ -37,35 +34,6 @@ struct IkeTrouble {
   std::string line;         // charon's own
   std::chrono::system_clock::time_point at;
   bool operator==(const IkeTrouble&) const = default;
-};
-
-// One line of charon's log. Strings are as long as the peer of this process likes.
-struct CharonLine {
-  std::string connection;  // "(unnamed)" and empty: none
-  std::string ike_sa;      // charon's number of the IKE_SA; empty: of none
-  std::string text;
-};
-
-// What the line says went wrong (strongSwan 5.9's words). Nothing: that all is well, or something
-// else.
-std::optional<IkeTroubleKind> trouble_in(std::string_view line);
-
-// The last trouble of each connection and each host, from the lines as they come. Bounded.
-class IkeTroubles {
- public:
-  static constexpr std::size_t kMost = 1024;
-
-  void take(const CharonLine& line, std::chrono::system_clock::time_point now);
-  // Of a connection that has what it wants.
-  void forget(std::string_view connection);
-  [[nodiscard]] std::vector<IkeTrouble> all() const;
-  [[nodiscard]] bool empty() const { return troubles_.empty(); }
-
- private:
-  std::string remember_host(const CharonLine& line);
-
-  std::map<std::string, IkeTrouble> troubles_;             // by connection, or "@" and the host
-  std::deque<std::pair<std::string, std::string>> began_;  // IKE_SA, host that began it
 };
 
 }  // namespace espial

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "base/result.h"
-#include "model/ike_trouble.h"
+#include "model/ike_troubles.h"
 #include "sources/vici_socket.h"
 
 namespace espial {

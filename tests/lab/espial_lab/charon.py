@@ -8,8 +8,10 @@ from . import vici
 from .netns import Namespace
 from .wait import until
 
-_PLUGINS = ("random nonce aes sha1 sha2 hmac kdf gcm curve25519 {kernel} kernel-netlink "
+_PLUGINS = ("random nonce aes sha1 sha2 hmac kdf gcm curve25519 {more} kernel-netlink "
             "socket-default vici updown")
+_LIBIPSEC = "openssl kernel-libipsec"
+_CERTIFICATES = "openssl x509 pem pkcs1 pkcs8 pubkey constraints"
 
 _CONFIGURATION = """\
 charon-systemd {{
@@ -31,14 +33,15 @@ charon-systemd {{
 class Charon:
     """The daemon of one node. `libipsec`: ESP in user space, for a kernel that has none."""
 
-    def __init__(self, namespace: Namespace, folder: str, libipsec: bool = False, extra: str = ""):
+    def __init__(self, namespace: Namespace, folder: str, libipsec: bool = False, certificates: bool = False,
+                 extra: str = ""):
         self._namespace = namespace
         self._folder = folder
         self._process: subprocess.Popen | None = None
         self.socket = f"{folder}/vici"
         self.log = f"{folder}/charon.log"
         os.makedirs(folder, exist_ok=True)
-        plugins = _PLUGINS.format(kernel="openssl kernel-libipsec" if libipsec else "")
+        plugins = _PLUGINS.format(more=_LIBIPSEC if libipsec else _CERTIFICATES if certificates else "")
         with open(f"{folder}/strongswan.conf", "w") as file:
             file.write(_CONFIGURATION.format(plugins=plugins, socket=self.socket, log=self.log,
                                              extra=extra))

@@ -47,6 +47,7 @@ class Spec:
     ah: bool = False               # AH in place of ESP
     gro: bool = False              # receive offload on the uplinks
     secured: bool = True           # False: charon runs, no connection is loaded
+    certificates: bool = False     # charon can read them
 
     def __str__(self) -> str:
         return " ".join(f"{field.name}={getattr(self, field.name)}"
@@ -76,7 +77,8 @@ class Node:
         self.namespace = Namespace(self.name)
         self.folder = f"{mesh.folder}/{self.name}"
         os.makedirs(self.folder)
-        self.charon = Charon(self.namespace, f"{self.folder}/charon", mesh.spec.libipsec)
+        self.charon = Charon(self.namespace, f"{self.folder}/charon", mesh.spec.libipsec,
+                             mesh.spec.certificates)
         self.pod: Pod | None = None
 
     @property

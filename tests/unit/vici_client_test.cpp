@@ -10,6 +10,7 @@
 #include <cstring>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <thread>
 
 #include "sources/vici_client.h"
@@ -343,19 +344,20 @@ TEST_F(ViciClientTest, ATroubleIsOverWhenItsConnectionHasAnSa) {
   const ViciSection child{{{"name", "node2-v4"}, {"state", "INSTALLED"}}, {}, {}};
   const ViciSection sa{
       {{"state", "ESTABLISHED"}}, {}, {{"child-sas", {{}, {}, {{"node2-v4-1", child}}}}}};
-  std::atomic<bool> up{false};
-  serve([&](const Peer& peer) {
+  // The stand-in outlives this function: it shares what it reads.
+  const auto up = std::make_shared<std::atomic<bool>>(false);
+  serve([sa, up](const Peer& peer) {
     for (std::string bytes; !(bytes = peer.packet()).empty();) {
       const auto packet = parse_vici_packet(bytes);
       ASSERT_TRUE(packet.ok());
       if (packet->type == Type::kRegister) peer.say(reply(Type::kConfirm));
       if (packet->name == "log") {
-        if (!up) peer.say(log_line("node2", "1", "received NO_PROPOSAL_CHOSEN notify error"));
+        if (!*up) peer.say(log_line("node2", "1", "received NO_PROPOSAL_CHOSEN notify error"));
         return;
       }
       if (packet->type == Type::kRegister) continue;
-      peer.say((up && packet->name == "list-sas" ? event("list-sa", {{}, {}, {{"node2", sa}}})
-                                                 : std::string()) +
+      peer.say((*up && packet->name == "list-sas" ? event("list-sa", {{}, {}, {{"node2", sa}}})
+                                                  : std::string()) +
                reply(Type::kResponse));
     }
   });
@@ -363,7 +365,7 @@ TEST_F(ViciClientTest, ATroubleIsOverWhenItsConnectionHasAnSa) {
   listen_once(watch);
   ASSERT_EQ(watch.troubles().size(), 1U);
   EXPECT_EQ(watch.troubles()[0].kind, IkeTroubleKind::kIkeProposals);
-  up = true;
+  *up = true;
   watch.tick(Clock::now() + kViciInterval + seconds(1));
   ASSERT_TRUE(comes_true(watch, [&] { return watch.facts().ike_sas.size() == 1; }));
   EXPECT_TRUE(watch.troubles().empty());

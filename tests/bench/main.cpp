@@ -56,17 +56,19 @@ Result<std::string> read_file(const std::string& path) {
 // whose host is, makes a ratio worse and never better.
 Result<int> hold_against(const std::string& path, const Effort& effort, std::vector<Row> rows) {
   EP_ASSIGN(stored, read_file(path));
-  EP_ASSIGN(worse, worse_than(rows, stored, kTolerance));
+  EP_ASSIGN(cpuinfo, read_file("/proc/cpuinfo"));
+  const auto processor = processor_of(cpuinfo);
+  EP_ASSIGN(worse, worse_than(rows, stored, processor, kTolerance));
   for (int tried = 1; tried < kTries && !worse.empty(); ++tried) {
     std::this_thread::sleep_for(kBetweenTries);
     EP_ASSIGN(again, measure_classifier(effort, true, ""));
     for (std::size_t i = 0; i < rows.size() && i < again.size(); ++i)
       if (again[i].cost.ratio() < rows[i].cost.ratio()) rows[i] = again[i];
-    EP_ASSIGN(still, worse_than(rows, stored, kTolerance));
+    EP_ASSIGN(still, worse_than(rows, stored, processor, kTolerance));
     worse = std::move(still);
   }
   for (const auto& line : worse) fmt::print(stderr, "bench: {}\n", line);
-  fmt::print("{} rows held against {}: {}\n", rows.size(), path,
+  fmt::print("{} rows held against {} for {}: {}\n", rows.size(), path, processor,
              worse.empty() ? "none worse" : fmt::format("{} worse", worse.size()));
   return worse.empty() ? kGood : kBad;
 }

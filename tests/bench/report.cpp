@@ -5,6 +5,7 @@
 
 #include <map>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 namespace espial::bench {
 
@@ -36,13 +37,37 @@ std::string json_of(const std::vector<Row>& rows) {
   return document.dump(2) + "\n";
 }
 
+std::string processor_of(const std::string& cpuinfo) {
+  std::string out;
+  for (const char* key : {"vendor_id", "cpu family", "model"}) {
+    std::istringstream lines(cpuinfo);
+    for (std::string line; std::getline(lines, line);) {
+      const auto colon = line.find(": ");
+      if (colon == std::string::npos ||
+          line.substr(0, line.find_last_not_of("\t ", colon - 1) + 1) != key)
+        continue;
+      out += (out.empty() ? "" : " ") + line.substr(colon + 2);
+      break;
+    }
+  }
+  return out;
+}
+
 Result<std::vector<std::string>> worse_than(const std::vector<Row>& rows,
-                                            const std::string& stored_json, double tolerance) {
+                                            const std::string& stored_json,
+                                            const std::string& processor, double tolerance) {
   const auto document = nlohmann::json::parse(stored_json, nullptr, false);
-  if (document.is_discarded() || !document.contains("rows") || !document["rows"].is_array())
+  const nlohmann::json* known_rows = nullptr;
+  if (document.is_object()) {
+    if (document.contains("rows")) known_rows = &document["rows"];
+    if (document.contains("machines"))
+      for (const auto& machine : document["machines"])
+        if (machine.value("processor", "") == processor) known_rows = &machine["rows"];
+  }
+  if (known_rows == nullptr || !known_rows->is_array())
     return Error{"stored ratios: not a bench report"};
   std::map<std::string, double> stored;
-  for (const auto& row : document["rows"]) {
+  for (const auto& row : *known_rows) {
     if (!row.contains("name") || !row.contains("ratio")) return Error{"stored ratios: bad row"};
     stored[row["name"].get<std::string>()] = row["ratio"].get<double>();
   }

@@ -37,7 +37,7 @@ BodyCache::Body BodyCache::plain(const Render& render) {
   if (!plain_) {
     std::string text = std::exchange(spare_, {});
     text.clear();
-    text.reserve(size_ + size_ / 16);
+    if (text.capacity() < size_) text.reserve(size_ + size_ / 16);
     render([&](std::string_view piece) { text += piece; });
     size_ = text.size();
     plain_ = std::make_shared<std::string>(std::move(text));

@@ -83,6 +83,19 @@ TEST(BodyCache, RendersOncePerReportHoweverManyAsk) {
   EXPECT_EQ(rendered, 3) << "compressed from the plain text that is there";
 }
 
+TEST(BodyCache, TheRoomOfABodyThatNobodyReadsIsTheNextOnes) {
+  BodyCache cache;
+  char letter = 'a';
+  const auto render = [&](const BodyCache::Sink& sink) { sink(std::string(100'000, letter++)); };
+  const char* room = cache.get(testing::golden_report(), false, render).text->data();
+  const auto held = cache.get(testing::golden_report(), false, render).text;
+  EXPECT_EQ(held->data(), room);
+  EXPECT_EQ(*held, std::string(100'000, 'b')) << "nothing of the former one";
+  const auto next = cache.get(testing::golden_report(), false, render).text;
+  EXPECT_NE(next->data(), room) << "somebody sends it still";
+  EXPECT_EQ(*held, std::string(100'000, 'b'));
+}
+
 TEST(BodyCache, KeepsNothingWithoutAReport) {
   BodyCache cache;
   int rendered = 0;

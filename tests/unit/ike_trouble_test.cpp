@@ -45,7 +45,9 @@ TEST(IkeTrouble, LinesOfCharon) {
         "selected proposal: ESP:AES_GCM_16_128/NO_EXT_SEQ",
         "CHILD_SA node2-v4{6} established with SPIs a708cf89_i a5d7cba9_o and TS 10.101.1.0/24 === "
         "10.101.2.0/24",
-        "failed to establish CHILD_SA, keeping IKE_SA", "traffic selectors"})
+        "failed to establish CHILD_SA, keeping IKE_SA", "traffic selectors",
+        "received INTERNAL_ADDRESS_FAILURE notify, no CHILD_SA built",
+        "no trusted issuer certificate found: 'CN=other'"})
     EXPECT_EQ(trouble_in(line), std::nullopt) << line;
 }
 

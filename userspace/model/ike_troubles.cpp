@@ -16,20 +16,19 @@ struct Phrase {
 };
 
 // The first that is in the line counts.
-constexpr std::array<Phrase, 15> kPhrases{{
+constexpr std::array<Phrase, 14> kPhrases{{
     {"certificate invalid (valid from", IkeTroubleKind::kCertificateTime},
     {"no IKE config found for", IkeTroubleKind::kUnknownPeer},
-    {"notify, no CHILD_SA built", IkeTroubleKind::kChildProposals},  // unless of its selectors
+    {"received NO_PROPOSAL_CHOSEN notify, no CHILD_SA", IkeTroubleKind::kChildProposals},
     {"no acceptable proposal found", IkeTroubleKind::kChildProposals},
     {"received NO_PROPOSAL_CHOSEN notify", IkeTroubleKind::kIkeProposals},
     {"received proposals unacceptable", IkeTroubleKind::kIkeProposals},
-    {"received INVALID_KE_PAYLOAD notify error", IkeTroubleKind::kIkeProposals},
     {"received AUTHENTICATION_FAILED notify", IkeTroubleKind::kAuthentication},
     {"but MAC mismatched", IkeTroubleKind::kAuthentication},
     {"no matching peer config found", IkeTroubleKind::kAuthentication},
     {"no shared key found for", IkeTroubleKind::kAuthentication},
     {"no private key found for", IkeTroubleKind::kAuthentication},
-    {"no trusted ", IkeTroubleKind::kAuthentication},
+    {" public key found for '", IkeTroubleKind::kAuthentication},
     {"constraint check failed", IkeTroubleKind::kAuthentication},
     {"no acceptable traffic selectors found", IkeTroubleKind::kSelectors},
 }};

@@ -28,24 +28,30 @@ class Scenario:
     spoils: bool       # leaves the mesh unusable for the next scenario
     needs_espial: bool
     long: bool
-    newest: bool        # on the older kernels only with --long
+    once: bool          # one kernel plays it; the others with --long
     layout: str = ""    # of one that has both: "shared" or "separate"
+
+    @property
+    def stands(self) -> str:
+        """The kernel that plays it for all when it is played once: the one of its layout."""
+        name = "shared" if self.layout or (self.spec and self.spec.layout == "A") else "separate"
+        return next(kernel for kernel, layout in LAYOUT_OF.items() if layout == name)
 
 
 REGISTRY: list[Scenario] = []
 
 
 def scenario(*, kernels: tuple[str, ...] = DEBIAN, spoils: bool = False, needs_espial: bool = False,
-             long: bool = False, newest: bool = False, **specs: Spec):
-    """Registers a function once per spec; `plain` alone needs no suffix: NAME or NAME-KEY. newest:
-    takes long, and says the same of every kernel: the older ones play it with --long."""
+             long: bool = False, once: bool = False, **specs: Spec):
+    """Registers a function once per spec; `plain` alone needs no suffix: NAME or NAME-KEY. once:
+    takes long, and says the same of every kernel: one plays it, the others with --long."""
     def register(function: Callable[["Lab"], None]) -> Callable[["Lab"], None]:
         base = function.__name__.replace("_", "-")
         both = set(LAYOUT_OF.values()) <= set(specs)
         for key, spec in (specs or {"plain": Spec()}).items():
             name = base if key == "plain" else f"{base}-{key.replace('_', '-')}"
             REGISTRY.append(Scenario(name, spec, function, kernels, spoils, needs_espial, long,
-                                     newest, key if both and key in LAYOUT_OF.values() else ""))
+                                     once, key if both and key in LAYOUT_OF.values() else ""))
         return function
     return register
 
@@ -475,7 +481,7 @@ def selected(kernel: str, patterns: str, long: bool) -> list[Scenario]:
     def here(item: Scenario) -> bool:
         if long or patterns != "" or kernel not in DEBIAN:
             return True
-        return item.layout in ("", LAYOUT_OF[kernel]) and (kernel == NEWEST or not item.newest)
+        return item.layout in ("", LAYOUT_OF[kernel]) and (not item.once or item.stands == kernel)
 
     chosen = [item for item in REGISTRY
               if kernel in item.kernels and (long or not item.long) and here(item)

@@ -136,7 +136,7 @@ def iptables_policy(lab: Lab, tool4: str, tool6: str) -> None:
         assert "filter FORWARD policy drop" in finding["summary"], finding["summary"]
 
 
-@scenario(separate=SEPARATE, needs_espial=True, newest=True)
+@scenario(separate=SEPARATE, needs_espial=True, once=True)
 def doctor_forward_iptables(lab: Lab) -> None:
     iptables_policy(lab, "iptables-nft", "ip6tables-nft")
 
@@ -146,7 +146,7 @@ def doctor_forward_iptables_legacy(lab: Lab) -> None:
     iptables_policy(lab, "iptables-legacy", "ip6tables-legacy")
 
 
-@scenario(shared=SHARED, separate=SEPARATE, needs_espial=True, newest=True)
+@scenario(shared=SHARED, separate=SEPARATE, needs_espial=True, once=True)
 def doctor_esp_blocked(lab: Lab) -> None:
     watch = lab.watch(1, 2)
     node = lab.mesh.node(2)
@@ -157,7 +157,7 @@ def doctor_esp_blocked(lab: Lab) -> None:
     mended(lab, watch, 2, "esp_blocked", (4, 6))
 
 
-@scenario(separate=SEPARATE, needs_espial=True, newest=True)
+@scenario(separate=SEPARATE, needs_espial=True, once=True)
 def doctor_forwarding_off(lab: Lab) -> None:
     watch = lab.watch(1, 2)
     node = lab.mesh.node(1)
@@ -167,7 +167,7 @@ def doctor_forwarding_off(lab: Lab) -> None:
     mended(lab, watch, 1, "forwarding_off", (6,))
 
 
-@scenario(separate=SEPARATE, needs_espial=True, newest=True)
+@scenario(separate=SEPARATE, needs_espial=True, once=True)
 def doctor_xfrm_disabled(lab: Lab) -> None:
     """Nothing is lost on the way out: it leaves in clear, and the other node throws it away."""
     watch = lab.watch(1, 2)
@@ -179,7 +179,7 @@ def doctor_xfrm_disabled(lab: Lab) -> None:
     mended(lab, watch, 1, "xfrm_disabled", (4,))
 
 
-@scenario(separate=SEPARATE, needs_espial=True, newest=True)
+@scenario(separate=SEPARATE, needs_espial=True, once=True)
 def doctor_no_policy(lab: Lab) -> None:
     watch = lab.watch(1, 2)
     lab.mesh.unload(1, 2)
@@ -190,7 +190,7 @@ def doctor_no_policy(lab: Lab) -> None:
     assert findings[0]["effect"] == "leaks" and findings[0]["peers"] == ["node2"], findings[0]
 
 
-@scenario(separate=SEPARATE, needs_espial=True, newest=True)
+@scenario(separate=SEPARATE, needs_espial=True, once=True)
 def doctor_underlay_unplugged(lab: Lab) -> None:
     watch = lab.watch(1, 2)
     two = lab.mesh.node(2)
@@ -202,7 +202,7 @@ def doctor_underlay_unplugged(lab: Lab) -> None:
     assert findings[0]["peers"] == ["node2"], findings[0]
 
 
-@scenario(separate=SEPARATE, needs_espial=True, newest=True)
+@scenario(separate=SEPARATE, needs_espial=True, once=True)
 def doctor_path_mtu(lab: Lab) -> None:
     """A switch that loses large frames and says nothing: small pings work, everything else hangs."""
     one, two, watch = lab.mesh.node(1), lab.mesh.node(2), lab.watch(1, 2)
@@ -240,7 +240,7 @@ def doctor_path_mtu(lab: Lab) -> None:
     quiet(watch, 1, 2)
 
 
-@scenario(shared=SHARED, separate=SEPARATE, needs_espial=True, newest=True)
+@scenario(shared=SHARED, separate=SEPARATE, needs_espial=True, once=True)
 def doctor_pods_path_mtu(lab: Lab) -> None:
     """ESP makes packets larger than pods know, and what the node tells them does not get out."""
     node, watch = lab.mesh.node(1), lab.watch(1)
@@ -268,7 +268,7 @@ def doctor_pods_path_mtu(lab: Lab) -> None:
     quiet(watch, 1)
 
 
-@scenario(separate=SEPARATE, needs_espial=True, newest=True)
+@scenario(separate=SEPARATE, needs_espial=True, once=True)
 def doctor_reverse_path(lab: Lab) -> None:
     """ESP comes in by one device and is answered by another, as with two uplinks: a strict filter."""
     one, two, watch = lab.mesh.node(1), lab.mesh.node(2), lab.watch(1, 2)
@@ -295,7 +295,7 @@ def doctor_reverse_path(lab: Lab) -> None:
         assert any(line.startswith("IPReversePathFilter: ") for line in finding["evidence"]), finding
 
 
-@scenario(separate=SEPARATE, needs_espial=True, newest=True)
+@scenario(separate=SEPARATE, needs_espial=True, once=True)
 def doctor_bridge_rules(lab: Lab) -> None:
     """br_netfilter brings what pods of one bridge say to each other before the rules of FORWARD."""
     node, watch = lab.mesh.node(1), lab.watch(1)
@@ -327,7 +327,7 @@ def doctor_bridge_rules(lab: Lab) -> None:
     quiet(watch, 1)
 
 
-@scenario(separate=SEPARATE, needs_espial=True, newest=True)
+@scenario(separate=SEPARATE, needs_espial=True, once=True)
 def doctor_stale_device(lab: Lab) -> None:
     """A rule for a device that was made anew: it has the index of the one that is gone."""
     node, watch = lab.mesh.node(1), lab.watch(1)
@@ -341,7 +341,7 @@ def doctor_stale_device(lab: Lab) -> None:
         assert f"iifname {node.pod_bridge}" in finding["remedies"][0], finding
 
 
-@scenario(separate=SEPARATE, needs_espial=True, newest=True)
+@scenario(separate=SEPARATE, needs_espial=True, once=True)
 def doctor_policies_not_asked(lab: Lab) -> None:
     """disable_policy: who sends in clear is heard, though a policy asks for IPsec."""
     one, two, watch = lab.mesh.node(1), lab.mesh.node(2), lab.watch(1, 2)
@@ -363,7 +363,7 @@ def doctor_policies_not_asked(lab: Lab) -> None:
 
 # -- charon ---------------------------------------------------------------------------------------
 
-@scenario(separate=SEPARATE, needs_espial=True, newest=True, spoils=True)
+@scenario(separate=SEPARATE, needs_espial=True, once=True, spoils=True)
 def doctor_charon_stopped(lab: Lab) -> None:
     """Stopped in order, charon takes its policies along: everything works on, in clear."""
     watch = lab.watch(1, 2)
@@ -402,7 +402,7 @@ DISAGREEMENTS = (("ike_proposals", other_proposals), ("child_proposals", other_e
                  ("traffic_selectors", other_subnets), ("ike_authentication", other_identity))
 
 
-@scenario(trap=Spec(start="trap"), needs_espial=True, newest=True, spoils=True)
+@scenario(trap=Spec(start="trap"), needs_espial=True, once=True, spoils=True)
 def doctor_ike_disagreement(lab: Lab) -> None:
     """Packets wait for an SA that no attempt brings: the daemon has heard why in charon's log."""
     one, two = lab.mesh.node(1), lab.mesh.node(2)
@@ -439,7 +439,7 @@ def doctor_ike_disagreement(lab: Lab) -> None:
     assert "IKE_SA" in finding["summary"], finding
 
 
-@scenario(trap=Spec(start="trap"), needs_espial=True, newest=True)
+@scenario(trap=Spec(start="trap"), needs_espial=True, once=True)
 def doctor_ike_unanswered(lab: Lab) -> None:
     """The other node is there, its charon is not."""
     one, two = lab.mesh.node(1), lab.mesh.node(2)
@@ -455,7 +455,7 @@ def doctor_ike_unanswered(lab: Lab) -> None:
     assert findings[0]["peers"] == ["node2"] and findings[0]["effect"] == "lost", findings[0]
 
 
-@scenario(trap=Spec(start="trap"), needs_espial=True, newest=True)
+@scenario(trap=Spec(start="trap"), needs_espial=True, once=True)
 def doctor_ike_port_filtered(lab: Lab) -> None:
     """Something between the nodes loses UDP 500: pings pass, no SA comes."""
     watch = lab.watch(1)
@@ -480,7 +480,7 @@ def doctor_ike_port_filtered(lab: Lab) -> None:
 
 # -- what the audit knows, too: named first, and mended ---------------------------------------------
 
-@scenario(shared=SHARED, needs_espial=True, newest=True)
+@scenario(shared=SHARED, needs_espial=True, once=True)
 def doctor_send_redirects(lab: Lab) -> None:
     watch, one = lab.watch(1), lab.mesh.node(1).namespace
     one.sysctl({"net/ipv4/conf/br-prd/send_redirects": 1})
@@ -494,7 +494,7 @@ def doctor_send_redirects(lab: Lab) -> None:
     watch.verdict(1, 2, "encrypted")
 
 
-@scenario(separate=SEPARATE, needs_espial=True, newest=True)
+@scenario(separate=SEPARATE, needs_espial=True, once=True)
 def doctor_nat_before_ipsec(lab: Lab) -> None:
     """A masquerade for whatever leaves, as of a gateway: packets leave in clear."""
     watch, one = lab.watch(1, 2), lab.mesh.node(1)
@@ -518,7 +518,7 @@ def doctor_nat_before_ipsec(lab: Lab) -> None:
     assert not in_clear(), in_clear()
 
 
-@scenario(separate=SEPARATE, needs_espial=True, newest=True)
+@scenario(separate=SEPARATE, needs_espial=True, once=True)
 def doctor_no_route(lab: Lab) -> None:
     """The route to a peer's pods is gone, from each table, and there is no default route."""
     watch, one, two = lab.watch(1, 2), lab.mesh.node(1), lab.mesh.node(2)
@@ -546,7 +546,7 @@ def explained(watch: Watch, number: int, source: str, target: str, end: str, *pa
     return document["conclusion"]
 
 
-@scenario(shared=SHARED, separate=SEPARATE, needs_espial=True, newest=True)
+@scenario(shared=SHARED, separate=SEPARATE, needs_espial=True, once=True)
 def explain_is_what_happens(lab: Lab) -> None:
     """Encrypted with an SA that there is, dropped in FORWARD, in clear: said first, and so it is."""
     one, two, watch = lab.mesh.node(1), lab.mesh.node(2), lab.watch(1, 2)

@@ -105,7 +105,7 @@ def _killed_at_random(lab: Lab, rounds: int, seed: int) -> None:
     everything_dropped(lab, watch, stream)
 
 
-@scenario(needs_espial=True, newest=True, bare=BARE)
+@scenario(needs_espial=True, once=True, bare=BARE)
 def enforce_killed_at_random(lab: Lab) -> None:
     _killed_at_random(lab, 12, 1)
 

@@ -31,7 +31,7 @@ def through(lab: Lab, one: int, two: int, family: int) -> None:
           lambda: lab.udp(one, two, 1, family, lossy=True).received > 0, 40, 0.2)
 
 
-@scenario(needs_espial=True, spoils=True, newest=True, bare=Spec(secured=False))
+@scenario(needs_espial=True, spoils=True, once=True, bare=Spec(secured=False))
 def rendered_mesh(lab: Lab) -> None:
     watch = lab.watch(1, 2, 3)
     espial = watch.espials[1]

@@ -19,7 +19,7 @@ def route_prohibited_by_a_rule(lab: Lab) -> None:
     assert finding["family"] == "ipv4" and finding["peers"] == ["node2", "node3"], finding
 
 
-@scenario(separate=SEPARATE, needs_espial=True, newest=True)
+@scenario(separate=SEPARATE, needs_espial=True, once=True)
 def route_rejected_in_a_table(lab: Lab) -> None:
     """Both families: a blackhole, and what tells the sender."""
     watch = lab.watch(1)
@@ -36,7 +36,7 @@ def route_rejected_in_a_table(lab: Lab) -> None:
         assert "table 99" in finding["summary"] and finding["peers"] == ["node2"], finding
 
 
-@scenario(separate=SEPARATE, needs_espial=True, newest=True)
+@scenario(separate=SEPARATE, needs_espial=True, once=True)
 def route_rules_that_do_no_harm(lab: Lab) -> None:
     """Rules for others, a throw route, and a blackhole behind more specific routes: quiet."""
     watch = lab.watch(1)

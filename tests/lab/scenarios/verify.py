@@ -74,7 +74,7 @@ def verify_healthy(lab: Lab) -> None:
     watch.calm()
 
 
-@scenario(shared=SHARED, separate=SEPARATE, needs_espial=True, newest=True)
+@scenario(shared=SHARED, separate=SEPARATE, needs_espial=True, once=True)
 def verify_without_policies(lab: Lab) -> None:
     """Everything is answered, and nothing was encrypted."""
     lab.unload(1, 2)
@@ -91,7 +91,7 @@ def verify_without_policies(lab: Lab) -> None:
     watch.fires(1, "CleartextTraffic", 2)
 
 
-@scenario(shared=SHARED, needs_espial=True, newest=True)
+@scenario(shared=SHARED, needs_espial=True, once=True)
 def verify_one_way(lab: Lab) -> None:
     """node1 lost its outbound policy for IPv6: both ends see it, each from its side."""
     one, two = lab.mesh.node(1), lab.mesh.node(2)
@@ -136,7 +136,7 @@ def verify_forward_here(lab: Lab) -> None:
     good(lab, watch, 1)
 
 
-@scenario(shared=SHARED, separate=SEPARATE, needs_espial=True, newest=True)
+@scenario(shared=SHARED, separate=SEPARATE, needs_espial=True, once=True)
 def verify_forward_there(lab: Lab) -> None:
     """The same on the other node: only a probe to a pod of it can show that."""
     watch = lab.watch(1)
@@ -150,7 +150,7 @@ def verify_forward_there(lab: Lab) -> None:
     all_are(document, 2, "lost_there", "forward_there", "pods")
 
 
-@scenario(separate=TRAP, needs_espial=True, newest=True)
+@scenario(separate=TRAP, needs_espial=True, once=True)
 def verify_fail_closed(lab: Lab) -> None:
     """Traps, and nobody who answers IKE: nothing leaves. With charon back the probe itself brings
     the SA up."""
@@ -187,7 +187,7 @@ def verify_enforced(lab: Lab) -> None:
     watch.sealed(1)
 
 
-@scenario(separate=SEPARATE, needs_espial=True, newest=True, spoils=True)
+@scenario(separate=SEPARATE, needs_espial=True, once=True, spoils=True)
 def verify_without_a_pod(lab: Lab) -> None:
     """FORWARD is not exercised, and that is said, with what the rules would do."""
     pod = lab.mesh.node(1).pod
@@ -207,7 +207,7 @@ def verify_without_a_pod(lab: Lab) -> None:
                for note in document["forward_not_exercised"]), document["forward_not_exercised"]
 
 
-@scenario(separate=SEPARATE, needs_espial=True, newest=True)
+@scenario(separate=SEPARATE, needs_espial=True, once=True)
 def verify_blind(lab: Lab) -> None:
     """Answered, and espial saw nothing of it: its programs are gone. That is said, not PASS."""
     watch = lab.watch(1)

@@ -128,7 +128,7 @@ def xdp_healthy(lab: Lab) -> None:
     lab.notes.append(f"{heart.beats} heartbeats")
 
 
-@scenario(needs_espial=True, newest=True, separate=Spec(), shared=SHARED)
+@scenario(needs_espial=True, once=True, separate=Spec(), shared=SHARED)
 def xdp_rekeyed(lab: Lab) -> None:
     watch = accelerated(lab, 1, 2)
     esp = {"esp/ipv4": rekeyed(lab)}
@@ -139,7 +139,7 @@ def xdp_rekeyed(lab: Lab) -> None:
     unharmed(watch)
 
 
-@scenario(needs_espial=True, newest=True, separate=Spec(gro=True), shared=Spec(gro=True, layout="A"))
+@scenario(needs_espial=True, once=True, separate=Spec(gro=True), shared=Spec(gro=True, layout="A"))
 def xdp_gro(lab: Lab) -> None:
     """With ESP GRO the device shows decrypted packets to tc. Native XDP stands before: it sees the
     ESP only. Generic XDP would stand behind, and drop every packet of this mesh."""
@@ -156,7 +156,7 @@ def xdp_gro(lab: Lab) -> None:
     unharmed(watch)
 
 
-@scenario(needs_espial=True, newest=True, separate=Spec(start="trap"), shared=Spec(layout="A", start="trap"),
+@scenario(needs_espial=True, once=True, separate=Spec(start="trap"), shared=Spec(layout="A", start="trap"),
           spoils=True)
 def xdp_before_ipsec(lab: Lab) -> None:
     """Enforced and accelerated on both before there is an SA: IKE gets through, the mesh comes up."""
@@ -215,14 +215,14 @@ def beside(lab: Lab, attach, detach) -> None:
     assert witness.read() == 40, "XDP does not drop"
 
 
-@scenario(needs_espial=True, newest=True, bare=BARE)
+@scenario(needs_espial=True, once=True, bare=BARE)
 def xdp_beside_others(lab: Lab) -> None:
     node, others = lab.mesh.node(1), []
     beside(lab, lambda: others.append(xdp.Foreign(node.namespace, "prd-port")),
            lambda: others[0].off())
 
 
-@scenario(needs_espial=True, newest=True, bare=BARE)
+@scenario(needs_espial=True, once=True, bare=BARE)
 def xdp_displaced(lab: Lab) -> None:
     """`ip link set xdp off` is refused; a link that is forced off comes back within a second, and an
     alarm tells it. What comes meanwhile is dropped by tc."""
@@ -250,7 +250,7 @@ def xdp_displaced(lab: Lab) -> None:
 
 # -- the daemon's life, the device's life --------------------------------------------------------
 
-@scenario(needs_espial=True, newest=True, bare=BARE)
+@scenario(needs_espial=True, once=True, bare=BARE)
 def xdp_killed(lab: Lab) -> None:
     """SIGKILL: XDP goes on dropping; a new daemon takes it over; detach removes it."""
     watch, witness, node = accelerated(lab, 1), tap(lab, 1, 2), lab.mesh.node(1)
@@ -278,7 +278,7 @@ def xdp_killed(lab: Lab) -> None:
     lab.udp(2, 1, 20)
 
 
-@scenario(needs_espial=True, newest=True, separate=Spec())
+@scenario(needs_espial=True, once=True, separate=Spec())
 def xdp_mtu(lab: Lab) -> None:
     """An MTU above one page, set while XDP is there and before it comes: both work."""
     node, switch = lab.mesh.node(1), lab.mesh.switch
@@ -312,7 +312,7 @@ HIDDEN = "VLAN tags are taken off before XDP, which would drop what is of other 
     "ethtool -K prd-port rx-vlan-hw-parse off"
 
 
-@scenario(needs_espial=True, newest=True, bare=BARE)
+@scenario(needs_espial=True, once=True, bare=BARE)
 def xdp_other_vlan(lab: Lab) -> None:
     """Our addresses in another VLAN are none of ours. Where a device takes tags off, XDP would see
     no difference (seen: it dropped all of these): it stays away, and leaves when that begins."""

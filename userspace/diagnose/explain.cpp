@@ -43,6 +43,7 @@ Explainer::Explainer(const ExplainInput& input, const IpAddress& source,
     : in_(input),
       routes_(input.facts),
       fib_(input.facts, routes_),
+      graph_(input.facts, none_),
       out_(input.facts.policies, PolicyDirection::kOut),
       forward_(input.facts.policies, PolicyDirection::kForward),
       states_(input.facts.states),
@@ -88,7 +89,8 @@ bool Explainer::origin() {
 }
 
 bool Explainer::arrive() {
-  if (!hook({Layer::kDevice, PacketHook::kIngress}) || !hook({Layer::kIp, PacketHook::kPrerouting}))
+  if (!link_hooks(link_way(*from_, told_.source).up(*from_)) ||
+      !hook({Layer::kIp, PacketHook::kPrerouting}))
     return false;
   std::optional<bool> on = in_.sysctls.forwarding_v6;
   std::string key = "net.ipv6.conf.all.forwarding";
@@ -170,8 +172,14 @@ bool Explainer::hook(const WalkStep& step) {
   const WalkStep steps[] = {step};
   const auto walk = walk_rules(in_.ruleset, packet_, steps, &fib_);
   const std::string name(to_string(step.hook));
-  if (step.layer == Layer::kIp || !walk.trace.empty())
-    say(name, walk.trace.empty() ? "no chain" : std::string(to_string(walk.fate)), walk.trace);
+  say(name, walk.trace.empty() ? "no chain" : std::string(to_string(walk.fate)), walk.trace);
+  if (!walked(walk, name)) return false;
+  packet_ = walk.packet;
+  if (!packet_.destination) return unknown("where a rule of " + name + " sends it");
+  return mark_is_harmless(step.hook, name);
+}
+
+bool Explainer::walked(const Walk& walk, const std::string& name) {
   const auto by = [&] {
     std::string text;
     for (const auto& culprit : walk.culprits)
@@ -194,9 +202,40 @@ bool Explainer::hook(const WalkStep& step) {
   }
   if (walk.source_nat == Tri::kUnknown || walk.destination_nat == Tri::kUnknown)
     return unknown_rules(walk, name);
-  packet_ = walk.packet;
-  if (!packet_.destination) return unknown("where a rule of " + name + " sends it");
-  return mark_is_harmless(step.hook, name);
+  return true;
+}
+
+bool Explainer::link_hooks(const std::vector<LinkHook>& hooks) {
+  for (const auto& hook : hooks) {
+    for (const auto& step : hook.steps) {
+      const WalkStep steps[] = {step};
+      const auto walk = walk_rules(in_.ruleset, hook.seen(packet_), steps, &fib_);
+      if (walk.trace.empty()) continue;
+      const auto* of = hook.bridge != nullptr ? hook.bridge : hook.device;
+      const std::string name = std::string(to_string(step.hook)) +
+                               (hook.bridge != nullptr ? " of bridge " : " of ") + of->name;
+      say(name, std::string(to_string(walk.fate)), walk.trace);
+      if (hook.maybe && walk.fate != Fate::kPassed)
+        return unknown("does it take " + of->name + "? Rules there do not let it pass");
+      if (!walked(walk, name)) return false;
+      if (walk.packet.source != packet_.source || walk.packet.destination != packet_.destination)
+        return unknown("a rule of " + name + " rewrites its addresses");
+      packet_.mark = walk.packet.mark;
+    }
+  }
+  return true;
+}
+
+LinkWay Explainer::link_way(const LinkFact& device, const IpAddress& neighbour) const {
+  return {graph_, [this, &device, neighbour](const LinkFact& bridge) {
+            const auto* port = port_to(in_.facts, graph_, bridge, device, neighbour);
+            return port == nullptr ? graph_.ports(bridge.ifindex) : std::vector{port};
+          }};
+}
+
+bool Explainer::down() {
+  return link_hooks(
+      link_way(*device_, route_->gateway.value_or(*packet_.destination)).down(*device_));
 }
 
 bool Explainer::unknown_rules(const Walk& walk, const std::string& name) {

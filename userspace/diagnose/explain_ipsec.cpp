@@ -140,7 +140,7 @@ void Explainer::leave() {
             " device: what it makes of packets is not followed");
     return;
   }
-  if (!hook({Layer::kDevice, PacketHook::kEgress})) return;
+  if (!down()) return;
   end(FlowEnd::CLEAR, "leaves in clear over " + device_->name +
                           (route_->gateway ? " to " + route_->gateway->text() : ""));
 }
@@ -173,8 +173,7 @@ void Explainer::outer() {
   const auto to = packet_.destination;
   if (!route() || !hook({Layer::kIp, PacketHook::kOutput})) return;
   if (packet_.destination != to && !route()) return;
-  if (!hook({Layer::kIp, PacketHook::kPostrouting}) || !hook({Layer::kDevice, PacketHook::kEgress}))
-    return;
+  if (!hook({Layer::kIp, PacketHook::kPostrouting}) || !down()) return;
   end(encrypts ? FlowEnd::ENCRYPTED : FlowEnd::CLEAR,
       "leaves as " + sas + ", to " + packet_.destination->text() + " over " + device_->name);
 }

@@ -11,11 +11,14 @@
 #include "diagnose/explain.h"
 #include "diagnose/fib.h"
 #include "diagnose/flow_policy.h"
+#include "diagnose/link_way.h"
 #include "diagnose/outer_flow.h"
 #include "diagnose/policy_index.h"
 #include "diagnose/route_index.h"
 #include "diagnose/rule_walk.h"
 #include "diagnose/state_index.h"
+#include "model/device_graph.h"
+#include "model/topology.h"
 
 namespace espial {
 
@@ -57,6 +60,13 @@ class Explainer {
   [[nodiscard]] std::optional<IpAddress> masquerade_address() const;
   // Walks one hook and keeps what it made of the packet.
   bool hook(const WalkStep& step);
+  bool walked(const Walk& walk, const std::string& name);
+  // The hooks below IP: from the wire or the pod up to the device, or down from it.
+  bool link_hooks(const std::vector<LinkHook>& hooks);
+  // neighbour: who sends it to the device, or gets it from there.
+  [[nodiscard]] LinkWay link_way(const LinkFact& device, const IpAddress& neighbour) const;
+  // From the device to the neighbour that the route names.
+  bool down();
   bool unknown_rules(const Walk& walk, const std::string& name);
   // With IPsec the packet's route is the outer one's (xfrm_bundle_create()).
   void place_devices(const WalkStep& step);
@@ -76,6 +86,8 @@ class Explainer {
   const ExplainInput& in_;
   RouteIndex routes_;
   Fib fib_;
+  Topology none_;
+  DeviceGraph graph_;  // its links and ports
   PolicyIndex out_;
   PolicyIndex forward_;
   StateIndex states_;

@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// LinkPaths: the hooks below IP that the packets of a path cross, as paths of their own: ingress
-// and egress of the devices, and of a bridge the hooks between its port and itself. Pure.
-//
-// net/bridge/br_input.c: what a port gives to its bridge crosses PREROUTING and INPUT as a frame of
-// the port, then ingress of the bridge as its own; br_device.c: what the bridge sends crosses its
-// egress, then OUTPUT, POSTROUTING and egress of the port. What was decrypted enters only the
-// device again that its ESP was delivered to.
+// LinkPaths: the hooks below IP that the packets of a path cross (link_way.h), as paths of their
+// own. Pure. What was decrypted enters only the device again that its ESP was delivered to.
 #pragma once
 
 #include <vector>
 
 #include "diagnose/backend_paths.h"
+#include "diagnose/link_way.h"
 #include "model/device_graph.h"
 
 namespace espial {
@@ -30,11 +26,12 @@ class LinkPaths {
     std::optional<IpAddress> pod;
   };
 
-  void up(const LinkFact& device, const Far& far, int depth, std::vector<BackendPath>& out) const;
-  void down(const LinkFact& device, const Far& far, int depth, std::vector<BackendPath>& out) const;
+  // far must outlive it.
+  [[nodiscard]] LinkWay way(const Far& far) const;
+  void up(const LinkFact& device, const Far& far, std::vector<BackendPath>& out) const;
+  void down(const LinkFact& device, const Far& far, std::vector<BackendPath>& out) const;
   void pods_receive(const BackendPath& path, std::vector<BackendPath>& out) const;
   [[nodiscard]] const LinkFact* port(const LinkFact& bridge, const Far& far) const;
-  [[nodiscard]] const LinkFact* port_of_pod(const LinkFact& bridge, const IpAddress& pod) const;
   [[nodiscard]] const LinkFact* named(const std::optional<std::string>& name) const;
 
   const KernelFacts& facts_;

@@ -546,6 +546,25 @@ def explained(watch: Watch, number: int, source: str, target: str, end: str, *pa
     return document["conclusion"]
 
 
+def below_ip(lab: Lab, watch: Watch, pods: list[tuple[str, str]]) -> None:
+    """Rules of the pods' bridge, which see the inner packet, and of the wire device, its ESP."""
+    one = lab.mesh.node(1)
+    for chain, where in (
+            (f"bridge below {{ chain c {{ type filter hook input priority 0; "
+             f"iifname pod-port meta ibrname {one.pod_bridge}",
+             f"input of bridge {one.pod_bridge} by bridge below c"),
+            (f"netdev below {{ chain c {{ type filter hook egress device {one.wire} priority 0; "
+             f"meta l4proto esp", f"egress of {one.wire} by netdev below c")):
+        rules(one, f"table {chain} drop; }}; }}")
+        for family, (source, target) in zip((4, 6), pods):
+            explained(watch, 1, source, target, "dropped", where)
+            assert not answered(lab, 1, 2, family), f"IPv{family} passes"
+        rules(one, f"delete table {chain.split()[0]} below")
+        for family, (source, target) in zip((4, 6), pods):
+            explained(watch, 1, source, target, "encrypted")
+            assert answered(lab, 1, 2, family), f"IPv{family} is lost"
+
+
 @scenario(shared=SHARED, separate=SEPARATE, needs_espial=True, once=True)
 def explain_is_what_happens(lab: Lab) -> None:
     """Encrypted with an SA that there is, dropped in FORWARD, in clear: said first, and so it is."""
@@ -569,6 +588,7 @@ def explain_is_what_happens(lab: Lab) -> None:
     for source, target in hosts:
         explained(watch, 1, source, target, "encrypted")     # nothing crosses FORWARD
     rules(one, "delete table inet other; delete table inet osvc")
+    below_ip(lab, watch, pods)
     watch.sealed()
 
     lab.unload(1, 2)

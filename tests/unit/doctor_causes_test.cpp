@@ -45,6 +45,7 @@ TEST(DoctorUnderlay, ANeighbourWithoutLinkLayerAddressIsNoFirewall) {
 
 TEST(DoctorUnderlay, BehindARouterItsRouterIsTheNeighbour) {
   World world;
+  world.facts().addresses[0].prefix_length = 32;
   world.echoes[0].answered = false;
   auto& neighbours = world.facts().neighbours;
   neighbours.erase(neighbours.begin());
@@ -52,6 +53,108 @@ TEST(DoctorUnderlay, BehindARouterItsRouterIsTheNeighbour) {
   EXPECT_EQ(only(world.look()).evidence[1], "10.45.0.1 does not answer ARP on eth0");
   neighbours.push_back({2, addr("10.45.0.1"), {}});
   EXPECT_EQ(only(world.look()).evidence.size(), 1u);
+}
+
+RuleFact rule_to(const std::string& destination, unsigned table) {
+  RuleFact rule;
+  rule.source = net("0.0.0.0/0");
+  rule.destination = net(destination);
+  rule.priority = 100;
+  rule.table = table;
+  return rule;
+}
+RuleFact main_rule() {
+  auto rule = rule_to("0.0.0.0/0", 254);
+  rule.priority = 32766;
+  return rule;
+}
+
+TEST(DoctorUnderlay, ARouteAwayFromTheNetworkOfBothIsNamed) {
+  World world;
+  world.facts().rules = {rule_to("10.45.0.12/32", 77), main_rule()};
+  world.facts().routes.push_back({net("0.0.0.0/0"), 2, addr("10.45.0.250"), 77, 0, {}});
+  EXPECT_TRUE(world.look().findings.empty()) << "it answers all the same";
+  world.echoes[0].answered = false;
+  auto finding = only(world.look());
+  EXPECT_EQ(finding.cause, "underlay_route");
+  EXPECT_EQ(finding.effect, Effect::kLost);
+  EXPECT_EQ(finding.summary,
+            "packets to 10.45.0.12 are sent to 10.45.0.250 by eth0, and node2 is on the network of "
+            "eth0");
+  EXPECT_EQ(finding.evidence,
+            (Lines{"10.45.0.12 does not answer ping",
+                   "route 0.0.0.0/0 via 10.45.0.250 table 77, asked by rule 100: from all to "
+                   "10.45.0.12/32 lookup 77"}));
+  EXPECT_EQ(finding.remedies, Lines{"ip route del 0.0.0.0/0 via 10.45.0.250 table 77"});
+  EXPECT_EQ(finding.peers, Lines{"node2"});
+
+  world.facts().rules[0].action = RuleAction::kProhibit;
+  finding = only(world.look());
+  EXPECT_EQ(finding.summary, "packets to 10.45.0.12, the underlay of node2, are rejected");
+  EXPECT_EQ(finding.remedies, Lines{"ip rule del priority 100"});
+
+  world.facts().rules = {main_rule()};
+  world.facts().routes.erase(world.facts().routes.begin());
+  EXPECT_EQ(world.first_cause(), "underlay_route") << "the device's own network has no route";
+}
+
+TEST(DoctorUnderlay, ADeviceThatIsNotTheNetworksIsNamed) {
+  World world;
+  world.node.link(9, "tun0");
+  world.facts().routes.push_back({net("10.45.0.12/32"), 9, {}, 254, 0, {}});
+  world.echoes[0].answered = false;
+  EXPECT_EQ(only(world.look()).summary,
+            "packets to 10.45.0.12 are sent by tun0, and node2 is on the network of eth0");
+}
+
+TEST(DoctorOwnRoutes, WhatArrivesForPodsGoesElsewhere) {
+  World world;
+  world.node.link(9, "docker0", "bridge");
+  world.facts().rules = {rule_to("10.101.1.0/24", 78), main_rule()};
+  world.facts().rules[0].iif = "eth0";
+  world.facts().routes.push_back({net("10.101.0.0/16"), 9, {}, 78, 0, {}});
+  auto finding = only(world.look());
+  EXPECT_EQ(finding.cause, "own_route");
+  EXPECT_EQ(finding.summary,
+            "what arrives for 10.101.1.0/24 is sent by docker0, not given to br-prd");
+  EXPECT_EQ(finding.remedies, Lines{"ip route del 10.101.0.0/16 table 78"});
+  EXPECT_EQ(finding.peers, (Lines{"node2", "node3"}));
+  EXPECT_EQ(finding.family, Family::kIpv4);
+
+  world.facts().rules[0].action = RuleAction::kBlackhole;
+  EXPECT_EQ(only(world.look()).summary,
+            "what arrives for 10.101.1.0/24 is rejected, not given to br-prd");
+  world.facts().rules[0].iif = "eth9";
+  EXPECT_TRUE(world.look().findings.empty()) << "for what comes by another device";
+  world.facts().rules[0].iif = "eth0";
+  world.facts().rules[0].source = net("10.101.3.0/24");
+  EXPECT_EQ(only(world.look()).peers, Lines{"node3"});
+  world.facts().rules[0].source = net("10.101.3.7/32");
+  EXPECT_FALSE(world.look().unknown.empty()) << "only a part of what node3 sends";
+}
+
+TEST(DoctorOwnRoutes, TwoDevicesOfOneSubnetAreBothRight) {
+  World world;
+  world.node.link(9, "obr_backendnet", "bridge");
+  world.facts().addresses.push_back({9, addr("10.101.1.254"), 24});
+  for (auto& route : world.facts().routes)
+    if (route.destination == net("10.101.1.0/24")) route.oif = 9;
+  EXPECT_TRUE(world.look().findings.empty());
+}
+
+TEST(DoctorOwnRoutes, ABridgeThatIsDownHasNoRoute) {
+  World world;
+  auto& routes = world.facts().routes;
+  routes.erase(
+      std::remove_if(routes.begin(), routes.end(),
+                     [](const auto& route) { return route.destination == net("10.101.1.0/24"); }),
+      routes.end());
+  world.facts().links[1].up = false;
+  const auto finding = only(world.look());
+  EXPECT_EQ(finding.summary,
+            "what arrives for 10.101.1.0/24 has no route, though br-prd has an "
+            "address of it");
+  EXPECT_EQ(finding.remedies, Lines{"ip link set br-prd up"});
 }
 
 TEST(DoctorUnderlay, ABlackHoleIsNamedWithTheMtuToSet) {

@@ -405,7 +405,8 @@ TEST(MeshAudit, RoutesInterfacesAndUserSpace) {
   rejected.facts().rules = {rule};
   pair = rejected.pair();
   ASSERT_EQ(problems(pair), Problems{PairProblem::ROUTE_REJECTS});
-  EXPECT_EQ(pair.findings[0].evidence, "rule 50: from 10.101.1.0/24 prohibit rejects the packets");
+  EXPECT_EQ(pair.findings[0].evidence,
+            "the packets are rejected by rule 50: from 10.101.1.0/24 prohibit");
   EXPECT_EQ(pair.findings[0].remedy, "ip rule del priority 50");
   rejected.facts().rules[0].conditions = {"uidrange 0"};
   EXPECT_EQ(problems(rejected.pair()), Problems{PairProblem::ROUTE_UNKNOWN});

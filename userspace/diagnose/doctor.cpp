@@ -15,6 +15,7 @@
 #include "diagnose/ike_check.h"
 #include "diagnose/link_paths.h"
 #include "diagnose/neighbour_paths.h"
+#include "diagnose/own_routes.h"
 #include "diagnose/stale_devices.h"
 #include "diagnose/switch_check.h"
 #include "model/alarms.h"
@@ -24,30 +25,14 @@ namespace {
 
 // In the order in which causes explain one another: without the underlay nothing else can work,
 // without forwarding no rule is asked. Others come after, leaks before losses.
-constexpr std::array kFirst = {"kernel_without_esp",
-                               "reverse_path_filter",
-                               "neighbours_blocked",
-                               "underlay_unreachable",
-                               "mtu_black_hole",
-                               "stale_device",
-                               "ike_blocked",
-                               "esp_blocked",
-                               "no_ike_daemon",
-                               "ike_unknown_peer",
-                               "ike_certificate_time",
-                               "ike_authentication",
-                               "ike_proposals",
-                               "child_proposals",
-                               "traffic_selectors",
-                               "ike_unanswered",
-                               "ike_unreachable",
-                               "ike_refused",
-                               "no_route",
-                               "route_rejects",
-                               "forwarding_off",
-                               "xfrm_disabled",
-                               "rule_drops",
-                               "bridge_rules"};
+constexpr std::array kFirst = {
+    "kernel_without_esp",   "reverse_path_filter", "neighbours_blocked", "underlay_route",
+    "underlay_unreachable", "mtu_black_hole",      "stale_device",       "ike_blocked",
+    "esp_blocked",          "no_ike_daemon",       "ike_unknown_peer",   "ike_certificate_time",
+    "ike_authentication",   "ike_proposals",       "child_proposals",    "traffic_selectors",
+    "ike_unanswered",       "ike_unreachable",     "ike_refused",        "no_route",
+    "route_rejects",        "own_route",           "forwarding_off",     "xfrm_disabled",
+    "rule_drops",           "bridge_rules"};
 
 std::size_t rank_of(const DoctorFinding& finding) {
   const auto at = std::find(kFirst.begin(), kFirst.end(), finding.cause);
@@ -64,6 +49,7 @@ class Doctor {
   DoctorReport examine() {
     const auto paths = backend_paths(in_.topology, in_.facts, routes_, &in_.audit);
     check_underlays(in_.topology, in_.facts, routes_, in_.echoes, report_);
+    check_own_routes(in_.topology, in_.facts, routes_, report_);
     check_switches({in_.topology, in_.facts, routes_, fib_, in_.sysctls, in_.ruleset, paths},
                    report_);
     firewall(paths);

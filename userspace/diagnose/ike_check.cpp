@@ -244,7 +244,8 @@ class Reachability {
 
 // Does the report say already why packets to the peer's underlay, or its IKE, are lost?
 bool explained(const DoctorReport& report, const std::string& peer) {
-  constexpr std::string_view kReasons[] = {"underlay_unreachable", "ike_blocked", "ike_refused",
+  constexpr std::string_view kReasons[] = {"underlay_route", "underlay_unreachable",
+                                           "ike_blocked",    "ike_refused",
                                            "ike_unanswered", "neighbours_blocked"};
   return std::any_of(
       report.findings.begin(), report.findings.end(), [&](const DoctorFinding& finding) {

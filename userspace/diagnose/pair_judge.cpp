@@ -61,19 +61,6 @@ std::string why_open(PairProblem problem, const XfrmPolicyFact& policy) {
   return "bypass policy " + name + " lets packets pass in clear";
 }
 
-// "blackhole 10.101.2.0/24 table 99, asked by rule 50: from all lookup 99".
-std::string rejection_text(const RouteAnswer& answer) {
-  if (answer.route == nullptr) return "rule " + answer.rule->text() + " rejects the packets";
-  return "route " + answer.route->text() + " rejects the packets" +
-         (answer.route->table == kMainTable ? "" : ", asked by rule " + answer.rule->text());
-}
-
-std::string rejection_remedy(const RouteAnswer& answer, Family family) {
-  const std::string ip = family == Family::kIpv4 ? "ip" : "ip -6";
-  if (answer.route != nullptr) return ip + " route del " + answer.route->text();
-  return ip + " rule del priority " + std::to_string(answer.rule->priority);
-}
-
 }  // namespace
 
 PairJudge::PairJudge(const AuditInput& input, const AuditIndexes& indexes, const Peer& peer,
@@ -139,8 +126,8 @@ void PairJudge::judge_route(const RouteAnswer& answer) {
                                         peer_.underlays.front().address.text());
       break;
     case RouteAnswer::Kind::kRejected:
-      add(PairProblem::ROUTE_REJECTS, Direction::TRANSMIT, rejection_text(answer),
-          rejection_remedy(answer, audit_.theirs.family()));
+      add(PairProblem::ROUTE_REJECTS, Direction::TRANSMIT,
+          "the packets are rejected by " + answer.by(), answer.removal(audit_.theirs.family()));
       break;
     case RouteAnswer::Kind::kUnknown:
       add(PairProblem::ROUTE_UNKNOWN, Direction::TRANSMIT,

@@ -60,6 +60,18 @@ std::size_t slot(Family family) { return static_cast<std::size_t>(family); }
 
 }  // namespace
 
+std::string RouteAnswer::by() const {
+  if (route == nullptr) return "rule " + rule->text();
+  return "route " + route->text() +
+         (route->table == kMainTable ? "" : ", asked by rule " + rule->text());
+}
+
+std::string RouteAnswer::removal(Family family) const {
+  const std::string ip = family == Family::kIpv4 ? "ip" : "ip -6";
+  if (route != nullptr) return ip + " route del " + route->text();
+  return ip + " rule del priority " + std::to_string(rule->priority);
+}
+
 RouteIndex::RouteIndex(const KernelFacts& facts) {
   for (const auto& route : facts.routes) {
     auto& best = tables_[route.table][route.destination];

@@ -32,6 +32,11 @@ struct RouteAnswer {
   const RuleFact* rule = nullptr;    // that asked its table, or rejects; null: the built-in ones
   std::string why;                   // of kUnknown: the rule that cannot be decided
 
+  // Who says so: "route blackhole 10.101.2.0/24 table 99, asked by rule 50: from all lookup 99", or
+  // "rule 50: from all prohibit". Not of kNone and kUnknown.
+  [[nodiscard]] std::string by() const;
+  // The command that takes the route, or the rule that rejects, away.
+  [[nodiscard]] std::string removal(Family family) const;
   [[nodiscard]] const RouteFact* unicast() const { return kind == Kind::kRoute ? route : nullptr; }
   [[nodiscard]] bool same(const RouteAnswer& other) const {
     return kind == other.kind && route == other.route;

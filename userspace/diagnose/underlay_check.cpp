@@ -10,9 +10,9 @@ constexpr unsigned short kEthernet = 1;  // ARPHRD_ETHER
 
 class UnderlayCheck {
  public:
-  UnderlayCheck(const KernelFacts& facts, const RouteIndex& routes,
+  UnderlayCheck(const Topology& topology, const KernelFacts& facts, const RouteIndex& routes,
                 const std::vector<UnderlayEcho>& echoes, DoctorReport& report)
-      : facts_(facts), routes_(routes), echoes_(echoes), report_(report) {}
+      : topology_(topology), facts_(facts), routes_(routes), echoes_(echoes), report_(report) {}
 
   void look(const Peer& peer) {
     std::vector<const UnderlayEcho*> asked;
@@ -24,12 +24,65 @@ class UnderlayCheck {
         if (!echo.answered) silent.push_back(&echo);
         if (echo.largest) black_hole(peer, echo);
       }
-    if (!silent.empty() && silent.size() == asked.size()) unreachable(peer, silent);
+    if (silent.empty() || silent.size() != asked.size()) return;
+    if (!misrouted(peer, silent)) unreachable(peer, silent);
   }
 
  private:
   const RouteFact* route_to(const IpAddress& address) const {
     return routes_.find(Prefix(address, address.bits()));
+  }
+
+  // ESP is routed by the underlay that it comes from.
+  RouteAnswer answer_to(const IpAddress& address) const {
+    RouteQuery query{Prefix(address, address.bits())};
+    for (const auto& own : topology_.self_underlays)
+      if (own.address.family() == address.family() && !query.source)
+        query.source = Prefix(own.address, own.address.bits());
+    return routes_.ask(query);
+  }
+
+  // The device on whose own network the address is; null: it is behind routers.
+  const LinkFact* on_link(const IpAddress& address) const {
+    for (const auto& own : topology_.self_underlays)
+      for (const auto& fact : facts_.addresses)
+        if (fact.address == own.address && fact.address.family() == address.family() &&
+            Prefix(fact.address, fact.prefix_length).contains(address))
+          return routes_.link(fact.ifindex);
+    return nullptr;
+  }
+
+  // No route to the peer, one that rejects, or one away from the network that both are on.
+  bool misrouted(const Peer& peer, const std::vector<const UnderlayEcho*>& silent) {
+    DoctorFinding finding{"underlay_route", Effect::kLost, {}, {}, {}, {peer.name}};
+    for (const auto* echo : silent) {
+      const auto answer = answer_to(echo->address);
+      const auto* near = on_link(echo->address);
+      const std::string to = echo->address.text();
+      if (answer.kind == RouteAnswer::Kind::kNone) {
+        finding.summary = "no route to " + to + ", the underlay of " + peer.name;
+      } else if (answer.kind == RouteAnswer::Kind::kRejected) {
+        finding.summary = "packets to " + to + ", the underlay of " + peer.name + ", are rejected";
+      } else if (const auto* route = answer.unicast();
+                 route != nullptr && near != nullptr &&
+                 (route->gateway || route->oif != near->ifindex)) {
+        const auto* link = routes_.link(route->oif);
+        finding.summary = "packets to " + to + " are sent " +
+                          (route->gateway ? "to " + route->gateway->text() + " " : "") + "by " +
+                          (link == nullptr ? "an unknown device" : link->name) + ", and " +
+                          peer.name + " is on the network of " + near->name;
+      } else {
+        continue;
+      }
+      finding.evidence.push_back(to + " does not answer ping");
+      if (answer.route != nullptr || answer.kind == RouteAnswer::Kind::kRejected) {
+        finding.evidence.push_back(answer.by());
+        finding.remedies = {answer.removal(echo->address.family())};
+      }
+    }
+    if (finding.summary.empty()) return false;
+    report_.findings.push_back(std::move(finding));
+    return true;
   }
 
   // "10.45.0.12 does not answer ARP on eth0": then no firewall of IP packets is the cause.
@@ -103,6 +156,7 @@ class UnderlayCheck {
     report_.findings.push_back(std::move(finding));
   }
 
+  const Topology& topology_;
   const KernelFacts& facts_;
   const RouteIndex& routes_;
   const std::vector<UnderlayEcho>& echoes_;
@@ -125,7 +179,7 @@ unsigned echo_bytes(const RouteIndex& routes, const IpAddress& address) {
 
 void check_underlays(const Topology& topology, const KernelFacts& facts, const RouteIndex& routes,
                      const std::vector<UnderlayEcho>& echoes, DoctorReport& report) {
-  UnderlayCheck check(facts, routes, echoes, report);
+  UnderlayCheck check(topology, facts, routes, echoes, report);
   for (const auto& peer : topology.peers)
     if (peer.state != PeerState::kCandidate) check.look(peer);
 }

@@ -26,8 +26,8 @@ unsigned mtu_of(const RouteIndex& routes, const RouteFact& route);
 // How large an echo request shows whether all that may leave for the address arrives; 0: not known.
 unsigned echo_bytes(const RouteIndex& routes, const IpAddress& address);
 
-// Adds to report: findings "underlay_unreachable" and "mtu_black_hole". facts: as they were after
-// the echoes, so that neighbours are those that answered.
+// Adds to report: findings "underlay_route", "underlay_unreachable" and "mtu_black_hole". facts: as
+// they were after the echoes, so that neighbours are those that answered.
 void check_underlays(const Topology& topology, const KernelFacts& facts, const RouteIndex& routes,
                      const std::vector<UnderlayEcho>& echoes, DoctorReport& report);
 

@@ -440,6 +440,21 @@ def doctor_ike_disagreement(lab: Lab) -> None:
 
 
 @scenario(trap=Spec(start="trap"), needs_espial=True, once=True)
+def doctor_ike_unknown_peer(lab: Lab) -> None:
+    """The other node has no connection for this one: its own charon says so, and its espial."""
+    one, two = lab.mesh.node(1), lab.mesh.node(2)
+    watch = lab.watch(2, vici=two.charon.socket)
+    lab.mesh.unload(1, 2)
+    lab.undo(lambda: lab.mesh.reload(1, 2))
+    one.load("node2")
+    assert not answered(lab, 1, 2, 4)
+    status, findings = doctor(watch, 2)
+    assert status == 1 and findings[0]["cause"] == "ike_unknown_peer", findings
+    assert findings[0]["peers"] == ["node1"], findings[0]
+    assert "no IKE config found" in findings[0]["evidence"][0], findings[0]
+
+
+@scenario(trap=Spec(start="trap"), needs_espial=True, once=True)
 def doctor_ike_unanswered(lab: Lab) -> None:
     """The other node is there, its charon is not."""
     one, two = lab.mesh.node(1), lab.mesh.node(2)
@@ -463,7 +478,7 @@ def doctor_ike_port_filtered(lab: Lab) -> None:
     lab.undo(lambda: lab.mesh.reload(1, 2))
     lab.mesh.switch.run("nft", "-f", "-", input="table bridge cut { chain forward { type filter "
                         "hook forward priority filter; udp dport 500 drop; }; }")
-    lab.undo(lambda: lab.mesh.switch.run("nft", "destroy", "table", "bridge", "cut", check=False))
+    lab.undo(lambda: lab.mesh.switch.run("nft", "delete", "table", "bridge", "cut"))
     for number, peer in ((1, "node2"), (2, "node1")):
         lab.mesh.node(number).load(peer)
     assert not answered(lab, 1, 2, 4)

@@ -51,3 +51,37 @@ def route_rules_that_do_no_harm(lab: Lab) -> None:
                                        "route del blackhole 10.101.0.0/16"))
     lab.talk(1, 2)
     quiet(watch, 1)
+
+
+@scenario(separate=SEPARATE, needs_espial=True, once=True)
+def route_of_an_underlay_diverted(lab: Lab) -> None:
+    """A rule sends what is for a peer on the same network to a router that is not there."""
+    watch = lab.watch(1)
+    node = lab.mesh.node(1)
+    node.namespace.ip("rule add priority 100 to 10.45.0.12 lookup 98",
+                      f"route add default via 10.45.0.250 dev {node.underlay_device} table 98")
+    lab.undo(lambda: node.namespace.ip("rule del priority 100"))
+    first = mended(lab, watch, 1, "underlay_route", (4, 6))
+    assert "rule 100: from all to 10.45.0.12/32" in first[0]["evidence"][-1], first
+    assert first[0]["peers"] == ["node2"], first
+
+
+@scenario(shared=SHARED, separate=SEPARATE, needs_espial=True, once=True)
+def route_of_own_pods_diverted(lab: Lab) -> None:
+    """Both families: what is decrypted for this node's pods is sent into another bridge."""
+    watch = lab.watch(1, 2)
+    node = lab.mesh.node(2)
+    came = node.underlay_device
+    node.namespace.ip("link add docker0 type bridge", "link set docker0 up",
+                      f"rule add priority 100 iif {came} to {node.backend[4]} lookup 98",
+                      f"route add {node.backend[4]} dev docker0 table 98")
+    six = ("ip", "-6", "rule")
+    node.namespace.run(*six, "add", "priority", "100", "iif", came, "to", node.backend[6],
+                       "lookup", "98")
+    node.namespace.ip(f"route add {node.backend[6]} dev docker0 table 98")
+    lab.undo(lambda: (node.namespace.ip("rule del priority 100", "link del docker0"),
+                      node.namespace.run(*six, "del", "priority", "100")))
+    first = mended(lab, watch, 2, "own_route", (4, 6), rounds=2)
+    for finding in first:
+        assert "by docker0" in finding["summary"], finding
+        assert finding["peers"] == ["node1", "node3"], finding

@@ -43,6 +43,18 @@ TEST(DoctorUnderlay, ANeighbourWithoutLinkLayerAddressIsNoFirewall) {
             Lines{"ping 10.45.0.12, then the node itself, its cable and its VLAN"});
 }
 
+TEST(DoctorUnderlay, TheAddressThatTunnelsEndAtCounts) {
+  World world;
+  world.topology.peers[0].underlays.push_back({addr("fd00:45::12"), Origin::kFile});
+  world.echoes.push_back({addr("fd00:45::12"), false});
+  EXPECT_TRUE(world.look().findings.empty()) << "no tunnel ends there";
+  world.echoes.back().answered = true;
+  world.echoes[0].answered = false;
+  EXPECT_EQ(only(world.look()).cause, "underlay_unreachable");
+  world.facts().policies.clear();
+  EXPECT_FALSE(has_cause(world.look(), "underlay_unreachable")) << "one of the two answers";
+}
+
 TEST(DoctorUnderlay, BehindARouterItsRouterIsTheNeighbour) {
   World world;
   world.facts().addresses[0].prefix_length = 32;

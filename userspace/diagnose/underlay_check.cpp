@@ -2,6 +2,7 @@
 #include "diagnose/underlay_check.h"
 
 #include <algorithm>
+#include <unordered_set>
 
 namespace espial {
 namespace {
@@ -12,19 +13,32 @@ class UnderlayCheck {
  public:
   UnderlayCheck(const Topology& topology, const KernelFacts& facts, const RouteIndex& routes,
                 const std::vector<UnderlayEcho>& echoes, DoctorReport& report)
-      : topology_(topology), facts_(facts), routes_(routes), echoes_(echoes), report_(report) {}
+      : topology_(topology), facts_(facts), routes_(routes), echoes_(echoes), report_(report) {
+    for (const auto& policy : facts.policies) {
+      if (policy.direction != PolicyDirection::kOut || !policy.has_template) continue;
+      ends_.insert(policy.template_destination);
+    }
+  }
 
   void look(const Peer& peer) {
     std::vector<const UnderlayEcho*> asked;
-    std::vector<const UnderlayEcho*> silent;
     for (const auto& underlay : peer.underlays)
       for (const auto& echo : echoes_) {
         if (echo.address != underlay.address) continue;
         asked.push_back(&echo);
-        if (!echo.answered) silent.push_back(&echo);
         if (echo.largest) black_hole(peer, echo);
       }
-    if (silent.empty() || silent.size() != asked.size()) return;
+    // Of several addresses those count that tunnels end at; without tunnels one that answers will
+    // do.
+    const auto unused = std::stable_partition(asked.begin(), asked.end(), [&](const auto* echo) {
+      return ends_.count(echo->address) != 0;
+    });
+    if (unused != asked.begin()) asked.erase(unused, asked.end());
+    std::vector<const UnderlayEcho*> silent;
+    for (const auto* echo : asked)
+      if (!echo->answered) silent.push_back(echo);
+    const bool tunnels = !asked.empty() && ends_.count(asked.front()->address) != 0;
+    if (silent.empty() || (!tunnels && silent.size() != asked.size())) return;
     if (!misrouted(peer, silent)) unreachable(peer, silent);
   }
 
@@ -161,6 +175,7 @@ class UnderlayCheck {
   const RouteIndex& routes_;
   const std::vector<UnderlayEcho>& echoes_;
   DoctorReport& report_;
+  std::unordered_set<IpAddress, AddressHash> ends_;
 };
 
 }  // namespace

@@ -44,7 +44,6 @@ void ViciWatch::tick(Time now) {
                    " ms (it is busy or hangs)"),
         now);
   if (!client_ && !off() && (!due_ || now >= *due_)) begin(now);
-  listen();
 }
 
 // Where charon answers; again when it has gone and come back.
@@ -103,6 +102,7 @@ void ViciWatch::end(ViciFacts facts, Time now) {
                     [](const ViciChildSa& child) { return child.state == "INSTALLED"; }))
       troubles_.forget(sa.name);
   facts_.troubles = troubles_.all();
+  listen();
 }
 
 bool ViciWatch::watch_client() {

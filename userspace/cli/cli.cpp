@@ -221,7 +221,7 @@ class CommandLine {
                      ->type_name("PEER");
     if (!services_.explain) return;
     app.add_option("--explain", arguments_.doctor.explain,
-                   "what would happen to a packet from this node or a pod of it, hop by hop")
+                   "what would happen to a packet from or to this node or a pod of it, hop by hop")
         ->type_name("SRC DST")
         ->expected(2)
         ->excludes(peer);

@@ -45,6 +45,7 @@ Explainer::Explainer(const ExplainInput& input, const IpAddress& source,
       fib_(input.facts, routes_),
       graph_(input.facts, none_),
       out_(input.facts.policies, PolicyDirection::kOut),
+      in_policies_(input.facts.policies, PolicyDirection::kIn),
       forward_(input.facts.policies, PolicyDirection::kForward),
       states_(input.facts.states),
       packet_(ping_packet(source, destination)) {
@@ -53,7 +54,11 @@ Explainer::Explainer(const ExplainInput& input, const IpAddress& source,
 }
 
 Explanation Explainer::run() {
-  if (origin() && (from_ == nullptr || arrive()) && send()) leave();
+  if (!origin()) return finish();
+  if (from_afar_)
+    receive();
+  else if ((from_ == nullptr || arrive()) && send())
+    leave();
   return finish();
 }
 
@@ -68,20 +73,27 @@ const AddressFact* Explainer::address_fact(const IpAddress& address, bool subnet
 }
 
 bool Explainer::origin() {
-  if (address_fact(told_.destination, false) != nullptr)
+  const bool here = address_fact(told_.destination, false) != nullptr;
+  const bool own = address_fact(told_.source, false) != nullptr;
+  const auto* near = own ? nullptr : address_fact(told_.source, true);
+  if (here && (own || near != nullptr))
     return unknown(told_.destination.text() +
-                   " is an address of this node: only what leaves it is followed");
-  if (address_fact(told_.source, false) != nullptr) {
+                   " is an address of this node: it does not go to another node");
+  if (own) {
     packet_.iif = "";
     say("origin", "this node sends it: a ping, the first packet of its connection");
     return true;
   }
-  const auto* near = address_fact(told_.source, true);
+  if (near == nullptr && (here || address_fact(told_.destination, true) != nullptr)) {
+    from_afar_ = true;
+    say("origin", "another node sends it: a ping, the first packet of its connection");
+    return true;
+  }
   from_ = near == nullptr ? nullptr : routes_.link(near->ifindex);
   if (from_ == nullptr)
-    return unknown(told_.source.text() +
-                   " is neither an address of this node nor in a subnet of its devices: ask the "
-                   "node where the packet starts");
+    return unknown("neither " + told_.source.text() + " nor " + told_.destination.text() +
+                   " is an address of this node or in a subnet of its devices: ask the node "
+                   "where the packet starts or ends");
   packet_.iif = from_->name;
   packet_.iif_type = from_->arphrd;
   say("origin", "a ping comes in by " + from_->name + ", the first packet of its connection");
@@ -89,9 +101,11 @@ bool Explainer::origin() {
 }
 
 bool Explainer::arrive() {
-  if (!link_hooks(link_way(*from_, told_.source).up(*from_)) ||
-      !hook({Layer::kIp, PacketHook::kPrerouting}))
-    return false;
+  return link_hooks(link_way(*from_, told_.source).up(*from_)) &&
+         hook({Layer::kIp, PacketHook::kPrerouting}) && forwards();
+}
+
+bool Explainer::forwards() {
   std::optional<bool> on = in_.sysctls.forwarding_v6;
   std::string key = "net.ipv6.conf.all.forwarding";
   if (packet_.family == Family::kIpv4) {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// What would this node do with a packet that starts here, at one of its addresses or at a pod? The
-// first packet of a ping, followed in the kernel's order: ip_output.c, ip_forward.c,
-// xfrm_policy.c, xfrm_output.c. Pure.
+// What would this node do with a packet that starts here, at one of its addresses or at a pod, or
+// that another node sends to one of them? The first packet of a ping, followed in the kernel's
+// order: ip_output.c, ip_forward.c, ip_input.c, xfrm_policy.c, xfrm_output.c, xfrm_input.c. Pure.
 //
-// Not asked: reverse path filters, tc and XDP programs (espial's own enforcement is one), the local
-// table but for addresses.
+// What arrives is taken to come as the policies here ask for it; with ESP offload and GRO its ESP
+// meets no hook of IP, and that is not known. Not asked: reverse path filters, tc and XDP programs
+// (espial's own enforcement is one), the local table but for addresses.
 #pragma once
 
 #include "model/explain.h"

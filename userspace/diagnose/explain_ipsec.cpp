@@ -13,8 +13,9 @@ constexpr std::uint8_t kUdp = 17;
 
 using Kind = FlowPolicy::Kind;
 
-// A packet that this node makes around another one.
-Packet around(const IpAddress& source, const IpAddress& destination, std::uint8_t protocol) {
+}  // namespace
+
+Packet packet_around(const IpAddress& source, const IpAddress& destination, std::uint8_t protocol) {
   Packet packet = ping_packet(source, destination);
   packet.icmp_type.reset();
   packet.icmp_code.reset();
@@ -23,7 +24,10 @@ Packet around(const IpAddress& source, const IpAddress& destination, std::uint8_
   return packet;
 }
 
-}  // namespace
+std::uint8_t wire_protocol(const XfrmStateFact& state) {
+  if (state.encapsulation == Encapsulation::kNone) return state.protocol;
+  return state.encapsulation == Encapsulation::kUdp ? kUdp : kTcp;
+}
 
 bool Explainer::forward_policy() {
   if (!in_.facts.xfrm_readable) return true;  // protection() says so
@@ -152,7 +156,7 @@ void Explainer::tunnel(const OuterFlow& flow) {
   }
   say("tunnel", "goes into " + flow.text());
   from_ = nullptr;
-  packet_ = around(flow.local, flow.remote, flow.protocol);
+  packet_ = packet_around(flow.local, flow.remote, flow.protocol);
   if (send()) leave();
 }
 
@@ -165,9 +169,7 @@ void Explainer::outer() {
   if (state.null_encryption) sas += ", which encrypts nothing";
   say("sa", sas + ", " + state.source.text() + " > " + state.destination.text() + ", reqid " +
                 std::to_string(state.reqid));
-  packet_ = around(state.source, state.destination, state.protocol);
-  if (state.encapsulation != Encapsulation::kNone)
-    packet_.protocol = state.encapsulation == Encapsulation::kUdp ? kUdp : kTcp;
+  packet_ = packet_around(state.source, state.destination, wire_protocol(state));
   from_ = nullptr;
   protect_ = {};
   const auto to = packet_.destination;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Explainer: one packet on its way out of this node (explain.h). explain.cpp has the hooks and
-// routes in the kernel's order, explain_ipsec.cpp what IPsec and tunnel devices make of it.
+// Explainer: one packet on its way through this node (explain.h). explain.cpp has the hooks and
+// routes in the kernel's order, explain_ipsec.cpp what IPsec and tunnel devices make of what
+// leaves, explain_arrival.cpp what comes from other nodes.
 #pragma once
 
 #include <optional>
@@ -25,6 +26,10 @@ namespace espial {
 inline Prefix host_prefix(const IpAddress& address) { return {address, address.bits()}; }
 // The first packet of a ping.
 Packet ping_packet(const IpAddress& source, const IpAddress& destination);
+// A packet that a node makes around another one.
+Packet packet_around(const IpAddress& source, const IpAddress& destination, std::uint8_t protocol);
+// The protocol number of a state's packets on the wire: with encapsulation UDP or TCP.
+std::uint8_t wire_protocol(const XfrmStateFact& state);
 
 class Explainer {
  public:
@@ -37,6 +42,15 @@ class Explainer {
   bool origin();
   // ip_rcv(), until it is known that the packet is to be forwarded.
   bool arrive();
+  bool forwards();
+  // From another node, to this one or a pod of it: as ESP if the policies ask for it.
+  void receive();
+  // The policy that what arrives is held against; false: it ends here.
+  bool expected();
+  // The ESP up to its decryption (xfrm_input()); false: it ends there.
+  bool decrypt();
+  // What was decrypted, or came in clear, to a socket of this node or to its pod.
+  void deliver();
   // From the question where it goes to the last hook before its device. The policy is looked up
   // with the route, before FORWARD and OUTPUT see the packet.
   bool send();
@@ -89,6 +103,7 @@ class Explainer {
   Topology none_;
   DeviceGraph graph_;  // its links and ports
   PolicyIndex out_;
+  PolicyIndex in_policies_;
   PolicyIndex forward_;
   StateIndex states_;
   Packet packet_;                     // as it is now
@@ -97,6 +112,8 @@ class Explainer {
   const LinkFact* device_ = nullptr;
   FlowPolicy protect_;
   int tunnels_ = 0;
+  bool from_afar_ = false;    // another node sends it
+  std::string arrived_ = "";  // "as ESP SPI 0x00000001 by eth0"
   std::vector<std::string> missing_;
   Explanation told_;
 };

@@ -10,11 +10,11 @@
 
 namespace espial {
 
-#define EP_FLOW_END_LIST(X)                                                \
-  X(ENCRYPTED, "encrypted")     /* leaves as ESP */                        \
-  X(FAIL_CLOSED, "fail_closed") /* a policy, no SA: the SA is asked for */ \
-  X(CLEAR, "clear")             /* leaves, and is not encrypted */         \
-  X(DROPPED, "dropped")         /* this node does not send it on */        \
+#define EP_FLOW_END_LIST(X)                                                  \
+  X(ENCRYPTED, "encrypted")     /* leaves, or comes, as ESP */               \
+  X(FAIL_CLOSED, "fail_closed") /* a policy, no SA: the SA is asked for */   \
+  X(CLEAR, "clear")             /* leaves, or comes, and is not encrypted */ \
+  X(DROPPED, "dropped")         /* this node does not send it on */          \
   X(UNKNOWN, "unknown")         /* cannot be told: see reasons */
 
 #define EP_X_(name, ...) name,

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+// One packet that another node sends to node1 or a pod of it: its ESP, its SA, its way to the pod.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "diagnose/explain.h"
+#include "unit/facts_builder.h"
+
+namespace espial {
+namespace {
+
+using test::add_tunnel;
+using test::addr;
+using test::mac;
+using test::net;
+using test::state;
+
+// br-prd with the underlay and its port eth0; obr_backendnet with the pods and their port pod0.
+struct World {
+  World() {
+    node.link(2, "eth0", "", 3);
+    node.link(3, "br-prd", "bridge");
+    node.veth(4, "pod0", 5);
+    node.link(5, "obr_backendnet", "bridge");
+    node.address(3, "10.45.0.11/24");
+    node.address(5, "10.101.1.1/24");
+    node.route("10.101.2.0/24", "10.45.0.12", 3);
+    node.neighbour(3, "10.45.0.12", mac(2));
+    node.neighbour(5, "10.101.1.10", mac(10));
+    node.fdb(3, 2, mac(2));
+    node.fdb(5, 4, mac(10));
+    add_tunnel(facts(), "10.101.1.0/24", "10.101.2.0/24", "10.45.0.11", "10.45.0.12", 1);
+    facts().states = {state("10.45.0.12", "10.45.0.11", 7, 1)};
+    facts().xfrm_readable = true;
+    for (const char* device : {"all", "br-prd", "obr_backendnet"})
+      sysctls.devices[device] = {true, false};
+  }
+  KernelFacts& facts() { return node.facts; }
+  Explanation to(const std::string& destination) const {
+    return explain({node.facts, rules, sysctls}, addr("10.101.2.10"), addr(destination));
+  }
+  Explanation to_pod() const { return to("10.101.1.10"); }
+  Explanation to_node() const { return to("10.101.1.1"); }
+
+  test::Node node;
+  Ruleset rules;
+  SysctlFacts sysctls;
+};
+
+std::string places(const Explanation& told) {
+  std::string out;
+  for (const auto& step : told.steps) out += (out.empty() ? "" : ", ") + step.where;
+  return out;
+}
+
+struct Hooked {
+  TableFamily family;
+  PacketHook hook;
+  std::vector<std::string> devices{};
+};
+
+// Drops what has this number in this field; without a field every packet.
+Table dropping(const Hooked& where, Field field = Field::kOther, unsigned value = 0) {
+  Table table;
+  table.family = where.family;
+  table.name = "t";
+  Chain chain;
+  chain.name = "c";
+  chain.base = BaseChain{ChainType::kFilter, where.hook, 0, false, where.devices};
+  Rule rule{7, {}, "by hand"};
+  if (field != Field::kOther) {
+    Match match;
+    Key key;
+    key.field = field;
+    match.keys.push_back(std::move(key));
+    match.elements.push_back({{Interval{value, value}}, {}, {}, {}});
+    rule.steps.emplace_back(std::move(match));
+  }
+  rule.steps.emplace_back(VerdictStep{RuleVerdict::kDrop, {}});
+  chain.rules = {rule};
+  table.chains = {chain};
+  return table;
+}
+
+TEST(ExplainArrival, ItsEspIsDecryptedAndGoesToThePod) {
+  const auto told = World().to_pod();
+  EXPECT_EQ(told.end, FlowEnd::ENCRYPTED) << told.conclusion;
+  EXPECT_EQ(told.conclusion,
+            "comes as ESP SPI 0x00000007 by br-prd, goes to the pod by obr_backendnet");
+  EXPECT_EQ(places(told),
+            "origin, policy, prerouting, input, sa, prerouting, route, policy, forward, "
+            "postrouting");
+  EXPECT_EQ(told.steps[2].packet, "10.45.0.12 > 10.45.0.11");
+  EXPECT_EQ(told.steps[5].packet, "10.101.2.10 > 10.101.1.10");
+}
+
+TEST(ExplainArrival, ForTheNodeItselfThereIsNoForward) {
+  const auto told = World().to_node();
+  EXPECT_EQ(told.end, FlowEnd::ENCRYPTED) << told.conclusion;
+  EXPECT_EQ(told.conclusion, "comes as ESP SPI 0x00000007 by br-prd, for this node itself");
+  EXPECT_EQ(places(told), "origin, policy, prerouting, input, sa, prerouting, input");
+}
+
+TEST(ExplainArrival, WhatDropsItOnItsWay) {
+  constexpr unsigned kEsp = 50;
+  constexpr unsigned kPing = 1;
+  struct Case {
+    Hooked hook;
+    unsigned protocol;
+    const char* place;
+  };
+  const Case cases[] = {
+      {{TableFamily::kNetdev, PacketHook::kIngress, {"eth0"}}, kEsp, "ingress of eth0"},
+      {{TableFamily::kBridge, PacketHook::kInput}, kEsp, "input of bridge br-prd"},
+      {{TableFamily::kInet, PacketHook::kPrerouting}, kEsp, "prerouting"},
+      {{TableFamily::kInet, PacketHook::kInput}, kEsp, "input"},
+      {{TableFamily::kNetdev, PacketHook::kIngress, {"br-prd"}}, kPing, "ingress of br-prd"},
+      {{TableFamily::kInet, PacketHook::kPrerouting}, kPing, "prerouting"},
+      {{TableFamily::kInet, PacketHook::kForward}, kPing, "forward"},
+      {{TableFamily::kBridge, PacketHook::kOutput}, kPing, "output of bridge obr_backendnet"},
+      {{TableFamily::kNetdev, PacketHook::kEgress, {"pod0"}}, kPing, "egress of pod0"}};
+  for (const auto& one : cases) {
+    World world;
+    world.rules.tables = {dropping(one.hook, Field::kL4proto, one.protocol)};
+    const auto told = world.to_pod();
+    EXPECT_EQ(told.end, FlowEnd::DROPPED) << one.place << ": " << told.conclusion;
+    EXPECT_EQ(told.steps.back().where, one.place);
+    EXPECT_EQ(told.steps.back().packet,
+              one.protocol == kEsp ? "10.45.0.12 > 10.45.0.11" : "10.101.2.10 > 10.101.1.10");
+  }
+}
+
+TEST(ExplainArrival, NotOfItsConcern) {
+  for (const Hooked& hook : {Hooked{TableFamily::kNetdev, PacketHook::kIngress, {"eth0"}},
+                             Hooked{TableFamily::kBridge, PacketHook::kInput},
+                             Hooked{TableFamily::kInet, PacketHook::kInput},
+                             Hooked{TableFamily::kInet, PacketHook::kOutput}}) {
+    World world;
+    world.rules.tables = {dropping(hook, Field::kL4proto, 1)};
+    EXPECT_EQ(world.to_pod().end, FlowEnd::ENCRYPTED) << "what was decrypted never meets it";
+  }
+}
+
+TEST(ExplainArrival, WithoutPolicyItComesInClear) {
+  World world;
+  world.facts().policies.clear();
+  auto told = world.to_pod();
+  EXPECT_EQ(told.end, FlowEnd::CLEAR);
+  EXPECT_EQ(told.conclusion, "comes in clear by br-prd, goes to the pod by obr_backendnet");
+  EXPECT_EQ(places(told), "origin, policy, prerouting, route, policy, forward, postrouting");
+  world.rules.tables = {dropping({TableFamily::kBridge, PacketHook::kPrerouting})};
+  EXPECT_EQ(world.to_pod().conclusion.find("dropped in prerouting of bridge br-prd by "), 0u);
+  world.facts().xfrm_defaults.block_forward = true;
+  EXPECT_EQ(world.to_pod().conclusion, "dropped: no forward policy, and the default is to block");
+  EXPECT_NE(world.to_node().conclusion.find("prerouting of bridge"), std::string::npos)
+      << "another default";
+}
+
+TEST(ExplainArrival, PoliciesThatDoNotAskForAnSaThatIsThere) {
+  World world;
+  world.facts().states.clear();
+  auto told = world.to_pod();
+  EXPECT_EQ(told.end, FlowEnd::FAIL_CLOSED);
+  EXPECT_EQ(told.conclusion, "not taken until there is an SA 10.45.0.12 > 10.45.0.11");
+  for (auto& policy : world.facts().policies) policy.level_use = true;
+  EXPECT_EQ(world.to_pod().end, FlowEnd::CLEAR) << "optional, and no SA";
+  for (auto& policy : world.facts().policies) policy.allow = false;
+  EXPECT_EQ(world.to_pod().end, FlowEnd::DROPPED);
+}
+
+TEST(ExplainArrival, EspWithoutACipherAndInUdp) {
+  World world;
+  world.facts().states[0].null_encryption = true;
+  EXPECT_EQ(world.to_pod().end, FlowEnd::CLEAR);
+  world.facts().states[0].null_encryption = false;
+  world.facts().states[0].encapsulation = Encapsulation::kUdp;
+  world.rules.tables = {dropping({TableFamily::kInet, PacketHook::kInput}, Field::kL4proto, 50)};
+  EXPECT_EQ(world.to_pod().end, FlowEnd::ENCRYPTED) << "it is UDP";
+  world.rules.tables = {dropping({TableFamily::kInet, PacketHook::kInput}, Field::kL4proto, 17)};
+  EXPECT_EQ(world.to_pod().end, FlowEnd::DROPPED);
+}
+
+TEST(ExplainArrival, RulesKnowThatItCameThroughIpsec) {
+  World world;
+  world.rules.tables = {dropping({TableFamily::kInet, PacketHook::kForward}, Field::kIpsecIn, 0)};
+  EXPECT_EQ(world.to_pod().end, FlowEnd::ENCRYPTED);
+  world.facts().policies.clear();
+  EXPECT_EQ(world.to_pod().end, FlowEnd::DROPPED);
+}
+
+TEST(ExplainArrival, WhatCannotBeTold) {
+  World world;
+  const auto unknown = [](const Explanation& told) {
+    return told.end == FlowEnd::UNKNOWN && !told.reasons.empty();
+  };
+  EXPECT_TRUE(unknown(world.to("10.99.0.1"))) << "neither starts nor ends here";
+  world.facts().xfrm_readable = false;
+  EXPECT_TRUE(unknown(world.to_pod()));
+  World tunnel;
+  tunnel.node.link(9, "ipsec0", "tun");
+  for (auto& route : tunnel.facts().routes)
+    if (route.destination == net("10.101.2.0/24")) route.oif = 9;
+  EXPECT_TRUE(unknown(tunnel.to_pod())) << "user space makes of it what it likes";
+  World away;
+  for (auto& policy : away.facts().policies) policy.template_destination = addr("10.45.0.99");
+  away.facts().states = {state("10.45.0.12", "10.45.0.99", 7, 1)};
+  EXPECT_TRUE(unknown(away.to_pod())) << "its ESP goes to an address of another";
+}
+
+}  // namespace
+}  // namespace espial

@@ -120,7 +120,8 @@ Status Node::begin(bool strict) {
   spdlog::info("watching {} peers on {} devices ({}){}", topology_.peers.size(),
                plans_.devices.size(), to_string(attachments_.mode()),
                programs_.adopted() ? ", counters of an earlier run go on" : "");
-  // charon says only once why it makes no SA: from the first moment on there is somebody to hear it.
+  // charon says only once why it makes no SA: from the first moment on there is somebody to hear
+  // it.
   vici_.tick(std::chrono::steady_clock::now());
   return Ok{};
 }

@@ -189,6 +189,30 @@ TEST(ExplainArrival, RulesKnowThatItCameThroughIpsec) {
   EXPECT_EQ(world.to_pod().end, FlowEnd::DROPPED);
 }
 
+TEST(ExplainEnforced, EspialDropsWhatIsInClearEitherWay) {
+  World world;
+  world.facts().policies.clear();
+  ExplainInput input{world.facts(), world.rules, world.sysctls, {{net("10.101.2.0/24"), "node2"}}};
+  for (const bool out : {true, false}) {
+    const auto near = addr("10.101.1.10");
+    const auto far = addr("10.101.2.10");
+    const auto told = out ? explain(input, near, far) : explain(input, far, near);
+    EXPECT_EQ(told.end, FlowEnd::DROPPED);
+    EXPECT_EQ(told.conclusion,
+              std::string("dropped by espial: node2 is under enforce; without that it ") +
+                  (out ? "leaves in clear over br-prd to 10.45.0.12"
+                       : "comes in clear by br-prd, goes to the pod by obr_backendnet"));
+    EXPECT_EQ(told.steps.back().where, "espial");
+  }
+  EXPECT_EQ(explain(input, addr("10.101.1.10"), addr("10.101.3.10")).end, FlowEnd::DROPPED)
+      << "no route";
+  input.exempting = true;
+  EXPECT_EQ(explain(input, addr("10.101.1.10"), addr("10.101.2.10")).end, FlowEnd::UNKNOWN);
+  world = World();
+  input.exempting = false;
+  EXPECT_EQ(explain(input, addr("10.101.2.10"), addr("10.101.1.10")).end, FlowEnd::ENCRYPTED);
+}
+
 TEST(ExplainArrival, WhatCannotBeTold) {
   World world;
   const auto unknown = [](const Explanation& told) {

@@ -8,6 +8,7 @@
 #include "base/printable.h"
 #include "cli/control_client.h"
 #include "daemon/audit_now.h"
+#include "daemon/moment.h"
 #include "daemon/world.h"
 #include "diagnose/doctor.h"
 #include "diagnose/explain.h"
@@ -17,6 +18,7 @@
 #include "exporter/ike_trouble_document.h"
 #include "exporter/verify_document.h"
 #include "kernel/counters.h"
+#include "kernel/policy_map.h"
 #include "sources/echo.h"
 #include "sources/firewall_source.h"
 #include "sources/host_facts.h"
@@ -233,6 +235,23 @@ Result<IpAddress> unicast(const std::string& text) {
   return *address;
 }
 
+// As the programs read it, whether or not a daemon runs.
+Result<std::vector<EnforcedSubnet>> enforced_subnets(const Config& config,
+                                                     const Topology& topology) {
+  std::vector<EnforcedSubnet> out;
+  EP_ASSIGN(pins, open_pins(config));
+  if (!pins) return out;
+  const auto now = this_moment().monotonic;
+  for (const auto& peer : topology.peers) {
+    const auto id = pins->identities.peer(peer.name);
+    if (id == 0) continue;
+    EP_ASSIGN(policy, read_policy(pins->maps.fd(MapId::kPolicy), id));
+    if (policy.mode != Mode::ENFORCE || (policy.deadline && *policy.deadline <= now)) continue;
+    for (const auto& backend : peer.backends) out.push_back({backend.prefix, peer.name});
+  }
+  return out;
+}
+
 void by_peer(std::vector<ProbeResult>& probes) {
   const auto key = [](const ProbeResult& probe) {
     return std::tuple(probe.peer, probe.target.family(), probe.path, probe.target);
@@ -260,7 +279,10 @@ Result<nlohmann::json> explain_now(const Config& config, const std::string& sour
   EP_ASSIGN(world, look_around(config));
   const auto ruleset = read_firewall();
   const auto sysctls = read_sysctls(world.facts.links);
-  return explain_document(explain({world.facts, ruleset, sysctls}, from, to), world.topology.node,
+  EP_ASSIGN(enforced, enforced_subnets(config, world.topology));
+  const ExplainInput input{world.facts, ruleset, sysctls, std::move(enforced),
+                           !config.enforce.exempt.empty()};
+  return explain_document(explain(input, from, to), world.topology.node,
                           std::chrono::system_clock::now());
 }
 

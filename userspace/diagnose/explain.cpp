@@ -305,7 +305,25 @@ bool Explainer::unknown(const std::string& why) {
   return end(FlowEnd::UNKNOWN, "it cannot be told");
 }
 
+void Explainer::enforce() {
+  if (told_.end != FlowEnd::CLEAR) return;
+  const auto& far = from_afar_ ? told_.source : told_.destination;
+  const auto& enforced = in_.enforced;
+  const auto at = std::find_if(enforced.begin(), enforced.end(), [&](const EnforcedSubnet& subnet) {
+    return subnet.prefix.contains(far);
+  });
+  if (at == enforced.end()) return;
+  say("espial", at->peer + " is under enforce: what is in clear is dropped on the wire's device");
+  if (in_.exempting) {
+    unknown("is it one of the exemptions of enforce?");
+    return;
+  }
+  end(FlowEnd::DROPPED,
+      "dropped by espial: " + at->peer + " is under enforce; without that it " + told_.conclusion);
+}
+
 Explanation Explainer::finish() {
+  enforce();
   for (const auto& line : in_.ruleset.unread) missing_.push_back("firewall: " + line);
   if (told_.end != FlowEnd::DROPPED && told_.end != FlowEnd::UNKNOWN && !missing_.empty()) {
     told_.end = FlowEnd::UNKNOWN;

@@ -5,8 +5,11 @@
 //
 // What arrives is taken to come as the policies here ask for it; with ESP offload and GRO its ESP
 // meets no hook of IP, and that is not known. Not asked: reverse path filters, tc and XDP programs
-// (espial's own enforcement is one), the local table but for addresses.
+// of others, the local table but for addresses.
 #pragma once
+
+#include <string>
+#include <vector>
 
 #include "model/explain.h"
 #include "model/facts.h"
@@ -15,10 +18,18 @@
 
 namespace espial {
 
+// A peer's backend subnet whose cleartext espial's programs drop now.
+struct EnforcedSubnet {
+  Prefix prefix;
+  std::string peer;
+};
+
 struct ExplainInput {
   const KernelFacts& facts;
   const Ruleset& ruleset;
   const SysctlFacts& sysctls;
+  std::vector<EnforcedSubnet> enforced{};
+  bool exempting = false;  // some cleartext is exempted from that
 };
 
 // Both of one family, and unicast.

@@ -94,6 +94,8 @@ class Explainer {
   void say(std::string where, std::string what, std::vector<std::string> details = {});
   bool end(FlowEnd end, std::string conclusion);
   bool unknown(const std::string& why);
+  // What espial itself does with what is in clear.
+  void enforce();
   // What was not read could still drop or rewrite the packet; what drops it does so anyway.
   Explanation finish();
 

@@ -184,6 +184,10 @@ def verify_enforced(lab: Lab) -> None:
     for probe in document["probes"]:
         assert probe["why"].startswith("espial drops what would leave in clear"), probe["why"]
         assert probe["wire"]["transmit"]["dropped"] == 3, probe
+    one, two = lab.mesh.node(1).pod, lab.mesh.node(2).pod
+    for family in (4, 6):
+        explained(watch, 1, one.address(family), two.address(family), "dropped",
+                  "by espial: node2 is under enforce")
     watch.sealed(1)
 
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads every packet filter of this network namespace: nft (JSON and text), iptables-nft-save where
-// nft's JSON is opaque, iptables-legacy-save where the kernel has legacy tables.
+// nft's JSON is opaque, iptables-legacy-save and ebtables-legacy where the kernel has legacy
+// tables.
 //
 // libnftables is GPL-2-only, so nft runs as a process. Reads only; takes some ten milliseconds,
 // more with thousands of rules; any thread.

@@ -200,6 +200,21 @@ TEST(Ebtables, BaseChainsAcceptOnlyForThemselves) {
   EXPECT_EQ(walk.trace[0].substr(0, 20), "output, priority 100");
 }
 
+TEST(Ebtables, PortsAndTheirBridge) {
+  const auto out = [](const std::string& match) {
+    return walk_rules(read("ebtables -t filter -A OUTPUT " + match + " -j DROP \n"), tcp(), kOut)
+        .fate;
+  };
+  EXPECT_EQ(out("--logical-out br-prd"), Fate::kDropped);
+  EXPECT_EQ(out("--logical-out br+"), Fate::kDropped);
+  EXPECT_EQ(out("--logical-out ! br-prd"), Fate::kPassed);
+  EXPECT_EQ(out("--logical-out eth0"), Fate::kPassed);
+  EXPECT_EQ(in(rule("--logical-in br-prd -j DROP ")), Fate::kDropped);
+  EXPECT_EQ(in(rule("--logical-in eth0 -j DROP ")), Fate::kPassed);
+  EXPECT_EQ(in(rule("-i eth0 -j DROP ")), Fate::kDropped);
+  EXPECT_EQ(in(rule("-i ! eth+ -j DROP ")), Fate::kPassed);
+}
+
 TEST(Ebtables, ProtocolsByNameAndNumber) {
   EXPECT_EQ(in(rule("-p IPv4 -j DROP ")), Fate::kDropped);
   EXPECT_EQ(in(rule("-p 0x0800 -j DROP ")), Fate::kDropped);
@@ -249,7 +264,7 @@ TEST(Ebtables, WatchersOnlyWatch) {
   for (const std::string watcher :
        {"--log-level info --log-prefix \"dropped here\" --log-ip --log-arp --log-ip6",
         "--log-level notice --log-prefix \"\"", "--log-level notice --log-prefix \"a -j ACCEPT\"",
-        "--log-level notice --log-prefix \"  -j\"",
+        "--log-level notice --log-prefix \"  -j\"", "--log-level notice --log-prefix \"-j\"",
         // Printed so, without a blank.
         "--nflog-prefix \"x y\"--nflog-group 3"})
     EXPECT_EQ(culprit(walk_rules(rule(watcher + " -j DROP "), tcp(), kIn)),

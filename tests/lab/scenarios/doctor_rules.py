@@ -2,6 +2,7 @@
 """Rules that lose the backends' traffic, made for real: on bridges and devices, and as Docker,
 firewalld and ufw lay out their chains. `espial doctor` names the rule first, what it prints mends
 it, and a busy firewall that lets the mesh pass is no finding."""
+import json
 import shlex
 
 from espial_lab import traffic
@@ -83,6 +84,15 @@ def doctor_bridge_drops_legacy(lab: Lab) -> None:
     ebtables(lab, two, "nat", "-A OUTPUT -p IPv4 --ip-dst 10.101.0.0/16 -j DROP")
     first_says(mended(lab, watch, 2, "rule_drops", (4,)),
                f"OUTPUT of bridge {bridge} by bridge nat OUTPUT: -A OUTPUT -p IPv4 --ip-dst ")
+    # Without the program nobody can say what the tables hold: once, not for each of them.
+    program = "/usr/sbin/ebtables-legacy"
+    two.namespace.run("mount", "--bind", "/dev/null", program)
+    try:
+        unknown = json.loads(watch.espials[2].run("doctor", "--json").stdout)["unknown"]
+    finally:
+        two.namespace.run("umount", program)
+    assert len(unknown) == 1 and unknown[0].startswith(
+        "firewall: ebtables-legacy: not installed"), unknown
 
 
 @scenario(shared=SHARED, separate=SEPARATE, needs_espial=True, once=True, long=True)

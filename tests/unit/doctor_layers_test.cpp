@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "sources/ebtables_list.h"
 #include "unit/doctor_world.h"
 
 namespace espial {
@@ -119,6 +120,62 @@ TEST(DoctorLayers, WhatPodsGetCrossesTheBridgeAndTheirPort) {
     world.rules = dropping({TableFamily::kBridge, hook}, {match, from("10.101.0.0/16")});
     EXPECT_EQ(told(world), Lines{}) << "only ESP leaves by eth0";
   }
+}
+
+// Cause and rule of each finding, then its remedies.
+Lines told_of_ebtables(const std::string& text) {
+  Shared world;
+  auto tables = tables_from_ebtables_list(text);
+  EXPECT_TRUE(tables.ok());
+  if (tables.ok()) world.rules.tables = *tables;
+  Lines lines;
+  const auto report = world.look();
+  EXPECT_TRUE(report.unknown.empty()) << report.unknown.front();
+  for (const auto& finding : report.findings) {
+    lines.push_back(finding.cause + finding.summary.substr(finding.summary.find(" by ")));
+    lines.insert(lines.end(), finding.remedies.begin(), finding.remedies.end());
+  }
+  return lines;
+}
+
+TEST(DoctorLayers, LegacyEbtablesIsNamedAndMendedInItsOwnWords) {
+  EXPECT_EQ(
+      told_of_ebtables("ebtables -t filter -A INPUT -p IPv4 --ip-src 10.101.1.0/24 -j DROP \n"),
+      (Lines{"rule_drops by bridge filter INPUT: -A INPUT -p IPv4 --ip-src 10.101.1.0/24 -j DROP",
+             "ebtables-legacy -I INPUT -p IPv4 --ip-src 10.101.0.0/16 --ip-dst 10.101.0.0/16 "
+             "-j ACCEPT"}));
+  const std::string to2 =
+      "ebtables-legacy -t nat -I OUTPUT -p IPv4 --ip-src 10.45.0.11/32 --ip-dst "
+      "10.45.0.12/32 --ip-proto ";
+  const std::string to3 =
+      "ebtables-legacy -t nat -I OUTPUT -p IPv4 --ip-src 10.45.0.11/32 --ip-dst "
+      "10.45.0.13/32 --ip-proto ";
+  EXPECT_EQ(told_of_ebtables("ebtables -t nat -A OUTPUT -p IPv4 --ip-proto udp -j DROP \n"),
+            (Lines{"ike_blocked by bridge nat OUTPUT: -A OUTPUT -p IPv4 --ip-proto udp -j DROP",
+                   to2 + "udp --ip-dport 500 -j ACCEPT", to2 + "udp --ip-dport 4500 -j ACCEPT",
+                   to3 + "udp --ip-dport 500 -j ACCEPT", to3 + "udp --ip-dport 4500 -j ACCEPT"}));
+  EXPECT_EQ(told_of_ebtables("ebtables -t nat -A OUTPUT -p IPv4 --ip-proto esp -j DROP \n"),
+            (Lines{"esp_blocked by bridge nat OUTPUT: -A OUTPUT -p IPv4 --ip-proto esp -j DROP",
+                   to2 + "esp -j ACCEPT", to3 + "esp -j ACCEPT"}));
+  const auto lines = told_of_ebtables("ebtables -t filter -P INPUT DROP\n");
+  ASSERT_GT(lines.size(), 4u);
+  EXPECT_EQ(Lines(lines.begin(), lines.begin() + 4),
+            (Lines{"neighbours_blocked by bridge filter INPUT policy drop",
+                   "ebtables-legacy -I INPUT -p ARP -j ACCEPT",
+                   "ebtables-legacy -I INPUT -p IPv6 --ip6-proto ipv6-icmp --ip6-icmp-type 136 -j "
+                   "ACCEPT",
+                   "ebtables-legacy -I INPUT -p IPv6 --ip6-proto ipv6-icmp --ip6-icmp-type 135 -j "
+                   "ACCEPT"}));
+  for (const std::string command :
+       {"-p IPv6 --ip6-src fd00:101:1::/64 --ip6-dst fd00:101:2::/64",
+        "-p IPv4 --ip-src 10.45.0.12/32 --ip-dst 10.45.0.11/32 --ip-proto icmp --ip-icmp-type "
+        "fragmentation-needed"})
+    EXPECT_EQ(std::count(lines.begin(), lines.end(),
+                         "ebtables-legacy -I INPUT " + command + " -j ACCEPT"),
+              1)
+        << command;
+  EXPECT_EQ(told_of_ebtables("ebtables -t filter -P FORWARD DROP\n"), Lines{})
+      << "to the node itself a bridge does not forward";
 }
 
 TEST(DoctorLayers, EspAndIkeCrossThePortOfTheWire) {

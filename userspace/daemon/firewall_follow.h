@@ -4,8 +4,9 @@
 //
 // tick() looks for a change once a second: nftables' generation, and the names of legacy tables. A
 // change is read by a thread and child processes (read_firewall()), at most once in ten seconds.
-// Legacy tables tell no changes: while there are any, they are read every 30 seconds. Owned by the
-// event loop; the network namespace is that of its thread.
+// Legacy tables tell no changes: while there are any, they are read every 30 seconds. Those of
+// bridges translate no address: they are read along, and nothing looks whether they changed. Owned
+// by the event loop; the network namespace is that of its thread.
 #pragma once
 
 #include <atomic>

@@ -11,7 +11,8 @@ namespace espial {
 Status drop_privileges();
 
 // Programs that the calling thread starts from now on get CAP_NET_ADMIN and CAP_NET_RAW, as far as
-// the thread has them, and nothing else: iptables-legacy-save asks netfilter through a raw socket.
+// the thread has them, and nothing else: iptables-legacy-save and ebtables-legacy ask netfilter
+// through a raw socket.
 Status lend_network_privileges();
 
 // The calling thread, and programs that it starts, keep no capability at all.

@@ -206,7 +206,10 @@ class FirewallCheck {
               return acceptance.from.contains(path->from) && acceptance.to.contains(path->to) &&
                      acceptance.neighbour_type == neighbour_type(*path);
             });
-        const auto command = accept_before(mended, walk.culprits.front(), hook, *what);
+        Acceptance accepted = *what;
+        if (path->kind == PathKind::kIke)
+          accepted.ike_port = path->packet.destination_port.value_or(accepted.ike_port);
+        const auto command = accept_before(mended, walk.culprits.front(), hook, accepted);
         if (!command) break;
         if (std::find(commands.begin(), commands.end(), *command) != commands.end()) break;
         commands.push_back(*command);

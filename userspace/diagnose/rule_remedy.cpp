@@ -83,7 +83,10 @@ Match matching(Field field, const Prefix& prefix) {
   return matching(field, wide(prefix.address()), wide(IpAddress(prefix.family(), last.data())));
 }
 
-Rule rule_of(const Acceptance& what) {
+// ebtables has no list of ports.
+bool takes_one_port(const Table& table) { return table.tool == RuleTool::kEbtablesLegacy; }
+
+Rule rule_of(const Table& table, const Acceptance& what) {
   const bool v4 = what.from.family() == Family::kIpv4;
   Rule rule;
   rule.text = "(proposed)";
@@ -99,9 +102,11 @@ Rule rule_of(const Acceptance& what) {
   if (what.kind == PathKind::kEsp) rule.steps.push_back(matching(Field::kL4proto, 50, 50));
   if (what.kind == PathKind::kIke) {
     rule.steps.push_back(matching(Field::kL4proto, 17, 17));
-    Match ports = matching(Field::kDestinationPort, kIkePort, kIkePort);
+    const auto first = takes_one_port(table) ? what.ike_port : kIkePort;
+    Match ports = matching(Field::kDestinationPort, first, first);
     ports.keys.front().protocol = 17;
-    ports.elements.push_back({{Interval{kNatTPort, kNatTPort}}, {}, {}, {}});
+    if (!takes_one_port(table))
+      ports.elements.push_back({{Interval{kNatTPort, kNatTPort}}, {}, {}, {}});
     rule.steps.push_back(std::move(ports));
   }
   if (what.kind == PathKind::kPathMtu) {
@@ -130,6 +135,28 @@ std::string in_iptables(const Place& place, const Chain& chain, const Acceptance
   return out + " -j ACCEPT";
 }
 
+std::string in_ebtables(const Place& place, const Chain& chain, const Acceptance& what) {
+  const bool v4 = what.from.family() == Family::kIpv4;
+  const std::string ip = v4 ? " --ip-" : " --ip6-";
+  // The plain name may be that of the one for nft.
+  std::string out = "ebtables-legacy";
+  if (place.table->name != "filter") out += " -t " + place.table->name;
+  out += " -I " + chain.name;
+  if (what.kind == PathKind::kNeighbours && v4) return out + " -p ARP -j ACCEPT";
+  out += v4 ? " -p IPv4" : " -p IPv6";
+  if (what.kind == PathKind::kNeighbours)
+    return out + " --ip6-proto ipv6-icmp --ip6-icmp-type " + std::to_string(what.neighbour_type) +
+           " -j ACCEPT";
+  out += ip + "src " + what.from.text() + ip + "dst " + what.to.text();
+  if (what.kind == PathKind::kEsp) out += ip + "proto esp";
+  if (what.kind == PathKind::kIke)
+    out += ip + "proto udp" + ip + "dport " + std::to_string(what.ike_port);
+  if (what.kind == PathKind::kPathMtu)
+    out += v4 ? " --ip-proto icmp --ip-icmp-type fragmentation-needed"
+              : " --ip6-proto ipv6-icmp --ip6-icmp-type packet-too-big";
+  return out + " -j ACCEPT";
+}
+
 std::string in_nft(const Place& place, const Chain& chain, const Acceptance& what) {
   const bool v4 = what.from.family() == Family::kIpv4;
   const std::string ip = v4 ? "ip" : "ip6";
@@ -149,8 +176,7 @@ std::string in_nft(const Place& place, const Chain& chain, const Acceptance& wha
 }
 
 // The tables of iptables-nft look like any other to nft, which prints them in its own words.
-bool of_iptables(const Table& table) {
-  if (table.tool != RuleTool::kNft) return true;
+bool looks_like_iptables(const Table& table) {
   if (table.family != TableFamily::kIp && table.family != TableFamily::kIp6) return false;
   static const std::set<std::string> kNames = {"filter", "nat", "mangle", "raw", "security"};
   if (kNames.count(table.name) == 0) return false;
@@ -158,6 +184,20 @@ bool of_iptables(const Table& table) {
     return chain.base && (chain.name == "FORWARD" || chain.name == "INPUT" ||
                           chain.name == "OUTPUT" || chain.name == "PREROUTING");
   });
+}
+
+std::string command(const Place& place, const Chain& chain, const Acceptance& what) {
+  switch (place.table->tool) {
+    case RuleTool::kNft:
+      return looks_like_iptables(*place.table) ? in_iptables(place, chain, what)
+                                               : in_nft(place, chain, what);
+    case RuleTool::kIptablesNft:
+    case RuleTool::kIptablesLegacy:
+      return in_iptables(place, chain, what);
+    case RuleTool::kEbtablesLegacy:
+      return in_ebtables(place, chain, what);
+  }
+  return {};
 }
 
 }  // namespace
@@ -168,8 +208,8 @@ std::optional<std::string> accept_before(Ruleset& ruleset, const RuleEvidence& c
   if (place.base == nullptr) return std::nullopt;
   Chain* chain = docker_user(place);
   if (chain == nullptr) chain = place.base;
-  chain->rules.insert(chain->rules.begin(), rule_of(what));
-  return of_iptables(*place.table) ? in_iptables(place, *chain, what) : in_nft(place, *chain, what);
+  chain->rules.insert(chain->rules.begin(), rule_of(*place.table, what));
+  return command(place, *chain, what);
 }
 
 }  // namespace espial

@@ -17,6 +17,8 @@ struct Acceptance {
   Prefix from;  // of kNeighbours any
   Prefix to;
   std::uint8_t neighbour_type = 0;  // of neighbour discovery: ICMPv6's; 0: ARP
+  // Of kIke where a rule takes one port only (ebtables): the destination's. Others accept both.
+  std::uint16_t ike_port = 500;
 };
 
 // Puts the rule in front of the base chain that the culprit belongs to and returns the command that

@@ -55,6 +55,8 @@ std::string_view to_string(RuleTool tool) {
       return "iptables-nft";
     case RuleTool::kIptablesLegacy:
       return "iptables-legacy";
+    case RuleTool::kEbtablesLegacy:
+      return "ebtables-legacy";
   }
   return "";
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ruleset: every packet filter of the node as plain values: nftables, and the tables of iptables in
-// the same terms. Filled by userspace/sources, walked by userspace/diagnose.
+// Ruleset: every packet filter of the node as plain values: nftables, and the tables of iptables
+// and of legacy ebtables in the same terms. Filled by userspace/sources, walked by
+// userspace/diagnose.
 //
-// A rule is a list of steps in the kernel's order (nf_tables_core.c, ip_tables.c): a match that
-// fails ends the rule, a verdict ends the chain. What is not understood stays as Unknown: whoever
-// walks the rules must count with anything there.
+// A rule is a list of steps in the kernel's order (nf_tables_core.c, ip_tables.c, ebtables.c): a
+// match that fails ends the rule, a verdict ends the chain. What is not understood stays as
+// Unknown: whoever walks the rules must count with anything there.
 #pragma once
 
 #include <cstdint>
@@ -180,7 +181,8 @@ using RuleStep = std::variant<Match, VerdictMap, VerdictStep, Nat, Assign, NoTra
                               NoEffect, UnknownMatch, Unknown>;
 
 struct Rule {
-  std::uint64_t handle = 0;  // nft's; of iptables the number within its chain
+  // nft's; of iptables and ebtables the number within its chain; 0: the policy of a user chain.
+  std::uint64_t handle = 0;
   std::vector<RuleStep> steps;
   std::string text;  // as its own tool prints it
 };
@@ -218,7 +220,7 @@ struct Set {
   bool dynamic = false;  // rules add to it
 };
 
-enum class RuleTool : std::uint8_t { kNft, kIptablesNft, kIptablesLegacy };
+enum class RuleTool : std::uint8_t { kNft, kIptablesNft, kIptablesLegacy, kEbtablesLegacy };
 
 struct Table {
   TableFamily family = TableFamily::kInet;

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/printable.h"
+#include "sources/ebtables_list.h"
 #include "sources/iptables_save.h"
 #include "sources/nft_json.h"
 #include "sources/nft_text.h"
@@ -105,6 +106,38 @@ void add_legacy(Ruleset& ruleset, const char* names, Family family, const std::s
   std::move(tables->begin(), tables->end(), std::back_inserter(ruleset.tables));
 }
 
+// Which legacy tables of bridges have been loaded. There is no file of the names in this network
+// namespace, asking for a table loads its module, and nfnetlink_hook, which knows the hooks, is
+// one, too. Debian's kernels have these tables as modules only.
+std::vector<std::string> loaded_bridge_tables(Ruleset& ruleset) {
+  const char* modules = "/proc/modules";
+  std::ifstream file(modules);
+  // A kernel without modules has no such file.
+  if (!file && errno != ENOENT)
+    ruleset.unread.push_back(std::string(modules) + ": " + std::strerror(errno));
+  std::vector<std::string> tables;
+  constexpr std::string_view kPrefix = "ebtable_";
+  for (std::string line; std::getline(file, line);)
+    if (line.starts_with(kPrefix))
+      tables.push_back(line.substr(kPrefix.size(), line.find(' ') - kPrefix.size()));
+  return tables;
+}
+
+// Since Linux 5.15 a namespace gets a table when it is first asked for: where nobody used it yet,
+// this hooks an empty one, which lets everything pass.
+// The plain name, and with it ebtables-legacy-save, which calls that, may be nft's.
+void add_bridge_legacy(Ruleset& ruleset, const ChildLimits& limits) {
+  for (const auto& table : loaded_bridge_tables(ruleset)) {
+    const auto text = run_program("ebtables-legacy", {"-t", table, "-L", "--Lx"}, limits);
+    auto tables = text.ok() ? tables_from_ebtables_list(*text) : text.error();
+    if (tables.ok())
+      std::move(tables->begin(), tables->end(), std::back_inserter(ruleset.tables));
+    else if (const auto& why = tables.error().message;
+             std::find(ruleset.unread.begin(), ruleset.unread.end(), why) == ruleset.unread.end())
+      ruleset.unread.push_back(why);
+  }
+}
+
 }  // namespace
 
 Ruleset read_firewall(const ChildLimits& limits) {
@@ -115,6 +148,7 @@ Ruleset read_firewall(const ChildLimits& limits) {
              "iptables-legacy-save", limits);
   add_legacy(ruleset, "/proc/thread-self/net/ip6_tables_names", Family::kIpv6,
              "ip6tables-legacy-save", limits);
+  add_bridge_legacy(ruleset, limits);
   return ruleset;
 }
 

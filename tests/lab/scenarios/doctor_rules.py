@@ -2,6 +2,7 @@
 """Rules that lose the backends' traffic, made for real: on bridges and devices, and as Docker,
 firewalld and ufw lay out their chains. `espial doctor` names the rule first, what it prints mends
 it, and a busy firewall that lets the mesh pass is no finding."""
+import json
 import shlex
 
 from espial_lab import traffic
@@ -56,6 +57,42 @@ table bridge out {
 """)
     first_says(mended(lab, watch, 2, "rule_drops", (4,)),
                f"OUTPUT of bridge {bridge} by bridge out output: ")
+
+
+def ebtables(lab: Lab, node: Node, table: str, *lines: str) -> None:
+    """Commands of legacy ebtables for a table, which is empty again when the scenario is over."""
+    lab.undo(lambda: node.namespace.run("ebtables-legacy", "-t", table, "--init-table"))
+    for line in lines:
+        node.namespace.run("ebtables-legacy", "-t", table, *line.split())
+
+
+@scenario(shared=SHARED, separate=SEPARATE, needs_espial=True, once=True)
+def doctor_bridge_drops_legacy(lab: Lab) -> None:
+    """Tables of before nft, which shows nothing of them: a rule, and the policy of a user chain."""
+    watch = lab.watch(1, 2)
+    one, two = lab.mesh.node(1), lab.mesh.node(2)
+    bridge = one.pod_bridge
+    rule = f"-p IPv4 --logical-in {bridge} --ip-src 10.101.0.0/16 --ip-dst 10.101.0.0/16 -j DROP"
+    ebtables(lab, one, "filter", "-N six -P DROP", "-A INPUT -p ARP -j ACCEPT", f"-A INPUT {rule}",
+             "-A INPUT -p IPv6 --ip6-proto ipv6-icmp --ip6-icmp-type echo-request -j six")
+    first = mended(lab, watch, 1, "rule_drops", (4, 6), rounds=2)
+    first_says(first, f"INPUT of bridge {bridge} by bridge filter ")
+    assert sorted(finding["summary"].split(" by ")[1] for finding in first) == [
+        f"bridge filter INPUT: -A INPUT {rule}", "bridge filter six policy drop"], first
+    # The modules are there for every namespace, the rules only for one.
+    quiet(watch, 2)
+    ebtables(lab, two, "nat", "-A OUTPUT -p IPv4 --ip-dst 10.101.0.0/16 -j DROP")
+    first_says(mended(lab, watch, 2, "rule_drops", (4,)),
+               f"OUTPUT of bridge {bridge} by bridge nat OUTPUT: -A OUTPUT -p IPv4 --ip-dst ")
+    # Without the program nobody can say what the tables hold: once, not for each of them.
+    program = "/usr/sbin/ebtables-legacy"
+    two.namespace.run("mount", "--bind", "/dev/null", program)
+    try:
+        unknown = json.loads(watch.espials[2].run("doctor", "--json").stdout)["unknown"]
+    finally:
+        two.namespace.run("umount", program)
+    assert len(unknown) == 1 and unknown[0].startswith(
+        "firewall: ebtables-legacy: not installed"), unknown
 
 
 @scenario(shared=SHARED, separate=SEPARATE, needs_espial=True, once=True, long=True)

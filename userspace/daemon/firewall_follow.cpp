@@ -80,7 +80,7 @@ void FirewallFollow::begin(const State& state, Clock::time_point now) {
   reading_ = std::make_unique<Reading>();
   reading_->thread = std::thread([reading = reading_.get()] {
     if (auto lent = lend_network_privileges(); lent.ok())
-      reading->rules = read_firewall({kProgramTime, 64u << 20, &reading->stop});
+      reading->rules = read_ip_firewall({kProgramTime, 64u << 20, &reading->stop});
     else
       reading->rules.unread.push_back(lent.error().message);
     reading->done = true;

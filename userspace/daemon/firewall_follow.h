@@ -3,10 +3,9 @@
 // loop.
 //
 // tick() looks for a change once a second: nftables' generation, and the names of legacy tables. A
-// change is read by a thread and child processes (read_firewall()), at most once in ten seconds.
-// Legacy tables tell no changes: while there are any, they are read every 30 seconds. Those of
-// bridges translate no address: they are read along, and nothing looks whether they changed. Owned
-// by the event loop; the network namespace is that of its thread.
+// change is read by a thread and child processes (read_ip_firewall()), at most once in ten
+// seconds. Legacy tables tell no changes: while there are any, they are read every 30 seconds.
+// Owned by the event loop; the network namespace is that of its thread.
 #pragma once
 
 #include <atomic>

@@ -195,7 +195,7 @@ Result<nlohmann::json> offline_audit(const Config& config) {
   EP_ASSIGN(world, look_around(config));
   ViciFacts charon;
   if (const auto socket = find_vici_socket(config.vici)) charon = read_vici(*socket);
-  PodNat nat(read_firewall());
+  PodNat nat(read_ip_firewall());
   return audit_document(audit_now(world.topology, world.facts, charon, world.cluster, &nat),
                         world.topology.node, std::chrono::system_clock::now());
 }

@@ -140,7 +140,7 @@ void add_bridge_legacy(Ruleset& ruleset, const ChildLimits& limits) {
 
 }  // namespace
 
-Ruleset read_firewall(const ChildLimits& limits) {
+Ruleset read_ip_firewall(const ChildLimits& limits) {
   Ruleset ruleset = read_nft(limits);
   explain_tables(ruleset, TableFamily::kIp, Family::kIpv4, "iptables-nft-save", limits);
   explain_tables(ruleset, TableFamily::kIp6, Family::kIpv6, "ip6tables-nft-save", limits);
@@ -148,6 +148,11 @@ Ruleset read_firewall(const ChildLimits& limits) {
              "iptables-legacy-save", limits);
   add_legacy(ruleset, "/proc/thread-self/net/ip6_tables_names", Family::kIpv6,
              "ip6tables-legacy-save", limits);
+  return ruleset;
+}
+
+Ruleset read_firewall(const ChildLimits& limits) {
+  Ruleset ruleset = read_ip_firewall(limits);
   add_bridge_legacy(ruleset, limits);
   return ruleset;
 }

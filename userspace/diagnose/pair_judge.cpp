@@ -9,8 +9,6 @@
 namespace espial {
 namespace {
 
-constexpr unsigned kMainTable = 254;
-
 constexpr std::uint8_t kEsp = 50;
 constexpr std::uint64_t kExpirySeconds = 60;  // without a successor: a rekey takes a second or two
 constexpr double kSequenceShare = 0.9;

@@ -94,7 +94,7 @@ def steps(long: bool) -> list[Step]:
         _ctest("tsan", 60, "threads", "build-tsan", needs=("build-tsan",), environment=SANITIZERS,
                launcher=("setarch", "-R")),
         # SIGKILL at single system calls; --long takes every one that changes something.
-        Step("kill", 1800 if long else 180, (("tests/kill/run", *(("--long",) if long else ())),),
+        Step("kill", 1800 if long else 240, (("tests/kill/run", *(("--long",) if long else ())),),
              needs=("setup", "build"), count=counts.of_lab, live=True),
         # To its end, interrupted, killed, and staying.
         Step("demo", 170, (("tests/demo/run",),), needs=("setup", "build"), count=counts.of_lab,

@@ -75,7 +75,7 @@ def xfrm_block_beside_charon(lab: Lab) -> None:
         lab.talk(1, 2)
     assert [blocked(lab.mesh.node(number)) for number in (1, 2)] == before, "a policy blocked"
     watch.sealed()
-    lab.notes.append(f"{100 + sent} each way around rekeys")
+    lab.notes.append(f"{100 + sent[1]['esp/ipv4']} from node1 around rekeys")
 
 
 @scenario(shared=SHARED, separate=SEPARATE)
@@ -237,7 +237,7 @@ def backstop_beside_charon(lab: Lab) -> None:
     for number in (1, 2):
         placed(lab, number)
     watch.sealed()
-    lab.notes.append(f"{100 + sent} each way around rekeys")
+    lab.notes.append(f"{100 + sent[1]['esp/ipv4']} from node1 around rekeys")
 
 
 @scenario(separate=SEPARATE, needs_espial=True, spoils=True)

@@ -10,7 +10,7 @@ from espial_lab.mesh import Spec
 from espial_lab.scenario import Lab, Watch, scenario
 from espial_lab.traffic import Listener, ipv4, udp_payload
 from espial_lab.wait import until
-from scenarios.mesh import only_one_family, rekeyed
+from scenarios.mesh import exchanged, only_one_family, rekeyed
 from scenarios.packets import flood, own_sa
 
 SHARED = Spec(layout="A")
@@ -274,10 +274,7 @@ def enforce_healthy(lab: Lab) -> None:
 @scenario(needs_espial=True, separate=SEPARATE)
 def enforce_rekeyed(lab: Lab) -> None:
     watch = lab.watch(1, 2, mode="enforce")
-    sent = rekeyed(lab)
-    esp = {"esp/ipv4": sent}
-    for number, peer in BOTH:
-        watch.expect(number, peer, esp, esp)
+    exchanged(watch, rekeyed(lab))
     watch.balanced()
     unharmed(watch)
 

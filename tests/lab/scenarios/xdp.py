@@ -10,7 +10,7 @@ from espial_lab.mesh import Spec
 from espial_lab.scenario import Lab, Watch, scenario
 from espial_lab.wait import until
 from scenarios.enforce import BOTH, undisturbed, unharmed
-from scenarios.mesh import rekeyed
+from scenarios.mesh import exchanged, rekeyed
 
 SHARED = Spec(layout="A")
 BARE = Spec(secured=False)
@@ -131,9 +131,8 @@ def xdp_healthy(lab: Lab) -> None:
 @scenario(needs_espial=True, once=True, separate=Spec(), shared=SHARED)
 def xdp_rekeyed(lab: Lab) -> None:
     watch = accelerated(lab, 1, 2)
-    esp = {"esp/ipv4": rekeyed(lab)}
-    for number, peer in BOTH:
-        watch.expect(number, peer, esp, esp)
+    exchanged(watch, rekeyed(lab))
+    for number in (1, 2):
         on(watch, number, lab.mesh.node(number).wire)
     watch.balanced()
     unharmed(watch)

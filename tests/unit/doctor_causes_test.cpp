@@ -110,6 +110,16 @@ TEST(DoctorUnderlay, ARouteAwayFromTheNetworkOfBothIsNamed) {
   EXPECT_EQ(world.first_cause(), "underlay_route") << "the device's own network has no route";
 }
 
+TEST(DoctorUnderlay, TunnelsAreAskedFromWhereTheyBegin) {
+  World world;
+  EXPECT_EQ(source_to(tunnel_sources(world.facts()), addr("10.45.0.12")), addr("10.45.0.11"));
+  EXPECT_EQ(source_to(tunnel_sources(world.facts()), addr("10.45.0.99")), std::nullopt)
+      << "no tunnel";
+  world.facts().addresses.erase(world.facts().addresses.begin());
+  EXPECT_EQ(source_to(tunnel_sources(world.facts()), addr("10.45.0.12")), std::nullopt)
+      << "not here";
+}
+
 TEST(DoctorUnderlay, ADeviceThatIsNotTheNetworksIsNamed) {
   World world;
   world.node.link(9, "tun0");

@@ -44,14 +44,16 @@ struct Diagnosis {
 // Pings the underlays of the peers, with large packets, too. Nothing if that cannot be done.
 Result<std::vector<UnderlayEcho>> ask_underlays(const World& world) {
   EP_ASSIGN(sockets, EchoSockets::open());
+  const auto sources = tunnel_sources(world.facts);
   std::vector<EchoTarget> underlays;
   for (const auto& peer : world.topology.peers)
     if (peer.state != PeerState::kCandidate)
-      for (const auto& underlay : peer.underlays) underlays.push_back({{}, underlay.address});
+      for (const auto& underlay : peer.underlays)
+        underlays.push_back({source_to(sources, underlay.address), underlay.address});
   const auto answers = sockets.ask(underlays, {});
   const RouteIndex routes(world.facts);
   std::vector<UnderlayEcho> echoes;
-  std::vector<PathMtuTarget> large;
+  std::vector<EchoTarget> large;
   std::vector<std::size_t> asked;
   for (std::size_t i = 0; i < underlays.size(); ++i) {
     const auto& address = underlays[i].destination;
@@ -59,7 +61,7 @@ Result<std::vector<UnderlayEcho>> ask_underlays(const World& world) {
     if (answers[i].answered == 0) continue;
     echoes[i].asked_bytes = echo_bytes(routes, address);
     if (echoes[i].asked_bytes == 0) continue;
-    large.push_back({address, echoes[i].asked_bytes});
+    large.push_back({underlays[i].source, address, echoes[i].asked_bytes});
     asked.push_back(i);
   }
   const auto found = find_black_holes(sockets, large);

@@ -18,14 +18,15 @@ constexpr milliseconds kStopsWithin{50};
 constexpr milliseconds kPause{1000};  // between those that are asked together
 
 // Of each underlay address what the route to it can carry.
-std::vector<PathMtuTarget> targets_of(const Topology& topology, const KernelFacts& facts) {
+std::vector<EchoTarget> targets_of(const Topology& topology, const KernelFacts& facts) {
   const RouteIndex routes(facts);
-  std::vector<PathMtuTarget> out;
+  const auto sources = tunnel_sources(facts);
+  std::vector<EchoTarget> out;
   for (const auto& peer : topology.peers) {
     if (peer.state == PeerState::kCandidate) continue;
     for (const auto& underlay : peer.underlays)
       if (const auto bytes = echo_bytes(routes, underlay.address); bytes > 0)
-        out.push_back({underlay.address, bytes});
+        out.push_back({source_to(sources, underlay.address), underlay.address, bytes});
   }
   return out;
 }
@@ -45,7 +46,7 @@ void PathMtuWatch::stop() {
 }
 
 // What is lost is asked for thrice a second (sources/path_mtu.h): a quarter of the rate at a time.
-void PathMtuWatch::begin(const ConfigVerify& config, std::vector<PathMtuTarget> targets) {
+void PathMtuWatch::begin(const ConfigVerify& config, std::vector<EchoTarget> targets) {
   looking_ = std::make_unique<Looking>();
   looking_->targets = std::move(targets);
   const std::size_t together = std::max<std::size_t>(1, config.probes_per_second / 4);
@@ -56,7 +57,7 @@ void PathMtuWatch::begin(const ConfigVerify& config, std::vector<PathMtuTarget> 
     const auto& all = looking->targets;
     for (std::size_t i = 0; sockets.ok() && i < all.size() && !looking->stop; i += together) {
       if (i > 0) wait_for(kPause, looking->stop);
-      const std::vector<PathMtuTarget> some(
+      const std::vector<EchoTarget> some(
           all.begin() + static_cast<std::ptrdiff_t>(i),
           all.begin() + static_cast<std::ptrdiff_t>(std::min(i + together, all.size())));
       for (auto& largest : find_black_holes(*sockets, some, &looking->stop))
@@ -72,7 +73,7 @@ void PathMtuWatch::take() {
   for (std::size_t i = 0; i < looking_->largest.size(); ++i) {
     if (!looking_->largest[i]) continue;
     const auto& target = looking_->targets[i];
-    Found one{{target.destination, target.limit, *looking_->largest[i]}, 1};
+    Found one{{target.destination, target.size, *looking_->largest[i]}, 1};
     for (const auto& before : found_)
       if (before.hole.address == target.destination) one.looks = before.looks + 1;
     found.push_back(one);

@@ -45,7 +45,7 @@ class PathMtuWatch {
     std::atomic<bool> stop{false};
     std::atomic<bool> done{false};
     // The thread's until done.
-    std::vector<PathMtuTarget> targets;
+    std::vector<EchoTarget> targets;
     std::vector<std::optional<unsigned>> largest;
     std::string problem;
   };
@@ -57,7 +57,7 @@ class PathMtuWatch {
   };
 
   void stop();
-  void begin(const ConfigVerify& config, std::vector<PathMtuTarget> targets);
+  void begin(const ConfigVerify& config, std::vector<EchoTarget> targets);
   void take();
 
   std::unique_ptr<Looking> looking_;

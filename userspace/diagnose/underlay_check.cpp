@@ -13,7 +13,12 @@ class UnderlayCheck {
  public:
   UnderlayCheck(const Topology& topology, const KernelFacts& facts, const RouteIndex& routes,
                 const std::vector<UnderlayEcho>& echoes, DoctorReport& report)
-      : topology_(topology), facts_(facts), routes_(routes), echoes_(echoes), report_(report) {
+      : topology_(topology),
+        facts_(facts),
+        routes_(routes),
+        echoes_(echoes),
+        report_(report),
+        sources_(tunnel_sources(facts)) {
     for (const auto& policy : facts.policies) {
       if (policy.direction != PolicyDirection::kOut || !policy.has_template) continue;
       ends_.insert(policy.template_destination);
@@ -50,9 +55,7 @@ class UnderlayCheck {
   // ESP is routed by the underlay that it comes from.
   RouteAnswer answer_to(const IpAddress& address) const {
     RouteQuery query{Prefix(address, address.bits())};
-    for (const auto& own : topology_.self_underlays)
-      if (own.address.family() == address.family() && !query.source)
-        query.source = Prefix(own.address, own.address.bits());
+    if (const auto from = source_to(sources_, address)) query.source = Prefix(*from, from->bits());
     return routes_.ask(query);
   }
 
@@ -175,10 +178,27 @@ class UnderlayCheck {
   const RouteIndex& routes_;
   const std::vector<UnderlayEcho>& echoes_;
   DoctorReport& report_;
+  TunnelSources sources_;
   std::unordered_set<IpAddress, AddressHash> ends_;
 };
 
 }  // namespace
+
+TunnelSources tunnel_sources(const KernelFacts& facts) {
+  std::unordered_set<IpAddress, AddressHash> own;
+  for (const auto& fact : facts.addresses) own.insert(fact.address);
+  TunnelSources out;
+  for (const auto& policy : facts.policies)
+    if (policy.direction == PolicyDirection::kOut && policy.has_template &&
+        own.count(policy.template_source) != 0)
+      out.emplace(policy.template_destination, policy.template_source);
+  return out;
+}
+
+std::optional<IpAddress> source_to(const TunnelSources& sources, const IpAddress& underlay) {
+  const auto at = sources.find(underlay);
+  return at == sources.end() ? std::nullopt : std::optional(at->second);
+}
 
 unsigned mtu_of(const RouteIndex& routes, const RouteFact& route) {
   if (route.mtu != 0) return route.mtu;

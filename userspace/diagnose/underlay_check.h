@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <unordered_map>
 #include <vector>
 
 #include "diagnose/route_index.h"
@@ -22,6 +23,12 @@ struct UnderlayEcho {
 
 // The bytes that a packet by this route may have: its own MTU, else its device's; 0: not known.
 unsigned mtu_of(const RouteIndex& routes, const RouteFact& route);
+
+// The addresses of this node that tunnels come from, by the underlay that they go to: rules and
+// routes may treat what comes from elsewhere otherwise.
+using TunnelSources = std::unordered_map<IpAddress, IpAddress, AddressHash>;
+TunnelSources tunnel_sources(const KernelFacts& facts);
+std::optional<IpAddress> source_to(const TunnelSources& sources, const IpAddress& underlay);
 
 // How large an echo request shows whether all that may leave for the address arrives; 0: not known.
 unsigned echo_bytes(const RouteIndex& routes, const IpAddress& address);

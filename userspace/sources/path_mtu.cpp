@@ -27,18 +27,16 @@ std::vector<bool> answered(EchoSockets& sockets, const std::vector<EchoTarget>& 
 }
 
 // Those who answer small packets, and not large ones.
-std::vector<Search> suspects(EchoSockets& sockets, const std::vector<PathMtuTarget>& targets,
+std::vector<Search> suspects(EchoSockets& sockets, const std::vector<EchoTarget>& targets,
                              const std::atomic<bool>* stop) {
   std::vector<Search> out;
-  std::vector<EchoTarget> large;
-  for (const auto& target : targets) large.push_back({{}, target.destination, target.limit});
-  const auto all = answered(sockets, large, kAsUsual, stop);
+  const auto all = answered(sockets, targets, kAsUsual, stop);
   std::vector<EchoTarget> small;
   for (std::size_t i = 0; i < targets.size(); ++i) {
     if (all[i]) continue;
     const bool v4 = targets[i].destination.family() == Family::kIpv4;
-    out.push_back({i, v4 ? kLeast : kLeastV6, targets[i].limit});
-    small.push_back({{}, targets[i].destination, out.back().passes});
+    out.push_back({i, v4 ? kLeast : kLeastV6, targets[i].size});
+    small.push_back({targets[i].source, targets[i].destination, out.back().passes});
   }
   const auto some = answered(sockets, small, kWhole, stop);
   std::vector<Search> alive;
@@ -50,14 +48,16 @@ std::vector<Search> suspects(EchoSockets& sockets, const std::vector<PathMtuTarg
 }  // namespace
 
 std::vector<std::optional<unsigned>> find_black_holes(EchoSockets& sockets,
-                                                      const std::vector<PathMtuTarget>& targets,
+                                                      const std::vector<EchoTarget>& targets,
                                                       const std::atomic<bool>* stop) {
   std::vector<std::optional<unsigned>> largest(targets.size());
   auto searches = suspects(sockets, targets, stop);
   while (!searches.empty()) {
     std::vector<EchoTarget> middle;
-    for (const auto& search : searches)
-      middle.push_back({{}, targets[search.target].destination, search.middle()});
+    for (const auto& search : searches) {
+      const auto& target = targets[search.target];
+      middle.push_back({target.source, target.destination, search.middle()});
+    }
     const auto passed = answered(sockets, middle, kWhole, stop);
     if (stop != nullptr && *stop) return std::vector<std::optional<unsigned>>(targets.size());
     std::vector<Search> rest;

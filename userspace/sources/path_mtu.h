@@ -11,17 +11,13 @@
 
 namespace espial {
 
-struct PathMtuTarget {
-  IpAddress destination;
-  unsigned limit = 0;  // bytes: the MTU of the route or device that leads there
-};
-
-// The largest whole packet that each target answers, in bytes, where packets of `limit` bytes
-// vanish unanswered though smaller ones do not; nothing: no such loss, or nothing is answered.
-// Takes a third of a second for each where all is well, and some seconds where it is not: all at
-// once. Blocks; once *stop is true it ends within a third of a second and has found nothing.
+// targets: of the size that the route or device that leads there may carry. The largest whole
+// packet that each answers, in bytes, where packets of that size vanish unanswered though smaller
+// ones do not; nothing: no such loss, or nothing is answered. Takes a third of a second for each
+// where all is well, and some seconds where it is not: all at once. Blocks; once *stop is true it
+// ends within a third of a second and has found nothing.
 std::vector<std::optional<unsigned>> find_black_holes(EchoSockets& sockets,
-                                                      const std::vector<PathMtuTarget>& targets,
+                                                      const std::vector<EchoTarget>& targets,
                                                       const std::atomic<bool>* stop = nullptr);
 
 }  // namespace espial

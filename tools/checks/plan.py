@@ -85,7 +85,7 @@ def steps(long: bool) -> list[Step]:
         Step("bench", 180, (("tools/bench", "--gate"),), needs=built, count=counts.of_commands),
         # The second compiler, the sanitizers and the fuzzers in one build.
         _build("build-asan", "asan", 900, ("espial", "unprivileged_tests", "fuzz_targets")),
-        _ctest("asan", 120, "unit|web", "build-asan", needs=("build-asan",),
+        _ctest("asan", 180, "unit|web", "build-asan", needs=("build-asan",),
                environment=SANITIZERS),
         Step("fuzz", 150 * more, (("tests/fuzz/run", "build-asan", str(10 * more)),),
              needs=("build-asan",), count=counts.of_fuzz, beside="fuzz"),

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "diagnose/explain.h"
+#include "unit/dropping_chain.h"
 #include "unit/facts_builder.h"
 
 namespace espial {
@@ -12,6 +13,8 @@ namespace {
 
 using test::add_tunnel;
 using test::addr;
+using test::dropping;
+using test::Hooked;
 using test::mac;
 using test::net;
 using test::state;
@@ -54,35 +57,6 @@ std::string places(const Explanation& told) {
   return out;
 }
 
-struct Hooked {
-  TableFamily family;
-  PacketHook hook;
-  std::vector<std::string> devices{};
-};
-
-// Drops what has this number in this field; without a field every packet.
-Table dropping(const Hooked& where, Field field = Field::kOther, unsigned value = 0) {
-  Table table;
-  table.family = where.family;
-  table.name = "t";
-  Chain chain;
-  chain.name = "c";
-  chain.base = BaseChain{ChainType::kFilter, where.hook, 0, false, where.devices};
-  Rule rule{7, {}, "by hand"};
-  if (field != Field::kOther) {
-    Match match;
-    Key key;
-    key.field = field;
-    match.keys.push_back(std::move(key));
-    match.elements.push_back({{Interval{value, value}}, {}, {}, {}});
-    rule.steps.emplace_back(std::move(match));
-  }
-  rule.steps.emplace_back(VerdictStep{RuleVerdict::kDrop, {}});
-  chain.rules = {rule};
-  table.chains = {chain};
-  return table;
-}
-
 TEST(ExplainArrival, ItsEspIsDecryptedAndGoesToThePod) {
   const auto told = World().to_pod();
   EXPECT_EQ(told.end, FlowEnd::ENCRYPTED) << told.conclusion;
@@ -122,7 +96,8 @@ TEST(ExplainArrival, WhatDropsItOnItsWay) {
       {{TableFamily::kNetdev, PacketHook::kEgress, {"pod0"}}, kPing, "egress of pod0"}};
   for (const auto& one : cases) {
     World world;
-    world.rules.tables = {dropping(one.hook, Field::kL4proto, one.protocol)};
+    world.rules.tables = {
+        dropping(one.hook, Field::kL4proto, Interval{one.protocol, one.protocol})};
     const auto told = world.to_pod();
     EXPECT_EQ(told.end, FlowEnd::DROPPED) << one.place << ": " << told.conclusion;
     EXPECT_EQ(told.steps.back().where, one.place);
@@ -137,7 +112,7 @@ TEST(ExplainArrival, NotOfItsConcern) {
                              Hooked{TableFamily::kInet, PacketHook::kInput},
                              Hooked{TableFamily::kInet, PacketHook::kOutput}}) {
     World world;
-    world.rules.tables = {dropping(hook, Field::kL4proto, 1)};
+    world.rules.tables = {dropping(hook, Field::kL4proto, Interval{1, 1})};
     EXPECT_EQ(world.to_pod().end, FlowEnd::ENCRYPTED) << "what was decrypted never meets it";
   }
 }
@@ -175,15 +150,18 @@ TEST(ExplainArrival, EspWithoutACipherAndInUdp) {
   EXPECT_EQ(world.to_pod().end, FlowEnd::CLEAR);
   world.facts().states[0].null_encryption = false;
   world.facts().states[0].encapsulation = Encapsulation::kUdp;
-  world.rules.tables = {dropping({TableFamily::kInet, PacketHook::kInput}, Field::kL4proto, 50)};
+  world.rules.tables = {
+      dropping({TableFamily::kInet, PacketHook::kInput}, Field::kL4proto, Interval{50, 50})};
   EXPECT_EQ(world.to_pod().end, FlowEnd::ENCRYPTED) << "it is UDP";
-  world.rules.tables = {dropping({TableFamily::kInet, PacketHook::kInput}, Field::kL4proto, 17)};
+  world.rules.tables = {
+      dropping({TableFamily::kInet, PacketHook::kInput}, Field::kL4proto, Interval{17, 17})};
   EXPECT_EQ(world.to_pod().end, FlowEnd::DROPPED);
 }
 
 TEST(ExplainArrival, RulesKnowThatItCameThroughIpsec) {
   World world;
-  world.rules.tables = {dropping({TableFamily::kInet, PacketHook::kForward}, Field::kIpsecIn, 0)};
+  world.rules.tables = {
+      dropping({TableFamily::kInet, PacketHook::kForward}, Field::kIpsecIn, Interval{0, 0})};
   EXPECT_EQ(world.to_pod().end, FlowEnd::ENCRYPTED);
   world.facts().policies.clear();
   EXPECT_EQ(world.to_pod().end, FlowEnd::DROPPED);

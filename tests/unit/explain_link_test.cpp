@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "diagnose/explain.h"
+#include "unit/dropping_chain.h"
 #include "unit/facts_builder.h"
 
 namespace espial {
@@ -12,43 +13,11 @@ namespace {
 
 using test::add_tunnel;
 using test::addr;
+using test::dropping;
+using test::Hooked;
 using test::mac;
+using test::one_rule;
 using test::state;
-
-struct Hooked {
-  TableFamily family;
-  PacketHook hook;
-  std::vector<std::string> devices{};
-};
-
-// One base chain that does one thing with every packet.
-Table all_packets(const Hooked& where, RuleStep step) {
-  Table table;
-  table.family = where.family;
-  table.name = "t";
-  Chain chain;
-  chain.name = "c";
-  chain.base = BaseChain{ChainType::kFilter, where.hook, 0, false, where.devices};
-  chain.rules = {Rule{7, {std::move(step)}, "by hand"}};
-  table.chains = {chain};
-  return table;
-}
-
-Table dropping(const Hooked& where) {
-  return all_packets(where, VerdictStep{RuleVerdict::kDrop, {}});
-}
-
-// Drops what has this device as its input or output.
-Table dropping(const Hooked& where, Field field, const std::string& device) {
-  Match match;
-  Key key;
-  key.field = field;
-  match.keys.push_back(std::move(key));
-  match.elements.push_back({{Name{device, false}}, {}, {}, {}});
-  auto table = all_packets(where, match);
-  table.chains[0].rules[0].steps.emplace_back(VerdictStep{RuleVerdict::kDrop, {}});
-  return table;
-}
 
 // br-prd with the underlay, the pods and two ports: eth0, where the peers are, and pod0. Its SA is
 // to node2.
@@ -118,11 +87,15 @@ TEST(ExplainBelowIp, HooksThatItDoesNotCross) {
 
 TEST(ExplainBelowIp, RulesSeeThePortsThatTheForwardingTableNames) {
   const Hooked input{TableFamily::kBridge, PacketHook::kInput};
-  EXPECT_EQ(Bridge().with(dropping(input, Field::kIifname, "pod0")).end, FlowEnd::DROPPED);
-  EXPECT_EQ(Bridge().with(dropping(input, Field::kIifname, "eth0")).end, FlowEnd::ENCRYPTED);
+  EXPECT_EQ(Bridge().with(dropping(input, Field::kIifname, Name{"pod0", false})).end,
+            FlowEnd::DROPPED);
+  EXPECT_EQ(Bridge().with(dropping(input, Field::kIifname, Name{"eth0", false})).end,
+            FlowEnd::ENCRYPTED);
   const Hooked output{TableFamily::kBridge, PacketHook::kOutput};
-  EXPECT_EQ(Bridge().with(dropping(output, Field::kOifname, "eth0")).end, FlowEnd::DROPPED);
-  EXPECT_EQ(Bridge().with(dropping(output, Field::kOifname, "pod0")).end, FlowEnd::ENCRYPTED);
+  EXPECT_EQ(Bridge().with(dropping(output, Field::kOifname, Name{"eth0", false})).end,
+            FlowEnd::DROPPED);
+  EXPECT_EQ(Bridge().with(dropping(output, Field::kOifname, Name{"pod0", false})).end,
+            FlowEnd::ENCRYPTED);
 }
 
 TEST(ExplainBelowIp, APortThatIsNotKnownMayBeAny) {
@@ -133,10 +106,11 @@ TEST(ExplainBelowIp, APortThatIsNotKnownMayBeAny) {
   EXPECT_EQ(told.end, FlowEnd::UNKNOWN) << told.conclusion;
   ASSERT_FALSE(told.reasons.empty());
   EXPECT_EQ(told.reasons[0], "does it take pod0? Rules there do not let it pass");
-  told = world.with(all_packets(egress, VerdictStep{RuleVerdict::kAccept, {}}));
+  told = world.with(one_rule(egress, {VerdictStep{RuleVerdict::kAccept, {}}}));
   EXPECT_EQ(told.end, FlowEnd::ENCRYPTED) << "any port lets it pass: " << told.conclusion;
   const Hooked input{TableFamily::kBridge, PacketHook::kInput};
-  EXPECT_EQ(world.with(dropping(input, Field::kIifname, "pod0")).end, FlowEnd::UNKNOWN);
+  EXPECT_EQ(world.with(dropping(input, Field::kIifname, Name{"pod0", false})).end,
+            FlowEnd::UNKNOWN);
   EXPECT_EQ(world.with(dropping(input)).end, FlowEnd::DROPPED) << "whatever the port";
 }
 
@@ -173,7 +147,7 @@ TEST(ExplainBelowIp, WhatIsRewrittenIsNotFollowed) {
   Assign assign;
   assign.target.field = Field::kIpDestination;
   assign.constant = wide(addr("10.101.2.11"));
-  const auto told = Bridge().with(all_packets({TableFamily::kBridge, PacketHook::kInput}, assign));
+  const auto told = Bridge().with(one_rule({TableFamily::kBridge, PacketHook::kInput}, {assign}));
   EXPECT_EQ(told.end, FlowEnd::UNKNOWN) << told.conclusion;
 }
 

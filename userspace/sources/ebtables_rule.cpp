@@ -50,17 +50,6 @@ Options options_of(const Words& words) {
   return options;
 }
 
-Match compare(Field field, const IptablesOption& option, Interval interval) {
-  Match match;
-  Key key;
-  key.field = field;
-  key.text = option.name;
-  match.keys.push_back(std::move(key));
-  match.relation = option.negated ? Match::Relation::kIsNot : Match::Relation::kIs;
-  match.elements.push_back({{interval}, {}, {}, {}});
-  return match;
-}
-
 // Names of /etc/ethertypes; the file may have others, which are not known here.
 std::optional<Match> protocol(const IptablesOption& option) {
   constexpr std::pair<std::string_view, std::uint32_t> kKnown[] = {
@@ -72,7 +61,7 @@ std::optional<Match> protocol(const IptablesOption& option) {
   if (name == "Length") {
     // A type below 1536 is a length (802.3). Compared in units of 512: types also fit with their
     // bytes swapped, as nft 1.0.6 prints them.
-    Match match = compare(Field::kEtherType, option, {0, 2});
+    Match match = iptables_compare(Field::kEtherType, option, Interval{0, 2});
     match.keys[0].operations.push_back({BitOperation::Kind::kRight, 9});
     return match;
   }
@@ -80,7 +69,7 @@ std::optional<Match> protocol(const IptablesOption& option) {
   for (const auto& [word, type] : kKnown)
     if (word == name) number = type;
   if (!number || *number > 0xffff) return std::nullopt;
-  return compare(Field::kEtherType, option, {*number, *number});
+  return iptables_compare(Field::kEtherType, option, Interval{*number, *number});
 }
 
 // The names that are printed, as "TYPE" or "TYPE/CODE"; "TYPE/0:255" is any code.
@@ -167,7 +156,7 @@ std::optional<Match> as_in_iptables(const IptablesOption& option) {
 std::optional<Match> any_bit(const IptablesOption& option) {
   const auto mask = iptables_number(std::string_view(option.values[0]).substr(1));
   if (!mask) return std::nullopt;
-  Match match = compare(Field::kMark, option, {*mask, *mask});
+  Match match = iptables_compare(Field::kMark, option, Interval{*mask, *mask});
   match.relation = option.negated ? Match::Relation::kNoBit : Match::Relation::kAnyBit;
   return match;
 }

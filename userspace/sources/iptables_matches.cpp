@@ -13,19 +13,6 @@ namespace {
 using Steps = std::vector<RuleStep>;
 using Relation = Match::Relation;
 
-Match compare(Field field, const IptablesOption& option, Pattern pattern) {
-  Match match;
-  Key key;
-  key.field = field;
-  key.text = option.name;
-  match.keys.push_back(std::move(key));
-  match.relation = option.negated ? Relation::kIsNot : Relation::kIs;
-  Element element;
-  element.patterns.push_back(std::move(pattern));
-  match.elements.push_back(std::move(element));
-  return match;
-}
-
 Interval only(Wide value) { return {value, value}; }
 
 std::optional<std::uint8_t> protocol_number(std::string_view text) {
@@ -61,7 +48,7 @@ std::optional<Match> address(Field v4, Field v6, const IptablesOption& option) {
       mask = zeros == 128 ? 0 : (mask >> zeros) << zeros;
     }
   }
-  Match match = compare(is_v4 ? v4 : v6, option, only(wide(*address) & mask));
+  Match match = iptables_compare(is_v4 ? v4 : v6, option, only(wide(*address) & mask));
   match.keys[0].operations.push_back({BitOperation::Kind::kAnd, mask});
   return match;
 }
@@ -85,17 +72,19 @@ std::optional<Match> of_rule(const IptablesOption& option) {
   if (option.values.size() == 1) {
     if (option.name == "-s") return address(Field::kIpSource, Field::kIp6Source, option);
     if (option.name == "-d") return address(Field::kIpDestination, Field::kIp6Destination, option);
-    if (option.name == "-i") return compare(Field::kIifname, option, interface(option.values[0]));
-    if (option.name == "-o") return compare(Field::kOifname, option, interface(option.values[0]));
+    if (option.name == "-i")
+      return iptables_compare(Field::kIifname, option, interface(option.values[0]));
+    if (option.name == "-o")
+      return iptables_compare(Field::kOifname, option, interface(option.values[0]));
     if (option.name == "-p")
       if (const auto number = protocol_number(option.values[0])) {
-        if (*number == 0) return compare(Field::kL4proto, option, Anything{});
-        return compare(Field::kL4proto, option, only(*number));
+        if (*number == 0) return iptables_compare(Field::kL4proto, option, Anything{});
+        return iptables_compare(Field::kL4proto, option, only(*number));
       }
   }
   // -f: later fragments.
   if (option.name != "-f" || !option.values.empty()) return std::nullopt;
-  return compare(Field::kFragment, option, Interval{1, 0x1fff});
+  return iptables_compare(Field::kFragment, option, Interval{1, 0x1fff});
 }
 
 std::optional<std::uint32_t> tcp_flags(std::string_view text) {
@@ -118,7 +107,7 @@ std::optional<std::uint32_t> tcp_flags(std::string_view text) {
 }
 
 Match flags_match(const IptablesOption& option, std::uint32_t mask, std::uint32_t value) {
-  Match match = compare(Field::kTcpFlags, option, only(value));
+  Match match = iptables_compare(Field::kTcpFlags, option, only(value));
   match.keys[0].operations.push_back({BitOperation::Kind::kAnd, mask});
   return match;
 }
@@ -127,8 +116,8 @@ std::optional<Match> of_transport(std::uint8_t protocol, const IptablesOption& o
   if (option.values.size() == 1 && (option.name == "--sport" || option.name == "--dport")) {
     const auto ports = ports_of(option.values[0]);
     if (!ports) return std::nullopt;
-    Match match = compare(option.name == "--sport" ? Field::kSourcePort : Field::kDestinationPort,
-                          option, *ports);
+    Match match = iptables_compare(
+        option.name == "--sport" ? Field::kSourcePort : Field::kDestinationPort, option, *ports);
     match.keys[0].protocol = protocol;
     return match;
   }
@@ -145,8 +134,8 @@ std::optional<Match> of_transport(std::uint8_t protocol, const IptablesOption& o
 std::optional<Match> of_multiport(const IptablesOption& option) {
   if (option.values.size() != 1) return std::nullopt;
   if (option.name != "--sports" && option.name != "--dports") return std::nullopt;
-  Match match = compare(option.name == "--sports" ? Field::kSourcePort : Field::kDestinationPort,
-                        option, Anything{});
+  Match match = iptables_compare(
+      option.name == "--sports" ? Field::kSourcePort : Field::kDestinationPort, option, Anything{});
   match.elements.clear();
   std::string_view text = option.values[0];
   while (!text.empty()) {
@@ -167,11 +156,11 @@ std::optional<Match> of_icmp(bool v6, const IptablesOption& option) {
     return std::nullopt;
   const std::string_view text = option.values[0];
   const Field type_field = v6 ? Field::kIcmp6Type : Field::kIcmpType;
-  if (text == "any") return compare(type_field, option, Anything{});
+  if (text == "any") return iptables_compare(type_field, option, Anything{});
   const auto slash = text.find('/');
   const auto type = iptables_number(text.substr(0, slash));
   if (!type || *type > 254) return std::nullopt;
-  Match match = compare(type_field, option, only(*type));
+  Match match = iptables_compare(type_field, option, only(*type));
   if (slash == std::string_view::npos) return match;
   const auto code = iptables_number(text.substr(slash + 1));
   if (!code || *code > 255) return std::nullopt;
@@ -188,7 +177,7 @@ std::optional<Match> of_state(const IptablesOption& option) {
       {"INVALID", 1}, {"ESTABLISHED", 2}, {"RELATED", 4}, {"NEW", 8}, {"UNTRACKED", 64}};
   if (option.values.size() != 1 || (option.name != "--ctstate" && option.name != "--state"))
     return std::nullopt;
-  if (option.values[0] == "DNAT") return compare(Field::kCtDnat, option, only(1));
+  if (option.values[0] == "DNAT") return iptables_compare(Field::kCtDnat, option, only(1));
   std::uint32_t bits = 0;
   std::string_view text = option.values[0];
   while (!text.empty()) {
@@ -200,7 +189,7 @@ std::optional<Match> of_state(const IptablesOption& option) {
     bits |= bit;
     text.remove_prefix(std::min(word.size() + 1, text.size()));
   }
-  Match match = compare(Field::kCtState, option, only(bits));
+  Match match = iptables_compare(Field::kCtState, option, only(bits));
   match.relation = option.negated ? Relation::kNoBit : Relation::kAnyBit;
   return match;
 }
@@ -209,7 +198,7 @@ std::optional<Match> of_mark(Field field, const IptablesOption& option) {
   if (option.name != "--mark" || option.values.size() != 1) return std::nullopt;
   const auto mark = iptables_masked(option.values[0]);
   if (!mark) return std::nullopt;
-  Match match = compare(field, option, only(mark->value));
+  Match match = iptables_compare(field, option, only(mark->value));
   match.keys[0].operations.push_back({BitOperation::Kind::kAnd, mark->mask});
   return match;
 }
@@ -227,7 +216,7 @@ std::optional<Match> of_range(const IptablesOption& option) {
   const bool v4 = first->family() == Family::kIpv4;
   const Field field = source ? (v4 ? Field::kIpSource : Field::kIp6Source)
                              : (v4 ? Field::kIpDestination : Field::kIp6Destination);
-  return compare(field, option, Interval{wide(*first), wide(*last)});
+  return iptables_compare(field, option, Interval{wide(*first), wide(*last)});
 }
 
 // net/netfilter/xt_policy.c: without elements only "none" or "ipsec" counts.
@@ -246,7 +235,7 @@ std::optional<Steps> of_policy(const std::vector<IptablesOption>& options) {
   if ((direction != "in" && direction != "out") || (kind != "none" && kind != "ipsec"))
     return std::nullopt;
   const Field field = direction == "in" ? Field::kIpsecIn : Field::kIpsecOut;
-  Steps steps{compare(field, {false, "policy", {}}, only(kind == "ipsec" ? 1 : 0))};
+  Steps steps{iptables_compare(field, {false, "policy", {}}, only(kind == "ipsec" ? 1 : 0))};
   if (more) steps.emplace_back(UnknownMatch{"-m policy with templates"});
   return steps;
 }
@@ -267,7 +256,7 @@ std::optional<Steps> of_address_type(const std::vector<IptablesOption>& options)
     const bool destination = option.name == "--dst-type";
     if ((!destination && option.name != "--src-type") || option.values.size() != 1)
       return std::nullopt;
-    Match match = compare(Field::kFibType, option, Anything{});
+    Match match = iptables_compare(Field::kFibType, option, Anything{});
     match.elements.clear();
     match.keys[0].fib = limit;
     match.keys[0].fib.destination = destination;
@@ -290,7 +279,7 @@ std::optional<Match> of_hop_limit(Field field, const IptablesOption& option) {
   if (option.values.size() != 1) return std::nullopt;
   const auto value = iptables_number(option.values[0]);
   if (!value || *value > 255) return std::nullopt;
-  Match match = compare(field, option, only(*value));
+  Match match = iptables_compare(field, option, only(*value));
   const std::string name = option.name.substr(option.name.find_last_of('-') + 1);
   if (name == "lt" && !option.negated) match.relation = Relation::kBelow;
   if (name == "gt" && !option.negated) match.relation = Relation::kAbove;
@@ -315,6 +304,19 @@ std::optional<Match> one_option(std::string_view module, const IptablesOption& o
 }
 
 }  // namespace
+
+Match iptables_compare(Field field, const IptablesOption& option, Pattern pattern) {
+  Match match;
+  Key key;
+  key.field = field;
+  key.text = option.name;
+  match.keys.push_back(std::move(key));
+  match.relation = option.negated ? Relation::kIsNot : Relation::kIs;
+  Element element;
+  element.patterns.push_back(std::move(pattern));
+  match.elements.push_back(std::move(element));
+  return match;
+}
 
 std::optional<std::uint32_t> iptables_number(std::string_view text) {
   int base = 10;

@@ -2,6 +2,8 @@
 // The options of one match of an iptables rule as steps (iptables-extensions(8)).
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +18,9 @@ struct IptablesOption {
   std::string name;
   std::vector<std::string> values;
 };
+
+// The field is the pattern, or with "!" is not.
+Match iptables_compare(Field field, const IptablesOption& option, Pattern pattern);
 
 // The options of "-m module", or of the rule itself with module "". nothing: not understood as a
 // whole.

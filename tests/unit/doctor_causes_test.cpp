@@ -55,6 +55,22 @@ TEST(DoctorUnderlay, TheAddressThatTunnelsEndAtCounts) {
   EXPECT_FALSE(has_cause(world.look(), "underlay_unreachable")) << "one of the two answers";
 }
 
+TEST(DoctorUnderlay, OfTwoAddressesThatTunnelsEndAtEachCounts) {
+  World world;
+  const auto second = addr("10.45.0.112");
+  world.topology.peers[0].underlays.push_back({second, Origin::kFile});
+  for (auto& policy : world.facts().policies)
+    if (policy.direction == PolicyDirection::kOut && policy.destination == net("fd00:101:2::/64"))
+      policy.template_destination = second;
+  world.echoes.push_back({second, false});
+  const auto report = world.look();
+  const auto at = std::find_if(
+      report.findings.begin(), report.findings.end(),
+      [](const DoctorFinding& finding) { return finding.cause == "underlay_unreachable"; });
+  ASSERT_NE(at, report.findings.end());
+  EXPECT_EQ(at->evidence[0], "10.45.0.112 does not answer ping");
+}
+
 TEST(DoctorUnderlay, BehindARouterItsRouterIsTheNeighbour) {
   World world;
   world.facts().addresses[0].prefix_length = 32;

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "base/rfc3339.h"
+#include "exporter/json_values.h"
 #include "exporter/status_document.h"
 
 namespace espial {
@@ -12,13 +13,11 @@ namespace {
 
 using nlohmann::json;
 
-json text_of(std::string_view text) { return std::string(text); }
-
-json time_of(std::uint64_t seconds) {
+json epoch_time_of(std::uint64_t seconds) {
   return rfc3339(WallTime{std::chrono::seconds{static_cast<std::int64_t>(seconds)}});
 }
 
-json findings_of(const std::vector<PairFinding>& findings) {
+json pair_findings_of(const std::vector<PairFinding>& findings) {
   json out = json::array();
   for (const auto& finding : findings)
     out.push_back(
@@ -43,7 +42,7 @@ json pairs_of(const PeerAudit& peer) {
                    {"verdict", text_of(to_string(pair.verdict))},
                    {"policy_missing", std::move(missing)},
                    {"packet_offload", pair.offloaded},
-                   {"findings", findings_of(pair.findings)}});
+                   {"findings", pair_findings_of(pair.findings)}});
   }
   return out;
 }
@@ -60,7 +59,7 @@ json ipsec_document(const PeerAudit* audit) {
             {"larval", sas.larval},
             {"null_encryption", sas.null_encryption},
             {"packet_offload", sas.offloaded}}},
-          {"sa_expires", sas.expires ? time_of(*sas.expires) : json(nullptr)}};
+          {"sa_expires", sas.expires ? epoch_time_of(*sas.expires) : json(nullptr)}};
 }
 
 json audit_document(const MeshAudit& audit, const std::string& node, WallTime time) {
@@ -78,7 +77,7 @@ json audit_document(const MeshAudit& audit, const std::string& node, WallTime ti
           {"readable", audit.readable},
           {"reason", audit.reason},
           {"nat", {{"checked", audit.nat_unchecked.empty()}, {"reason", audit.nat_unchecked}}},
-          {"findings", findings_of(audit.findings)},
+          {"findings", pair_findings_of(audit.findings)},
           {"peers", std::move(peers)}};
 }
 

@@ -7,8 +7,6 @@ namespace espial {
 
 namespace {
 
-constexpr std::array kFamilyList{Family::kIpv4, Family::kIpv6};
-
 void visit_netfilter(const Report& report, const PeerLabels& peers, MetricSet set,
                      const FamilySink& sink) {
   auto metric = MetricBuilder::counter(

@@ -12,17 +12,11 @@ namespace {
 
 constexpr std::array kDirectionList{Direction::RECEIVE, Direction::TRANSMIT};
 
-struct Unit {
-  std::string_view name;
-  std::uint64_t Cell::*cell;
-};
-constexpr std::array kUnits{Unit{"packets", &Cell::packets}, Unit{"bytes", &Cell::bytes}};
-
 // What one family counts.
 struct Rows {
   Action action;
   Direction direction;
-  Unit unit;
+  CellUnit unit;
 };
 
 std::string_view help_of(Action action, Direction direction) {
@@ -51,7 +45,7 @@ const EnforcedCells& cells_of(const PeerCounters& counters, Action action) {
   return counters.enforced[at(action)];
 }
 
-std::uint64_t sum_of(const PeerCounters& counters, const Rows& rows) {
+std::uint64_t rows_sum(const PeerCounters& counters, const Rows& rows) {
   std::uint64_t sum = 0;
   for (const Cell& cell : cells_of(counters, rows.action)[at(rows.direction)])
     sum += cell.*rows.unit.cell;
@@ -74,7 +68,7 @@ void visit_peer_rows(const Report& report, const PeerLabels& peers, const Rows& 
   for (std::size_t i = 0; i < peers.size(); ++i) {
     const PeerCounters& counters = report.snapshot.peers[i].counters;
     if (set == MetricSet::kCompact)
-      metric.add(peers[i], sum_of(counters, rows));
+      metric.add(peers[i], rows_sum(counters, rows));
     else
       for (const auto& [r, labels] : reasons)
         metric.add(peers[i], labels,
@@ -118,7 +112,8 @@ void visit_peer_enforcement(const Report& report, const PeerLabels& peers, Metri
   for (const Direction d : kDirectionList)
     for (const Action action : {Action::kDrop, Action::kWouldDrop}) {
       if (set == MetricSet::kCompact && action != Action::kDrop) continue;
-      for (const Unit& unit : kUnits) visit_peer_rows(report, peers, {action, d, unit}, set, sink);
+      for (const CellUnit& unit : kCellUnits)
+        visit_peer_rows(report, peers, {action, d, unit}, set, sink);
     }
   if (set == MetricSet::kFull)
     for (const Direction d : kDirectionList) visit_peer_exempted(report, peers, d, sink);
@@ -128,7 +123,7 @@ void visit_no_peer_enforcement(const Report& report, MetricSet set, const Family
   const PeerCounters& counters = report.snapshot.no_peer;
   for (const Direction d : kDirectionList) {
     for (const Action action : {Action::kDrop, Action::kWouldDrop})
-      for (const Unit& unit : kUnits)
+      for (const CellUnit& unit : kCellUnits)
         if (set == MetricSet::kFull || (action == Action::kDrop && unit.cell == &Cell::packets))
           visit_no_peer_rows(counters, {action, d, unit}, sink);
     if (set == MetricSet::kFull) visit_no_peer_exempted(counters, d, sink);
@@ -139,7 +134,7 @@ std::size_t enforcement_series() {
   std::size_t count = 0;
   for (const Direction d : kDirectionList) {
     for (std::size_t r = 0; r < kReasons; ++r)
-      if (occurs(static_cast<Reason>(r), d, true)) count += kActions * kUnits.size();
+      if (occurs(static_cast<Reason>(r), d, true)) count += kActions * kCellUnits.size();
     for (std::size_t e = 0; e < kExemptions; ++e)
       if (occurs(static_cast<Exemption>(e), true)) ++count;
   }

@@ -4,15 +4,11 @@
 #include <string>
 
 #include "base/rfc3339.h"
+#include "exporter/json_values.h"
 
 namespace espial {
-namespace {
 
 using nlohmann::json;
-
-json text_of(std::string_view text) { return std::string(text); }
-
-}  // namespace
 
 json drop_document(const DropRecord& drop) {
   return {{"first", rfc3339(drop.first)},

@@ -16,7 +16,7 @@ using std::chrono::system_clock;
 // What a clock of this program can be; nothing else comes from a daemon.
 constexpr std::int64_t kLatestMs = 4'102'444'800'000;  // the year 2100
 
-std::string text_of(const nlohmann::json& entry, const char* key) {
+std::string text_at(const nlohmann::json& entry, const char* key) {
   const auto found = entry.find(key);
   return found != entry.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
@@ -42,13 +42,13 @@ std::vector<IkeTrouble> ike_troubles_from(const nlohmann::json& document) {
   if (list == document.end() || !list->is_array()) return out;
   for (const auto& entry : *list) {
     if (!entry.is_object()) continue;
-    const auto kind = parse_ike_trouble(text_of(entry, "kind"));
+    const auto kind = parse_ike_trouble(text_at(entry, "kind"));
     const auto at = entry.find("at_ms");
     if (!kind || at == entry.end() || !at->is_number_integer()) continue;
     const auto ms = at->get<std::int64_t>();
     if (ms < 0 || ms > kLatestMs) continue;
-    out.push_back({*kind, text_of(entry, "connection"), text_of(entry, "remote_host"),
-                   text_of(entry, "line"), system_clock::time_point{milliseconds{ms}}});
+    out.push_back({*kind, text_at(entry, "connection"), text_at(entry, "remote_host"),
+                   text_at(entry, "line"), system_clock::time_point{milliseconds{ms}}});
   }
   return out;
 }

@@ -4,8 +4,10 @@
 // with PeerLabels.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <functional>
+#include <string_view>
 #include <vector>
 
 #include "exposition/family.h"
@@ -21,6 +23,14 @@ using FamilySink = std::function<void(const exposition::Family&)>;
 
 // peer="…" of each peer, parallel to Snapshot::peers.
 using PeerLabels = std::vector<Labels>;
+
+// What a cell counts, each a family of its own.
+struct CellUnit {
+  std::string_view name;
+  std::uint64_t Cell::*cell;
+};
+inline constexpr std::array kCellUnits{CellUnit{"packets", &Cell::packets},
+                                       CellUnit{"bytes", &Cell::bytes}};
 
 // Unix time as a gauge carries it: whole milliseconds, which a double holds exactly enough to print
 // them back.

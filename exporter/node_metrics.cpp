@@ -15,8 +15,6 @@ namespace espial {
 
 namespace {
 
-constexpr std::array kFamilyList{Family::kIpv4, Family::kIpv6};
-
 void visit_no_peer(const Report& report, std::size_t d, bool packets, MetricSet set,
                    const FamilySink& sink) {
   const std::string unit = packets ? "packets" : "bytes";

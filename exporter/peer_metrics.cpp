@@ -13,14 +13,6 @@ namespace espial {
 
 namespace {
 
-constexpr std::array kFamilyList{Family::kIpv4, Family::kIpv6};
-
-struct Unit {
-  std::string_view name;
-  std::uint64_t Cell::*cell;
-};
-constexpr std::array kUnits{Unit{"packets", &Cell::packets}, Unit{"bytes", &Cell::bytes}};
-
 std::string metric_name(std::size_t direction, std::string_view rest) {
   return "espial_peer_" + std::string(kDirectionLabels[direction]) + "_" + std::string(rest);
 }
@@ -37,8 +29,8 @@ std::vector<Labels> class_labels() {
   return out;
 }
 
-void visit_classes(const Report& report, const PeerLabels& peers, std::size_t d, const Unit& unit,
-                   const FamilySink& sink) {
+void visit_classes(const Report& report, const PeerLabels& peers, std::size_t d,
+                   const CellUnit& unit, const FamilySink& sink) {
   const std::string help = "What was " + std::string(verb(d)) + " the peer on the wire, in " +
                            std::string(unit.name) +
                            ", by class and family of the outermost header.";
@@ -166,7 +158,7 @@ void visit_peer_families(const Report& report, MetricSet set, const FamilySink& 
     peers.push_back({{"peer", peer.peer.name}});
   if (full)
     for (std::size_t d = 0; d < kDirections; ++d)
-      for (const Unit& unit : kUnits) visit_classes(report, peers, d, unit, sink);
+      for (const CellUnit& unit : kCellUnits) visit_classes(report, peers, d, unit, sink);
   visit_coverage(report, peers, sink);
   visit_peer_enforcement(report, peers, set, sink);
   visit_drops(report, peers, set, sink);

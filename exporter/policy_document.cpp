@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/rfc3339.h"
+#include "exporter/json_values.h"
 #include "exporter/status_document.h"
 
 namespace espial {
@@ -13,15 +14,13 @@ namespace {
 
 using nlohmann::json;
 
-json time_of(const std::optional<WallTime>& time) { return time ? json(rfc3339(*time)) : nullptr; }
-
 std::optional<Mode> mode_named(const std::string& text) {
   for (std::size_t i = 0; i < kModes; ++i)
     if (text == kModeLabels[i]) return static_cast<Mode>(i);
   return std::nullopt;
 }
 
-Cell sum_of(const EnforcedCells& cells) {
+Cell cells_sum(const EnforcedCells& cells) {
   Cell sum;
   for (const auto& direction : cells)
     for (const auto& cell : direction) {
@@ -32,7 +31,7 @@ Cell sum_of(const EnforcedCells& cells) {
 }
 
 json action_of(const PeerCounters& counters, Action action) {
-  const auto sum = sum_of(counters.enforced[at(action)]);
+  const auto sum = cells_sum(counters.enforced[at(action)]);
   return {{"packets", sum.packets},
           {"bytes", sum.bytes},
           {"last", time_of(counters.last_enforced[at(action)])}};
@@ -48,8 +47,8 @@ json confirm_of(const PeerPolicy* policy, const Moment& now) {
           {"before", to_string(policy->confirm->before)}};
 }
 
-json peer_of(const PeerSnapshot& entry, const PeerPolicy* policy,
-             const std::optional<Mode>& in_force, const Moment& now) {
+json policy_peer_of(const PeerSnapshot& entry, const PeerPolicy* policy,
+                    const std::optional<Mode>& in_force, const Moment& now) {
   const Peer& peer = entry.peer;
   const bool spans = policy != nullptr && policy->span && policy->span->mode == peer.mode;
   return {{"name", peer.name},
@@ -106,8 +105,8 @@ json policy_document(const PolicyView& view) {
   json peers = json::array();
   for (std::size_t i = 0; i < view.snapshot.peers.size(); ++i) {
     const auto& peer = view.snapshot.peers[i];
-    peers.push_back(
-        peer_of(peer, policy_of(view.policies, peer.peer.name), view.in_force.at(i), view.now));
+    peers.push_back(policy_peer_of(peer, policy_of(view.policies, peer.peer.name),
+                                   view.in_force.at(i), view.now));
   }
   return {{"schema_version", kSchemaVersion},
           {"node", view.snapshot.node},

@@ -12,8 +12,6 @@ namespace espial {
 
 namespace {
 
-constexpr std::array kFamilyList{Family::kIpv4, Family::kIpv6};
-
 // Of all ways to a peer in one family.
 struct FamilyProbes {
   bool any = false;
@@ -22,7 +20,7 @@ struct FamilyProbes {
   std::chrono::nanoseconds slowest{0};
 };
 
-FamilyProbes probes_of(const PeerProbing& peer, Family family) {
+FamilyProbes family_probes_of(const PeerProbing& peer, Family family) {
   FamilyProbes out;
   for (const PeerProbe& probe : peer.probes) {
     if (probe.last.target.family() != family) continue;
@@ -46,7 +44,7 @@ void visit_peers(const Probing& probing, const FamilySink& sink) {
       "Round trip of the last probe, the slowest of all ways to the peer; 0 = not answered.");
   for (const auto& [name, peer] : probing.peers)
     for (const Family f : kFamilyList) {
-      const auto probes = probes_of(peer, f);
+      const auto probes = family_probes_of(peer, f);
       if (!probes.any) continue;
       const auto add = [&, &name = name](MetricBuilder& metric, auto value) {
         metric.add({{"peer", name}, {"family", to_string(f)}}, value);

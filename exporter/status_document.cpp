@@ -8,6 +8,7 @@
 #include "base/rfc3339.h"
 #include "exporter/audit_document.h"
 #include "exporter/flow_document.h"
+#include "exporter/json_values.h"
 #include "model/alarms.h"
 #include "model/probing.h"
 
@@ -16,14 +17,6 @@ namespace espial {
 namespace {
 
 using nlohmann::json;
-
-constexpr std::array kFamilyList{Family::kIpv4, Family::kIpv6};
-
-json text_of(std::string_view text) { return std::string(text); }
-
-json time_of(const std::optional<WallTime>& time) {
-  return time ? json(rfc3339(*time)) : json(nullptr);
-}
 
 double seconds_of(std::chrono::nanoseconds duration) {
   return std::chrono::duration<double>(duration).count();

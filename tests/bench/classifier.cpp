@@ -37,7 +37,8 @@ Status expect_class(const TestRun& run, const Case& c) {
   return Ok{};
 }
 
-Result<Cost> measure(bench_bpf& object, const TestRun& run, const Case& c, const Effort& effort) {
+Result<Cost> measure_case(bench_bpf& object, const TestRun& run, const Case& c,
+                          const Effort& effort) {
   const int subject = run.programs().program_fd(c.direction, DeviceRole::kWireAndReentry, true);
   const int empty = bpf_program__fd(object.progs.bench_empty);
   if (c.vary.count == 0)
@@ -69,7 +70,7 @@ Result<std::vector<Row>> measure_classifier(const Effort& effort, bool quick,
       found = meshes.emplace(c.peers, std::move(loaded)).first;
     }
     EP_TRY(expect_class(found->second.telling, c));
-    EP_ASSIGN(cost, measure(*object, found->second.fast, c, effort));
+    EP_ASSIGN(cost, measure_case(*object, found->second.fast, c, effort));
     rows.push_back({"classifier, over an empty tc program", c.name, cost});
   }
   return rows;

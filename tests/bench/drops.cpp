@@ -82,8 +82,8 @@ bool fits(const DropTool& tool, Family family) {
   return tool.name != (family == Family::kIpv4 ? "iptables6" : "iptables");
 }
 
-Result<Cost> measure(Generator& generator, const DropTool& empty, const DropTool& tool,
-                     const Case& traffic, const Effort& effort) {
+Result<Cost> measure_drops(Generator& generator, const DropTool& empty, const DropTool& tool,
+                           const Case& traffic, const Effort& effort) {
   const auto side = [&](const DropTool& which, std::uint32_t count) {
     return [&generator, &which, &traffic, count] {
       return round_of(generator, which, traffic, count);
@@ -135,7 +135,7 @@ Result<Drops> measure_drops(const Effort& effort, const std::string& only) {
         const auto name = fmt::format("drop_{}_{}", traffic.name, tool.name);
         if (!tool.absent.empty() || !fits(tool, family) || name.find(only) == std::string::npos)
           continue;
-        EP_ASSIGN(cost, measure(generator, tools.front(), tool, traffic, effort));
+        EP_ASSIGN(cost, measure_drops(generator, tools.front(), tool, traffic, effort));
         drops.rows.push_back({fmt::format("drop, IPv{}, from {}", family == Family::kIpv4 ? 4 : 6,
                                           any ? "any of 1,024 peers" : "the last of 1,024 peers"),
                               name, cost});

@@ -20,7 +20,7 @@
 namespace espial::bench {
 namespace {
 
-constexpr const char* kDevices = R"(set -e
+constexpr const char* kPathDevices = R"(set -e
 ip link add bench-gen type veth peer name bench-in
 ip link add bench-out type veth peer name bench-end
 for device in lo bench-gen bench-in bench-out bench-end; do
@@ -40,7 +40,7 @@ echo 1 >/proc/sys/net/ipv4/ip_forward
 Result<Path> Path::build() {
   if (unshare(CLONE_NEWNET) != 0)
     return Error{fmt::format("network namespace: create: {} (needs root)", std::strerror(errno))};
-  EP_TRY(shell("sh", kDevices));
+  EP_TRY(shell("sh", kPathDevices));
   Path path;
   path.in_ = static_cast<int>(if_nametoindex(kIn));
   path.out_ = static_cast<int>(if_nametoindex(kOut));

@@ -184,7 +184,7 @@ class Tcpdump {
   pid_t pid_ = 0;
 };
 
-Result<Cost> measure(Path& path, const Watcher& watcher, const Effort& effort) {
+Result<Cost> measure_path(Path& path, const Watcher& watcher, const Effort& effort) {
   std::vector<double> bases;
   return compare([&] { return path.send(effort.repeat, 0); },
                  [&]() -> Result<double> {
@@ -219,7 +219,7 @@ Result<std::vector<Row>> measure_side_by_side(const Effort& effort) {
     Effort each = effort;
     // Linear rules are slow: as many packets as take as long.
     if (watcher.name == "pass_iptables_policy") each.repeat = std::max(effort.repeat / 20, 2000U);
-    EP_ASSIGN(cost, measure(path, watcher, each));
+    EP_ASSIGN(cost, measure_path(path, watcher, each));
     rows.push_back({"pass path, 64 bytes, 1,000 peers, over nothing", watcher.name, cost});
   }
   EP_ASSIGN(counted, espial.counted());

@@ -4,7 +4,7 @@
 namespace espial::test {
 namespace {
 
-std::string address_match(Dice& dice, bool v6) {
+std::string iptables_address(Dice& dice, bool v6) {
   const bool source = dice.one_in(2);
   const std::string negated = dice.one_in(4) ? "! " : "";
   const std::string host = random_address(dice, v6, source);
@@ -18,7 +18,7 @@ std::string address_match(Dice& dice, bool v6) {
   return negated + (source ? "-s " : "-d ") + host + mask + " ";
 }
 
-std::string device_match(Dice& dice, const std::string& chain) {
+std::string iptables_device(Dice& dice, const std::string& chain) {
   const std::string negated = dice.one_in(3) ? "! " : "";
   const bool in =
       chain == "PREROUTING" || chain == "INPUT" || (chain == "FORWARD" && dice.one_in(2));
@@ -28,7 +28,7 @@ std::string device_match(Dice& dice, const std::string& chain) {
                        : dice.pick({"-o w1 ", "-o w+ ", "-o docker0 "}));
 }
 
-std::string protocol_match(Dice& dice, bool v6) {
+std::string iptables_protocol(Dice& dice, bool v6) {
   const std::string negated = dice.one_in(4) ? "! " : "";
   const std::string transport = dice.pick({"tcp", "udp"});
   switch (dice.roll(6)) {
@@ -80,38 +80,40 @@ std::string target(Dice& dice, const std::string& table, const std::string& chai
                     "-m comment --comment \"no target\""});
 }
 
-std::string rule(Dice& dice, const std::string& table, const std::string& chain, bool v6) {
+std::string iptables_rule(Dice& dice, const std::string& table, const std::string& chain, bool v6) {
   // The order of iptables-save: addresses, devices, protocol, modules, target.
   std::string text = "-A " + chain + " ";
-  if (dice.one_in(2)) text += address_match(dice, v6);
-  if (dice.one_in(3)) text += device_match(dice, chain);
-  if (dice.one_in(2)) text += protocol_match(dice, v6);
+  if (dice.one_in(2)) text += iptables_address(dice, v6);
+  if (dice.one_in(3)) text += iptables_device(dice, chain);
+  if (dice.one_in(2)) text += iptables_protocol(dice, v6);
   if (dice.one_in(3)) text += other_match(dice, chain);
   return text + target(dice, table, chain, v6) + "\n";
 }
 
-std::string table(Dice& dice, const std::string& name, std::initializer_list<const char*> chains,
-                  bool v6) {
+std::string iptables_table(Dice& dice, const std::string& name,
+                           std::initializer_list<const char*> chains, bool v6) {
   std::string text = "*" + name + "\n";
   std::string rules;
   for (const std::string chain : chains) {
     const bool drop = name == "filter" && chain == "FORWARD" && dice.one_in(3);
     text += ":" + chain + (drop ? " DROP [0:0]\n" : " ACCEPT [0:0]\n");
-    for (unsigned i = dice.roll(5); i > 0; --i) rules += rule(dice, name, chain, v6);
+    for (unsigned i = dice.roll(5); i > 0; --i) rules += iptables_rule(dice, name, chain, v6);
   }
   text += ":USER - [0:0]\n:OTHER - [0:0]\n";
   for (const std::string chain : {"USER", "OTHER"})
-    for (unsigned i = dice.roll(3); i > 0; --i) rules += rule(dice, name, chain, v6);
+    for (unsigned i = dice.roll(3); i > 0; --i) rules += iptables_rule(dice, name, chain, v6);
   return text + rules + "COMMIT\n";
 }
 
 }  // namespace
 
 std::string random_iptables(Dice& dice, bool ipv6) {
-  std::string text = table(dice, "filter", {"INPUT", "FORWARD", "OUTPUT"}, ipv6);
-  if (dice.one_in(2)) text += table(dice, "nat", {"PREROUTING", "OUTPUT", "POSTROUTING"}, ipv6);
-  if (dice.one_in(2)) text += table(dice, "mangle", {"PREROUTING", "FORWARD", "POSTROUTING"}, ipv6);
-  if (dice.one_in(3)) text += table(dice, "raw", {"PREROUTING", "OUTPUT"}, ipv6);
+  std::string text = iptables_table(dice, "filter", {"INPUT", "FORWARD", "OUTPUT"}, ipv6);
+  if (dice.one_in(2))
+    text += iptables_table(dice, "nat", {"PREROUTING", "OUTPUT", "POSTROUTING"}, ipv6);
+  if (dice.one_in(2))
+    text += iptables_table(dice, "mangle", {"PREROUTING", "FORWARD", "POSTROUTING"}, ipv6);
+  if (dice.one_in(3)) text += iptables_table(dice, "raw", {"PREROUTING", "OUTPUT"}, ipv6);
   return text;
 }
 

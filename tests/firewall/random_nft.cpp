@@ -191,7 +191,7 @@ std::string statement(Dice& dice, const Place& place, bool may_jump) {
                     "meta mark set mark and 0xfffffffd", "counter drop", "reject"});
 }
 
-std::string rule(Dice& dice, Place place, bool may_jump) {
+std::string nft_rule(Dice& dice, Place place, bool may_jump) {
   place.v6 = place.family == "ip6" ||
              ((place.family == "inet" || place.family == "netdev") && dice.one_in(2));
   std::string text = "    ";
@@ -213,7 +213,7 @@ std::string rule(Dice& dice, Place place, bool may_jump) {
 
 std::string rules(Dice& dice, const Place& place, unsigned most, bool may_jump) {
   std::string text;
-  for (unsigned i = dice.roll(most + 1); i > 0; --i) text += rule(dice, place, may_jump);
+  for (unsigned i = dice.roll(most + 1); i > 0; --i) text += nft_rule(dice, place, may_jump);
   return text;
 }
 
@@ -253,7 +253,7 @@ std::string device_chain(Dice& dice, unsigned number) {
          ";\n    meta protocol != { ip, ip6 } accept\n" + rules(dice, place, 5, true) + "  }\n";
 }
 
-std::string table(Dice& dice, unsigned number) {
+std::string nft_table(Dice& dice, unsigned number) {
   const std::string family = dice.pick({"ip", "ip6", "inet", "inet", "netdev"});
   std::string text = "table " + family + " t" + std::to_string(number) + " {\n";
   if (dice.one_in(12)) text += "  flags dormant\n";
@@ -279,7 +279,7 @@ std::string random_port(Dice& dice) { return dice.pick({"22", "53", "80", "443",
 
 std::string random_nft(Dice& dice) {
   std::string text;
-  for (unsigned i = 1 + dice.roll(3); i > 0; --i) text += table(dice, i);
+  for (unsigned i = 1 + dice.roll(3); i > 0; --i) text += nft_table(dice, i);
   return text;
 }
 

@@ -11,37 +11,37 @@ namespace {
 using nlohmann::json;
 
 // What the daemon is promised to answer.
-json sample() { return json::parse(testing::read_golden("alarms.json")); }
+json alarms_sample() { return json::parse(testing::read_golden("alarms.json")); }
 
 TEST(AlarmsText, IsTheGoldenTable) {
-  testing::expect_golden("alarms.txt", render_alarms(sample(), {}));
+  testing::expect_golden("alarms.txt", render_alarms(alarms_sample(), {}));
 }
 
 TEST(AlarmsText, WithoutHistoryThereIsNone) {
-  const auto chosen = select_alarms(sample(), "", false);
+  const auto chosen = select_alarms(alarms_sample(), "", false);
   ASSERT_TRUE(chosen.ok());
   EXPECT_FALSE(chosen->contains("history"));
   EXPECT_EQ(render_alarms(*chosen, {}).find("\nhistory\n"), std::string::npos);
 }
 
 TEST(AlarmsText, APeersAlarmsAndHistoryOnly) {
-  const auto chosen = select_alarms(sample(), "node3", true);
+  const auto chosen = select_alarms(alarms_sample(), "node3", true);
   ASSERT_TRUE(chosen.ok());
   for (const char* list : {"alarms", "history"}) {
     EXPECT_FALSE((*chosen)[list].empty());
     for (const auto& item : (*chosen)[list]) EXPECT_EQ(item["peer"], "node3");
   }
   EXPECT_EQ(alarms_exit(*chosen), 0) << "its alarm is resolved";
-  const auto quiet = select_alarms(sample(), "node4", false);
+  const auto quiet = select_alarms(alarms_sample(), "node4", false);
   ASSERT_TRUE(quiet.ok()) << "a peer without alarms";
   EXPECT_NE(render_alarms(*quiet, {}).find("no alarms\n"), std::string::npos);
-  const auto unknown = select_alarms(sample(), "node9", false);
+  const auto unknown = select_alarms(alarms_sample(), "node9", false);
   ASSERT_FALSE(unknown.ok());
   EXPECT_EQ(unknown.error().failure, Failure::kUsage);
 }
 
 TEST(AlarmsText, OnlyADaemonKnowsThatNothingFires) {
-  auto document = sample();
+  auto document = alarms_sample();
   EXPECT_EQ(alarms_exit(document), 1);
   for (auto& alarm : document["alarms"]) alarm["state"] = "pending";
   EXPECT_EQ(alarms_exit(document), 0);
@@ -57,7 +57,7 @@ TEST(AlarmsText, OnlyADaemonKnowsThatNothingFires) {
 }
 
 TEST(AlarmsText, NoTextOfTheDocumentReachesTheTerminalAsItIs) {
-  auto document = sample();
+  auto document = alarms_sample();
   for (const char* key : {"peer", "evidence", "alarm", "runbook"})
     document["alarms"][0][key] = "\x1b[2J";
   EXPECT_EQ(render_alarms(document, {}).find('\x1b'), std::string::npos);

@@ -8,7 +8,7 @@
 namespace espial {
 namespace {
 
-std::string problems_of(const std::string& text) {
+std::string alerts_problems(const std::string& text) {
   std::string out;
   for (const auto& problem : parse_config(text, "f").problems) out += problem.text() + "\n";
   return out;
@@ -39,7 +39,7 @@ alerts:
   resend_seconds: 30
   collapse_above: 5
 )";
-  EXPECT_EQ(problems_of(text), "");
+  EXPECT_EQ(alerts_problems(text), "");
   const auto alerts = parse_alerts(text);
   ASSERT_EQ(alerts.alertmanagers.size(), 2u);
   EXPECT_EQ(alerts.alertmanagers[0],
@@ -58,7 +58,7 @@ alerts:
 
 TEST(ConfigAlerts, EveryMistakeIsToldAtItsLine) {
   EXPECT_EQ(
-      problems_of(R"(alerts:
+      alerts_problems(R"(alerts:
   alertmanager:
     - basic_auth: {username: a}
     - url: alerts.example:9093
@@ -103,7 +103,7 @@ f:19: alerts.colour: unknown key (known here: alertmanager, webhook, command, la
 }
 
 TEST(ConfigAlerts, APasswordInAUrlIsRefusedAndNeverQuoted) {
-  const auto text = problems_of("alerts: {webhook: [{url: 'https://h:sesame@h/'}]}\n");
+  const auto text = alerts_problems("alerts: {webhook: [{url: 'https://h:sesame@h/'}]}\n");
   EXPECT_EQ(text,
             "f:1: alerts.webhook[0].url: a URL must not hold a user or a password (use "
             "basic_auth)\n");
@@ -112,7 +112,7 @@ TEST(ConfigAlerts, APasswordInAUrlIsRefusedAndNeverQuoted) {
 TEST(ConfigAlerts, ThereIsABoundForEverything) {
   std::string text = "alerts:\n  webhook:\n";
   for (int i = 0; i < 9; ++i) text += "    - url: http://h\n";
-  EXPECT_EQ(problems_of(text), "f:11: alerts.webhook[8]: 9 webhooks are listed (at most 8)\n");
+  EXPECT_EQ(alerts_problems(text), "f:11: alerts.webhook[8]: 9 webhooks are listed (at most 8)\n");
 }
 
 }  // namespace

@@ -10,14 +10,14 @@ namespace {
 
 using nlohmann::json;
 
-json sample() { return json::parse(testing::read_golden("audit.json")); }
+json audit_sample() { return json::parse(testing::read_golden("audit.json")); }
 
 TEST(AuditText, IsTheGoldenText) {
-  testing::expect_golden("audit.txt", render_audit(sample(), {}));
+  testing::expect_golden("audit.txt", render_audit(audit_sample(), {}));
 }
 
 TEST(AuditText, TheExitStatusSaysWhetherAnythingIsWrong) {
-  auto document = sample();
+  auto document = audit_sample();
   EXPECT_EQ(audit_exit(document), 1) << "node2 is exposed";
   auto& pair = document["peers"][0]["pairs"][0];
   for (const auto& [verdict, status] : {std::pair{"protected", 0},
@@ -34,7 +34,7 @@ TEST(AuditText, TheExitStatusSaysWhetherAnythingIsWrong) {
 }
 
 TEST(AuditText, SaysThatNatWasNotChecked) {
-  auto document = sample();
+  auto document = audit_sample();
   EXPECT_EQ(render_audit(document, {}).find("NAT was not checked"), std::string::npos);
   document["nat"] = {{"checked", false}, {"reason", "nft: not installed"}};
   EXPECT_NE(render_audit(document, {}).find("\nNAT was not checked: nft: not installed\n"),

@@ -12,7 +12,7 @@ namespace {
 
 using nlohmann::json;
 
-json sample() {
+json doctor_sample() {
   DoctorReport report;
   report.findings = {
       {"rule_drops",
@@ -38,8 +38,8 @@ json sample() {
 }
 
 TEST(DoctorText, IsTheGoldenTextAndDocument) {
-  testing::expect_golden("doctor.json", sample().dump(2) + "\n");
-  testing::expect_golden("doctor.txt", render_doctor(sample(), {}));
+  testing::expect_golden("doctor.json", doctor_sample().dump(2) + "\n");
+  testing::expect_golden("doctor.txt", render_doctor(doctor_sample(), {}));
 }
 
 TEST(DoctorText, APeersFindingsAreItsOwnAndTheNodes) {
@@ -49,14 +49,14 @@ TEST(DoctorText, APeersFindingsAreItsOwnAndTheNodes) {
       all += finding["cause"].get<std::string>() + " ";
     return all;
   };
-  EXPECT_EQ(causes(select_findings(sample(), {})),
+  EXPECT_EQ(causes(select_findings(doctor_sample(), {})),
             "rule_drops forwarding_off underlay_unreachable ");
-  EXPECT_EQ(causes(select_findings(sample(), {"node2"})), "rule_drops forwarding_off ");
-  EXPECT_EQ(causes(select_findings(sample(), {"nobody"})), "forwarding_off ");
+  EXPECT_EQ(causes(select_findings(doctor_sample(), {"node2"})), "rule_drops forwarding_off ");
+  EXPECT_EQ(causes(select_findings(doctor_sample(), {"nobody"})), "forwarding_off ");
 }
 
 TEST(DoctorText, TheExitStatusSaysWhetherAnythingIsWrong) {
-  auto document = sample();
+  auto document = doctor_sample();
   EXPECT_EQ(doctor_exit(document), 1);
   document["findings"].erase(0);
   document["findings"].erase(0);

@@ -57,7 +57,7 @@ Ruleset read(const std::string& text) {
 }
 
 // One rule of INPUT, its words behind the chain's name.
-Ruleset rule(const std::string& words) {
+Ruleset ebtables_rule(const std::string& words) {
   return read("ebtables -t filter -A INPUT " + words + "\n");
 }
 
@@ -76,15 +76,15 @@ Packet frame(const char* source, const char* destination, std::uint8_t protocol)
   return packet;
 }
 
-Packet tcp() { return frame("10.101.1.10", "10.101.2.10", 6); }
+Packet tcp_frame() { return frame("10.101.1.10", "10.101.2.10", 6); }
 
 Packet arp() {
-  Packet packet = tcp();
+  Packet packet = tcp_frame();
   packet.arp = true;
   return packet;
 }
 
-Fate in(const Ruleset& rules, const Packet& packet = tcp()) {
+Fate in(const Ruleset& rules, const Packet& packet = tcp_frame()) {
   return walk_rules(rules, packet, kIn).fate;
 }
 
@@ -94,7 +94,7 @@ std::string culprit(const Walk& walk) {
              : walk.culprits[0].text();
 }
 
-std::string why(const Ruleset& rules, const Packet& packet = tcp()) {
+std::string why(const Ruleset& rules, const Packet& packet = tcp_frame()) {
   const auto walk = walk_rules(rules, packet, kIn);
   return walk.fate == Fate::kUnknown && walk.reasons.size() == 1
              ? walk.reasons[0]
@@ -132,13 +132,13 @@ TEST(Ebtables, ChainsAreWhereTheKernelHooksThem) {
 TEST(Ebtables, ARecordedTableIsWalked) {
   const auto rules = read(kFilter);
   EXPECT_EQ(in(rules), Fate::kPassed) << why(rules);
-  auto ssh = tcp();
+  auto ssh = tcp_frame();
   ssh.destination_port = 22;
   EXPECT_EQ(culprit(walk_rules(rules, ssh, kIn)),
             "bridge filter guard: -A guard -p IPv4 --ip-proto tcp --ip-dport 22 -j DROP");
   ssh.source = IpAddress::parse("10.0.0.1");
   EXPECT_EQ(in(rules, ssh), Fate::kPassed) << "RETURN";
-  ssh = tcp();
+  ssh = tcp_frame();
   ssh.destination_port = 22;
   ssh.bridge = "lan";
   EXPECT_EQ(in(rules, ssh), Fate::kPassed) << "--logical-in br+";
@@ -162,10 +162,10 @@ TEST(Ebtables, ARecordedTableIsWalked) {
   neighbour.icmp_type = 128;
   EXPECT_EQ(in(rules, neighbour), Fate::kPassed) << "! echo-request";
   EXPECT_EQ(in(rules, arp()), Fate::kPassed);
-  auto marked = tcp();
+  auto marked = tcp_frame();
   marked.mark = 0x106;
   EXPECT_EQ(culprit(walk_rules(rules, marked, kIn)), "bridge filter shut policy drop");
-  auto through = tcp();
+  auto through = tcp_frame();
   through.oif = "eth1";
   EXPECT_EQ(culprit(walk_rules(rules, through, kThrough)), "bridge filter FORWARD policy drop");
   through.bridge = "br1";
@@ -183,7 +183,7 @@ TEST(Ebtables, TheEndOfAUserChainIsItsPolicy) {
       "ebtables -t filter -A INPUT -j DROP \n";
   EXPECT_EQ(in(read(jump)), Fate::kPassed) << "ACCEPT is not printed and ends the base chain";
   EXPECT_EQ(in(read(jump + "ebtables -t filter -P own RETURN\n")), Fate::kDropped);
-  EXPECT_EQ(culprit(walk_rules(read(jump + "ebtables -t filter -P own DROP\n"), tcp(), kIn)),
+  EXPECT_EQ(culprit(walk_rules(read(jump + "ebtables -t filter -P own DROP\n"), tcp_frame(), kIn)),
             "bridge filter own policy drop");
   EXPECT_EQ(in(read(jump + "ebtables -t filter -A own -p ARP -j ACCEPT \n"
                            "ebtables -t filter -A own -j CONTINUE \n"
@@ -194,7 +194,7 @@ TEST(Ebtables, TheEndOfAUserChainIsItsPolicy) {
 TEST(Ebtables, BaseChainsAcceptOnlyForThemselves) {
   const auto rules =
       read("ebtables -t nat -A OUTPUT -j ACCEPT \nebtables -t filter -A OUTPUT -p IPv4 -j DROP \n");
-  const auto walk = walk_rules(rules, tcp(), kOut);
+  const auto walk = walk_rules(rules, tcp_frame(), kOut);
   EXPECT_EQ(walk.fate, Fate::kDropped);
   ASSERT_EQ(walk.trace.size(), 2u);
   EXPECT_EQ(walk.trace[0].substr(0, 20), "output, priority 100");
@@ -202,31 +202,33 @@ TEST(Ebtables, BaseChainsAcceptOnlyForThemselves) {
 
 TEST(Ebtables, PortsAndTheirBridge) {
   const auto out = [](const std::string& match) {
-    return walk_rules(read("ebtables -t filter -A OUTPUT " + match + " -j DROP \n"), tcp(), kOut)
+    return walk_rules(read("ebtables -t filter -A OUTPUT " + match + " -j DROP \n"), tcp_frame(),
+                      kOut)
         .fate;
   };
   EXPECT_EQ(out("--logical-out br-prd"), Fate::kDropped);
   EXPECT_EQ(out("--logical-out br+"), Fate::kDropped);
   EXPECT_EQ(out("--logical-out ! br-prd"), Fate::kPassed);
   EXPECT_EQ(out("--logical-out eth0"), Fate::kPassed);
-  EXPECT_EQ(in(rule("--logical-in br-prd -j DROP ")), Fate::kDropped);
-  EXPECT_EQ(in(rule("--logical-in eth0 -j DROP ")), Fate::kPassed);
-  EXPECT_EQ(in(rule("-i eth0 -j DROP ")), Fate::kDropped);
-  EXPECT_EQ(in(rule("-i ! eth+ -j DROP ")), Fate::kPassed);
+  EXPECT_EQ(in(ebtables_rule("--logical-in br-prd -j DROP ")), Fate::kDropped);
+  EXPECT_EQ(in(ebtables_rule("--logical-in eth0 -j DROP ")), Fate::kPassed);
+  EXPECT_EQ(in(ebtables_rule("-i eth0 -j DROP ")), Fate::kDropped);
+  EXPECT_EQ(in(ebtables_rule("-i ! eth+ -j DROP ")), Fate::kPassed);
 }
 
 TEST(Ebtables, ProtocolsByNameAndNumber) {
-  EXPECT_EQ(in(rule("-p IPv4 -j DROP ")), Fate::kDropped);
-  EXPECT_EQ(in(rule("-p 0x0800 -j DROP ")), Fate::kDropped);
-  EXPECT_EQ(in(rule("-p ! IPv4 -j DROP ")), Fate::kPassed);
-  EXPECT_EQ(in(rule("-p ARP -j DROP ")), Fate::kPassed);
-  EXPECT_EQ(in(rule("-p ARP -j DROP "), arp()), Fate::kDropped);
-  EXPECT_EQ(in(rule("-p LLDP -j DROP ")), Fate::kPassed);
-  EXPECT_EQ(in(rule("-p Length -j DROP ")), Fate::kPassed);
-  EXPECT_EQ(in(rule("-p Length -j DROP "), arp()), Fate::kPassed);
-  EXPECT_EQ(in(rule("-p ! Length -j DROP ")), Fate::kDropped);
-  EXPECT_EQ(in(rule("-p ! Length -j DROP "), frame("fd00::1", "fd00::2", 6)), Fate::kDropped);
-  EXPECT_EQ(why(rule("-p OTHER -j DROP ")),
+  EXPECT_EQ(in(ebtables_rule("-p IPv4 -j DROP ")), Fate::kDropped);
+  EXPECT_EQ(in(ebtables_rule("-p 0x0800 -j DROP ")), Fate::kDropped);
+  EXPECT_EQ(in(ebtables_rule("-p ! IPv4 -j DROP ")), Fate::kPassed);
+  EXPECT_EQ(in(ebtables_rule("-p ARP -j DROP ")), Fate::kPassed);
+  EXPECT_EQ(in(ebtables_rule("-p ARP -j DROP "), arp()), Fate::kDropped);
+  EXPECT_EQ(in(ebtables_rule("-p LLDP -j DROP ")), Fate::kPassed);
+  EXPECT_EQ(in(ebtables_rule("-p Length -j DROP ")), Fate::kPassed);
+  EXPECT_EQ(in(ebtables_rule("-p Length -j DROP "), arp()), Fate::kPassed);
+  EXPECT_EQ(in(ebtables_rule("-p ! Length -j DROP ")), Fate::kDropped);
+  EXPECT_EQ(in(ebtables_rule("-p ! Length -j DROP "), frame("fd00::1", "fd00::2", 6)),
+            Fate::kDropped);
+  EXPECT_EQ(why(ebtables_rule("-p OTHER -j DROP ")),
             "-p OTHER (bridge filter INPUT: -A INPUT -p OTHER -j DROP)");
 }
 
@@ -236,28 +238,31 @@ TEST(Ebtables, WhatTheModelDoesNotKnowIsUnknown) {
         "--pkttype-type otherhost", "--limit 5/sec", "-d BGA", "--stp-type config",
         "--among-dst 2:0:0:0:0:1=10.0.0.1,", "--ip-tos 0x10", "--ip6-icmp-type 1:4/0:255",
         "--vlan-id 5"})
-    EXPECT_EQ(why(rule(match + " -j DROP ")),
+    EXPECT_EQ(why(ebtables_rule(match + " -j DROP ")),
               match + " (bridge filter INPUT: -A INPUT " + match + " -j DROP)");
-  EXPECT_EQ(in(rule("-p ARP --arp-op Request --arp-ip-src 10.0.0.1 -j DROP ")), Fate::kPassed);
-  EXPECT_EQ(in(rule("-p ARP --arp-op Request -j DROP "), arp()), Fate::kUnknown);
-  EXPECT_EQ(in(rule("--pkttype-type otherhost -j CONTINUE ")), Fate::kPassed) << "decides nothing";
+  EXPECT_EQ(in(ebtables_rule("-p ARP --arp-op Request --arp-ip-src 10.0.0.1 -j DROP ")),
+            Fate::kPassed);
+  EXPECT_EQ(in(ebtables_rule("-p ARP --arp-op Request -j DROP "), arp()), Fate::kUnknown);
+  EXPECT_EQ(in(ebtables_rule("--pkttype-type otherhost -j CONTINUE ")), Fate::kPassed)
+      << "decides nothing";
 }
 
 TEST(Ebtables, MarksAreComparedAndSet) {
-  EXPECT_EQ(in(rule("--mark 0x5 -j DROP ")), Fate::kDropped);
-  EXPECT_EQ(in(rule("--mark ! 0x5/0xff -j DROP ")), Fate::kPassed);
-  EXPECT_EQ(in(rule("--mark /0x4 -j DROP ")), Fate::kDropped);
-  EXPECT_EQ(in(rule("--mark /0x8 -j DROP ")), Fate::kPassed);
-  EXPECT_EQ(in(rule("--mark ! /0x8 -j DROP ")), Fate::kDropped);
+  EXPECT_EQ(in(ebtables_rule("--mark 0x5 -j DROP ")), Fate::kDropped);
+  EXPECT_EQ(in(ebtables_rule("--mark ! 0x5/0xff -j DROP ")), Fate::kPassed);
+  EXPECT_EQ(in(ebtables_rule("--mark /0x4 -j DROP ")), Fate::kDropped);
+  EXPECT_EQ(in(ebtables_rule("--mark /0x8 -j DROP ")), Fate::kPassed);
+  EXPECT_EQ(in(ebtables_rule("--mark ! /0x8 -j DROP ")), Fate::kDropped);
   const auto marks = [](const std::string& option, const std::string& then) {
-    return rule("-j mark " + option + "\nebtables -t filter -A INPUT --mark " + then + " -j DROP ");
+    return ebtables_rule("-j mark " + option + "\nebtables -t filter -A INPUT --mark " + then +
+                         " -j DROP ");
   };
   EXPECT_EQ(in(marks("--mark-set 0x7 --mark-target CONTINUE", "0x7")), Fate::kDropped);
   EXPECT_EQ(in(marks("--mark-set 0x7 --mark-target ACCEPT", "0x7")), Fate::kPassed);
   EXPECT_EQ(in(marks("--mark-or 0x2 --mark-target CONTINUE", "0x7")), Fate::kDropped);
   EXPECT_EQ(in(marks("--mark-and 0x4 --mark-target CONTINUE", "0x4")), Fate::kDropped);
   EXPECT_EQ(in(marks("--mark-xor 0x1 --mark-target CONTINUE", "0x4")), Fate::kDropped);
-  EXPECT_EQ(in(rule("-j mark --mark-or 0x7 --mark-target DROP")), Fate::kDropped);
+  EXPECT_EQ(in(ebtables_rule("-j mark --mark-or 0x7 --mark-target DROP")), Fate::kDropped);
 }
 
 TEST(Ebtables, WatchersOnlyWatch) {
@@ -267,7 +272,7 @@ TEST(Ebtables, WatchersOnlyWatch) {
         "--log-level notice --log-prefix \"  -j\"", "--log-level notice --log-prefix \"-j\"",
         // Printed so, without a blank.
         "--nflog-prefix \"x y\"--nflog-group 3"})
-    EXPECT_EQ(culprit(walk_rules(rule(watcher + " -j DROP "), tcp(), kIn)),
+    EXPECT_EQ(culprit(walk_rules(ebtables_rule(watcher + " -j DROP "), tcp_frame(), kIn)),
               "bridge filter INPUT: -A INPUT " + watcher + " -j DROP");
 }
 
@@ -275,10 +280,11 @@ TEST(Ebtables, WordsThatCannotBeToldAreUnknown) {
   for (const std::string words :
        {R"(--log-level notice --log-prefix "a\" -j DROP)", R"(-i e"x -j DROP)",
         R"(--string "a\"b\\c" --string-algo bm --string-to 65535 -j DROP)"})
-    EXPECT_EQ(why(rule(words)), words + " (bridge filter INPUT: -A INPUT " + words + ")");
-  EXPECT_EQ(in(rule("--string \"abc -j ACCEPT\" --string-algo bm --string-to 65535 -j DROP ")),
-            Fate::kUnknown);
-  EXPECT_EQ(in(rule("-j mark --mark-set 0x7 --mark-what ACCEPT")), Fate::kUnknown);
+    EXPECT_EQ(why(ebtables_rule(words)), words + " (bridge filter INPUT: -A INPUT " + words + ")");
+  EXPECT_EQ(
+      in(ebtables_rule("--string \"abc -j ACCEPT\" --string-algo bm --string-to 65535 -j DROP ")),
+      Fate::kUnknown);
+  EXPECT_EQ(in(ebtables_rule("-j mark --mark-set 0x7 --mark-what ACCEPT")), Fate::kUnknown);
 }
 
 TEST(Ebtables, WhoChangesMacAddresses) {
@@ -286,18 +292,18 @@ TEST(Ebtables, WhoChangesMacAddresses) {
     return read("ebtables -t " + table + " -A " + words + "\n");
   };
   EXPECT_EQ(walk_rules(at("nat", "POSTROUTING -j snat --to-src 2:0:0:0:0:2 --snat-target CONTINUE"),
-                       tcp(), kLeaves)
+                       tcp_frame(), kLeaves)
                 .fate,
             Fate::kPassed);
   EXPECT_EQ(walk_rules(at("nat", "POSTROUTING -j snat --to-src 2:0:0:0:0:2 --snat-target DROP"),
-                       tcp(), kLeaves)
+                       tcp_frame(), kLeaves)
                 .fate,
             Fate::kDropped);
   for (const std::string target :
        {"dnat --to-dst 2:0:0:0:0:2 --dnat-target ACCEPT", "redirect  --redirect-target DROP",
         "arpreply --arpreply-mac 2:0:0:0:0:3 --arpreply-target CONTINUE",
         "arpreply --arpreply-mac 2:0:0:0:0:3", "other"})
-    EXPECT_EQ(walk_rules(at("nat", "PREROUTING -j " + target), tcp(), kArrives).fate,
+    EXPECT_EQ(walk_rules(at("nat", "PREROUTING -j " + target), tcp_frame(), kArrives).fate,
               Fate::kUnknown)
         << target;
 }
@@ -310,10 +316,10 @@ TEST(Ebtables, BrouteDoesNotDropButRoute) {
         "ebtables -t broute -P own DROP\n",
         "ebtables -t broute -A BROUTING -p IPv4 -j redirect  --redirect-target DROP\n"}) {
     const auto rules = read(text);
-    EXPECT_EQ(walk_rules(rules, tcp(), kArrives).fate, Fate::kUnknown) << text;
+    EXPECT_EQ(walk_rules(rules, tcp_frame(), kArrives).fate, Fate::kUnknown) << text;
   }
   const auto rules = read("ebtables -t broute -A BROUTING -p IPv6 -j DROP \n");
-  EXPECT_EQ(walk_rules(rules, tcp(), kArrives).fate, Fate::kPassed);
+  EXPECT_EQ(walk_rules(rules, tcp_frame(), kArrives).fate, Fate::kPassed);
 }
 
 TEST(Ebtables, TheLineThatIsNoneIsNamed) {

@@ -20,8 +20,8 @@ using test::net;
 using test::state;
 
 // br-prd with the underlay and its port eth0; obr_backendnet with the pods and their port pod0.
-struct World {
-  World() {
+struct ArrivalWorld {
+  ArrivalWorld() {
     node.link(2, "eth0", "", 3);
     node.link(3, "br-prd", "bridge");
     node.veth(4, "pod0", 5);
@@ -51,18 +51,18 @@ struct World {
   SysctlFacts sysctls;
 };
 
-std::string places(const Explanation& told) {
+std::string arrival_places(const Explanation& told) {
   std::string out;
   for (const auto& step : told.steps) out += (out.empty() ? "" : ", ") + step.where;
   return out;
 }
 
 TEST(ExplainArrival, ItsEspIsDecryptedAndGoesToThePod) {
-  const auto told = World().to_pod();
+  const auto told = ArrivalWorld().to_pod();
   EXPECT_EQ(told.end, FlowEnd::ENCRYPTED) << told.conclusion;
   EXPECT_EQ(told.conclusion,
             "comes as ESP SPI 0x00000007 by br-prd, goes to the pod by obr_backendnet");
-  EXPECT_EQ(places(told),
+  EXPECT_EQ(arrival_places(told),
             "origin, policy, prerouting, input, sa, prerouting, route, policy, forward, "
             "postrouting");
   EXPECT_EQ(told.steps[2].packet, "10.45.0.12 > 10.45.0.11");
@@ -70,10 +70,10 @@ TEST(ExplainArrival, ItsEspIsDecryptedAndGoesToThePod) {
 }
 
 TEST(ExplainArrival, ForTheNodeItselfThereIsNoForward) {
-  const auto told = World().to_node();
+  const auto told = ArrivalWorld().to_node();
   EXPECT_EQ(told.end, FlowEnd::ENCRYPTED) << told.conclusion;
   EXPECT_EQ(told.conclusion, "comes as ESP SPI 0x00000007 by br-prd, for this node itself");
-  EXPECT_EQ(places(told), "origin, policy, prerouting, input, sa, prerouting, input");
+  EXPECT_EQ(arrival_places(told), "origin, policy, prerouting, input, sa, prerouting, input");
 }
 
 TEST(ExplainArrival, WhatDropsItOnItsWay) {
@@ -95,7 +95,7 @@ TEST(ExplainArrival, WhatDropsItOnItsWay) {
       {{TableFamily::kBridge, PacketHook::kOutput}, kPing, "output of bridge obr_backendnet"},
       {{TableFamily::kNetdev, PacketHook::kEgress, {"pod0"}}, kPing, "egress of pod0"}};
   for (const auto& one : cases) {
-    World world;
+    ArrivalWorld world;
     world.rules.tables = {
         dropping(one.hook, Field::kL4proto, Interval{one.protocol, one.protocol})};
     const auto told = world.to_pod();
@@ -111,19 +111,20 @@ TEST(ExplainArrival, NotOfItsConcern) {
                              Hooked{TableFamily::kBridge, PacketHook::kInput},
                              Hooked{TableFamily::kInet, PacketHook::kInput},
                              Hooked{TableFamily::kInet, PacketHook::kOutput}}) {
-    World world;
+    ArrivalWorld world;
     world.rules.tables = {dropping(hook, Field::kL4proto, Interval{1, 1})};
     EXPECT_EQ(world.to_pod().end, FlowEnd::ENCRYPTED) << "what was decrypted never meets it";
   }
 }
 
 TEST(ExplainArrival, WithoutPolicyItComesInClear) {
-  World world;
+  ArrivalWorld world;
   world.facts().policies.clear();
   auto told = world.to_pod();
   EXPECT_EQ(told.end, FlowEnd::CLEAR);
   EXPECT_EQ(told.conclusion, "comes in clear by br-prd, goes to the pod by obr_backendnet");
-  EXPECT_EQ(places(told), "origin, policy, prerouting, route, policy, forward, postrouting");
+  EXPECT_EQ(arrival_places(told),
+            "origin, policy, prerouting, route, policy, forward, postrouting");
   world.rules.tables = {dropping({TableFamily::kBridge, PacketHook::kPrerouting})};
   EXPECT_EQ(world.to_pod().conclusion.find("dropped in prerouting of bridge br-prd by "), 0u);
   world.facts().xfrm_defaults.block_forward = true;
@@ -133,7 +134,7 @@ TEST(ExplainArrival, WithoutPolicyItComesInClear) {
 }
 
 TEST(ExplainArrival, PoliciesThatDoNotAskForAnSaThatIsThere) {
-  World world;
+  ArrivalWorld world;
   world.facts().states.clear();
   auto told = world.to_pod();
   EXPECT_EQ(told.end, FlowEnd::FAIL_CLOSED);
@@ -145,7 +146,7 @@ TEST(ExplainArrival, PoliciesThatDoNotAskForAnSaThatIsThere) {
 }
 
 TEST(ExplainArrival, EspWithoutACipherAndInUdp) {
-  World world;
+  ArrivalWorld world;
   world.facts().states[0].null_encryption = true;
   EXPECT_EQ(world.to_pod().end, FlowEnd::CLEAR);
   world.facts().states[0].null_encryption = false;
@@ -159,7 +160,7 @@ TEST(ExplainArrival, EspWithoutACipherAndInUdp) {
 }
 
 TEST(ExplainArrival, RulesKnowThatItCameThroughIpsec) {
-  World world;
+  ArrivalWorld world;
   world.rules.tables = {
       dropping({TableFamily::kInet, PacketHook::kForward}, Field::kIpsecIn, Interval{0, 0})};
   EXPECT_EQ(world.to_pod().end, FlowEnd::ENCRYPTED);
@@ -168,7 +169,7 @@ TEST(ExplainArrival, RulesKnowThatItCameThroughIpsec) {
 }
 
 TEST(ExplainEnforced, EspialDropsWhatIsInClearEitherWay) {
-  World world;
+  ArrivalWorld world;
   world.facts().policies.clear();
   ExplainInput input{world.facts(), world.rules, world.sysctls, {{net("10.101.2.0/24"), "node2"}}};
   for (const bool out : {true, false}) {
@@ -186,25 +187,25 @@ TEST(ExplainEnforced, EspialDropsWhatIsInClearEitherWay) {
       << "no route";
   input.exempting = true;
   EXPECT_EQ(explain(input, addr("10.101.1.10"), addr("10.101.2.10")).end, FlowEnd::UNKNOWN);
-  world = World();
+  world = ArrivalWorld();
   input.exempting = false;
   EXPECT_EQ(explain(input, addr("10.101.2.10"), addr("10.101.1.10")).end, FlowEnd::ENCRYPTED);
 }
 
 TEST(ExplainArrival, WhatCannotBeTold) {
-  World world;
+  ArrivalWorld world;
   const auto unknown = [](const Explanation& told) {
     return told.end == FlowEnd::UNKNOWN && !told.reasons.empty();
   };
   EXPECT_TRUE(unknown(world.to("10.99.0.1"))) << "neither starts nor ends here";
   world.facts().xfrm_readable = false;
   EXPECT_TRUE(unknown(world.to_pod()));
-  World tunnel;
+  ArrivalWorld tunnel;
   tunnel.node.link(9, "ipsec0", "tun");
   for (auto& route : tunnel.facts().routes)
     if (route.destination == net("10.101.2.0/24")) route.oif = 9;
   EXPECT_TRUE(unknown(tunnel.to_pod())) << "user space makes of it what it likes";
-  World away;
+  ArrivalWorld away;
   for (auto& policy : away.facts().policies) policy.template_destination = addr("10.45.0.99");
   away.facts().states = {state("10.45.0.12", "10.45.0.99", 7, 1)};
   EXPECT_TRUE(unknown(away.to_pod())) << "its ESP goes to an address of another";

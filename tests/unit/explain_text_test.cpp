@@ -12,7 +12,7 @@ namespace {
 
 using nlohmann::json;
 
-json sample() {
+json explain_sample() {
   Explanation told;
   told.source = IpAddress::parse("10.101.1.10").value();
   told.destination = IpAddress::parse("10.101.2.10").value();
@@ -38,20 +38,20 @@ json sample() {
 }
 
 TEST(ExplainText, IsTheGoldenTextAndDocument) {
-  testing::expect_golden("explain.json", sample().dump(2) + "\n");
-  testing::expect_golden("explain.txt", render_explain(sample(), {}));
+  testing::expect_golden("explain.json", explain_sample().dump(2) + "\n");
+  testing::expect_golden("explain.txt", render_explain(explain_sample(), {}));
 }
 
 TEST(ExplainText, TheExitStatusSaysHowItEnds) {
   EXPECT_EQ(explain_exit({{"end", "encrypted"}}), 0);
   for (const char* end : {"fail_closed", "clear", "dropped"})
     EXPECT_EQ(explain_exit({{"end", end}}), 1);
-  EXPECT_EQ(explain_exit(sample()), 3);
+  EXPECT_EQ(explain_exit(explain_sample()), 3);
   EXPECT_EQ(explain_exit(json::object()), 3) << "a document of another shape";
 }
 
 TEST(ExplainText, NothingOfADocumentIsAControlSequence) {
-  auto document = sample();
+  auto document = explain_sample();
   document["conclusion"] = "\x1b[2J";
   document["steps"][0]["what"] = "\x1b[2J";
   EXPECT_EQ(render_explain(document, {}).find('\x1b'), std::string::npos);

@@ -22,13 +22,13 @@ std::string outcome(std::string_view bytes, std::size_t limit = 100) {
   return std::to_string(answer.status()) + " " + std::string(answer.take_body());
 }
 
-std::string with(std::string_view headers, std::string_view body) {
+std::string answer_with(std::string_view headers, std::string_view body) {
   return "HTTP/1.1 200 OK\r\n" + std::string(headers) + "\r\n" + std::string(body);
 }
 
 TEST(HttpAnswer, EveryWayToEndABody) {
-  EXPECT_EQ(outcome(with("Content-Length: 3\r\n", "abcXYZ")), "200 abc");
-  EXPECT_EQ(outcome(with("", "until the end")), "200 until the end");
+  EXPECT_EQ(outcome(answer_with("Content-Length: 3\r\n", "abcXYZ")), "200 abc");
+  EXPECT_EQ(outcome(answer_with("", "until the end")), "200 until the end");
   EXPECT_EQ(outcome(kChunked), "200 hello!");
   EXPECT_EQ(outcome("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n"),
             "401 ");
@@ -48,32 +48,33 @@ TEST(HttpAnswer, ByteByByteIsTheSame) {
 TEST(HttpAnswer, WhatIsWrongIsSaidAndEnds) {
   const std::string middle = "!the connection ended in the middle of the answer";
   EXPECT_EQ(outcome(""), "!the connection ended before the answer");
-  EXPECT_EQ(outcome(with("Content-Length: 9\r\n", "short")), middle);
+  EXPECT_EQ(outcome(answer_with("Content-Length: 9\r\n", "short")), middle);
   EXPECT_EQ(outcome(kChunked.substr(0, kChunked.size() - 1)), middle);
   EXPECT_EQ(outcome("SSH-2.0-x\r\n\r\n"), "!what answers does not speak HTTP/1.1");
-  EXPECT_EQ(outcome(with("Content-Length: -1\r\n", "")),
+  EXPECT_EQ(outcome(answer_with("Content-Length: -1\r\n", "")),
             "!the answer's Content-Length is no number");
-  EXPECT_EQ(outcome(with("Content-Length: 99999999999999999999\r\n", "")),
+  EXPECT_EQ(outcome(answer_with("Content-Length: 99999999999999999999\r\n", "")),
             "!the answer's Content-Length is no number");
-  EXPECT_EQ(outcome(with("Content-Length: 3\r\nTransfer-Encoding: chunked\r\n", "")),
+  EXPECT_EQ(outcome(answer_with("Content-Length: 3\r\nTransfer-Encoding: chunked\r\n", "")),
             "!the answer's length is given in two ways");
-  EXPECT_EQ(outcome(with("Transfer-Encoding: chunked\r\n", "2\r\nabc\r\n")),
+  EXPECT_EQ(outcome(answer_with("Transfer-Encoding: chunked\r\n", "2\r\nabc\r\n")),
             "!a chunk of the answer is longer than it said");
-  EXPECT_EQ(outcome(with("Transfer-Encoding: chunked\r\n", "zz\r\n")),
+  EXPECT_EQ(outcome(answer_with("Transfer-Encoding: chunked\r\n", "zz\r\n")),
             "!the size of a chunk of the answer is no number");
 }
 
 TEST(HttpAnswer, NothingGrowsWithoutBounds) {
   const std::string large = "!the answer is larger than 4 bytes";
-  EXPECT_EQ(outcome(with("Content-Length: 5\r\n", ""), 4), large);
-  EXPECT_EQ(outcome(with("", "12345"), 4), large);
-  EXPECT_EQ(outcome(with("", "1234"), 4), "200 1234");
+  EXPECT_EQ(outcome(answer_with("Content-Length: 5\r\n", ""), 4), large);
+  EXPECT_EQ(outcome(answer_with("", "12345"), 4), large);
+  EXPECT_EQ(outcome(answer_with("", "1234"), 4), "200 1234");
   EXPECT_EQ(
-      outcome(with("Transfer-Encoding: chunked\r\n", "3\r\n123\r\nffffffffffffffff\r\n45"), 4),
+      outcome(answer_with("Transfer-Encoding: chunked\r\n", "3\r\n123\r\nffffffffffffffff\r\n45"),
+              4),
       large);
   EXPECT_EQ(outcome("HTTP/1.1 200 OK\r\nA: " + std::string(kMaxHttpHead, 'x')),
             "!the answer's headers are too long");
-  EXPECT_EQ(outcome(with("Transfer-Encoding: chunked\r\n", std::string(2000, '1'))),
+  EXPECT_EQ(outcome(answer_with("Transfer-Encoding: chunked\r\n", std::string(2000, '1'))),
             "!a line of the answer is too long");
 }
 

@@ -26,7 +26,7 @@ OpensvcFacts parsed(const std::string& text) {
   return facts.ok() ? *facts : OpensvcFacts{};
 }
 
-std::string with(const std::string& more) {
+std::string conf_with(const std::string& more) {
   return std::string(kCluster) + std::string(kBackend) + more;
 }
 
@@ -44,7 +44,7 @@ std::string problems(const OpensvcFacts& facts) {
 }
 
 TEST(ClusterConf, SubnetsFollowTheOrderOfTheNodes) {
-  const auto facts = parsed(with(""));
+  const auto facts = parsed(conf_with(""));
   EXPECT_EQ(facts.state, OpensvcState::kReadable);
   EXPECT_EQ(facts.nodes, (std::vector<std::string>{"node1", "node2", "node3"}));
   ASSERT_EQ(facts.networks.size(), 1u);
@@ -112,9 +112,9 @@ TEST(ClusterConf, Ipv6AndMasks) {
 
 TEST(ClusterConf, ReferencesButNotToSecrets) {
   const auto facts =
-      parsed(with("addr = {short_nodename}.{env.zone}\n"
-                  "dev = {rindex}-{cluster.secret}\n"
-                  "[env]\nzone = {upper}x\nupper = up\n"));
+      parsed(conf_with("addr = {short_nodename}.{env.zone}\n"
+                       "dev = {rindex}-{cluster.secret}\n"
+                       "[env]\nzone = {upper}x\nupper = up\n"));
   ASSERT_EQ(facts.networks.size(), 1u);
   EXPECT_EQ(facts.networks[0].members[1].host, "node2.upx");
   EXPECT_EQ(facts.networks[0].device, "backendnet-{cluster.secret}");
@@ -123,7 +123,7 @@ TEST(ClusterConf, ReferencesButNotToSecrets) {
 }
 
 TEST(ClusterConf, ACircleOfReferencesEnds) {
-  const auto facts = parsed(with("dev = {dev}\n"));
+  const auto facts = parsed(conf_with("dev = {dev}\n"));
   EXPECT_FALSE(facts.problems.empty());
 }
 
@@ -136,7 +136,7 @@ TEST(ClusterConf, ReferencesThatMultiplyEnd) {
       more += "{env." + letters.substr(i + 1, 1) + "}";
     more += "\n";
   }
-  const auto facts = parsed(with("dev = {env.a}\n[env]\n" + more));
+  const auto facts = parsed(conf_with("dev = {env.a}\n[env]\n" + more));
   EXPECT_FALSE(facts.problems.empty());
 }
 
@@ -160,9 +160,9 @@ TEST(ClusterConf, DefaultSectionIsInherited) {
 
 TEST(ClusterConf, WhatCannotBeFollowedIsSaid) {
   const auto facts =
-      parsed(with("tunnel = maybe\nsubnet@node2 = 10.200.0.0/24\n"
-                  "subnet@node3 = fd00::/64\n"
-                  "[network#bad]\ntype = routed_bridge\nnetwork = ten\n"));
+      parsed(conf_with("tunnel = maybe\nsubnet@node2 = 10.200.0.0/24\n"
+                       "subnet@node3 = fd00::/64\n"
+                       "[network#bad]\ntype = routed_bridge\nnetwork = ten\n"));
   const auto said = problems(facts);
   EXPECT_NE(said.find("tunnel \"maybe\""), std::string::npos) << said;
   EXPECT_NE(said.find("10.200.0.0/24 of node2 lies outside"), std::string::npos) << said;
@@ -185,7 +185,7 @@ TEST(ClusterConf, FilesThatCannotBeRead) {
   EXPECT_NE(missing.error().message.find("No such file"), std::string::npos);
   EXPECT_FALSE(read_cluster_conf("/dev/zero").ok());
   const std::string path = ::testing::TempDir() + "/espial_cluster.conf";
-  std::ofstream(path) << with("");
+  std::ofstream(path) << conf_with("");
   const auto facts = read_cluster_conf(path);
   ASSERT_TRUE(facts.ok());
   EXPECT_EQ(facts->source, path);
@@ -209,7 +209,7 @@ TEST(IniText, ValuesAsTheAgentReadsThem) {
 }
 
 TEST(ResolveMembers, TheFirstAddressThatCanBeAnotherNodes) {
-  auto facts = parsed(with("addr@node1 = 10.45.0.11\n"));
+  auto facts = parsed(conf_with("addr@node1 = 10.45.0.11\n"));
   int asked = 0;
   resolve_members(facts, [&](const std::string& host, Family family) {
     ++asked;

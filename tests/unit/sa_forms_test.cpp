@@ -15,10 +15,10 @@ using test::addr;
 using test::net;
 using test::state;
 
-constexpr std::uint64_t kNow = 1'700'000'000;
+constexpr std::uint64_t kSaNow = 1'700'000'000;
 
-struct World {
-  World() {
+struct SaWorld {
+  SaWorld() {
     node.link(2, "eth0");
     node.address(2, "10.45.0.11/24");
     node.route("10.101.2.0/24", "10.45.0.12", 2);
@@ -38,7 +38,9 @@ struct World {
     }
   }
   XfrmStateFact& out(std::size_t pair) { return node.facts.states[2 * pair]; }
-  PeerAudit audit() const { return audit_mesh({topology, node.facts, kNow, {}, {}}).peers.front(); }
+  PeerAudit audit() const {
+    return audit_mesh({topology, node.facts, kSaNow, {}, {}}).peers.front();
+  }
   std::vector<PairProblem> problems() const {
     std::vector<PairProblem> all;
     for (const auto& pair : audit().pairs)
@@ -53,9 +55,9 @@ struct World {
 using Problems = std::vector<PairProblem>;
 
 TEST(SaForms, OnePerProcessorIsOneTunnel) {
-  World world;
-  world.sas(0x100, kNow - 100);  // the one that any processor may use
-  for (std::uint32_t cpu = 0; cpu < 8; ++cpu) world.sas(0x200 + 2 * cpu, kNow - 50, cpu);
+  SaWorld world;
+  world.sas(0x100, kSaNow - 100);  // the one that any processor may use
+  for (std::uint32_t cpu = 0; cpu < 8; ++cpu) world.sas(0x200 + 2 * cpu, kSaNow - 50, cpu);
   const auto audit = world.audit();
   EXPECT_EQ(audit.verdict, PairVerdict::kProtected);
   EXPECT_TRUE(world.problems().empty());
@@ -71,8 +73,8 @@ TEST(SaForms, OnePerProcessorIsOneTunnel) {
 }
 
 TEST(SaForms, EachProcessorsSaHasNumbersOfItsOwn) {
-  World world;
-  for (std::uint32_t cpu = 0; cpu < 2; ++cpu) world.sas(0x200 + 2 * cpu, kNow - 50 + cpu, cpu);
+  SaWorld world;
+  for (std::uint32_t cpu = 0; cpu < 2; ++cpu) world.sas(0x200 + 2 * cpu, kSaNow - 50 + cpu, cpu);
   world.out(0).sequence_sent = 4'200'000'000;
   EXPECT_EQ(world.problems(), Problems{PairProblem::SEQUENCE})
       << "a newer SA of another processor is no successor";
@@ -80,32 +82,32 @@ TEST(SaForms, EachProcessorsSaHasNumbersOfItsOwn) {
 }
 
 TEST(SaForms, TheFormerSaOfARekeyIsNoneThatRunsOut) {
-  World world;
-  world.sas(0x100, kNow - 3700);
+  SaWorld world;
+  world.sas(0x100, kSaNow - 3700);
   world.out(0).sequence_sent = 4'200'000'000;
   EXPECT_EQ(world.problems(), (Problems{PairProblem::SEQUENCE}));
-  world.sas(0x102, kNow - 1);  // made before the old one is broken
+  world.sas(0x102, kSaNow - 1);  // made before the old one is broken
   EXPECT_TRUE(world.problems().empty()) << "the kernel sends with the newest";
   EXPECT_LT(world.audit().sas.sequence_used, 0.1);
   EXPECT_EQ(world.audit().sas.installed_out, 2u);
-  EXPECT_EQ(world.audit().sas.expires, kNow - 1 + 4000);
+  EXPECT_EQ(world.audit().sas.expires, kSaNow - 1 + 4000);
   world.node.facts.states.erase(world.node.facts.states.begin(),
                                 world.node.facts.states.begin() + 2);
   EXPECT_TRUE(world.problems().empty());
 }
 
 TEST(SaForms, AnSaThatNoLongerSendsMayLackACipher) {
-  World world;
-  world.sas(0x100, kNow - 100);
+  SaWorld world;
+  world.sas(0x100, kSaNow - 100);
   world.out(0).null_encryption = true;
   EXPECT_EQ(world.audit().verdict, PairVerdict::kExposed);
-  world.sas(0x102, kNow - 1);
+  world.sas(0x102, kSaNow - 1);
   EXPECT_EQ(world.audit().verdict, PairVerdict::kProtected);
   EXPECT_EQ(world.audit().sas.null_encryption, 1u) << "it is told while it is there";
 }
 
 TEST(SaForms, AReservedSpiIsNoTunnel) {
-  World world;
+  SaWorld world;
   auto reserved = state("10.45.0.12", "10.45.0.11", 0xc0de, 2);
   reserved.keyless = true;  // a key manager negotiates
   world.node.facts.states.push_back(reserved);
@@ -116,11 +118,11 @@ TEST(SaForms, AReservedSpiIsNoTunnel) {
 }
 
 TEST(SaForms, Ipv6InsideOfIpv4) {
-  World world;
+  SaWorld world;
   world.topology.self_backends.push_back({net("fd00:101:1::/64"), "backend6", Origin::kFile});
   world.topology.peers.front().backends.push_back(
       {net("fd00:101:2::/64"), "backend6", Origin::kFile});
-  world.sas(0x100, kNow - 100);
+  world.sas(0x100, kSaNow - 100);
   world.node.facts.routes.push_back({net("fd00:101:2::/64"), 2, {}, 254, 0, {}});
   ASSERT_EQ(world.audit().pairs.size(), 2u);
   EXPECT_EQ(world.audit().pairs[1].verdict, PairVerdict::kExposed) << "IPv4's policies are no help";
@@ -135,8 +137,8 @@ TEST(SaForms, Ipv6InsideOfIpv4) {
 }
 
 TEST(SaForms, PacketOffloadIsSaidAndCryptoOffloadIsNot) {
-  World world;
-  world.sas(0x100, kNow - 100);
+  SaWorld world;
+  world.sas(0x100, kSaNow - 100);
   world.out(0).offload_crypto = true;
   EXPECT_TRUE(world.problems().empty()) << "the programs still see ESP";
   world.out(0).offload_packet = true;

@@ -14,7 +14,7 @@ namespace {
 
 using nlohmann::json;
 
-json sample() { return json::parse(testing::read_golden("status_sample.json")); }
+json status_sample() { return json::parse(testing::read_golden("status_sample.json")); }
 
 bool plain_ascii(const std::string& text) {
   return std::all_of(text.begin(), text.end(),
@@ -22,7 +22,7 @@ bool plain_ascii(const std::string& text) {
 }
 
 TEST(StatusText, OffloadAndUserSpaceIpsecAreSaid) {
-  auto status = sample();
+  auto status = status_sample();
   EXPECT_EQ(render_status(status, {}).find("CANNOT PROVE"), std::string::npos);
   status["peers"][0]["ipsec"] = {{"verdict", "protected"}, {"sas", {{"packet_offload", 2}}}};
   status["peers"][1]["ipsec"] = {{"verdict", "user_space"}, {"sas", {{"packet_offload", 0}}}};
@@ -32,7 +32,7 @@ TEST(StatusText, OffloadAndUserSpaceIpsecAreSaid) {
 }
 
 TEST(StatusText, IsTheGoldenTable) {
-  testing::expect_golden("status.txt", render_status(sample(), {}));
+  testing::expect_golden("status.txt", render_status(status_sample(), {}));
 }
 
 // status.json is what the daemon is promised to produce: no column may stay empty for want of a
@@ -54,7 +54,8 @@ TEST(StatusText, ReadsTheDaemonsOwnDocument) {
 }
 
 TEST(StatusText, ProbesAreOneLineAndThoseThatAreNotWell) {
-  EXPECT_EQ(render_status(sample(), {}).find("probes"), std::string::npos) << "none are sent";
+  EXPECT_EQ(render_status(status_sample(), {}).find("probes"), std::string::npos)
+      << "none are sent";
   const auto text = render_status(json::parse(testing::read_golden("status.json")), {});
   EXPECT_NE(text.find("\nprobes, each way every 30 s: 1 encrypted both ways, 1 both leak, 1 lost "
                       "there\n"),
@@ -68,22 +69,22 @@ TEST(StatusText, ProbesAreOneLineAndThoseThatAreNotWell) {
 }
 
 TEST(StatusText, ColoursOnlyWhenAsked) {
-  EXPECT_TRUE(plain_ascii(render_status(sample(), {false, 0})));
-  const auto coloured = render_status(sample(), {true, 0});
+  EXPECT_TRUE(plain_ascii(render_status(status_sample(), {false, 0})));
+  const auto coloured = render_status(status_sample(), {true, 0});
   EXPECT_NE(coloured.find("\x1b[1;31mmixed\x1b[0m"), std::string::npos);
   EXPECT_NE(coloured.find("\x1b[32mencrypted\x1b[0m"), std::string::npos);
 }
 
 // The same text, whatever the colour: alignment must not count the sequences.
 TEST(StatusText, ColourChangesNothingElse) {
-  auto text = render_status(sample(), {true, 0});
+  auto text = render_status(status_sample(), {true, 0});
   for (std::size_t at; (at = text.find('\x1b')) != std::string::npos;)
     text.erase(at, text.find('m', at) - at + 1);
-  EXPECT_EQ(text, render_status(sample(), {false, 0}));
+  EXPECT_EQ(text, render_status(status_sample(), {false, 0}));
 }
 
 TEST(StatusText, FitsANarrowTerminal) {
-  auto status = sample();
+  auto status = status_sample();
   status["alarms"] = json::array();
   status["sources"] = json::array();
   status["devices"] = json::array();
@@ -100,7 +101,7 @@ TEST(StatusText, FitsANarrowTerminal) {
 
 TEST(StatusText, NoByteOfTheDocumentReachesTheTerminal) {
   const std::string evil = "\x1b]0;owned\x07\r\n\x9b\xc2\x9b\xe2\x80\xae";
-  auto status = sample();
+  auto status = status_sample();
   for (const char* key : {"node", "instance", "time"}) status[key] = evil;
   for (auto& peer : status["peers"])
     for (const char* key : {"name", "verdict", "reason", "mode", "state", "last_cleartext"})
@@ -126,7 +127,7 @@ TEST(StatusText, NoByteOfTheDocumentReachesTheTerminal) {
 // Whatever a member is replaced by, there is a text and a status.
 TEST(StatusText, SurvivesADocumentOfAnotherShape) {
   const json wrong[] = {nullptr, 7, -1.5, "x", true, json::array({1, nullptr}), {{"a", 1}}};
-  const auto good = sample();
+  const auto good = status_sample();
   std::set<std::string> members;
   const auto flat = good.flatten();  // outlives its items()
   for (const auto& [pointer, unused] : flat.items())
@@ -144,7 +145,7 @@ TEST(StatusText, SurvivesADocumentOfAnotherShape) {
 }
 
 TEST(StatusText, SaysWhenNoDaemonRuns) {
-  auto status = sample();
+  auto status = status_sample();
   EXPECT_EQ(render_status(status, {}).find("no daemon"), std::string::npos);
   status["daemon"]["running"] = false;
   EXPECT_NE(render_status(status, {}).find("systemctl start espial"), std::string::npos);

@@ -14,12 +14,12 @@ using test::net;
 using test::policy;
 using test::state;
 
-constexpr std::uint64_t kNow = 1'700'000'000;
+constexpr std::uint64_t kTunnelNow = 1'700'000'000;
 constexpr int kTunnel = 9;
 
 // node1 with 10.101.2.0/24 behind tun2, an ipip device to node2, and no policy at all.
-struct World {
-  World() {
+struct TunnelWorld {
+  TunnelWorld() {
     node.link(2, "eth0");
     node.address(2, "10.45.0.11/24");
     tunnel() = TunnelEnds{addr("10.45.0.11"), addr("10.45.0.12"), false};
@@ -57,7 +57,7 @@ struct World {
     }
   }
   PairAudit pair() const {
-    AuditInput input{topology, node.facts, kNow, {}, {}, &cluster};
+    AuditInput input{topology, node.facts, kTunnelNow, {}, {}, &cluster};
     return audit_mesh(input).peers.front().pairs.front();
   }
 
@@ -66,7 +66,7 @@ struct World {
   OpensvcFacts cluster;
 };
 
-std::vector<PairProblem> problems(const PairAudit& pair) {
+std::vector<PairProblem> tunnel_problems(const PairAudit& pair) {
   std::vector<PairProblem> all;
   for (const auto& finding : pair.findings) all.push_back(finding.problem);
   return all;
@@ -74,7 +74,7 @@ std::vector<PairProblem> problems(const PairAudit& pair) {
 using Problems = std::vector<PairProblem>;
 
 TEST(TunnelJudge, WithoutPoliciesTheTunnelIsClearAndNamed) {
-  const auto pair = World().pair();
+  const auto pair = TunnelWorld().pair();
   EXPECT_EQ(pair.verdict, PairVerdict::kExposed);
   ASSERT_EQ(pair.findings.front().problem, PairProblem::NO_POLICY);
   EXPECT_NE(pair.findings.front().evidence.find(
@@ -84,7 +84,7 @@ TEST(TunnelJudge, WithoutPoliciesTheTunnelIsClearAndNamed) {
 }
 
 TEST(TunnelJudge, PoliciesOfTheSubnetsTakePacketsBeforeTheDevice) {
-  World world;
+  TunnelWorld world;
   test::add_tunnel(world.facts(), "10.101.1.0/24", "10.101.2.0/24", "10.45.0.11", "10.45.0.12", 2);
   world.facts().states = {state("10.45.0.11", "10.45.0.12", 0x102, 2),
                           state("10.45.0.12", "10.45.0.11", 0x202, 2)};
@@ -94,17 +94,17 @@ TEST(TunnelJudge, PoliciesOfTheSubnetsTakePacketsBeforeTheDevice) {
 }
 
 TEST(TunnelJudge, PoliciesOfTheTunnelsPacketsProtect) {
-  World world;
+  TunnelWorld world;
   world.encrypt_outer(4);
   const auto pair = world.pair();
   EXPECT_EQ(pair.verdict, PairVerdict::kProtected);
-  EXPECT_EQ(problems(pair),
+  EXPECT_EQ(tunnel_problems(pair),
             (Problems{PairProblem::TUNNEL_ENCRYPTED, PairProblem::TUNNEL_ENCRYPTED}));
   EXPECT_FALSE(pair.policy_missing[0] || pair.policy_missing[1]);
 }
 
 TEST(TunnelJudge, EachDirectionIsJudgedAlone) {
-  World world;
+  TunnelWorld world;
   world.encrypt_outer(4, false);
   const auto pair = world.pair();
   EXPECT_EQ(pair.verdict, PairVerdict::kMisconfigured) << "what comes may be clear";
@@ -113,7 +113,7 @@ TEST(TunnelJudge, EachDirectionIsJudgedAlone) {
 }
 
 TEST(TunnelJudge, APolicyForAnotherProtocolIsNoneOfTheTunnels) {
-  World world;
+  TunnelWorld world;
   world.encrypt_outer(47);
   EXPECT_EQ(world.pair().verdict, PairVerdict::kExposed);
   world.tunnel()->gre = true;
@@ -121,7 +121,7 @@ TEST(TunnelJudge, APolicyForAnotherProtocolIsNoneOfTheTunnels) {
 }
 
 TEST(TunnelJudge, ABypassOfTheTunnelsPacketsThatIsAskedFirstExposes) {
-  World world;
+  TunnelWorld world;
   world.encrypt_outer(4);
   for (auto& one : world.facts().policies) one.priority = 1000;
   auto bypass = world.facts().policies.front();
@@ -138,7 +138,7 @@ TEST(TunnelJudge, ABypassOfTheTunnelsPacketsThatIsAskedFirstExposes) {
 }
 
 TEST(TunnelJudge, APolicyThatTakesPacketsBeforeTheDeviceIsNotMended) {
-  World world;
+  TunnelWorld world;
   world.encrypt_outer(4);
   test::add_tunnel(world.facts(), "10.101.1.0/24", "10.101.2.0/24", "10.45.0.11", "10.45.0.12", 2);
   for (auto [from, to] : {std::pair{"10.45.0.11", "10.45.0.12"}, {"10.45.0.12", "10.45.0.11"}}) {
@@ -158,7 +158,7 @@ TEST(TunnelJudge, APolicyThatTakesPacketsBeforeTheDeviceIsNotMended) {
 }
 
 TEST(TunnelJudge, ABlockOfTheTunnelsPacketsIsNoLeak) {
-  World world;
+  TunnelWorld world;
   world.encrypt_outer(4);
   for (auto& one : world.facts().policies) one.allow = false;
   EXPECT_EQ(world.pair().verdict, PairVerdict::kMisconfigured);
@@ -166,7 +166,7 @@ TEST(TunnelJudge, ABlockOfTheTunnelsPacketsIsNoLeak) {
 }
 
 TEST(TunnelJudge, WithoutAnSaTheTunnelHoldsBack) {
-  World world;
+  TunnelWorld world;
   world.encrypt_outer(4);
   world.facts().states.clear();
   EXPECT_EQ(world.pair().verdict, PairVerdict::kFailClosed);
@@ -176,7 +176,7 @@ TEST(TunnelJudge, WithoutAnSaTheTunnelHoldsBack) {
 }
 
 TEST(TunnelJudge, ATunnelToSomebodyElseDoesNotProtectThisPeer) {
-  World world;
+  TunnelWorld world;
   world.tunnel()->remote = addr("10.45.0.13");
   world.encrypt_outer(4);
   for (auto& one : world.facts().policies)
@@ -186,7 +186,7 @@ TEST(TunnelJudge, ATunnelToSomebodyElseDoesNotProtectThisPeer) {
 }
 
 TEST(TunnelJudge, ASourceThatTheRouteChoosesIsFound) {
-  World world;
+  TunnelWorld world;
   world.tunnel()->local = addr("0.0.0.0");
   world.encrypt_outer(4);
   EXPECT_EQ(world.pair().verdict, PairVerdict::kProtected);
@@ -194,12 +194,12 @@ TEST(TunnelJudge, ASourceThatTheRouteChoosesIsFound) {
 
 // cluster.conf against the routes.
 
-Problems said(World& world, OpensvcTunnel tunnel) {
+Problems said(TunnelWorld& world, OpensvcTunnel tunnel) {
   world.network().tunnel = tunnel;
-  return problems(world.pair());
+  return tunnel_problems(world.pair());
 }
 
-struct TunnelSetting : ::testing::Test, World {
+struct TunnelSetting : ::testing::Test, TunnelWorld {
   TunnelSetting() { encrypt_outer(4); }
   bool contradicts(OpensvcTunnel tunnel) {
     const auto all = said(*this, tunnel);

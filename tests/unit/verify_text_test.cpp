@@ -25,7 +25,7 @@ ProbeResult probe(const std::string& peer, ProbePath path, const char* source, c
   return out;
 }
 
-VerifyReport sample() {
+VerifyReport verify_sample() {
   VerifyReport report;
   auto good = probe("node2", ProbePath::HOST, "10.101.1.1", "10.101.2.1", ProbeOutcome::ENCRYPTED);
   good.answered = 3;
@@ -55,13 +55,13 @@ json document(const VerifyReport& report) {
 }
 
 TEST(VerifyText, IsTheGoldenTextAndDocument) {
-  testing::expect_golden("verify.json", document(sample()).dump(2) + "\n");
-  testing::expect_golden("verify.txt", render_verify(document(sample()), {}));
+  testing::expect_golden("verify.json", document(verify_sample()).dump(2) + "\n");
+  testing::expect_golden("verify.txt", render_verify(document(verify_sample()), {}));
 }
 
 TEST(VerifyText, TheExitStatusIsTheWorst) {
   const auto with = [](auto change) {
-    auto report = sample();
+    auto report = verify_sample();
     report.probes.resize(1);
     report.not_exercised.resize(1);
     report.unknown.clear();

@@ -64,4 +64,7 @@ class Prefix {
   unsigned length_ = 0;
 };
 
+// The prefix of this one address.
+inline Prefix host_prefix(const IpAddress& address) { return {address, address.bits()}; }
+
 }  // namespace espial

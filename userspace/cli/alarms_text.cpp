@@ -17,13 +17,13 @@ bool in_state(const json& alarm, std::string_view state) {
   return text_field(alarm, "state") == state;
 }
 
-Colour colour_of(const json& alarm) {
+Colour alarm_colour(const json& alarm) {
   if (!in_state(alarm, "firing")) return Colour::kDim;
   return text_field(alarm, "severity") == "critical" ? Colour::kRed : Colour::kYellow;
 }
 
 // "3 alarms: 2 firing, 1 pending".
-std::string summary(const json& alarms, const RenderStyle& style) {
+std::string alarms_summary(const json& alarms, const RenderStyle& style) {
   if (alarms.empty()) return "no alarms\n";
   std::string out = std::to_string(alarms.size()) + (alarms.size() == 1 ? " alarm" : " alarms");
   std::string separator = ": ";
@@ -39,7 +39,7 @@ std::string summary(const json& alarms, const RenderStyle& style) {
   return out + "\n";
 }
 
-std::string headline(const json& document, const RenderStyle& style) {
+std::string alarms_headline(const json& document, const RenderStyle& style) {
   std::string out = painted(text_field(document, "node"), Colour::kBold, style);
   if (const auto instance = text_field(document, "instance"); instance != "default")
     out += "  instance " + instance;
@@ -67,7 +67,7 @@ std::string groups(const json& document, const RenderStyle& style) {
     TextTable table({{"ALARM"}, {"SEVERITY"}, {"STATE"}, {"SINCE"}, {"EVIDENCE"}, {"RUNBOOK"}});
     for (const auto& alarm : alarms) {
       if (text_field(alarm, "peer") != peer) continue;
-      const auto colour = colour_of(alarm);
+      const auto colour = alarm_colour(alarm);
       table.add({{text_field(alarm, "alarm"), colour},
                  {text_field(alarm, "severity"), colour},
                  {text_field(alarm, "state"), colour},
@@ -85,7 +85,7 @@ std::string history(const json& document, const RenderStyle& style) {
   if (!document.contains("history")) return {};
   TextTable table({{"TIME"}, {"ALARM"}, {"SEVERITY"}, {"STATE"}, {"PEER"}, {"EVIDENCE"}});
   for (const auto& line : field(document, "history")) {
-    const auto colour = colour_of(line);
+    const auto colour = alarm_colour(line);
     table.add({{text_field(line, "time")},
                {text_field(line, "alarm"), colour},
                {text_field(line, "severity"), colour},
@@ -142,7 +142,7 @@ Result<json> select_alarms(json document, const std::string& peer, bool history)
 }
 
 std::string render_alarms(const json& document, const RenderStyle& style) {
-  return headline(document, style) + summary(field(document, "alarms"), style) +
+  return alarms_headline(document, style) + alarms_summary(field(document, "alarms"), style) +
          groups(document, style) + history(document, style) + messages(document);
 }
 

@@ -14,12 +14,12 @@ using nlohmann::json;
 
 bool bad(std::string_view verdict) { return verdict == "exposed" || verdict == "misconfigured"; }
 
-Colour colour_of(std::string_view verdict) {
+Colour pair_colour(std::string_view verdict) {
   if (verdict == "protected") return Colour::kGreen;
   return bad(verdict) ? Colour::kRed : Colour::kYellow;
 }
 
-std::string summary(const json& document) {
+std::string audit_summary(const json& document) {
   std::map<std::string, std::size_t> counts;
   std::size_t pairs = 0;
   for (const auto& peer : field(document, "peers"))
@@ -51,19 +51,19 @@ std::string table_of(const json& document, const RenderStyle& style) {
                  {text_field(pair, "own")},
                  {text_field(pair, "theirs")},
                  {text_field(pair, "network"), Colour::kDim},
-                 {verdict, colour_of(verdict)},
+                 {verdict, pair_colour(verdict)},
                  {count, Colour::kDim}});
     }
   }
   return table.empty() ? std::string() : "\n" + table.text(style);
 }
 
-std::string lines_of(const json& findings, const RenderStyle& style) {
+std::string finding_lines(const json& findings, const RenderStyle& style) {
   std::string out;
   for (const auto& finding : findings) {
     const auto verdict = text_field(finding, "verdict");
     const auto direction = text_field(finding, "direction");
-    out += "  " + painted(text_field(finding, "problem"), colour_of(verdict), style) +
+    out += "  " + painted(text_field(finding, "problem"), pair_colour(verdict), style) +
            (direction.empty() ? "" : ", " + direction) + ": " + text_field(finding, "evidence") +
            "\n";
     if (const auto remedy = text_field(finding, "remedy"); !remedy.empty())
@@ -76,12 +76,12 @@ std::string findings_of(const json& document, const RenderStyle& style) {
   std::string out;
   for (const auto& peer : field(document, "peers"))
     for (const auto& pair : field(peer, "pairs")) {
-      const auto lines = lines_of(field(pair, "findings"), style);
+      const auto lines = finding_lines(field(pair, "findings"), style);
       if (!lines.empty())
         out += "\n" + text_field(peer, "name") + "  " + text_field(pair, "own") + " > " +
                text_field(pair, "theirs") + "\n" + lines;
     }
-  const auto lines = lines_of(field(document, "findings"), style);
+  const auto lines = finding_lines(field(document, "findings"), style);
   return lines.empty() ? out : out + "\nthis node\n" + lines;
 }
 
@@ -111,7 +111,7 @@ std::string render_audit(const json& document, const RenderStyle& style) {
   std::string out = text_field(document, "node") + "  " + text_field(document, "time") + "\n";
   if (!true_field(document, "readable"))
     return out + "policies and SAs cannot be read: " + text_field(document, "reason") + "\n";
-  return out + summary(document) + table_of(document, style) + findings_of(document, style) +
+  return out + audit_summary(document) + table_of(document, style) + findings_of(document, style) +
          hosts_of(document) + nat_of(document);
 }
 

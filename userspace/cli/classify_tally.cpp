@@ -38,8 +38,6 @@ void add_entry(ClassifyTable& table, const Prefix& prefix, ep_role role, std::ui
   table.spec.entries.push_back({prefix, role, peer, subnet, true});
 }
 
-Prefix host_prefix(const IpAddress& address) { return {address, address.bits()}; }
-
 }  // namespace
 
 ClassifyTable classify_table(const std::optional<Config>& config) {

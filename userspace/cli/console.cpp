@@ -29,12 +29,12 @@ std::string_view sequence(Colour colour) {
   return "";
 }
 
+}  // namespace
+
 std::string_view environment(const char* name) {
   const char* value = std::getenv(name);
   return value == nullptr ? "" : value;
 }
-
-}  // namespace
 
 std::string painted(std::string_view text, Colour colour, const RenderStyle& style) {
   if (!style.colour || colour == Colour::kNone || text.empty()) return std::string(text);

@@ -29,6 +29,9 @@ struct Console {
 
 enum class Colour { kNone, kRed, kGreen, kYellow, kBold, kDim };
 
+// A variable of the environment, empty when it is not set. Calls of setenv end what it names.
+std::string_view environment(const char* name);
+
 // text, which is already printable, with the escape sequences of colour if style has any.
 std::string painted(std::string_view text, Colour colour, const RenderStyle& style);
 

@@ -13,7 +13,7 @@
 namespace espial {
 namespace {
 
-using Lines = std::vector<std::string>;
+using YamlLines = std::vector<std::string>;
 
 constexpr int kMaxRounds = 16;  // of commenting out what the check refuses
 
@@ -26,7 +26,7 @@ std::string words(const Origins& from) {
 }
 
 // A setting: a comment as long as it has its default.
-void setting(Lines& lines, const std::string& key, const std::string& value,
+void setting(YamlLines& lines, const std::string& key, const std::string& value,
              const std::string& fallback, const std::string& comment) {
   lines.push_back(value == fallback ? "#" + key + ": " + value + "  # default; " + comment
                                     : key + ": " + value + "  # file; " + comment);
@@ -36,7 +36,7 @@ std::string flag(bool value) { return value ? "true" : "false"; }
 
 std::string number(std::uint32_t value) { return std::to_string(value); }
 
-void add_settings(Lines& lines, const Topology& topology, const Config& config) {
+void add_settings(YamlLines& lines, const Topology& topology, const Config& config) {
   const Config none;
   lines.push_back("node: " + scalar(topology.node) + "  # the host's name, or the file's");
   setting(lines, "instance", scalar(config.instance), scalar(none.instance),
@@ -66,7 +66,7 @@ void add_settings(Lines& lines, const Topology& topology, const Config& config) 
           "monitor, audit or enforce; of peers without their own");
 }
 
-void add_enforce(Lines& lines, const ConfigEnforce& enforce) {
+void add_enforce(YamlLines& lines, const ConfigEnforce& enforce) {
   // The section is active whatever it says: what it holds need not be taken apart to be changed.
   lines.emplace_back("enforce:  # how far enforcement goes; these are its limits");
   const auto mode = [](Mode m) { return std::string(to_string(m)); };
@@ -86,7 +86,7 @@ void add_enforce(Lines& lines, const ConfigEnforce& enforce) {
   }
 }
 
-void add_side(Lines& lines, const std::string& indent, const std::vector<Underlay>& underlays,
+void add_side(YamlLines& lines, const std::string& indent, const std::vector<Underlay>& underlays,
               const std::vector<BackendSubnet>& backends) {
   if (!underlays.empty()) lines.push_back(indent + "underlay:");
   for (const auto& underlay : underlays)
@@ -98,7 +98,7 @@ void add_side(Lines& lines, const std::string& indent, const std::vector<Underla
                     "; network " + printable(backend.network));
 }
 
-void add_networks(Lines& lines, const std::vector<Network>& networks) {
+void add_networks(YamlLines& lines, const std::vector<Network>& networks) {
   if (networks.empty())
     lines.emplace_back(
         "#networks: [{name: backendnet, subnets: [10.101.0.0/16]}]  # none is known");
@@ -114,13 +114,13 @@ void add_networks(Lines& lines, const std::vector<Network>& networks) {
   }
 }
 
-void add_peers(Lines& lines, const std::vector<Peer>& peers) {
-  Lines known;
-  Lines guesses;
+void add_peers(YamlLines& lines, const std::vector<Peer>& peers) {
+  YamlLines known;
+  YamlLines guesses;
   for (const auto& peer : peers) {
     const bool candidate = peer.state == PeerState::kCandidate;
-    Lines entry{"  - name: " + scalar(peer.name) + "  # " + std::string(to_string(peer.state)) +
-                ": " + words(peer.from)};
+    YamlLines entry{"  - name: " + scalar(peer.name) + "  # " + std::string(to_string(peer.state)) +
+                    ": " + words(peer.from)};
     add_side(entry, "    ", peer.underlays, peer.backends);
     const std::string mode(to_string(peer.by_file.mode));
     entry.push_back(peer.by_file.from == ModeSource::kFile ? "    mode: " + mode + "  # file"
@@ -135,7 +135,7 @@ void add_peers(Lines& lines, const std::vector<Peer>& peers) {
   lines.insert(lines.end(), guesses.begin(), guesses.end());
 }
 
-void add_devices(Lines& lines, const Config& config) {
+void add_devices(YamlLines& lines, const Config& config) {
   const auto list = [&](const std::string& key, const std::vector<std::string>& names,
                         const std::string& comment) {
     if (names.empty()) return;
@@ -152,16 +152,16 @@ void add_devices(Lines& lines, const Config& config) {
   list("exclude", config.exclude_devices, "never");
 }
 
-std::string joined(const Lines& lines) {
+std::string joined_lines(const YamlLines& lines) {
   std::string out;
   for (const auto& line : lines) out.append(line).append("\n");
   return out;
 }
 
 // Comments out each line that the check refuses, until it refuses none.
-void satisfy_check(Lines& lines) {
+void satisfy_check(YamlLines& lines) {
   for (int round = 0; round < kMaxRounds; ++round) {
-    const auto problems = parse_config(joined(lines), "espial.yaml").problems;
+    const auto problems = parse_config(joined_lines(lines), "espial.yaml").problems;
     std::map<std::size_t, std::string> refused;
     for (const auto& problem : problems)
       if (problem.line > 0 && static_cast<std::size_t>(problem.line) <= lines.size())
@@ -176,7 +176,7 @@ void satisfy_check(Lines& lines) {
 }  // namespace
 
 std::string render_discovered(const Topology& topology, const Config& config) {
-  Lines lines{
+  YamlLines lines{
       "# espial.yaml by `espial config discover`. A comment says who said the line: file, opensvc,",
       "# policy (SPD), state (SAD), route, address, or saved: learnt earlier and not seen now."};
   for (const auto& finding : topology.findings) lines.push_back("# finding: " + printable(finding));
@@ -189,7 +189,7 @@ std::string render_discovered(const Topology& topology, const Config& config) {
   add_peers(lines, topology.peers);
   add_devices(lines, config);
   satisfy_check(lines);
-  return joined(lines);
+  return joined_lines(lines);
 }
 
 }  // namespace espial

@@ -12,7 +12,7 @@ namespace {
 
 using nlohmann::json;
 
-Colour colour_of(std::string_view effect) {
+Colour effect_colour(std::string_view effect) {
   return effect == "risk" ? Colour::kYellow : Colour::kRed;
 }
 
@@ -27,7 +27,7 @@ std::string finding_text(std::size_t number, const json& finding, const RenderSt
   std::string peers;
   each_text(field(finding, "peers"),
             [&](const std::string& peer) { peers += (peers.empty() ? "" : ", ") + peer; });
-  std::string out = std::to_string(number) + ". " + painted(effect, colour_of(effect), style) +
+  std::string out = std::to_string(number) + ". " + painted(effect, effect_colour(effect), style) +
                     (peers.empty() ? "" : "  " + peers) + ": " + text_field(finding, "summary") +
                     "\n";
   each_text(field(finding, "evidence"),

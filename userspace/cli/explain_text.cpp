@@ -10,7 +10,7 @@ namespace {
 
 using nlohmann::json;
 
-Colour colour_of(std::string_view end) {
+Colour end_colour(std::string_view end) {
   if (end == "encrypted") return Colour::kGreen;
   return end == "clear" || end == "dropped" ? Colour::kRed : Colour::kYellow;
 }
@@ -38,7 +38,7 @@ std::string render_explain(const json& document, const RenderStyle& style) {
            text_field(step, "what") + "\n" + lines_text(field(step, "details"), "       ");
   }
   const auto end = text_field(document, "end");
-  out += painted(end, colour_of(end), style) + "  " + text_field(document, "source") + " > " +
+  out += painted(end, end_colour(end), style) + "  " + text_field(document, "source") + " > " +
          text_field(document, "destination") + ": " + text_field(document, "conclusion") + "\n";
   return out + lines_text(field(document, "reasons"), "   ");
 }

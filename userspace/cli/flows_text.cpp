@@ -18,7 +18,7 @@ namespace {
 
 using nlohmann::json;
 
-std::string protocol_text(const json& flow) {
+std::string flow_protocol(const json& flow) {
   if (field(flow, "protocol").is_string()) return text_field(flow, "protocol");
   const auto number = count_field(flow, "protocol");
   switch (number) {
@@ -45,56 +45,56 @@ std::string end_text(const json& flow, std::string_view address_key, std::string
 }
 
 // What may happen to packets of a flow: the word that selects it, its column, where it is counted.
-struct Fate {
+struct FlowFate {
   std::string_view word;
   const char* title;
   std::string_view key;
 };
-constexpr std::array kFates{Fate{"dropped", "DROPPED", "dropped_packets"},
-                            Fate{"would_drop", "WOULD DROP", "would_drop_packets"}};
+constexpr std::array kFates{FlowFate{"dropped", "DROPPED", "dropped_packets"},
+                            FlowFate{"would_drop", "WOULD DROP", "would_drop_packets"}};
 
 // How flows that the kernel dropped are selected: with those that espial dropped.
 constexpr std::string_view kDropped = "dropped";
 
 bool is_of(const json& flow, std::string_view kind) {
-  for (const Fate& fate : kFates)
+  for (const FlowFate& fate : kFates)
     if (kind == fate.word) return count_field(flow, fate.key) > 0;
   return text_field(flow, "class") == kind;
 }
 
 // The fates that need a column: what never happened needs none.
-std::vector<Fate> seen_fates(const std::vector<const json*>& flows) {
-  std::vector<Fate> seen;
-  std::copy_if(kFates.begin(), kFates.end(), std::back_inserter(seen), [&](const Fate& fate) {
+std::vector<FlowFate> seen_fates(const std::vector<const json*>& flows) {
+  std::vector<FlowFate> seen;
+  std::copy_if(kFates.begin(), kFates.end(), std::back_inserter(seen), [&](const FlowFate& fate) {
     return std::any_of(flows.begin(), flows.end(),
                        [&](const json* flow) { return is_of(*flow, fate.word); });
   });
   return seen;
 }
 
-TextTable flow_table(const std::vector<Fate>& fates) {
+TextTable flow_table(const std::vector<FlowFate>& fates) {
   std::vector<TextColumn> columns{
       {"LAST", false, 0},   {"FIRST", false, 2},  {"DIRECTION", false, 0},
       {"CLASS", false, 0},  {"PEER", false, 0},   {"DEVICE", false, 1},
       {"PROTO", false, 0},  {"SOURCE", false, 0}, {"DESTINATION", false, 0},
       {"PACKETS", true, 0}, {"BYTES", true, 1}};
-  for (const Fate& fate : fates) columns.push_back({fate.title, true, 0});
+  for (const FlowFate& fate : fates) columns.push_back({fate.title, true, 0});
   return TextTable(std::move(columns));
 }
 
-std::vector<TextCell> flow_row(const json& flow, const std::vector<Fate>& fates) {
+std::vector<TextCell> flow_row(const json& flow, const std::vector<FlowFate>& fates) {
   std::vector<TextCell> row{{text_field(flow, "last")},
                             {text_field(flow, "first")},
                             {text_field(flow, "direction")},
                             {text_field(flow, "class"), Colour::kRed},
                             {text_field(flow, "peer")},
                             {text_field(flow, "device")},
-                            {protocol_text(flow)},
+                            {flow_protocol(flow)},
                             {end_text(flow, "source", "source_port")},
                             {end_text(flow, "destination", "destination_port")},
                             {grouped(count_field(flow, "packets"))},
                             {grouped(count_field(flow, "bytes"))}};
-  for (const Fate& fate : fates) row.push_back({grouped(count_field(flow, fate.key))});
+  for (const FlowFate& fate : fates) row.push_back({grouped(count_field(flow, fate.key))});
   return row;
 }
 
@@ -102,7 +102,7 @@ std::vector<TextCell> flow_row(const json& flow, const std::vector<Fate>& fates)
 
 std::vector<std::string> flow_kinds() {
   std::vector<std::string> kinds(kClassLabels.begin(), kClassLabels.end());
-  for (const Fate& fate : kFates) kinds.emplace_back(fate.word);
+  for (const FlowFate& fate : kFates) kinds.emplace_back(fate.word);
   return kinds;
 }
 
@@ -118,7 +118,7 @@ json select_flows(json flows, std::string_view kind) {
 }
 
 std::string flow_line(const json& flow) {
-  return protocol_text(flow) + " " + end_text(flow, "source", "source_port") + " > " +
+  return flow_protocol(flow) + " " + end_text(flow, "source", "source_port") + " > " +
          end_text(flow, "destination", "destination_port");
 }
 
@@ -152,7 +152,7 @@ std::string render_drops(const json& drops, const RenderStyle& style) {
                {cause_of(drop), Colour::kYellow},
                {text_field(drop, "peer")},
                {text_field(drop, "device")},
-               {protocol_text(drop)},
+               {flow_protocol(drop)},
                {end_text(drop, "source", "source_port")},
                {end_text(drop, "destination", "destination_port")},
                {grouped(count_field(drop, "packets"))}});

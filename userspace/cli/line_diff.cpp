@@ -7,10 +7,10 @@
 namespace espial {
 namespace {
 
-using Lines = std::vector<std::string_view>;
+using LineViews = std::vector<std::string_view>;
 
-Lines lines_of(std::string_view text) {
-  Lines lines;
+LineViews line_views(std::string_view text) {
+  LineViews lines;
   while (!text.empty()) {
     const auto end = std::min(text.find('\n'), text.size());
     lines.push_back(text.substr(0, end));
@@ -28,7 +28,7 @@ struct Edit {
 // than kMaxEdits lines differ.
 class Myers {
  public:
-  Myers(const Lines& before, const Lines& after) : before_(before), after_(after) {}
+  Myers(const LineViews& before, const LineViews& after) : before_(before), after_(after) {}
 
   bool run(std::vector<Edit>& edits) {
     const auto n = static_cast<int>(before_.size());
@@ -83,16 +83,16 @@ class Myers {
     std::reverse(edits.begin(), edits.end());
   }
 
-  const Lines& before_;
-  const Lines& after_;
+  const LineViews& before_;
+  const LineViews& after_;
   std::vector<std::vector<int>> trace_;
 };
 
 }  // namespace
 
 std::string line_diff(std::string_view before_text, std::string_view after_text) {
-  Lines before = lines_of(before_text);
-  Lines after = lines_of(after_text);
+  LineViews before = line_views(before_text);
+  LineViews after = line_views(after_text);
   // Most of two such texts is the same at both ends.
   std::size_t head = 0;
   while (head < before.size() && head < after.size() && before[head] == after[head]) ++head;
@@ -100,10 +100,10 @@ std::string line_diff(std::string_view before_text, std::string_view after_text)
   while (tail < before.size() - head && tail < after.size() - head &&
          before[before.size() - 1 - tail] == after[after.size() - 1 - tail])
     ++tail;
-  before = Lines(before.begin() + static_cast<std::ptrdiff_t>(head),
-                 before.end() - static_cast<std::ptrdiff_t>(tail));
-  after = Lines(after.begin() + static_cast<std::ptrdiff_t>(head),
-                after.end() - static_cast<std::ptrdiff_t>(tail));
+  before = LineViews(before.begin() + static_cast<std::ptrdiff_t>(head),
+                     before.end() - static_cast<std::ptrdiff_t>(tail));
+  after = LineViews(after.begin() + static_cast<std::ptrdiff_t>(head),
+                    after.end() - static_cast<std::ptrdiff_t>(tail));
   std::vector<Edit> edits;
   if (!Myers(before, after).run(edits)) {
     for (std::size_t i = 0; i < before.size(); ++i) edits.push_back({false, i});

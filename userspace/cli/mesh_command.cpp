@@ -16,15 +16,15 @@
 namespace espial {
 namespace {
 
-enum class Fate { kAdded, kChanged, kUnchanged };
+enum class FileChange { kAdded, kChanged, kUnchanged };
 
-std::string_view word(Fate fate) {
+std::string_view word(FileChange fate) {
   switch (fate) {
-    case Fate::kAdded:
+    case FileChange::kAdded:
       return "added      ";
-    case Fate::kChanged:
+    case FileChange::kChanged:
       return "changed    ";
-    case Fate::kUnchanged:
+    case FileChange::kUnchanged:
       return "unchanged  ";
   }
   return {};
@@ -32,7 +32,7 @@ std::string_view word(Fate fate) {
 
 struct Entry {
   const RenderedFile* file = nullptr;
-  Fate fate = Fate::kAdded;
+  FileChange fate = FileChange::kAdded;
   std::string before;
 };
 
@@ -49,9 +49,9 @@ Result<std::vector<Entry>> compare(const std::string& folder, const RenderedMesh
   std::string refused;
   for (const auto& file : mesh.files) {
     EP_ASSIGN(before, read_state_file(folder + "/" + file.name));
-    Entry entry{&file, Fate::kAdded, before.value_or("")};
-    if (before) entry.fate = *before == file.text ? Fate::kUnchanged : Fate::kChanged;
-    if (entry.fate == Fate::kChanged && !force) {
+    Entry entry{&file, FileChange::kAdded, before.value_or("")};
+    if (before) entry.fate = *before == file.text ? FileChange::kUnchanged : FileChange::kChanged;
+    if (entry.fate == FileChange::kChanged && !force) {
       const auto author = authorship(entry.before);
       const auto path = printable(folder + "/" + file.name);
       if (author == Authorship::kForeign)
@@ -67,7 +67,7 @@ Result<std::vector<Entry>> compare(const std::string& folder, const RenderedMesh
 
 Status write(const std::string& folder, const std::vector<Entry>& entries) {
   for (const auto& entry : entries)
-    if (entry.fate != Fate::kUnchanged)
+    if (entry.fate != FileChange::kUnchanged)
       EP_TRY(replace_file(folder, folder + "/" + entry.file->name, entry.file->text,
                           entry.file->executable ? 0755 : 0644));
   return Ok{};
@@ -94,7 +94,7 @@ void tell(const std::vector<Entry>& entries, const std::vector<std::string>& lef
   for (const auto& entry : entries) out << word(entry.fate) << printable(entry.file->name) << "\n";
   for (const auto& name : left) out << "left over  " << printable(name) << "\n";
   for (const auto& entry : entries)
-    if (entry.fate == Fate::kChanged && authorship(entry.before) == Authorship::kOurs)
+    if (entry.fate == FileChange::kChanged && authorship(entry.before) == Authorship::kOurs)
       out << "\n--- " << printable(entry.file->name) << "\n"
           << line_diff(body_of(entry.before), body_of(entry.file->text));
   if (!mesh.notes.empty()) out << "\n";

@@ -51,7 +51,7 @@ Colour mode_colour(const std::string& mode) {
   return mode == "audit" ? Colour::kYellow : Colour::kNone;
 }
 
-std::string lines_of(const json& list, const std::string& before) {
+std::string indented_lines(const json& list, const std::string& before) {
   std::string out;
   for (const auto& line : list)
     if (line.is_string()) out += before + printable(line.get_ref<const std::string&>()) + "\n";
@@ -99,7 +99,8 @@ std::string render_policy(const json& document, const RenderStyle& style) {
                {remark(peer), obeyed(peer) ? Colour::kNone : Colour::kRed}});
   }
   out += table.empty() ? "no peer is known\n" : "\n" + table.text(style);
-  if (!field(document, "findings").empty()) out += "\n" + lines_of(field(document, "findings"), "");
+  if (!field(document, "findings").empty())
+    out += "\n" + indented_lines(field(document, "findings"), "");
   return out;
 }
 
@@ -119,14 +120,14 @@ std::string render_changes(const json& answer) {
              peer + "')";
     out += "\n";
   }
-  return out + lines_of(field(answer, "notes"), "");
+  return out + indented_lines(field(answer, "notes"), "");
 }
 
 std::string render_refusals(const json& answer) {
   std::string out;
   for (const auto& refusal : field(answer, "refused")) {
     const auto peer = text_field(refusal, "peer");
-    out += lines_of(field(refusal, "reasons"), "espial: " + peer + ": refused: ");
+    out += indented_lines(field(refusal, "reasons"), "espial: " + peer + ": refused: ");
     out += flow_lines(field(refusal, "flows"), peer);
   }
   return out;

@@ -11,7 +11,7 @@ namespace {
 
 using nlohmann::json;
 
-Colour colour_of(std::string_view outcome) {
+Colour outcome_colour(std::string_view outcome) {
   if (outcome == "encrypted") return Colour::kGreen;
   if (outcome == "we_leak" || outcome == "peer_leaks" || outcome == "both_leak")
     return Colour::kRed;
@@ -19,7 +19,7 @@ Colour colour_of(std::string_view outcome) {
 }
 
 // "probes every 30 s: 3 encrypted both ways, 1 lost there", the good ones first.
-std::string headline(const json& status, const json& verify) {
+std::string probes_headline(const json& status, const json& verify) {
   std::map<std::pair<bool, std::string>, std::size_t> counts;
   for (const auto& peer : field(status, "peers"))
     for (const auto& probe : field(peer, "probes")) {
@@ -59,12 +59,13 @@ std::string probes_text(const json& status, const RenderStyle& style) {
                {text_field(probe, "family")},
                {text_field(probe, "path")},
                {text_field(probe, "target")},
-               {text_field(probe, "outcome_text"), colour_of(outcome)},
+               {text_field(probe, "outcome_text"), outcome_colour(outcome)},
                {grouped(count_field(probe, "failures"))},
                {ago(text_field(probe, "time"), now)},
                {text_field(probe, "why")}});
     }
-  std::string out = "\n" + headline(status, verify) + "\n" + (bad.empty() ? "" : bad.text(style));
+  std::string out =
+      "\n" + probes_headline(status, verify) + "\n" + (bad.empty() ? "" : bad.text(style));
   for (const auto& line : field(verify, "not_probed"))
     if (line.is_string())
       out += painted("not probed: " + printable(line.get_ref<const std::string&>()),

@@ -37,7 +37,7 @@ std::string section(std::string_view title, const TextTable& table, const Render
   return "\n" + painted(title, Colour::kBold, style) + "\n" + table.text(style);
 }
 
-std::string headline(const json& status, const RenderStyle& style) {
+std::string status_headline(const json& status, const RenderStyle& style) {
   std::string out = painted(text_field(status, "node"), Colour::kBold, style);
   if (const auto instance = text_field(status, "instance"); instance != "default")
     out += "  instance " + instance;
@@ -60,7 +60,7 @@ std::string headline(const json& status, const RenderStyle& style) {
 }
 
 // "3 peers: 2 encrypted, 1 leaking", worst first.
-std::string summary(const json& status, const RenderStyle& style) {
+std::string status_summary(const json& status, const RenderStyle& style) {
   std::map<std::string, std::size_t> counts;
   const auto& peers = field(status, "peers");
   for (const auto& peer : peers)
@@ -88,7 +88,7 @@ std::uint64_t unprotected_packets(const json& direction) {
   return sum;
 }
 
-TextCell coverage_cell(const json& direction) {
+TextCell status_coverage(const json& direction) {
   const auto& coverage = field(direction, "coverage");
   const auto text = percent(coverage);
   if (!coverage.is_number()) return {text, Colour::kDim};
@@ -131,8 +131,8 @@ std::string peer_table(const json& status, const RenderStyle& style) {
     table.add(
         {{text_field(peer, "name")},
          {verdict, candidate(peer) ? Colour::kDim : verdict_colour(verdict)},
-         coverage_cell(receive),
-         coverage_cell(transmit),
+         status_coverage(receive),
+         status_coverage(transmit),
          {window_packets(receive, seconds)},
          {window_packets(transmit, seconds)},
          {window_bits(receive, seconds)},
@@ -305,9 +305,10 @@ std::string troubles(const json& status, const RenderStyle& style) {
 }  // namespace
 
 std::string render_status(const json& status, const RenderStyle& style) {
-  return headline(status, style) + summary(status, style) + peer_table(status, style) +
-         reasons(status, style) + alarms(status, style) + unprotected(status, style) +
-         strangers(status, style) + section("ipsec", unprovable_table(status), style) +
+  return status_headline(status, style) + status_summary(status, style) +
+         peer_table(status, style) + reasons(status, style) + alarms(status, style) +
+         unprotected(status, style) + strangers(status, style) +
+         section("ipsec", unprovable_table(status), style) +
          section("enforcement", enforcement_table(status), style) +
          dropped_by_kernel(status, style) + probes_text(status, style) + backstop(status, style) +
          devices(status, style) + troubles(status, style);

@@ -61,7 +61,7 @@ std::string yaml_settings(const Topology& topology, const Config& config) {
   return out;
 }
 
-std::string protocol_text(std::uint8_t protocol) {
+std::string exemption_protocol(std::uint8_t protocol) {
   for (const auto& [name, number] : kProtocolNames)
     if (number == protocol) return std::string(name);
   return std::to_string(protocol);
@@ -79,7 +79,7 @@ std::string yaml_enforcement(const Config& config) {
   for (const auto& exemption : enforce.exempt) {
     out += "    - prefix: " + yaml_address(exemption.prefix.text()) + "\n";
     if (exemption.protocol != 0)
-      out += "      protocol: " + protocol_text(exemption.protocol) + "\n";
+      out += "      protocol: " + exemption_protocol(exemption.protocol) + "\n";
     if (exemption.port != 0) out += "      port: " + std::to_string(exemption.port) + "\n";
   }
   return out;
@@ -115,7 +115,7 @@ json enforce_document(const ConfigEnforce& enforce) {
   for (const auto& e : enforce.exempt)
     exempt.push_back(
         {{"prefix", e.prefix.text()},
-         {"protocol", e.protocol != 0 ? json(protocol_text(e.protocol)) : json(nullptr)},
+         {"protocol", e.protocol != 0 ? json(exemption_protocol(e.protocol)) : json(nullptr)},
          {"port", e.port != 0 ? json(e.port) : json(nullptr)}});
   return {{"cleartext_host", to_string(enforce.cleartext_host)},
           {"cleartext_transit", to_string(enforce.cleartext_transit)},

@@ -12,7 +12,7 @@ using nlohmann::json;
 
 bool good(const json& probe) { return text_field(probe, "outcome") == "encrypted"; }
 
-Colour colour_of(const json& probe) {
+Colour probe_colour(const json& probe) {
   if (good(probe)) return Colour::kGreen;
   const auto outcome = text_field(probe, "outcome");
   return outcome == "fail_closed" || outcome == "unseen" ? Colour::kYellow : Colour::kRed;
@@ -28,7 +28,7 @@ std::string rtt_text(const json& probe) {
   return text;
 }
 
-std::string probes_text(const json& probes, const RenderStyle& style) {
+std::string verify_table(const json& probes, const RenderStyle& style) {
   TextTable table({{"PEER"},
                    {"FAMILY"},
                    {"PATH"},
@@ -43,7 +43,7 @@ std::string probes_text(const json& probes, const RenderStyle& style) {
                {text_field(probe, "path")},
                {text_field(probe, "source")},
                {text_field(probe, "target")},
-               {text_field(probe, "outcome_text"), colour_of(probe)},
+               {text_field(probe, "outcome_text"), probe_colour(probe)},
                {std::to_string(count_field(probe, "answered")) + "/" +
                 std::to_string(count_field(probe, "sent"))},
                {rtt_text(probe)}});
@@ -80,7 +80,7 @@ std::string notes_text(const json& notes) {
 std::string render_verify(const json& document, const RenderStyle& style) {
   std::string out = text_field(document, "node") + "  " + text_field(document, "time") + "\n";
   const auto& probes = field(document, "probes");
-  out += probes_text(probes, style) + reasons_text(probes) +
+  out += verify_table(probes, style) + reasons_text(probes) +
          notes_text(field(document, "forward_not_exercised"));
   const auto& unknown = field(document, "unknown");
   if (!unknown.empty()) out += "not probed\n";

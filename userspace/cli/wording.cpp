@@ -85,7 +85,7 @@ std::string seconds_text(const nlohmann::json& seconds) {
 namespace {
 
 // The number in text[at, at+length), which must be digits only.
-std::optional<int> digits(std::string_view text, std::size_t at, std::size_t length) {
+std::optional<int> number_at(std::string_view text, std::size_t at, std::size_t length) {
   if (text.size() < at + length) return std::nullopt;
   const auto part = text.substr(at, length);
   int value = 0;
@@ -98,8 +98,8 @@ std::optional<int> digits(std::string_view text, std::size_t at, std::size_t len
 std::optional<std::chrono::minutes> zone_offset(std::string_view zone) {
   if (zone == "Z" || zone == "z") return std::chrono::minutes(0);
   if (zone.size() != 6 || zone[3] != ':' || (zone[0] != '+' && zone[0] != '-')) return std::nullopt;
-  const auto hours = digits(zone, 1, 2);
-  const auto minutes = digits(zone, 4, 2);
+  const auto hours = number_at(zone, 1, 2);
+  const auto minutes = number_at(zone, 4, 2);
   if (!hours || !minutes) return std::nullopt;
   return std::chrono::minutes((*hours * 60 + *minutes) * (zone[0] == '-' ? -1 : 1));
 }
@@ -107,12 +107,12 @@ std::optional<std::chrono::minutes> zone_offset(std::string_view zone) {
 }  // namespace
 
 std::optional<std::chrono::sys_seconds> parse_time(std::string_view text) {
-  const auto year = digits(text, 0, 4);
-  const auto month = digits(text, 5, 2);
-  const auto day = digits(text, 8, 2);
-  const auto hour = digits(text, 11, 2);
-  const auto minute = digits(text, 14, 2);
-  const auto second = digits(text, 17, 2);
+  const auto year = number_at(text, 0, 4);
+  const auto month = number_at(text, 5, 2);
+  const auto day = number_at(text, 8, 2);
+  const auto hour = number_at(text, 11, 2);
+  const auto minute = number_at(text, 14, 2);
+  const auto second = number_at(text, 17, 2);
   if (!year || !month || !day || !hour || !minute || !second) return std::nullopt;
   auto zone = text.substr(19);
   if (!zone.empty() && zone.front() == '.')

@@ -24,11 +24,6 @@ bool visible(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
 }
 
-void locate(std::optional<Located<std::string>>& member, std::optional<std::string> value,
-            const Place& at) {
-  if (value) member = Located<std::string>{std::move(*value), at};
-}
-
 DraftReceiver read_receiver(YamlReader& reader, const YAML::Node& node, const Place& at) {
   DraftReceiver out{at, {}, {}, {}, {}, {}, {}, {}, {}, {}};
   const auto path = [&](std::optional<Located<std::string>>& member) {

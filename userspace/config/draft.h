@@ -24,6 +24,12 @@ struct Located {
   Place place;
 };
 
+// Takes over what was read; a value that was bad leaves the member as it is.
+inline void locate(std::optional<Located<std::string>>& member, std::optional<std::string> value,
+                   const Place& at) {
+  if (value) member = Located<std::string>{std::move(*value), at};
+}
+
 struct DraftPeer {
   Place place;
   std::optional<Located<std::string>> name;

@@ -17,11 +17,6 @@ void assign(T& member, std::optional<T> value) {
   if (value) member = std::move(*value);
 }
 
-void locate(std::optional<Located<std::string>>& member, std::optional<std::string> value,
-            const Place& at) {
-  if (value) member = Located<std::string>{std::move(*value), at};
-}
-
 std::optional<Mode> read_mode(YamlReader& reader, const YAML::Node& node, const Place& at) {
   const auto word = reader.choice(node, at, {"monitor", "audit", "enforce"});
   if (!word) return std::nullopt;

@@ -12,9 +12,9 @@ constexpr std::string_view kWord = "follow";
 std::chrono::seconds seconds_back(std::string_view request) {
   constexpr std::int64_t kMost = 10LL * 366 * 86400;
   request.remove_prefix(std::min(request.size(), kWord.size() + 1));
-  std::int64_t seconds = 0;
-  std::from_chars(request.data(), request.data() + request.size(), seconds);
-  return std::chrono::seconds(std::clamp<std::int64_t>(seconds, 0, kMost));
+  std::int64_t back = 0;
+  std::from_chars(request.data(), request.data() + request.size(), back);
+  return std::chrono::seconds(std::clamp<std::int64_t>(back, 0, kMost));
 }
 
 // Events that nobody was told of, since the programs count.

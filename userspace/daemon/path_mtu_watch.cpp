@@ -15,7 +15,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kStopsWithin{50};
-constexpr milliseconds kPause{1000};  // between those that are asked together
+constexpr milliseconds kBetweenPeers{1000};  // between those that are asked together
 
 // Of each underlay address what the route to it can carry.
 std::vector<EchoTarget> targets_of(const Topology& topology, const KernelFacts& facts) {
@@ -56,7 +56,7 @@ void PathMtuWatch::begin(const ConfigVerify& config, std::vector<EchoTarget> tar
     if (!sockets.ok()) looking->problem = sockets.error().message;
     const auto& all = looking->targets;
     for (std::size_t i = 0; sockets.ok() && i < all.size() && !looking->stop; i += together) {
-      if (i > 0) wait_for(kPause, looking->stop);
+      if (i > 0) wait_for(kBetweenPeers, looking->stop);
       const std::vector<EchoTarget> some(
           all.begin() + static_cast<std::ptrdiff_t>(i),
           all.begin() + static_cast<std::ptrdiff_t>(std::min(i + together, all.size())));

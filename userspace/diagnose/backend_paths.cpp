@@ -3,15 +3,11 @@
 
 #include <algorithm>
 
+#include "base/protocols.h"
+
 namespace espial {
 namespace {
 
-constexpr std::uint8_t kTcp = 6;
-constexpr std::uint8_t kUdp = 17;
-constexpr std::uint8_t kEsp = 50;
-constexpr std::uint8_t kSyn = 2;
-constexpr std::uint16_t kIkePort = 500;
-constexpr std::uint16_t kNatTPort = 4500;
 constexpr unsigned kSample = 10;  // no network or router address
 
 Packet between(const IpAddress& source, const IpAddress& destination) {
@@ -45,7 +41,7 @@ void icmp(Packet& packet, std::uint8_t type_v4, std::uint8_t code_v4, std::uint8
 }
 
 void udp(Packet& packet, std::uint16_t port) {
-  packet.protocol = kUdp;
+  packet.protocol = kProtocolUdp;
   packet.source_port = port;
   packet.destination_port = port;
 }
@@ -138,9 +134,9 @@ class Paths {
     add(PathKind::kPods, direction, peer, from, to, packet, kForwarded);
     packet.icmp_type.reset();
     packet.icmp_code.reset();
-    packet.protocol = kTcp;
+    packet.protocol = kProtocolTcp;
     packet.source_port.reset();
-    packet.tcp_flags = kSyn;
+    packet.tcp_flags = kTcpSyn;
     add(PathKind::kPods, direction, peer, from, to, packet, kForwarded);
   }
 
@@ -150,8 +146,8 @@ class Paths {
     for (const auto& own : topology_.self_underlays) {
       if (own.address.family() != theirs.family()) continue;
       both_ways(PathKind::kEsp, peer, own.address, theirs, wire,
-                [](Packet& packet) { packet.protocol = kEsp; });
-      for (const std::uint16_t port : {kIkePort, kNatTPort})
+                [](Packet& packet) { packet.protocol = kProtocolEsp; });
+      for (const std::uint16_t port : {kPortIke, kPortNatT})
         both_ways(PathKind::kIke, peer, own.address, theirs, wire,
                   [&](Packet& packet) { udp(packet, port); });
       auto too_big = between(theirs, own.address);

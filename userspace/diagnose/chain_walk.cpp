@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::size_t kReasonsMax = 16;
 // NFT_JUMP_STACK_SIZE is 16; legacy tables may nest deeper.
-constexpr unsigned kDepthMax = 64;
+constexpr unsigned kChainDepthMax = 64;
 
 Fate fate_of(RuleVerdict verdict) {
   if (verdict == RuleVerdict::kReject) return Fate::kRejected;
@@ -18,7 +18,7 @@ Fate fate_of(RuleVerdict verdict) {
   return Fate::kDropped;
 }
 
-std::string described(const std::vector<Key>& keys) {
+std::string keys_text(const std::vector<Key>& keys) {
   std::string text;
   for (const auto& key : keys) text.append(text.empty() ? "" : " . ").append(key.text);
   return text;
@@ -91,12 +91,12 @@ RuleEvidence ChainWalk::evidence(const Chain& chain, const Rule* rule) const {
 Flow ChainWalk::chain(const Chain& chain, const WalkState& state) {
   Flow all;
   all.on = state;
-  if (++depth_ > kDepthMax || !chain.unknown.empty()) {
+  if (++depth_ > kChainDepthMax || !chain.unknown.empty()) {
     ledger_.because(chain.unknown.empty() ? "jumps nested too deeply" : chain.unknown);
     all.add_ending(Fate::kUnknown, evidence(chain, nullptr));
   }
   for (const auto& one : chain.rules) {
-    if (!all.on || depth_ > kDepthMax) break;
+    if (!all.on || depth_ > kChainDepthMax) break;
     if (ledger_.rules_left == 0) {
       ledger_.because("more rules than espial follows");
       all.add_ending(Fate::kUnknown, evidence(chain, &one));
@@ -151,7 +151,7 @@ bool ChainWalk::match(AtRule& at, const Match& match) {
   if (!match.set.empty() && set == nullptr) return maybe(at, "set " + match.set);
   const Tri answer =
       holds(match, set == nullptr ? match.elements : set->elements, at.state.packet, place_);
-  if (answer == Tri::kUnknown) return maybe(at, described(match.keys));
+  if (answer == Tri::kUnknown) return maybe(at, keys_text(match.keys));
   if (answer == Tri::kYes) return true;
   join_into(at.flow.on, at.state);
   return false;
@@ -218,7 +218,7 @@ bool ChainWalk::verdict_map(AtRule& at, const VerdictMap& map) {
       look_up(map.keys, set == nullptr ? map.elements : set->elements, at.state.packet, place_);
   if (answer.miss != Tri::kNo) join_into(at.flow.on, at.state);
   if (answer.verdicts.size() > 1 || answer.miss == Tri::kUnknown)
-    ledger_.because(described(map.keys) + " (" + evidence(at.chain, &at.rule).text() + ")");
+    ledger_.because(keys_text(map.keys) + " (" + evidence(at.chain, &at.rule).text() + ")");
   for (const auto& one : answer.verdicts) verdict(at, one, at.state);
   return false;
 }

@@ -3,13 +3,11 @@
 
 #include <algorithm>
 
+#include "base/protocols.h"
 #include "diagnose/link_paths.h"
 
 namespace espial {
 namespace {
-
-constexpr std::uint8_t kUdp = 17;
-constexpr std::uint8_t kEsp = 50;
 
 // What the record says of the hook, in the words of a walk. Without a route and after it devices
 // and bridges look like the hooks of IP next to them.
@@ -46,9 +44,9 @@ bool carries(PathKind kind, std::uint8_t protocol) {
     case PathKind::kPods:
       return true;
     case PathKind::kEsp:
-      return protocol == kEsp;
+      return protocol == kProtocolEsp;
     case PathKind::kIke:
-      return protocol == kUdp;
+      return protocol == kProtocolUdp;
     case PathKind::kPathMtu:
     case PathKind::kNeighbours:
       return false;

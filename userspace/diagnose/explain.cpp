@@ -9,7 +9,7 @@
 namespace espial {
 namespace {
 
-using Kind = FlowPolicy::Kind;
+using PolicyKind = FlowPolicy::Kind;
 
 std::string address_text(const std::optional<IpAddress>& address) {
   return address ? address->text() : "an address that is not known";
@@ -167,7 +167,7 @@ bool Explainer::output() {
   const auto to = packet_.destination;
   if (!hook({Layer::kIp, PacketHook::kOutput})) return false;
   if (packet_.destination != to && !(route() && protection())) return false;
-  return protect_.kind == Kind::kHeld ? fails_closed() : true;
+  return protect_.kind == PolicyKind::kHeld ? fails_closed() : true;
 }
 
 bool Explainer::postrouting() {
@@ -178,7 +178,7 @@ bool Explainer::postrouting() {
   if (!packet_.source)
     return unknown("the address that it is masqueraded to, and so what IPsec sees");
   say("nat", "from here on it is " + packet_text(packet_) + ": IPsec is asked again");
-  return protection() && (protect_.kind != Kind::kHeld || fails_closed());
+  return protection() && (protect_.kind != PolicyKind::kHeld || fails_closed());
 }
 
 bool Explainer::hook(const WalkStep& step) {
@@ -265,8 +265,8 @@ void Explainer::place_devices(const WalkStep& step) {
   if (before_route || device_ == nullptr) return;
   const LinkFact* device = device_;
   packet_.ipsec_out = Tri::kNo;
-  if (protect_.kind == Kind::kHeld) packet_.ipsec_out = Tri::kUnknown;
-  if (protect_.kind == Kind::kProtect) {
+  if (protect_.kind == PolicyKind::kHeld) packet_.ipsec_out = Tri::kUnknown;
+  if (protect_.kind == PolicyKind::kProtect) {
     packet_.ipsec_out = Tri::kYes;
     const auto answer = routes_.ask(
         {host_prefix(protect_.outer_destination), host_prefix(protect_.outer_source), nullptr});

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <utility>
 
+#include "base/protocols.h"
 #include "diagnose/explainer.h"
 #include "model/device_kinds.h"
 
@@ -8,10 +9,8 @@ namespace espial {
 namespace {
 
 constexpr int kTunnelsMax = 4;  // IFLA_TUNNEL nesting beyond this is a loop
-constexpr std::uint8_t kTcp = 6;
-constexpr std::uint8_t kUdp = 17;
 
-using Kind = FlowPolicy::Kind;
+using PolicyKind = FlowPolicy::Kind;
 
 }  // namespace
 
@@ -26,20 +25,21 @@ Packet packet_around(const IpAddress& source, const IpAddress& destination, std:
 
 std::uint8_t wire_protocol(const XfrmStateFact& state) {
   if (state.encapsulation == Encapsulation::kNone) return state.protocol;
-  return state.encapsulation == Encapsulation::kUdp ? kUdp : kTcp;
+  return state.encapsulation == Encapsulation::kUdp ? kProtocolUdp : kProtocolTcp;
 }
 
 bool Explainer::forward_policy() {
   if (!in_.facts.xfrm_readable) return true;  // protection() says so
   const auto found =
       policy_of(forward_, PolicyDirection::kForward, packet_, PolicyScope{from_->ifindex, false});
-  if (found.kind == Kind::kUnknown) return unknown(found.why);
-  if (found.kind == Kind::kNone && in_.facts.xfrm_defaults.block_forward)
+  if (found.kind == PolicyKind::kUnknown) return unknown(found.why);
+  if (found.kind == PolicyKind::kNone && in_.facts.xfrm_defaults.block_forward)
     return end(FlowEnd::DROPPED, "dropped: no forward policy, and the default is to block");
-  if (found.policy == nullptr || found.kind == Kind::kClear || found.policy->level_use) return true;
+  if (found.policy == nullptr || found.kind == PolicyKind::kClear || found.policy->level_use)
+    return true;
   const auto text = "forward policy " + found.policy->text();
-  say("policy", text + (found.kind == Kind::kBlocked ? " blocks it" : " asks for IPsec"));
-  return end(FlowEnd::DROPPED, found.kind == Kind::kBlocked
+  say("policy", text + (found.kind == PolicyKind::kBlocked ? " blocks it" : " asks for IPsec"));
+  return end(FlowEnd::DROPPED, found.kind == PolicyKind::kBlocked
                                    ? "dropped: " + text + " blocks it"
                                    : "dropped: " + text + " wants it to come through IPsec");
 }
@@ -86,30 +86,30 @@ bool Explainer::no_policy() {
 bool Explainer::judged(bool by_interface) {
   const auto* policy = protect_.policy;
   switch (protect_.kind) {
-    case Kind::kUnknown:
+    case PolicyKind::kUnknown:
       return unknown(protect_.why);
-    case Kind::kNone:
+    case PolicyKind::kNone:
       say("policy", "none");
       if (by_interface)
         return end(FlowEnd::DROPPED,
                    "dropped: " + device_->name + " sends nothing that no policy of it takes");
       return no_policy();
-    case Kind::kBlocked:
+    case PolicyKind::kBlocked:
       say("policy", policy->text() + " blocks it");
       return end(FlowEnd::DROPPED, "dropped: policy " + policy->text() + " blocks it");
-    case Kind::kClear:
+    case PolicyKind::kClear:
       say("policy",
           policy->text() + (policy->has_template ? ": IPsec if there is an SA, and there is none"
                                                  : " lets it pass as it is"));
       return true;
-    case Kind::kHeld:
-    case Kind::kProtect:
+    case PolicyKind::kHeld:
+    case PolicyKind::kProtect:
       break;
   }
   const auto ends = protect_.outer_source.text() + " > " + protect_.outer_destination.text();
   say("policy", policy->text() + ": " + (policy->tunnel_mode ? "tunnel " : "transport ") + ends +
                     ", reqid " + std::to_string(policy->reqid));
-  if (protect_.kind == Kind::kProtect) return true;
+  if (protect_.kind == PolicyKind::kProtect) return true;
   say("sa", "none " + ends + ": the kernel asks the key manager for one (acquire)");
   // What this node sends still meets OUTPUT: its route is a black hole (ipv4_blackhole_route()).
   return from_ == nullptr && !by_interface ? true : fails_closed();
@@ -121,7 +121,7 @@ bool Explainer::fails_closed() {
 }
 
 std::optional<IpAddress> Explainer::masquerade_address() const {
-  const bool inner = protect_.kind != Kind::kProtect;
+  const bool inner = protect_.kind != PolicyKind::kProtect;
   const auto to = host_prefix(inner ? *packet_.destination : protect_.outer_destination);
   const auto* route = routes_.find(to);
   if (route == nullptr || route->preferred_source || (inner && route != route_))
@@ -131,10 +131,10 @@ std::optional<IpAddress> Explainer::masquerade_address() const {
 }
 
 void Explainer::leave() {
-  if (protect_.kind == Kind::kProtect) return outer();
+  if (protect_.kind == PolicyKind::kProtect) return outer();
   if (device_->kind == "xfrm") {
     if (!protection(true)) return;
-    if (protect_.kind == Kind::kProtect) return outer();
+    if (protect_.kind == PolicyKind::kProtect) return outer();
     unknown("what " + device_->name + " makes of it");
     return;
   }

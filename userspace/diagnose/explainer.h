@@ -23,7 +23,6 @@
 
 namespace espial {
 
-inline Prefix host_prefix(const IpAddress& address) { return {address, address.bits()}; }
 // The first packet of a ping.
 Packet ping_packet(const IpAddress& source, const IpAddress& destination);
 // A packet that a node makes around another one.

@@ -21,8 +21,6 @@ constexpr std::uint8_t kThrow = 9;
 constexpr unsigned kSmallestWithBroadcast = 30;
 constexpr unsigned kLargestAnycastPrefix = 126;  // rt6_is_gw_or_nonexthop(), RFC 6164
 
-Prefix host(const IpAddress& address) { return {address, address.bits()}; }
-
 IpAddress last_of(const Prefix& prefix) {
   auto bytes = prefix.address().bytes();
   for (unsigned bit = prefix.length(); bit < prefix.address().bits(); ++bit)
@@ -100,7 +98,7 @@ std::optional<std::uint8_t> Fib::type_v6(const IpAddress& address,
   if (own(address, {}) || address.loopback()) return device.empty() ? kLocal : kUnicast;
   if (address.multicast()) return kMulticast;
   if (address.link_local()) return kUnicast;
-  const auto answer = routes_.ask({host(address), {}, nullptr});
+  const auto answer = routes_.ask({host_prefix(address), {}, nullptr});
   switch (answer.kind) {
     case RouteAnswer::Kind::kNone:
       return kUnreachable;
@@ -136,8 +134,8 @@ std::optional<std::string> Fib::device_to(const IpAddress& address,
   // Every device has a route of its own to its link.
   if (address.link_local() && address.family() == Family::kIpv6)
     return only.empty() ? std::nullopt : std::optional(only);
-  RouteQuery query{host(address), {}, nullptr};
-  if (source) query.source = host(*source);
+  RouteQuery query{host_prefix(address), {}, nullptr};
+  if (source) query.source = host_prefix(*source);
   const auto answer = routes_.ask(query);
   if (answer.kind == RouteAnswer::Kind::kUnknown) return std::nullopt;
   const auto* route = answer.unicast();

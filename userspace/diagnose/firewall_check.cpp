@@ -6,6 +6,7 @@
 #include <set>
 #include <tuple>
 
+#include "base/protocols.h"
 #include "diagnose/rule_remedy.h"
 
 namespace espial {
@@ -14,9 +15,8 @@ namespace {
 constexpr int kMaxCulpritsInARow = 4;    // one remedy may uncover the next rule
 constexpr std::size_t kMaxRemedies = 6;  // of one finding
 constexpr std::size_t kMaxEvidence = 6;
-constexpr std::uint8_t kTcp = 6;
 
-bool lost(Fate fate) { return fate == Fate::kDropped || fate == Fate::kRejected; }
+bool is_loss(Fate fate) { return fate == Fate::kDropped || fate == Fate::kRejected; }
 
 const char* cause_of(PathKind kind) {
   switch (kind) {
@@ -37,7 +37,7 @@ const char* cause_of(PathKind kind) {
 std::string what_of(const BackendPath& path) {
   switch (path.kind) {
     case PathKind::kPods:
-      return path.packet.protocol == kTcp ? "TCP of pods" : "packets of pods";
+      return path.packet.protocol == kProtocolTcp ? "TCP of pods" : "packets of pods";
     case PathKind::kEsp:
       return "ESP";
     case PathKind::kIke:
@@ -112,11 +112,11 @@ class FirewallCheck {
     const auto walk = walk_rules(ruleset_, path.packet, path.steps, &fib_);
     if (walk.fate == Fate::kUnknown) {
       // What a port decides is the administrator's choice, not a fault of the path.
-      if (path.packet.protocol == kTcp) return;
+      if (path.packet.protocol == kProtocolTcp) return;
       for (const auto& reason : walk.reasons) unknown_[reason].insert(pair_text(path));
       return;
     }
-    if (!lost(walk.fate) || walk.culprits.empty()) return;
+    if (!is_loss(walk.fate) || walk.culprits.empty()) return;
     const auto& culprit = walk.culprits.front();
     const auto& step = last_step(path, walk);
     // The same rule on several devices is one finding.
@@ -199,7 +199,7 @@ class FirewallCheck {
     for (const auto* path : group.paths) {
       for (int i = 0; i < kMaxCulpritsInARow && commands.size() < kMaxRemedies; ++i) {
         const auto walk = walk_rules(mended, path->packet, path->steps, &fib_);
-        if (!lost(walk.fate) || walk.culprits.empty()) break;
+        if (!is_loss(walk.fate) || walk.culprits.empty()) break;
         const auto hook = last_step(*path, walk).hook;
         const auto what =
             std::find_if(wanted.begin(), wanted.end(), [&](const Acceptance& acceptance) {

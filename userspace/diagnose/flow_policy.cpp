@@ -5,19 +5,17 @@
 #include <cstdio>
 #include <tuple>
 
+#include "base/protocols.h"
+
 namespace espial {
 namespace {
 
-constexpr std::uint8_t kEsp = 50;
-
-Prefix host(const IpAddress& address) { return {address, address.bits()}; }
-
-bool has_ports(std::uint8_t protocol) {
+bool selects_ports(std::uint8_t protocol) {
   return protocol == 6 || protocol == 17 || protocol == 132 || protocol == 136;
 }
 
 // What a selector compares with its ports; -1: not known.
-int number(const auto& field) { return field ? static_cast<int>(*field) : -1; }
+int selector_number(const auto& field) { return field ? static_cast<int>(*field) : -1; }
 
 Tri port_fits(const PortMatch& match, int port) {
   if (match.mask == 0) return Tri::kYes;
@@ -31,11 +29,11 @@ Tri slice_fits(const XfrmPolicyFact& policy, const Packet& packet) {
   int from = 0;
   int to = 0;
   if (packet.protocol == 1 || packet.protocol == 58) {
-    from = number(packet.icmp_type);
-    to = number(packet.icmp_code);
-  } else if (has_ports(packet.protocol.value_or(0))) {
-    from = number(packet.source_port);
-    to = number(packet.destination_port);
+    from = selector_number(packet.icmp_type);
+    to = selector_number(packet.icmp_code);
+  } else if (selects_ports(packet.protocol.value_or(0))) {
+    from = selector_number(packet.source_port);
+    to = selector_number(packet.destination_port);
   } else if (policy.source_port.mask != 0 || policy.destination_port.mask != 0) {
     return Tri::kUnknown;  // the key of GRE, the type of MH: not known here
   }
@@ -49,7 +47,7 @@ auto order(const XfrmPolicyFact* policy) {
   return std::tie(policy->priority, policy->added, policy->index);
 }
 
-FlowPolicy::Kind kind_of(const XfrmPolicyFact& policy) {
+FlowPolicy::Kind policy_kind(const XfrmPolicyFact& policy) {
   if (!policy.allow) return FlowPolicy::Kind::kBlocked;
   return policy.has_template ? FlowPolicy::Kind::kHeld : FlowPolicy::Kind::kClear;
 }
@@ -58,7 +56,7 @@ FlowPolicy::Kind kind_of(const XfrmPolicyFact& policy) {
 
 bool FlowPolicy::encrypts() const {
   return kind == Kind::kProtect && std::all_of(states.begin(), states.end(), [](const auto* state) {
-           return state->protocol == kEsp && !state->null_encryption;
+           return state->protocol == kProtocolEsp && !state->null_encryption;
          });
 }
 
@@ -75,7 +73,7 @@ FlowPolicy policy_of(const PolicyIndex& index, PolicyDirection direction, const 
   const auto& theirs = out ? packet.destination : packet.source;
   FlowPolicy found;
   // Two hosts cannot be cut into pieces.
-  const auto decision = index.decide(host(*own), host(*theirs), scope);
+  const auto decision = index.decide(host_prefix(*own), host_prefix(*theirs), scope);
   if (!decision.pieces.empty()) found.policy = decision.pieces.front().policy;
   const XfrmPolicyFact* perhaps = nullptr;
   for (const auto* slice : decision.slices) {
@@ -87,7 +85,7 @@ FlowPolicy policy_of(const PolicyIndex& index, PolicyDirection direction, const 
     found.kind = FlowPolicy::Kind::kUnknown;
     found.why = "policy " + perhaps->text() + " asks for ports";
   } else if (found.policy != nullptr) {
-    found.kind = kind_of(*found.policy);
+    found.kind = policy_kind(*found.policy);
   }
   return found;
 }
@@ -103,7 +101,7 @@ FlowPolicy protection_of(const PolicyIndex& out, const StateIndex& states, const
     whole.template_source = *packet.source;
   if (whole.template_source.unspecified())
     whole.template_source =
-        routes.source_to(host(whole.template_destination)).value_or(whole.template_source);
+        routes.source_to(host_prefix(whole.template_destination)).value_or(whole.template_source);
   found.outer_source = whole.template_source;
   found.outer_destination = whole.template_destination;
   found.states = states.of_template(whole).in_use;

@@ -33,7 +33,7 @@ std::vector<Harm> harm_of(const MeshAudit& audit) {
   return harms;
 }
 
-Effect worst(const std::vector<Harm>& harms) {
+Effect worst_effect(const std::vector<Harm>& harms) {
   const auto any = [&](Effect effect) {
     return std::any_of(harms.begin(), harms.end(),
                        [&](const Harm& harm) { return harm.effect == effect; });
@@ -44,7 +44,7 @@ Effect worst(const std::vector<Harm>& harms) {
 // Of the node, whatever the peer.
 DoctorFinding of_node(const std::vector<Harm>& harms, const char* cause, const char* summary,
                       const char* evidence, const char* remedy) {
-  DoctorFinding finding{cause, worst(harms), summary, {evidence}, {remedy}, {}, {}};
+  DoctorFinding finding{cause, worst_effect(harms), summary, {evidence}, {remedy}, {}, {}};
   for (const auto& harm : harms) {
     finding.peers.push_back(harm.peer->peer);
     finding.evidence.push_back(harm.peer->peer + ": " + std::string(to_string(harm.peer->verdict)));
@@ -208,7 +208,7 @@ class Reachability {
 
   // Nothing: every port of some address answers, or nobody asked.
   std::optional<DoctorFinding> finding(const Harm& harm) const {
-    const auto* first = worst();
+    const auto* first = worst_effect();
     if (first == nullptr) return std::nullopt;
     const auto& name = harm.peer->peer;
     DoctorFinding found{"ike_unreachable", harm.effect, {}, evidence(), {}, {name}, {}};
@@ -224,7 +224,7 @@ class Reachability {
 
  private:
   // Of the address that answers best the port that is worst.
-  const IkeReach* worst() const {
+  const IkeReach* worst_effect() const {
     const auto lost = [](const IkeReach* one) {
       return one->answer != IkeAnswer::kAnswered && one->answer != IkeAnswer::kNotSent;
     };

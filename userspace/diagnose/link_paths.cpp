@@ -6,7 +6,7 @@
 namespace espial {
 namespace {
 
-constexpr WalkStep kDeviceIn[] = {{Layer::kDevice, PacketHook::kIngress}};
+constexpr WalkStep kFirstDevice[] = {{Layer::kDevice, PacketHook::kIngress}};
 
 // Is it a pod that sends it, or gets it, and not another node?
 bool of_pods(const BackendPath& path) {
@@ -89,7 +89,7 @@ void LinkPaths::pods_receive(const BackendPath& path, std::vector<BackendPath>& 
   if (in != nullptr && path.packet.ipsec_in == Tri::kNo)
     up(*in, {path, {}}, out);
   else if (in != nullptr)
-    out.push_back(at_hooks(path, kDeviceIn));
+    out.push_back(at_hooks(path, kFirstDevice));
   if (to != nullptr) down(*to, {path, path.packet.destination}, out);
 }
 

@@ -6,7 +6,7 @@
 namespace espial {
 namespace {
 
-constexpr int kDepthMax = 6;  // devices on devices
+constexpr int kLinkDepthMax = 6;  // devices on devices
 constexpr WalkStep kDeviceIn[] = {{Layer::kDevice, PacketHook::kIngress}};
 constexpr WalkStep kDeviceOut[] = {{Layer::kDevice, PacketHook::kEgress}};
 constexpr WalkStep kBridgeIn[] = {{Layer::kBridge, PacketHook::kPrerouting},
@@ -58,7 +58,7 @@ std::vector<const LinkFact*> LinkWay::below(const LinkFact& device) const {
 }
 
 void LinkWay::up(const LinkFact& device, Place place, std::vector<LinkHook>& out) const {
-  if (place.depth > kDepthMax) return;
+  if (place.depth > kLinkDepthMax) return;
   const auto lower = below(device);
   for (const auto* one : lower) up(*one, {place.depth + 1, place.maybe || lower.size() > 1}, out);
   if (is_bridge(device)) out.push_back({kBridgeIn, only(lower), &device, true, place.maybe});
@@ -66,7 +66,7 @@ void LinkWay::up(const LinkFact& device, Place place, std::vector<LinkHook>& out
 }
 
 void LinkWay::down(const LinkFact& device, Place place, std::vector<LinkHook>& out) const {
-  if (place.depth > kDepthMax) return;
+  if (place.depth > kLinkDepthMax) return;
   const auto lower = below(device);
   out.push_back({kDeviceOut, &device, nullptr, false, place.maybe});
   if (is_bridge(device)) out.push_back({kBridgeOut, only(lower), &device, false, place.maybe});

@@ -6,7 +6,7 @@
 namespace espial {
 namespace {
 
-std::string described(const Walk& walk) {
+std::string walk_text(const Walk& walk) {
   std::string text;
   const auto end = [&](Tri done, const char* which) {
     if (done == Tri::kNo) return;
@@ -29,7 +29,7 @@ std::optional<NatBeforeIpsec> nat_before_ipsec(const Ruleset& ruleset, Packet pa
   if (walk.source_nat == Tri::kNo && walk.destination_nat == Tri::kNo) return std::nullopt;
   NatBeforeIpsec found;
   found.certain = walk.source_nat == Tri::kYes || walk.destination_nat == Tri::kYes;
-  found.what = described(walk);
+  found.what = walk_text(walk);
   found.rules = std::move(walk.nat);
   found.reasons = std::move(walk.reasons);
   return found;

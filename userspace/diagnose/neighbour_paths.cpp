@@ -3,11 +3,11 @@
 
 #include <algorithm>
 
+#include "base/protocols.h"
+
 namespace espial {
 namespace {
 
-constexpr unsigned kEthernet = 1;  // ARPHRD_ETHER
-constexpr std::uint8_t kIcmp6 = 58;
 constexpr std::uint8_t kSolicitation = 135;
 constexpr std::uint8_t kAdvertisement = 136;
 constexpr std::uint8_t kHopLimit = 255;  // RFC 4861: what else came through a router
@@ -43,7 +43,7 @@ Packet frame(const Talk& talk, bool comes) {
   return packet;
 }
 
-void add(const Talk& talk, bool comes, Packet packet, std::vector<BackendPath>& out) {
+void add_talk(const Talk& talk, bool comes, Packet packet, std::vector<BackendPath>& out) {
   const Prefix here(talk.here, talk.here.bits());
   const Prefix there(talk.there, talk.there.bits());
   out.push_back({PathKind::kNeighbours, comes ? Direction::RECEIVE : Direction::TRANSMIT, talk.peer,
@@ -53,22 +53,22 @@ void add(const Talk& talk, bool comes, Packet packet, std::vector<BackendPath>& 
 
 // The question comes and its answer goes, and the other way round.
 void both_ways(const Talk& talk, std::vector<BackendPath>& out) {
-  if (talk.device->arphrd != kEthernet) return;
+  if (talk.device->arphrd != kArphrdEther) return;
   for (const bool comes : {true, false}) {
     auto packet = frame(talk, comes);
     if (talk.here.family() == Family::kIpv4) {
       packet.arp = true;
-      add(talk, comes, packet, out);
+      add_talk(talk, comes, packet, out);
       continue;
     }
-    packet.protocol = kIcmp6;
+    packet.protocol = kProtocolIcmpv6;
     packet.icmp_code = 0;
     packet.hop_limit = kHopLimit;
     packet.icmp_type = kAdvertisement;
-    add(talk, comes, packet, out);
+    add_talk(talk, comes, packet, out);
     packet.icmp_type = kSolicitation;
     packet.destination = solicited_node(*packet.destination);
-    add(talk, comes, packet, out);
+    add_talk(talk, comes, packet, out);
   }
 }
 

@@ -1,18 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "diagnose/outer_flow.h"
 
+#include "base/protocols.h"
 #include "diagnose/flow_policy.h"
 
 namespace espial {
-namespace {
-
-constexpr std::uint8_t kIpInIp = 4;
-constexpr std::uint8_t kIpv6InIp = 41;
-constexpr std::uint8_t kGre = 47;
-
-Prefix host(const IpAddress& address) { return {address, address.bits()}; }
-
-}  // namespace
+namespace {}  // namespace
 
 std::string OuterFlow::text() const {
   return device->name + " (" + device->kind + " " + local.text() + " > " + remote.text() +
@@ -23,11 +16,12 @@ std::optional<OuterFlow> outer_flow(const RouteIndex& routes, const RouteFact* r
                                     Family inner) {
   const auto* link = route == nullptr ? nullptr : routes.link(route->oif);
   if (link == nullptr || !link->tunnel) return std::nullopt;
-  OuterFlow flow{link, link->tunnel->local, link->tunnel->remote, kGre, 0};
-  if (!link->tunnel->gre) flow.protocol = inner == Family::kIpv4 ? kIpInIp : kIpv6InIp;
+  OuterFlow flow{link, link->tunnel->local, link->tunnel->remote, kProtocolGre, 0};
+  if (!link->tunnel->gre)
+    flow.protocol = inner == Family::kIpv4 ? kProtocolIpInIp : kProtocolIpv6InIp;
   if (flow.local.unspecified())
-    flow.local = routes.source_to(host(flow.remote)).value_or(flow.local);
-  if (const auto* out = routes.find(host(flow.remote))) flow.oif = out->oif;
+    flow.local = routes.source_to(host_prefix(flow.remote)).value_or(flow.local);
+  if (const auto* out = routes.find(host_prefix(flow.remote))) flow.oif = out->oif;
   return flow;
 }
 

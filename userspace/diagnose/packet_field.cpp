@@ -1,26 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "diagnose/packet_field.h"
 
+#include "base/protocols.h"
 #include "diagnose/fib.h"
 
 namespace espial {
 namespace {
 
-constexpr std::uint8_t kIcmp = 1;
-constexpr std::uint8_t kTcp = 6;
-constexpr std::uint8_t kIcmp6 = 58;
-
-Seen number(Wide value) { return {Seen::Kind::kNumber, value, {}}; }
+Seen seen_number(Wide value) { return {Seen::Kind::kNumber, value, {}}; }
 Seen absent() { return {Seen::Kind::kAbsent, 0, {}}; }
 Seen unknown() { return {}; }
 
 template <typename T>
 Seen known(const std::optional<T>& value) {
-  return value ? number(*value) : unknown();
+  return value ? seen_number(*value) : unknown();
 }
 
 Seen known(Tri value) {
-  return value == Tri::kUnknown ? unknown() : number(value == Tri::kYes ? 1 : 0);
+  return value == Tri::kUnknown ? unknown() : seen_number(value == Tri::kYes ? 1 : 0);
 }
 
 bool without_oif(PacketHook hook) {
@@ -45,11 +42,12 @@ bool is_ip(const Packet& packet, Family family) { return !packet.arp && packet.f
 
 Seen address(const std::optional<IpAddress>& address, Family wanted, const Packet& packet) {
   if (!is_ip(packet, wanted)) return absent();
-  return address ? number(wide(*address)) : unknown();
+  return address ? seen_number(wide(*address)) : unknown();
 }
 
 bool has_ports(std::uint8_t protocol) {
-  return protocol == kTcp || protocol == 17 || protocol == 33 || protocol == 132 || protocol == 136;
+  return protocol == kProtocolTcp || protocol == 17 || protocol == 33 || protocol == 132 ||
+         protocol == 136;
 }
 
 Seen port(const std::optional<std::uint16_t>& port, const Key& key, const Packet& packet) {
@@ -74,15 +72,15 @@ Seen state_bits(Tracking tracking) {
     case Tracking::kUnknown:
       return unknown();
     case Tracking::kInvalid:
-      return number(1);
+      return seen_number(1);
     case Tracking::kEstablished:
-      return number(2);
+      return seen_number(2);
     case Tracking::kRelated:
-      return number(4);
+      return seen_number(4);
     case Tracking::kNew:
-      return number(8);
+      return seen_number(8);
     case Tracking::kUntracked:
-      return number(64);
+      return seen_number(64);
   }
   return unknown();
 }
@@ -92,11 +90,11 @@ Seen ct_state(const Packet& packet, Tri before_tracking) {
   if (before_tracking == Tri::kUnknown) return unknown();
   if (before_tracking == Tri::kNo || packet.tracking == Tracking::kUntracked)
     return state_bits(packet.tracking);
-  return packet.tracking == Tracking::kUnknown ? unknown() : number(1);
+  return packet.tracking == Tracking::kUnknown ? unknown() : seen_number(1);
 }
 
 // Fields of the connection, which is not there before conntrack and of packets without one.
-Seen of_connection(const Packet& packet, Tri before_tracking, Seen value) {
+Seen seen_connection(const Packet& packet, Tri before_tracking, Seen value) {
   if (before_tracking == Tri::kYes || packet.tracking == Tracking::kInvalid ||
       packet.tracking == Tracking::kUntracked)
     return absent();
@@ -107,18 +105,18 @@ Seen of_connection(const Packet& packet, Tri before_tracking, Seen value) {
 Seen ipsec_out(const Packet& packet, PacketHook hook) {
   // Not routed yet: there is nothing to look at.
   if (hook == PacketHook::kPrerouting || hook == PacketHook::kIngress) return absent();
-  if (hook == PacketHook::kInput) return number(0);
+  if (hook == PacketHook::kInput) return seen_number(0);
   return known(packet.ipsec_out);
 }
 
 Seen ether_type(const Packet& packet) {
-  if (packet.arp) return number(0x0806);
-  return number(packet.family == Family::kIpv4 ? 0x0800 : 0x86dd);
+  if (packet.arp) return seen_number(0x0806);
+  return seen_number(packet.family == Family::kIpv4 ? 0x0800 : 0x86dd);
 }
 
-Seen protocol_family(const Packet& packet, const RulePlace& place) {
-  if (place.protocol_family != 0) return number(place.protocol_family);
-  return number(packet.family == Family::kIpv4 ? 2 : 10);
+Seen seen_family(const Packet& packet, const RulePlace& place) {
+  if (place.protocol_family != 0) return seen_number(place.protocol_family);
+  return seen_number(packet.family == Family::kIpv4 ? 2 : 10);
 }
 
 // The device that a fib expression is limited to; "" in limited: none is. Nothing: not known.
@@ -168,7 +166,7 @@ Seen plain(const Key& key, const Packet& packet, const RulePlace& place) {
     case Field::kL4proto:
       return packet.arp ? absent() : known(packet.protocol);
     case Field::kNfproto:
-      return protocol_family(packet, place);
+      return seen_family(packet, place);
     case Field::kEtherType:
       return ether_type(packet);
     case Field::kMark:
@@ -196,17 +194,17 @@ Seen plain(const Key& key, const Packet& packet, const RulePlace& place) {
     case Field::kDestinationPort:
       return port(packet.destination_port, key, packet);
     case Field::kTcpFlags:
-      return of_protocol(packet.tcp_flags, kTcp, packet);
+      return of_protocol(packet.tcp_flags, kProtocolTcp, packet);
     case Field::kIcmpType:
-      return of_protocol(packet.icmp_type, kIcmp, packet);
+      return of_protocol(packet.icmp_type, kProtocolIcmp, packet);
     case Field::kIcmpCode:
-      return of_protocol(packet.icmp_code, kIcmp, packet);
+      return of_protocol(packet.icmp_code, kProtocolIcmp, packet);
     case Field::kIcmp6Type:
-      return of_protocol(packet.icmp_type, kIcmp6, packet);
+      return of_protocol(packet.icmp_type, kProtocolIcmpv6, packet);
     case Field::kIcmp6Code:
-      return of_protocol(packet.icmp_code, kIcmp6, packet);
+      return of_protocol(packet.icmp_code, kProtocolIcmpv6, packet);
     case Field::kFragment:
-      return packet.arp ? absent() : number(0);
+      return packet.arp ? absent() : seen_number(0);
     case Field::kFibType:
       return fib_type(key.fib, packet, place.fib);
     case Field::kFibDevice:
@@ -214,12 +212,12 @@ Seen plain(const Key& key, const Packet& packet, const RulePlace& place) {
     case Field::kCtState:
       return ct_state(packet, place.before_tracking);
     case Field::kCtMark:
-      return of_connection(packet, place.before_tracking, known(packet.ct_mark));
+      return seen_connection(packet, place.before_tracking, known(packet.ct_mark));
     case Field::kCtDnat:
-      return of_connection(packet, place.before_tracking, known(packet.new_destination));
+      return seen_connection(packet, place.before_tracking, known(packet.new_destination));
     case Field::kCtDirection:
-      return of_connection(packet, place.before_tracking,
-                           packet.tracking == Tracking::kNew ? number(0) : unknown());
+      return seen_connection(packet, place.before_tracking,
+                             packet.tracking == Tracking::kNew ? seen_number(0) : unknown());
   }
   return unknown();
 }

@@ -3,13 +3,13 @@
 
 #include <algorithm>
 
+#include "base/protocols.h"
 #include "diagnose/tunnel_judge.h"
 #include "model/offload.h"
 
 namespace espial {
 namespace {
 
-constexpr std::uint8_t kEsp = 50;
 constexpr std::uint64_t kExpirySeconds = 60;  // without a successor: a rekey takes a second or two
 constexpr double kSequenceShare = 0.9;
 
@@ -45,7 +45,7 @@ std::optional<PairProblem> opens(const XfrmPolicyFact& policy) {
   if (!policy.allow) return std::nullopt;
   if (!policy.has_template) return PairProblem::BYPASS_POLICY;
   if (policy.level_use) return PairProblem::LEVEL_USE;
-  if (policy.template_protocol != kEsp) return PairProblem::NOT_ESP;
+  if (policy.template_protocol != kProtocolEsp) return PairProblem::NOT_ESP;
   return std::nullopt;
 }
 

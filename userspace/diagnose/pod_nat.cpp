@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/protocols.h"
 #include "diagnose/backend_paths.h"
 #include "diagnose/fib.h"
 #include "diagnose/nat_before_ipsec.h"
@@ -13,8 +14,6 @@
 namespace espial {
 namespace {
 
-constexpr std::uint8_t kTcp = 6;
-constexpr std::uint8_t kSyn = 2;
 constexpr int kRemedies = 4;               // rules to get past, one behind the other
 constexpr std::size_t kRemembered = 8192;  // pairs; more are a sign that questions do not repeat
 
@@ -101,8 +100,8 @@ std::vector<Packet> packets_of(const Way& way) {
   echo.protocol = v4 ? 1 : 58;
   echo.icmp_type = v4 ? 8 : 128;
   echo.icmp_code = 0;
-  packet.protocol = kTcp;
-  packet.tcp_flags = kSyn;
+  packet.protocol = kProtocolTcp;
+  packet.tcp_flags = kTcpSyn;
   return {echo, packet};
 }
 
@@ -124,7 +123,7 @@ bool harmless(const Nat& nat, const Way& way) {
 }
 
 // The worst that happens to any of the packets.
-std::optional<NatBeforeIpsec> worst(const Ruleset& rules, const Way& way, const Fib& fib) {
+std::optional<NatBeforeIpsec> worst_nat(const Ruleset& rules, const Way& way, const Fib& fib) {
   std::optional<NatBeforeIpsec> found;
   for (const auto& packet : packets_of(way)) {
     auto nat = nat_before_ipsec(rules, packet, kForwarded, &fib);
@@ -156,7 +155,7 @@ std::string remedy_of(Ruleset rules, const Way& way, const Fib& fib,
     const auto more = get_past(rules, found->rules.front(), way);
     if (more.empty()) return {};
     commands += (commands.empty() ? "" : "; ") + more;
-    found = worst(rules, way, fib);
+    found = worst_nat(rules, way, fib);
   }
   return found ? std::string() : commands;
 }
@@ -168,7 +167,7 @@ std::string joined(const std::vector<std::string>& lines) {
 }
 
 std::optional<NatJudgement> walk(const Ruleset& rules, const Way& way, const Fib& fib) {
-  auto found = worst(rules, way, fib);
+  auto found = worst_nat(rules, way, fib);
   if (!found) return std::nullopt;
   NatJudgement judgement;
   judgement.certain = found->certain;

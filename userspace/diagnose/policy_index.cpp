@@ -26,7 +26,7 @@ bool of_a_slice(const XfrmPolicyFact& policy) {
   return policy.protocol != 0 || policy.source_port.mask != 0 || policy.destination_port.mask != 0;
 }
 
-bool in_scope(const XfrmPolicyFact& policy, const PolicyScope& scope) {
+bool policy_in_scope(const XfrmPolicyFact& policy, const PolicyScope& scope) {
   return policy.mark.matches_unmarked() && (policy.if_id != 0) == scope.xfrm_device &&
          (policy.selector_device == 0 || policy.selector_device == scope.device);
 }
@@ -105,7 +105,7 @@ PolicyDecision PolicyIndex::decide(const Prefix& own, const Prefix& theirs,
   std::vector<const XfrmPolicyFact*> candidates;
   for (const auto* policy : overlapping(theirs)) {
     if (!own_end(*policy).overlaps(own)) continue;
-    (in_scope(*policy, scope) ? candidates : decision.elsewhere).push_back(policy);
+    (policy_in_scope(*policy, scope) ? candidates : decision.elsewhere).push_back(policy);
   }
   std::sort(candidates.begin(), candidates.end(), [](const auto* a, const auto* b) {
     return std::tie(a->priority, a->added, a->index) < std::tie(b->priority, b->added, b->index);

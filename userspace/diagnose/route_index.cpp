@@ -7,44 +7,43 @@
 namespace espial {
 namespace {
 
-using Kind = RouteAnswer::Kind;
+using AnswerKind = RouteAnswer::Kind;
 
 constexpr unsigned kLocalTable = 255;
-constexpr unsigned kMainTable = 254;
 constexpr unsigned kDefaultTable = 253;
 
-enum class Match : std::uint8_t { kNo, kYes, kPerhaps };
+enum class Fit : std::uint8_t { kNo, kYes, kPerhaps };
 
 // Does the rule's prefix take the whole of `packets`, none of it, or a part?
-Match covers(const Prefix& selector, const Prefix& packets) {
-  if (selector.contains(packets)) return Match::kYes;
-  return selector.overlaps(packets) ? Match::kPerhaps : Match::kNo;
+Fit covers(const Prefix& selector, const Prefix& packets) {
+  if (selector.contains(packets)) return Fit::kYes;
+  return selector.overlaps(packets) ? Fit::kPerhaps : Fit::kNo;
 }
 
 // fib_rule_match(), fib4_rule_match(), fib6_rule_match().
-Match selects(const RuleFact& rule, const RouteQuery& query, bool vrf) {
+Fit selects(const RuleFact& rule, const RouteQuery& query, bool vrf) {
   if (!rule.iif.empty() && rule.iif != (query.iif == nullptr ? "lo" : query.iif->name))
-    return Match::kNo;
-  if (!rule.oif.empty() || (rule.mark & rule.mark_mask) != 0) return Match::kNo;
-  if (rule.l3mdev && !vrf) return Match::kNo;
-  const Match to = covers(rule.destination, query.destination);
-  const Match from = rule.source.length() == 0 ? Match::kYes
-                     : query.source            ? covers(rule.source, *query.source)
-                                               : Match::kNo;
-  if (to == Match::kNo || from == Match::kNo) return Match::kNo;
-  if (to == Match::kPerhaps || from == Match::kPerhaps || rule.l3mdev || !rule.conditions.empty())
-    return Match::kPerhaps;
-  return Match::kYes;
+    return Fit::kNo;
+  if (!rule.oif.empty() || (rule.mark & rule.mark_mask) != 0) return Fit::kNo;
+  if (rule.l3mdev && !vrf) return Fit::kNo;
+  const Fit to = covers(rule.destination, query.destination);
+  const Fit from = rule.source.length() == 0 ? Fit::kYes
+                   : query.source            ? covers(rule.source, *query.source)
+                                             : Fit::kNo;
+  if (to == Fit::kNo || from == Fit::kNo) return Fit::kNo;
+  if (to == Fit::kPerhaps || from == Fit::kPerhaps || rule.l3mdev || !rule.conditions.empty())
+    return Fit::kPerhaps;
+  return Fit::kYes;
 }
 
-Match matches(const RuleFact& rule, const RouteQuery& query, bool vrf) {
-  const Match match = selects(rule, query, vrf);
-  if (!rule.invert || match == Match::kPerhaps) return match;
-  return match == Match::kYes ? Match::kNo : Match::kYes;
+Fit matches(const RuleFact& rule, const RouteQuery& query, bool vrf) {
+  const Fit match = selects(rule, query, vrf);
+  if (!rule.invert || match == Fit::kPerhaps) return match;
+  return match == Fit::kYes ? Fit::kNo : Fit::kYes;
 }
 
 RouteAnswer undecided(const RuleFact& rule) {
-  return {Kind::kUnknown, nullptr, &rule, rule.text()};
+  return {AnswerKind::kUnknown, nullptr, &rule, rule.text()};
 }
 
 RuleFact usual(Family family, std::uint32_t priority, unsigned table) {
@@ -100,22 +99,22 @@ RouteAnswer RouteIndex::ask(const RouteQuery& query) const {
 RouteAnswer RouteIndex::walk(const Rules& rules, std::size_t at, const RouteQuery& query) const {
   for (; at < rules.size(); ++at) {
     const auto& rule = *rules[at];
-    const Match match = matches(rule, query, vrf_);
-    if (match == Match::kNo || rule.action == RuleAction::kNop) continue;
+    const Fit match = matches(rule, query, vrf_);
+    if (match == Fit::kNo || rule.action == RuleAction::kNop) continue;
     if (rule.action == RuleAction::kGoto) {
       const auto target =
           std::find_if(rules.begin() + static_cast<std::ptrdiff_t>(at) + 1, rules.end(),
                        [&](const RuleFact* other) { return other->priority == rule.target; });
       if (target == rules.end()) continue;  // unresolved: the kernel skips it
-      if (match == Match::kPerhaps) return undecided(rule);
+      if (match == Fit::kPerhaps) return undecided(rule);
       at = static_cast<std::size_t>(target - rules.begin()) - 1;
       continue;
     }
     auto answer = apply(rule, query);
-    if (answer.kind == Kind::kNone) continue;
-    if (match == Match::kYes) return answer;
+    if (answer.kind == AnswerKind::kNone) continue;
+    if (match == Fit::kYes) return answer;
     auto otherwise = walk(rules, at + 1, query);
-    if (otherwise.kind == Kind::kUnknown || answer.same(otherwise)) return otherwise;
+    if (otherwise.kind == AnswerKind::kUnknown || answer.same(otherwise)) return otherwise;
     return undecided(rule);
   }
   return {};
@@ -127,7 +126,7 @@ RouteAnswer RouteIndex::apply(const RuleFact& rule, const RouteQuery& query) con
     case RuleAction::kBlackhole:
     case RuleAction::kUnreachable:
     case RuleAction::kProhibit:
-      return {Kind::kRejected, nullptr, &rule, {}};
+      return {AnswerKind::kRejected, nullptr, &rule, {}};
     case RuleAction::kOther:
       return undecided(rule);
     default:
@@ -139,10 +138,10 @@ RouteAnswer RouteIndex::apply(const RuleFact& rule, const RouteQuery& query) con
   if (found == nullptr) return {};
   const auto* route = *found;
   if (route->kind == RouteKind::kThrow) return {};
-  if (route->kind != RouteKind::kUnicast) return {Kind::kRejected, route, &rule, {}};
+  if (route->kind != RouteKind::kUnicast) return {AnswerKind::kRejected, route, &rule, {}};
   // Only what would be used is suppressed: fib_rules_lookup() asks after success.
   if (static_cast<int>(route->destination.length()) <= rule.suppress_length) return {};
-  return {Kind::kRoute, route, &rule, {}};
+  return {AnswerKind::kRoute, route, &rule, {}};
 }
 
 RouteAnswer RouteIndex::from_pods(const Prefix& own, const Prefix& theirs) const {

@@ -4,11 +4,11 @@
 #include <algorithm>
 #include <set>
 
+#include "base/protocols.h"
+
 namespace espial {
 namespace {
 
-constexpr std::uint16_t kIkePort = 500;
-constexpr std::uint16_t kNatTPort = 4500;
 constexpr std::uint16_t kArp = 0x0806;  // its Ethernet type
 
 bool leads_to(const Table& table, const Chain& from, const std::string& wanted,
@@ -102,11 +102,11 @@ Rule rule_of(const Table& table, const Acceptance& what) {
   if (what.kind == PathKind::kEsp) rule.steps.push_back(matching(Field::kL4proto, 50, 50));
   if (what.kind == PathKind::kIke) {
     rule.steps.push_back(matching(Field::kL4proto, 17, 17));
-    const auto first = takes_one_port(table) ? what.ike_port : kIkePort;
+    const auto first = takes_one_port(table) ? what.ike_port : kPortIke;
     Match ports = matching(Field::kDestinationPort, first, first);
     ports.keys.front().protocol = 17;
     if (!takes_one_port(table))
-      ports.elements.push_back({{Interval{kNatTPort, kNatTPort}}, {}, {}, {}});
+      ports.elements.push_back({{Interval{kPortNatT, kPortNatT}}, {}, {}, {}});
     rule.steps.push_back(std::move(ports));
   }
   if (what.kind == PathKind::kPathMtu) {

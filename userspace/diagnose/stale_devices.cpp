@@ -10,7 +10,9 @@
 namespace espial {
 namespace {
 
-bool lost(const Walk& walk) { return walk.fate == Fate::kDropped || walk.fate == Fate::kRejected; }
+bool walk_lost(const Walk& walk) {
+  return walk.fate == Fate::kDropped || walk.fate == Fate::kRejected;
+}
 
 // "iif 7" in a rule, and where its pattern is.
 struct StaleIndex {
@@ -51,7 +53,7 @@ class StaleDevices {
     for (const auto& path : paths) {
       for (const auto& device : {path.packet.iif, path.packet.oif})
         if (device && !device->empty()) devices_.insert(*device);
-      if (lost(walk_rules(ruleset, path.packet, path.steps, &fib))) lost_.push_back(&path);
+      if (walk_lost(walk_rules(ruleset, path.packet, path.steps, &fib))) lost_.push_back(&path);
     }
   }
 
@@ -72,7 +74,7 @@ class StaleDevices {
       *stale.pattern = Name{name};
       std::vector<const BackendPath*> saved;
       for (const auto* path : lost_)
-        if (!lost(walk_rules(tried_, path->packet, path->steps, &fib_))) saved.push_back(path);
+        if (!walk_lost(walk_rules(tried_, path->packet, path->steps, &fib_))) saved.push_back(path);
       if (saved.size() <= best.size()) continue;
       best = std::move(saved);
       device = name;

@@ -13,28 +13,28 @@ namespace {
 
 constexpr double kNumbers = 4294967296.0;  // of 32 bits
 
-bool fits(const XfrmStateFact& state, const XfrmPolicyFact& policy) {
+bool serves(const XfrmStateFact& state, const XfrmPolicyFact& policy) {
   return state.protocol == policy.template_protocol && state.tunnel_mode == policy.tunnel_mode &&
          state.if_id == policy.if_id && (policy.reqid == 0 || state.reqid == policy.reqid) &&
          (policy.template_source.unspecified() || state.source == policy.template_source);
 }
 
 // What makes two SAs each other's successors.
-auto kind_of(const XfrmStateFact& state) {
+auto succession_key(const XfrmStateFact& state) {
   return std::make_tuple(state.source, state.destination, state.protocol, state.tunnel_mode,
                          state.reqid, state.if_id, state.mark.value, state.mark.mask, state.cpu);
 }
 
 std::vector<const XfrmStateFact*> newest(const std::vector<const XfrmStateFact*>& installed) {
   if (installed.size() < 2) return installed;
-  std::map<decltype(kind_of(*installed.front())), std::uint64_t> last;
+  std::map<decltype(succession_key(*installed.front())), std::uint64_t> last;
   for (const auto* state : installed) {
-    auto& added = last[kind_of(*state)];
+    auto& added = last[succession_key(*state)];
     added = std::max(added, state->added);
   }
   std::vector<const XfrmStateFact*> found;
   for (const auto* state : installed)
-    if (state->added == last[kind_of(*state)]) found.push_back(state);
+    if (state->added == last[succession_key(*state)]) found.push_back(state);
   return found;
 }
 
@@ -78,7 +78,7 @@ StateIndex::StateIndex(const std::vector<XfrmStateFact>& states) {
 MatchingStates StateIndex::of_template(const XfrmPolicyFact& policy) const {
   MatchingStates found;
   const auto take = [&](const XfrmStateFact* state) {
-    if (!fits(*state, policy)) return;
+    if (!serves(*state, policy)) return;
     if (state->larval())
       found.larval = true;
     else

@@ -3,16 +3,15 @@
 
 #include <algorithm>
 
+#include "base/protocols.h"
 #include "diagnose/outer_flow.h"
 
 namespace espial {
 namespace {
 
-constexpr std::uint8_t kEsp = 50;
-
 bool encrypts(const XfrmPolicyFact& policy) {
   return policy.allow && policy.has_template && !policy.level_use &&
-         policy.template_protocol == kEsp;
+         policy.template_protocol == kProtocolEsp;
 }
 
 // What an encrypted tunnel mends: packets that no policy of their own takes before the device. One

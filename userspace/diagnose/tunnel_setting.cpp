@@ -10,8 +10,6 @@
 namespace espial {
 namespace {
 
-constexpr unsigned kMainTable = 254;
-
 struct Kernel {
   explicit Kernel(const KernelFacts& facts) : addresses(facts.addresses) {
     for (const auto& route : facts.routes) {

@@ -7,8 +7,6 @@
 namespace espial {
 namespace {
 
-constexpr unsigned short kEthernet = 1;  // ARPHRD_ETHER
-
 class UnderlayCheck {
  public:
   UnderlayCheck(const Topology& topology, const KernelFacts& facts, const RouteIndex& routes,
@@ -106,7 +104,7 @@ class UnderlayCheck {
   std::optional<std::string> unresolved(const IpAddress& address) const {
     const auto* route = route_to(address);
     const auto* link = route == nullptr ? nullptr : routes_.link(route->oif);
-    if (link == nullptr || link->arphrd != kEthernet) return std::nullopt;
+    if (link == nullptr || link->arphrd != kArphrdEther) return std::nullopt;
     const IpAddress hop = route->gateway.value_or(address);
     const bool known = std::any_of(
         facts_.neighbours.begin(), facts_.neighbours.end(), [&](const NeighbourFact& neighbour) {

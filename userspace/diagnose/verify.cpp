@@ -14,7 +14,7 @@
 namespace espial {
 namespace {
 
-bool in_scope(const Peer& peer, const ProbeScope& scope) {
+bool peer_in_scope(const Peer& peer, const ProbeScope& scope) {
   if (scope.peers.empty()) return peer.state != PeerState::kCandidate;
   return std::find(scope.peers.begin(), scope.peers.end(), peer.name) != scope.peers.end();
 }
@@ -35,7 +35,7 @@ class Planner {
 
   std::vector<std::vector<PlannedProbe>> plan() {
     for (const auto& peer : topology_.peers) {
-      if (!in_scope(peer, scope_)) continue;
+      if (!peer_in_scope(peer, scope_)) continue;
       for (const auto& theirs : peer.backends) add(peer, theirs);
       if (peer.backends.empty()) unknown_.push_back(peer.name + ": no backend subnet is known");
     }
@@ -251,7 +251,7 @@ std::vector<ForwardNote> walk_unexercised(const Topology& topology, const Kernel
     const auto* peer = topology.find(path.peer);
     // Of the two packets that stand for a pod's: the one that no port decides about.
     if (path.kind != PathKind::kPods || path.packet.protocol == 6 || peer == nullptr ||
-        !in_scope(*peer, scope) || exercised.count({path.peer, path.packet.family}) != 0)
+        !peer_in_scope(*peer, scope) || exercised.count({path.peer, path.packet.family}) != 0)
       continue;
     const auto walk = walk_rules(ruleset, path.packet, path.steps, &fib);
     ForwardNote note{path.peer, path.packet.family, path.direction, std::nullopt, path_text(path)};

@@ -21,7 +21,7 @@ namespace {
 
 static_assert(kActions == EP_ACTION_COUNT && at(Action::kDrop) == EP_ACTION_DROP);
 
-void add(Cell& sum, const ep_cell& cell) {
+void add_cell(Cell& sum, const ep_cell& cell) {
   sum.packets += cell.packets;
   sum.bytes += cell.bytes;
 }
@@ -70,17 +70,17 @@ Result<PeerCounters> CounterReader::peer(const Maps& maps, std::uint32_t index) 
     for (std::size_t d = 0; d < kDirections; ++d) {
       for (std::size_t f = 0; f < kFamilies; ++f)
         for (std::size_t c = 0; c < kClasses; ++c)
-          add(counters.cells[d][f][c], value.cell[d][f][c]);
+          add_cell(counters.cells[d][f][c], value.cell[d][f][c]);
       last[d] = std::max<std::uint64_t>(last[d], value.last_unprotected_ns[d]);
       for (std::size_t e = 0; e < kExemptions; ++e) counters.exempted[d][e] += value.exempted[d][e];
     }
     for (std::size_t a = 0; a < kActions; ++a) {
       for (std::size_t d = 0; d < kDirections; ++d)
         for (std::size_t r = 0; r < kReasons; ++r)
-          add(counters.enforced[a][d][r], value.enforced[a][d][r]);
+          add_cell(counters.enforced[a][d][r], value.enforced[a][d][r]);
       last_enforced[a] = std::max<std::uint64_t>(last_enforced[a], value.last_enforced_ns[a]);
     }
-    for (std::size_t f = 0; f < kFamilies; ++f) add(counters.decrypted[f], value.decrypted[f]);
+    for (std::size_t f = 0; f < kFamilies; ++f) add_cell(counters.decrypted[f], value.decrypted[f]);
     counters.spoofed += value.spoofed;
     counters.unattributed += value.unattributed;
   }

@@ -11,12 +11,12 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <ctime>
 
 #include "drop_wire.h"
 #include "drops.skel.h"
 #include "kernel/device_name.h"
 #include "kernel/drop_reasons.h"
+#include "kernel/flow_record.h"
 #include "kernel/libbpf_log.h"
 
 namespace espial {
@@ -38,27 +38,27 @@ std::uint32_t own_netns() {
                                                         : 0;
 }
 
-std::uint32_t number_of(const std::map<std::uint32_t, std::string>& reasons,
-                        std::string_view name) {
+std::uint32_t reason_number(const std::map<std::uint32_t, std::string>& reasons,
+                            std::string_view name) {
   for (const auto& [number, reason] : reasons)
     if (reason == name) return number;
   return EP_NO_REASON;
 }
 
-void configure(drops_bpf& skeleton, const Programs& programs,
-               const std::map<std::uint32_t, std::string>& reasons) {
+void configure_drops(drops_bpf& skeleton, const Programs& programs,
+                     const std::map<std::uint32_t, std::string>& reasons) {
   // See programs.cpp: const volatile is for the programs.
   auto& config = const_cast<ep_drop_config&>(
       const_cast<const ep_drop_config&>(skeleton.rodata->ep_drop_config));
   config.slots = programs.capacity().slots;
   config.max_peers = programs.limits().max_peers;
   config.netns = own_netns();
-  config.netfilter_drop = number_of(reasons, "NETFILTER_DROP");
-  config.tc_ingress = number_of(reasons, "TC_INGRESS");
-  config.tc_egress = number_of(reasons, "TC_EGRESS");
-  config.otherhost = number_of(reasons, "OTHERHOST");
-  config.no_socket = number_of(reasons, "NO_SOCKET");
-  config.packet_sock_error = number_of(reasons, "PACKET_SOCK_ERROR");
+  config.netfilter_drop = reason_number(reasons, "NETFILTER_DROP");
+  config.tc_ingress = reason_number(reasons, "TC_INGRESS");
+  config.tc_egress = reason_number(reasons, "TC_EGRESS");
+  config.otherhost = reason_number(reasons, "OTHERHOST");
+  config.no_socket = reason_number(reasons, "NO_SOCKET");
+  config.packet_sock_error = reason_number(reasons, "PACKET_SOCK_ERROR");
   bpf_map__set_max_entries(skeleton.maps.ep_drop_stat, programs.limits().max_peers + 1);
 }
 
@@ -81,19 +81,10 @@ KernelDrops difference(const KernelDrops& before, KernelDrops now) {
   return now;
 }
 
-void add(KernelDrops& sum, const KernelDrops& growth) {
+void add_drops(KernelDrops& sum, const KernelDrops& growth) {
   for (std::size_t h = 0; h < kHooks; ++h)
     for (std::size_t f = 0; f < kFamilies; ++f) sum.netfilter[h][f] += growth.netfilter[h][f];
   for (const auto& [reason, packets] : growth.reasons) sum.reasons[reason] += packets;
-}
-
-WallTime wall_time(std::uint64_t monotonic_ns) {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  const auto age = static_cast<std::int64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec -
-                   static_cast<std::int64_t>(monotonic_ns);
-  return std::chrono::system_clock::now() -
-         std::chrono::nanoseconds(std::max<std::int64_t>(age, 0));
 }
 
 void merge(DropRecord& sum, const DropRecord& part) {
@@ -118,8 +109,8 @@ DropRecord record_of(const ep_drop_flow& flow) {
   if (flow.ifindex != 0) record.device = device_name(flow.ifindex);
   if (flow.hook < kHooks) record.hook = static_cast<Hook>(flow.hook);
   record.packets = flow.packets;
-  record.first = wall_time(flow.first_ns);
-  record.last = wall_time(flow.last_ns);
+  record.first = wall_time(flow.first_ns).value_or(WallTime{});
+  record.last = wall_time(flow.last_ns).value_or(WallTime{});
   return record;
 }
 
@@ -166,7 +157,7 @@ Status Drops::load(const Programs& programs, std::size_t way) {
   skeleton_.reset(drops_bpf__open());
   if (!skeleton_) return fail(errno, "open");
   auto& skeleton = *skeleton_;
-  configure(skeleton, programs, reasons_);
+  configure_drops(skeleton, programs, reasons_);
   bpf_program* chosen = nullptr;
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, skeleton.obj) {
@@ -215,7 +206,7 @@ Result<KernelDrops> Drops::peer(std::uint32_t index, const std::string& name) {
   }
   const auto [entry, fresh] = owners_.try_emplace(index, Owner{name, {}, {}});
   auto& owner = entry->second;
-  add(total_, difference(owner.last, drops));
+  add_drops(total_, difference(owner.last, drops));
   owner.last = drops;
   if (!fresh && owner.name != name) owner = {name, drops, drops};
   return difference(owner.before, std::move(drops));

@@ -38,10 +38,6 @@ bool is_sane(const ep_layout& layout) {
   return layout.abi == EP_ABI_VERSION;
 }
 
-Error map_error(MapId id, const char* operation) {
-  return Error{fmt::format("map {}: {}: {}", map_name(id), operation, std::strerror(errno))};
-}
-
 template <typename Value>
 Status write(const Maps& maps, MapId id, std::uint32_t index, const Value& value) {
   if (bpf_map_update_elem(maps.fd(id), &index, &value, BPF_ANY) != 0) return map_error(id, "write");
@@ -89,7 +85,7 @@ void latest(std::uint64_t* times, std::uint32_t ours, std::uint32_t theirs, Word
 }
 
 // In the order of the struct's members.
-void add(ep_peer_stat& sum, const ep_layout& from, Words words) {
+void add_stat(ep_peer_stat& sum, const ep_layout& from, Words words) {
   ep_peer_stat nowhere{};
   for (std::uint32_t d = 0; d < from.dirs; ++d)
     for (std::uint32_t f = 0; f < from.families; ++f) {
@@ -115,11 +111,11 @@ void add(ep_peer_stat& sum, const ep_layout& from, Words words) {
              EP_EXEMPTION_COUNT, from.exemptions, words);
 }
 
-void add(ep_net_stat& sum, const ep_layout& from, Words words) {
+void add_stat(ep_net_stat& sum, const ep_layout& from, Words words) {
   add_list(reinterpret_cast<std::uint64_t*>(sum.cleartext), EP_DIR_COUNT, from.dirs, words);
 }
 
-void add(ep_node_stat& sum, const ep_layout& from, Words words) {
+void add_stat(ep_node_stat& sum, const ep_layout& from, Words words) {
   add_list(reinterpret_cast<std::uint64_t*>(sum.outcome), EP_OUTCOME_COUNT, from.outcomes, words);
   add_list(reinterpret_cast<std::uint64_t*>(sum.lost), EP_LOST_COUNT, from.losts, words);
 }
@@ -138,11 +134,11 @@ Status add_index(Stat& sum, const ep_layout& layout, int stat, int base, bool wi
   if (bpf_map_lookup_elem(stat, &index, buffer.data()) != 0)
     return Error{fmt::format("former map: read: {}", std::strerror(errno))};
   for (std::size_t cpu = 0; cpu < cpus; ++cpu)
-    add(sum, layout, Words(buffer.data() + cpu * words, words));
+    add_stat(sum, layout, Words(buffer.data() + cpu * words, words));
   if (!with_base) return Ok{};
   if (bpf_map_lookup_elem(base, &index, buffer.data()) != 0)
     return Error{fmt::format("former map: read base: {}", std::strerror(errno))};
-  add(sum, layout, Words(buffer.data(), words));
+  add_stat(sum, layout, Words(buffer.data(), words));
   return Ok{};
 }
 

@@ -13,10 +13,6 @@
 namespace espial {
 namespace {
 
-Error map_error(MapId id, const char* operation) {
-  return Error{fmt::format("map {}: {}: {}", map_name(id), operation, std::strerror(errno))};
-}
-
 template <typename Value>
 Result<Value> read_entry(const Maps& maps, MapId id, std::uint32_t index) {
   Value value{};

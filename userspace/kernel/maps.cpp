@@ -15,12 +15,15 @@ namespace {
 Result<std::uint32_t> max_entries(int fd, MapId id) {
   bpf_map_info info{};
   __u32 size = sizeof(info);
-  if (bpf_obj_get_info_by_fd(fd, &info, &size) != 0)
-    return Error{fmt::format("map {}: describe: {}", map_name(id), std::strerror(errno))};
+  if (bpf_obj_get_info_by_fd(fd, &info, &size) != 0) return map_error(id, "describe");
   return info.max_entries;
 }
 
 }  // namespace
+
+Error map_error(MapId id, const char* operation) {
+  return Error{fmt::format("map {}: {}: {}", map_name(id), operation, std::strerror(errno))};
+}
 
 Result<Maps> Maps::of(const Programs& programs) {
   Maps maps;

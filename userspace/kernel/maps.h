@@ -13,6 +13,9 @@
 
 namespace espial {
 
+// What went wrong with a map, of errno.
+Error map_error(MapId id, const char* operation);
+
 class Maps {
  public:
   // Borrows the descriptors of loaded programs, which must outlive this.

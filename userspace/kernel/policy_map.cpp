@@ -16,7 +16,7 @@ namespace {
 // steady_clock is CLOCK_MONOTONIC, the programs' clock.
 static_assert(std::chrono::steady_clock::period::den == 1'000'000'000);
 
-Error map_error(const char* operation, std::uint32_t peer) {
+Error policy_error(const char* operation, std::uint32_t peer) {
   return Error{fmt::format("map ep_policy: {} peer {}: {}", operation, peer, std::strerror(errno))};
 }
 
@@ -24,7 +24,7 @@ Error map_error(const char* operation, std::uint32_t peer) {
 
 Result<Policy> read_policy(int map, std::uint32_t peer) {
   ep_policy_t word = 0;
-  if (bpf_map_lookup_elem(map, &peer, &word) != 0) return map_error("read", peer);
+  if (bpf_map_lookup_elem(map, &peer, &word) != 0) return policy_error("read", peer);
   Policy policy;
   // A mode that this build does not know is taken for the strictest that it knows.
   policy.mode = static_cast<Mode>(std::min<std::uint64_t>(EP_POLICY_MODE(word), kModes - 1));
@@ -42,7 +42,7 @@ Status write_policy(int map, std::uint32_t peer, const Policy& policy) {
         static_cast<std::uint64_t>(std::max<std::int64_t>(ns, 1 << EP_MODE_BITS)));
   }
   word |= static_cast<std::uint64_t>(policy.mode);
-  if (bpf_map_update_elem(map, &peer, &word, BPF_ANY) != 0) return map_error("write", peer);
+  if (bpf_map_update_elem(map, &peer, &word, BPF_ANY) != 0) return policy_error("write", peer);
   return Ok{};
 }
 

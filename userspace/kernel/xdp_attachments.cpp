@@ -34,7 +34,7 @@ std::string refusal(int error) {
   }
 }
 
-int number_of(const std::string& name) {
+int ifindex_of_pin(const std::string& name) {
   int number = 0;
   std::from_chars(name.data(), name.data() + name.size(), number);
   return number;
@@ -61,7 +61,7 @@ XdpAttachments XdpAttachments::open(std::string pin_dir) {
   XdpAttachments attachments;
   attachments.pin_dir_ = std::move(pin_dir);
   for (const auto& name : list_dir(pinned_xdp_dir(attachments.pin_dir_))) {
-    const int ifindex = number_of(name);
+    const int ifindex = ifindex_of_pin(name);
     const auto path = attachments.link_path(ifindex);
     Link link;
     link.fd = UniqueFd(bpf_obj_get(path.c_str()));
@@ -160,7 +160,7 @@ std::map<int, XdpSnapshot> XdpAttachments::status() const {
 
 std::vector<int> find_xdp(const std::string& pin_dir) {
   std::vector<int> found;
-  for (const auto& name : list_dir(pinned_xdp_dir(pin_dir))) found.push_back(number_of(name));
+  for (const auto& name : list_dir(pinned_xdp_dir(pin_dir))) found.push_back(ifindex_of_pin(name));
   return found;
 }
 

@@ -26,13 +26,9 @@ constexpr std::array kTrafficAlarms{
                  "in clear from or to a host address"},
 };
 
-std::string packets(std::uint64_t n) {
-  return std::to_string(n) + (n == 1 ? " packet" : " packets");
-}
-
 std::string both_ways(const Tally& growth, Counter counter, const char* what,
                       std::chrono::nanoseconds covered) {
-  return packets(growth.direction[at(Direction::RECEIVE)].*counter) + " received, " +
+  return packets_text(growth.direction[at(Direction::RECEIVE)].*counter) + " received, " +
          std::to_string(growth.direction[at(Direction::TRANSMIT)].*counter) + " sent " + what +
          " in " + seconds_text(covered);
 }
@@ -71,7 +67,7 @@ void add_peer(std::vector<AlarmCondition>& out, const std::string& peer,
   if (out.size() == before) add_earlier(out, peer, counters, window);
   if (window.growth.spoofed > 0)
     out.push_back({AlarmId::SpoofedInner, peer,
-                   packets(window.growth.spoofed) +
+                   packets_text(window.growth.spoofed) +
                        " decrypted under another peer's SA, or with a source of ours, in " +
                        seconds_text(window.covered)});
 }
@@ -97,7 +93,7 @@ void add_enforced(std::vector<AlarmCondition>& out, const std::string& peer,
   const bool drop = action == Action::kDrop;
   out.push_back(
       {drop ? AlarmId::EnforcementDropping : AlarmId::WouldDrop, peer,
-       packets(all) + (drop ? " dropped in " : " would have been dropped in ") +
+       packets_text(all) + (drop ? " dropped in " : " would have been dropped in ") +
            seconds_text(window.covered) + ":" + (received.empty() ? "" : " received " + received) +
            (received.empty() || sent.empty() ? "" : ";") + (sent.empty() ? "" : " sent " + sent)});
 }
@@ -117,9 +113,9 @@ void add_forward_drops(std::vector<AlarmCondition>& out, const std::string& peer
                (kForwardHooks[h] == Hook::FORWARD ? " in FORWARD" : " in FORWARD or POSTROUTING");
     }
   if (all > 0)
-    out.push_back(
-        {AlarmId::ForwardDrops, peer,
-         packets(all) + " dropped by netfilter in " + seconds_text(window.covered) + ": " + where});
+    out.push_back({AlarmId::ForwardDrops, peer,
+                   packets_text(all) + " dropped by netfilter in " + seconds_text(window.covered) +
+                       ": " + where});
 }
 
 void add_unknown_node(std::vector<AlarmCondition>& out, const NodeWindow& window) {

@@ -11,8 +11,6 @@
 namespace espial {
 namespace {
 
-constexpr unsigned kMainTable = 254;
-
 bool inside(const std::vector<BackendSubnet>& subnets, const IpAddress& address) {
   return std::any_of(subnets.begin(), subnets.end(),
                      [&](const BackendSubnet& subnet) { return subnet.prefix.contains(address); });

@@ -5,11 +5,12 @@
 #include <array>
 #include <string_view>
 
+#include "base/contains.h"
+
 namespace espial {
 namespace {
 
 // include/uapi/linux/if_arp.h
-constexpr unsigned short kArphrdEther = 1;
 constexpr unsigned short kArphrdPpp = 512;
 constexpr unsigned short kArphrdTunnel = 768;
 constexpr unsigned short kArphrdTunnel6 = 769;
@@ -27,11 +28,6 @@ constexpr std::array<std::string_view, 23> kTunnelKinds{
     "dummy", "ifb",    "nlmon",   "vrf",       "lowpan", "ip6erspan", "gtp"};
 
 constexpr std::array<std::string_view, 4> kSharingKinds{"macvlan", "macvtap", "ipvlan", "ipvtap"};
-
-template <typename Range, typename Value>
-bool contains(const Range& range, const Value& value) {
-  return std::find(std::begin(range), std::end(range), value) != std::end(range);
-}
 
 }  // namespace
 

@@ -5,21 +5,17 @@
 #include <map>
 #include <set>
 
+#include "base/contains.h"
 #include "model/device_graph.h"
 #include "model/device_kinds.h"
 
 namespace espial {
 namespace {
 
-template <typename Range, typename Value>
-bool contains(const Range& range, const Value& value) {
-  return std::find(std::begin(range), std::end(range), value) != std::end(range);
-}
-
-class Planner {
+class DevicePlanner {
  public:
-  Planner(const KernelFacts& facts, const Topology& topology, const Config& config,
-          std::span<const int> remembered)
+  DevicePlanner(const KernelFacts& facts, const Topology& topology, const Config& config,
+                std::span<const int> remembered)
       : facts_(facts), config_(config), graph_(facts, topology), remembered_(remembered) {}
 
   DevicePlans run() {
@@ -102,7 +98,7 @@ class Planner {
   std::set<int> chosen_;  // bridges whose ports are chosen: ends loops
 };
 
-void Planner::judge(const LinkFact& link) {
+void DevicePlanner::judge(const LinkFact& link) {
   if (is_loopback(link)) return ignore(link, "loopback");
   if (excluded(link)) {
     refused_.try_emplace(link.ifindex, "excluded by the configuration (exclude_devices)");
@@ -117,7 +113,7 @@ void Planner::judge(const LinkFact& link) {
 }
 
 // A device that is no port of a bridge and no slave.
-void Planner::judge_free(const LinkFact& link) {
+void DevicePlanner::judge_free(const LinkFact& link) {
   if (is_tunnel(link)) {
     if (graph_.routes_to_peer(link.ifindex))
       return make_wire(link, "the route to a peer goes through this device (" + link.kind + ")");
@@ -138,7 +134,7 @@ void Planner::judge_free(const LinkFact& link) {
   ignore(link, "pod port: no uplink address, no route to a peer");
 }
 
-void Planner::judge_bridge(const LinkFact& bridge) {
+void DevicePlanner::judge_bridge(const LinkFact& bridge) {
   bool uplink = included(bridge) || graph_.self_underlay(bridge.ifindex).has_value() ||
                 routes_out(bridge.ifindex);
   for (const auto* vlan : graph_.vlans_over(bridge.ifindex))
@@ -156,7 +152,7 @@ void Planner::judge_bridge(const LinkFact& bridge) {
   ignore(bridge, pods && !uplink ? "pod bridge" : uplink ? "bridge" : "bridge without uplink");
 }
 
-void Planner::choose_ports(const LinkFact& bridge) {
+void DevicePlanner::choose_ports(const LinkFact& bridge) {
   if (!chosen_.insert(bridge.ifindex).second) return;
   const auto& ports = graph_.ports(bridge.ifindex);
   std::set<int> known;
@@ -173,8 +169,8 @@ void Planner::choose_ports(const LinkFact& bridge) {
 }
 
 // hardware: the bridge has a port that is an uplink for certain.
-void Planner::choose_port(const LinkFact& bridge, const LinkFact& port, bool peers_known,
-                          bool hardware) {
+void DevicePlanner::choose_port(const LinkFact& bridge, const LinkFact& port, bool peers_known,
+                                bool hardware) {
   if (excluded(port)) return;
   const std::string prefix = "port of " + bridge.name + ": ";
   if (peer_ports_.count(port.ifindex) != 0) {
@@ -196,7 +192,7 @@ void Planner::choose_port(const LinkFact& bridge, const LinkFact& port, bool pee
 }
 
 // A VLAN over a bridge is watched on the ports of that bridge: the bridge itself also shows pods.
-void Planner::make_wire(const LinkFact& link, std::string why) {
+void DevicePlanner::make_wire(const LinkFact& link, std::string why) {
   if (const auto* bridge = graph_.bridge_below(link)) {
     choose_ports(*bridge);
     const auto ports = stands_for_[bridge->ifindex];
@@ -211,14 +207,14 @@ void Planner::make_wire(const LinkFact& link, std::string why) {
   draft.wire = true;
 }
 
-bool Planner::accept_type(const LinkFact& link) {
+bool DevicePlanner::accept_type(const LinkFact& link) {
   if (supported_type(link)) return true;
   refused_.try_emplace(link.ifindex, "link type " + std::to_string(link.arphrd) +
                                          " is not supported: its packets are not seen");
   return false;
 }
 
-void Planner::claim_vlans() {
+void DevicePlanner::claim_vlans() {
   for (const auto& link : facts_.links) {
     if (link.kind != "vlan" || link.lower_elsewhere || !wire(link.ifindex)) continue;
     const auto lower = drafts_.find(link.lower);
@@ -227,7 +223,7 @@ void Planner::claim_vlans() {
   }
 }
 
-void Planner::judge_reentry(const LinkFact& link) {
+void DevicePlanner::judge_reentry(const LinkFact& link) {
   if (excluded(link) || is_loopback(link)) return;
   std::string why;
   if (is_bridge(link) || shares_lower(link) || graph_.bridge_below(link) != nullptr) {
@@ -257,7 +253,7 @@ void Planner::judge_reentry(const LinkFact& link) {
 
 // With ESP GRO a packet decrypted on the lower device is seen again on the macvlan that holds the
 // underlay: only the device that holds it counts.
-void Planner::leave_reentry_to_macvlans() {
+void DevicePlanner::leave_reentry_to_macvlans() {
   for (const auto& link : facts_.links) {
     if (!shares_lower(link)) continue;
     const auto upper = drafts_.find(link.ifindex);
@@ -267,7 +263,7 @@ void Planner::leave_reentry_to_macvlans() {
   }
 }
 
-void Planner::mark_expected() {
+void DevicePlanner::mark_expected() {
   for (const auto& link : facts_.links) {
     if (!graph_.routes_to_peer(link.ifindex)) continue;
     const auto ports = stands_for_.find(link.ifindex);
@@ -284,7 +280,7 @@ void Planner::mark_expected() {
   }
 }
 
-DevicePlans Planner::assemble() {
+DevicePlans DevicePlanner::assemble() {
   DevicePlans plans;
   for (const auto& [ifindex, draft] : drafts_) {
     const auto* link = graph_.link(ifindex);
@@ -322,7 +318,7 @@ const DevicePlan* DevicePlans::find(int ifindex) const {
 
 DevicePlans plan_devices(const KernelFacts& facts, const Topology& topology, const Config& config,
                          std::span<const int> remembered) {
-  return Planner(facts, topology, config, remembered).run();
+  return DevicePlanner(facts, topology, config, remembered).run();
 }
 
 }  // namespace espial

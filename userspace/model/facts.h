@@ -23,6 +23,9 @@ struct XfrmError {
 
 using Mac = std::array<std::uint8_t, 6>;
 
+inline constexpr unsigned kMainTable = 254;        // RT_TABLE_MAIN, linux/rtnetlink.h
+inline constexpr unsigned short kArphrdEther = 1;  // ARPHRD_ETHER, linux/if_arp.h
+
 // The ends of the outer header that a tunnel device puts around packets.
 struct TunnelEnds {
   IpAddress local;  // unspecified: the route decides

@@ -25,16 +25,16 @@ std::string selector(const XfrmPolicyFact& policy) {
   return policy.source.text() + " -> " + policy.destination.text();
 }
 
-bool usable(const IpAddress& underlay) {
+bool usable_underlay(const IpAddress& underlay) {
   return !underlay.unspecified() && !underlay.multicast() && !underlay.loopback();
 }
 
-Tunnel tunnel_of(const XfrmPolicyFact& policy) {
+Tunnel tunnel_of_policy(const XfrmPolicyFact& policy) {
   const bool out = policy.direction == PolicyDirection::kOut;
   Tunnel tunnel;
   tunnel.peer = out ? policy.template_destination : policy.template_source;
   const auto& self = out ? policy.template_source : policy.template_destination;
-  if (usable(self)) tunnel.self = self;
+  if (usable_underlay(self)) tunnel.self = self;
   tunnel.own_subnet = out ? policy.source : policy.destination;
   tunnel.peer_subnet = out ? policy.destination : policy.source;
   tunnel.reqid = policy.reqid;
@@ -67,8 +67,8 @@ std::vector<Tunnel> tunnels_of(const std::vector<XfrmPolicyFact>& policies, Find
                    "policy " + selector(policy) + ": transport mode names no backend subnet");
       continue;
     }
-    auto tunnel = tunnel_of(policy);
-    if (!usable(tunnel.peer)) {
+    auto tunnel = tunnel_of_policy(policy);
+    if (!usable_underlay(tunnel.peer)) {
       findings.add("policies without a peer address",
                    "policy " + selector(policy) + ": its template names no peer address");
       continue;

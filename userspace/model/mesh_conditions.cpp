@@ -68,10 +68,6 @@ void add_audited(std::vector<AlarmCondition>& out, const PeerAudit& audit,
     add(AlarmId::SequenceNearlyExhausted, audit.sas.sequence_evidence);
 }
 
-std::string packets(std::uint64_t n) {
-  return std::to_string(n) + (n == 1 ? " packet" : " packets");
-}
-
 // One side encrypts and the other answers in clear. An answer that does not come is no proof: much
 // traffic has none.
 void add_one_way(std::vector<AlarmCondition>& out, const std::string& peer,
@@ -86,7 +82,7 @@ void add_one_way(std::vector<AlarmCondition>& out, const std::string& peer,
   out.push_back({AlarmId::OneWayEncryption, peer,
                  (we ? "this node encrypts and " + peer + " does not: "
                      : peer + " encrypts and this node does not: ") +
-                     packets(encrypted.encrypted) + (we ? " sent" : " received") +
+                     packets_text(encrypted.encrypted) + (we ? " sent" : " received") +
                      " encrypted, all that was " + (we ? "received" : "sent") + " in clear (" +
                      std::to_string(other.unprotected) + "), in " + seconds_text(window.covered) +
                      (we ? "; run espial audit on " + peer : "; espial audit here says why")});
@@ -105,7 +101,7 @@ void add_errors(std::vector<AlarmCondition>& out, const XfrmErrorReport& errors)
 void add_unknown_spi(std::vector<AlarmCondition>& out, const XfrmErrorReport& growth) {
   for (const auto& peer : growth.growing)
     out.push_back({AlarmId::UnknownSpi, peer.name,
-                   packets(peer.count) + " of ESP received that no SA takes, in " +
+                   packets_text(peer.count) + " of ESP received that no SA takes, in " +
                        seconds_text(growth.covered)});
 }
 

@@ -51,7 +51,7 @@ std::optional<Prefix> piece(const Prefix& network, std::size_t index, unsigned l
   return Prefix(IpAddress(network.family(), bytes.data()), length);
 }
 
-std::optional<OpensvcTunnel> tunnel_of(std::string_view text) {
+std::optional<OpensvcTunnel> tunnel_named(std::string_view text) {
   if (text.empty()) return OpensvcTunnel::kAuto;
   for (const auto tunnel : {OpensvcTunnel::kAuto, OpensvcTunnel::kAlways, OpensvcTunnel::kNever})
     if (text == to_string(tunnel)) return tunnel;
@@ -115,7 +115,7 @@ void take_computed(const OpensvcNetworkText& text, OpensvcNetwork& network, Open
   }
 }
 
-bool usable(const IpAddress& address) {
+bool names_a_node(const IpAddress& address) {
   const auto text = address.text();
   return text != "127.0.0.1" && text != "127.0.1.1" && text != "::1" &&
          !(address.family() == Family::kIpv6 && address.link_local());
@@ -180,7 +180,7 @@ void add_network(const OpensvcNetworkText& text, OpensvcFacts& facts) {
     return;
   }
   network.prefix = *prefix;
-  if (const auto tunnel = tunnel_of(text.tunnel))
+  if (const auto tunnel = tunnel_named(text.tunnel))
     network.tunnel = *tunnel;
   else
     add_problem(facts, "network " + network.name + ": tunnel " + in_quotes(text.tunnel) +
@@ -200,7 +200,7 @@ void resolve_members(OpensvcFacts& facts, const HostLookup& lookup) {
       if (member.address) continue;
       const auto found = lookup(member.host, family);
       const auto first = std::find_if(found.begin(), found.end(), [&](const IpAddress& address) {
-        return address.family() == family && usable(address);
+        return address.family() == family && names_a_node(address);
       });
       if (first != found.end())
         member.address = *first;

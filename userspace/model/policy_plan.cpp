@@ -37,10 +37,10 @@ std::string audit_objection(const Span* span, const Moment& now, std::chrono::mi
 }
 
 // One command, peer by peer.
-class Planner {
+class PolicyPlanner {
  public:
-  Planner(const PolicyRequest& request, const Policies& policies, const PolicySight& sight,
-          const Moment& now, std::chrono::minutes audit)
+  PolicyPlanner(const PolicyRequest& request, const Policies& policies, const PolicySight& sight,
+                const Moment& now, std::chrono::minutes audit)
       : request_(request), sight_(sight), now_(now), audit_(audit) {
     plan_.policies = policies;
   }
@@ -118,8 +118,8 @@ class Planner {
   PolicyPlan plan_;
 };
 
-Result<PolicyPlan> plan_all(const PolicyRequest& request, Planner planner, const Policies& policies,
-                            const std::vector<PeerSnapshot>& peers) {
+Result<PolicyPlan> plan_all(const PolicyRequest& request, PolicyPlanner planner,
+                            const Policies& policies, const std::vector<PeerSnapshot>& peers) {
   for (const auto& peer : peers) {
     if (peer.peer.state == PeerState::kCandidate) continue;
     if (request.kind == PolicyRequest::Kind::kSet)
@@ -165,7 +165,7 @@ Result<PolicyPlan> plan_policy(const PolicyRequest& request, const Policies& pol
   if (request.confirm_within &&
       (request.kind != PolicyRequest::Kind::kSet || request.mode != Mode::ENFORCE))
     return Error{"policy: only enforce is to be confirmed", Failure::kUsage};
-  Planner planner(request, policies, sight, now, audit);
+  PolicyPlanner planner(request, policies, sight, now, audit);
   if (request.peer == kAllPeers) return plan_all(request, std::move(planner), policies, peers);
   const auto peer = std::find_if(peers.begin(), peers.end(),
                                  [&](const auto& p) { return p.peer.name == request.peer; });

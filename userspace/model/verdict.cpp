@@ -119,6 +119,10 @@ std::string seconds_text(std::chrono::nanoseconds duration) {
   return std::to_string(std::max<std::int64_t>(seconds, 1)) + " s";
 }
 
+std::string packets_text(std::uint64_t count) {
+  return std::to_string(count) + (count == 1 ? " packet" : " packets");
+}
+
 Judgement judge(const PeerWindow& window, const Sight& sight, const PeerAudit* audit) {
   if (!sight.direction[at(Direction::RECEIVE)] && !sight.direction[at(Direction::TRANSMIT)])
     return {Verdict::kUnknown, "no wire device carries espial's programs"};

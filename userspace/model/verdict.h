@@ -40,5 +40,7 @@ Judgement judge(const PeerWindow& window, const Sight& sight, const PeerAudit* a
 
 // "60 s": the window as evidence lines name it, rounded, at least 1.
 std::string seconds_text(std::chrono::nanoseconds duration);
+// "1 packet", "3 packets".
+std::string packets_text(std::uint64_t count);
 
 }  // namespace espial

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "base/ip.h"
 #include "labels.h"  // bpf/labels.h: lists only, no layout
 
 namespace espial {
@@ -33,6 +34,7 @@ inline constexpr std::size_t kExemptions = 0 EP_EXEMPTION_LIST(EP_ENUM_COUNT_);
 inline constexpr std::size_t kModes = 0 EP_MODE_LIST(EP_ENUM_COUNT_);
 inline constexpr std::size_t kHooks = 0 EP_HOOK_LIST(EP_ENUM_COUNT_);
 inline constexpr std::size_t kFamilies = 2;
+inline constexpr std::array kFamilyList{Family::kIpv4, Family::kIpv6};  // by index
 
 #define EP_X_(name, label, ...) label,
 inline constexpr std::array<std::string_view, kClasses> kClassLabels { EP_CLASS_LIST(EP_X_) };

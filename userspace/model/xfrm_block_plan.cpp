@@ -7,6 +7,8 @@
 #include <string_view>
 #include <utility>
 
+#include "base/contains.h"
+
 namespace espial {
 namespace {
 
@@ -16,13 +18,8 @@ constexpr std::array<std::string_view, 5> kProtectingKinds{"xfrm", "vti", "vti6"
                                                            "tun"};
 
 // What leaves them is asked about once more, as a packet between underlays.
-constexpr std::array<std::string_view, 10> kTunnelKinds{
+constexpr std::array<std::string_view, 10> kEnclosingKinds{
     "ipip", "sit", "ip6tnl", "gre", "gretap", "ip6gre", "ip6gretap", "erspan", "vxlan", "geneve"};
-
-template <std::size_t N>
-bool one_of(const std::array<std::string_view, N>& kinds, std::string_view kind) {
-  return std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
-}
 
 // Path MTU discovery, which the programs let pass (bpf/enforce.h).
 constexpr IcmpKind kFragmentationNeeded{1, 3, 4};
@@ -33,12 +30,12 @@ Prefix any(Family family) {
   return {IpAddress(family, zero.data()), 0};
 }
 
-class Planner {
+class BlockPlanner {
  public:
-  Planner(const ConfigEnforce& enforce, const Topology& topology, const KernelFacts& facts)
+  BlockPlanner(const ConfigEnforce& enforce, const Topology& topology, const KernelFacts& facts)
       : enforce_(enforce), topology_(topology), facts_(facts) {
     for (const auto& link : facts.links)
-      if (one_of(kProtectingKinds, link.kind) || one_of(kTunnelKinds, link.kind))
+      if (contains(kProtectingKinds, link.kind) || contains(kEnclosingKinds, link.kind))
         for (const auto& route : facts.routes)
           if (route.oif == link.ifindex) routes_.push_back({route.destination, &link});
     std::copy_if(facts.policies.begin(), facts.policies.end(), std::back_inserter(interface_),
@@ -79,7 +76,7 @@ class Planner {
     }
     for (const auto& [destination, link] : routes_)
       if (destination.overlaps(prefix) &&
-          (one_of(kProtectingKinds, link->kind) || underlays_protected(peer)))
+          (contains(kProtectingKinds, link->kind) || underlays_protected(peer)))
         return "a route leads through " + link->name + " (" + link->kind +
                "), behind which it may be encrypted";
     return {};
@@ -177,7 +174,7 @@ XfrmBlockPlan plan_xfrm_block(const ConfigEnforce& enforce, const Topology& topo
                               const KernelFacts& facts, const Policies& policies,
                               const Moment& now) {
   if (!enforce.xfrm_block) return {};
-  Planner planner(enforce, topology, facts);
+  BlockPlanner planner(enforce, topology, facts);
   for (const auto& peer : topology.peers) {
     if (peer.mode != Mode::ENFORCE) continue;
     const auto deadline = deadline_of(policies, peer.name, now);

@@ -13,7 +13,7 @@
 namespace espial {
 namespace {
 
-struct BuiltIn {
+struct EbtablesChain {
   std::string_view table;
   std::string_view chain;
   PacketHook hook;
@@ -22,7 +22,7 @@ struct BuiltIn {
 
 // include/uapi/linux/netfilter_bridge.h, enum nf_br_hook_priorities; ebtable_filter.c,
 // ebtable_nat.c and ebtable_broute.c say which chain has which.
-constexpr BuiltIn kBuiltIn[] = {
+constexpr EbtablesChain kEbtablesChains[] = {
     {"filter", "INPUT", PacketHook::kInput, -200},
     {"filter", "FORWARD", PacketHook::kForward, -200},
     {"filter", "OUTPUT", PacketHook::kOutput, 200},
@@ -33,8 +33,8 @@ constexpr BuiltIn kBuiltIn[] = {
 };
 
 // Never of type NAT: these tables change MAC addresses, frame by frame.
-std::optional<BaseChain> built_in(std::string_view table, std::string_view chain) {
-  for (const auto& row : kBuiltIn) {
+std::optional<BaseChain> ebtables_chain(std::string_view table, std::string_view chain) {
+  for (const auto& row : kEbtablesChains) {
     if (row.table != table || row.chain != chain) continue;
     BaseChain base;
     base.hook = row.hook;
@@ -51,7 +51,7 @@ std::string_view next_word(std::string_view& text) {
   return word;
 }
 
-class Reader {
+class EbtablesReader {
  public:
   // false: the line is not understood.
   bool line(std::string_view text) {
@@ -91,7 +91,8 @@ class Reader {
   }
 
   bool declare(Table& table, std::string_view name) {
-    if (built_in(table.name, name) || !at_.emplace(name, table.chains.size()).second) return false;
+    if (ebtables_chain(table.name, name) || !at_.emplace(name, table.chains.size()).second)
+      return false;
     Chain chain;
     chain.name = name;
     table.chains.push_back(std::move(chain));
@@ -101,7 +102,7 @@ class Reader {
   // Built-in chains are not declared.
   Chain* chain_named(Table& table, std::string_view name) {
     if (const auto found = at_.find(name); found != at_.end()) return &table.chains[found->second];
-    auto base = built_in(table.name, name);
+    auto base = ebtables_chain(table.name, name);
     if (!base) return nullptr;
     at_.emplace(name, table.chains.size());
     Chain chain;
@@ -149,7 +150,7 @@ class Reader {
 Result<std::vector<Table>> tables_from_ebtables_list(std::string_view text) {
   const std::string tool(to_string(RuleTool::kEbtablesLegacy));
   if (text.size() > kEbtablesListMax) return Error{tool + ": more rules than espial reads"};
-  Reader reader;
+  EbtablesReader reader;
   for (std::size_t number = 1; !text.empty(); ++number) {
     const auto end = text.find('\n');
     if (!reader.line(text.substr(0, end)))

@@ -23,11 +23,11 @@ bool has_clear_words(std::string_view rule) {
 }
 
 // Options whose value is free text and may look like an option itself.
-bool takes_text(std::string_view name) {
+bool takes_ebtables_text(std::string_view name) {
   return name.ends_with("-prefix") || name == "--string" || name == "--string-hex";
 }
 
-std::string text_of(const IptablesOption& option) {
+std::string option_text(const IptablesOption& option) {
   std::string text = option.name;
   if (option.negated) text += " !";
   for (const auto& value : option.values) text.append(" ").append(value);
@@ -35,12 +35,13 @@ std::string text_of(const IptablesOption& option) {
 }
 
 // "!" stands behind the option's name. What comes before an option is left alone.
-Options options_of(const Words& words) {
+Options ebtables_options(const Words& words) {
   Options options;
   for (std::size_t i = 0; i < words.size(); ++i) {
     if (words[i].starts_with('-') || options.empty()) {
       options.push_back({false, words[i], {}});
-      if (takes_text(words[i]) && i + 1 < words.size()) options.back().values.push_back(words[++i]);
+      if (takes_ebtables_text(words[i]) && i + 1 < words.size())
+        options.back().values.push_back(words[++i]);
     } else if (words[i] == "!" && options.back().values.empty()) {
       options.back().negated = true;
     } else {
@@ -174,11 +175,11 @@ RuleStep step_of(const IptablesOption& option) {
   for (const std::string_view name : {"--log", "--nflog", "--ulog"})
     if (option.name == name || option.name.starts_with(std::string(name) + "-"))
       return NoEffect{option.name};
-  if (option.name.starts_with("--limit")) return Stateful{text_of(option)};
-  return UnknownMatch{text_of(option)};
+  if (option.name.starts_with("--limit")) return Stateful{option_text(option)};
+  return UnknownMatch{option_text(option)};
 }
 
-std::optional<std::string> value_of(const Options& options, std::string_view name) {
+std::optional<std::string> option_value(const Options& options, std::string_view name) {
   for (const auto& option : options)
     if (option.name == name && option.values.size() == 1) return option.values[0];
   return std::nullopt;
@@ -193,12 +194,12 @@ std::optional<Assign> new_mark(const Options& options) {
   Assign assign;
   assign.target.field = Field::kMark;
   assign.target.text = "mark";
-  if (const auto text = value_of(options, "--mark-set")) {
+  if (const auto text = option_value(options, "--mark-set")) {
     assign.constant = iptables_number(*text);
     return assign.constant ? std::optional(std::move(assign)) : std::nullopt;
   }
   for (const auto& [name, operation] : kOperations) {
-    const auto text = value_of(options, name);
+    const auto text = option_value(options, name);
     const auto number = text ? iptables_number(*text) : std::nullopt;
     if (!number) continue;
     assign.copied = assign.target;
@@ -208,13 +209,13 @@ std::optional<Assign> new_mark(const Options& options) {
   return std::nullopt;
 }
 
-Steps target(const Words& words, std::string_view table,
-             const std::function<bool(const std::string&)>& is_chain) {
+Steps ebtables_target(const Words& words, std::string_view table,
+                      const std::function<bool(const std::string&)>& is_chain) {
   const std::string& name = words[0];
   if (words.size() == 1 && is_chain(name)) return {VerdictStep{RuleVerdict::kJump, name}};
   if (words.size() == 1) return {ebtables_verdict(name, table)};
-  const auto options = options_of({words.begin() + 1, words.end()});
-  if (const auto verdict = value_of(options, "--" + name + "-target")) {
+  const auto options = ebtables_options({words.begin() + 1, words.end()});
+  if (const auto verdict = option_value(options, "--" + name + "-target")) {
     // Of the source's MAC address nothing depends that a rule's match would know.
     if (name == "snat") return {NoEffect{name}, ebtables_verdict(*verdict, table)};
     if (const auto mark = new_mark(options); mark && name == "mark")
@@ -246,11 +247,12 @@ Steps ebtables_steps(std::string_view rule, std::string_view table,
   auto words = iptables_words(rule);
   auto jump = words.begin();
   while (jump != words.end() && *jump != "-j")
-    jump += takes_text(*jump) && jump + 1 != words.end() ? 2 : 1;
+    jump += takes_ebtables_text(*jump) && jump + 1 != words.end() ? 2 : 1;
   Steps steps;
-  for (const auto& option : options_of({words.begin(), jump})) steps.push_back(step_of(option));
+  for (const auto& option : ebtables_options({words.begin(), jump}))
+    steps.push_back(step_of(option));
   if (words.end() - jump < 2) return steps;
-  auto last = target({jump + 1, words.end()}, table, is_chain);
+  auto last = ebtables_target({jump + 1, words.end()}, table, is_chain);
   steps.insert(steps.end(), std::make_move_iterator(last.begin()),
                std::make_move_iterator(last.end()));
   return steps;

@@ -150,7 +150,7 @@ std::optional<EchoId> parse_reply(std::basic_string_view<std::uint8_t> packet, F
                 static_cast<std::uint16_t>(packet[6] << 8 | packet[7])};
 }
 
-IpAddress address_of(const sockaddr_storage& from, Family family) {
+IpAddress echo_sender(const sockaddr_storage& from, Family family) {
   if (family == Family::kIpv4) {
     sockaddr_in in{};
     std::memcpy(&in, &from, sizeof in);
@@ -189,7 +189,7 @@ std::optional<EchoReply> receive_echo(int socket, Family family) {
     const auto got = recvmsg(socket, &message, 0);
     if (got < 0) return std::nullopt;
     if (const auto id = parse_reply({packet.data(), static_cast<std::size_t>(got)}, family))
-      return EchoReply{*id, address_of(from, family), arrival(message)};
+      return EchoReply{*id, echo_sender(from, family), arrival(message)};
   }
 }
 

@@ -4,13 +4,15 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/text.h"
+
 namespace espial {
 namespace {
 
 constexpr std::size_t kMaxLine = 1024;  // of a chunk's size or a trailer
 
 // All of text as a number, nothing else.
-bool number(std::string_view text, int base, std::size_t& out) {
+bool http_number(std::string_view text, int base, std::size_t& out) {
   const auto* end = text.data() + text.size();
   const auto got = std::from_chars(text.data(), end, out, base);
   return got.ec == std::errc() && got.ptr == end;
@@ -21,12 +23,6 @@ std::string lower(std::string_view text) {
   for (auto& c : out)
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   return out;
-}
-
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
 }
 
 }  // namespace
@@ -102,7 +98,7 @@ Status HttpAnswer::on_head(std::string_view head) {
   const auto first = head.substr(0, end);
   std::size_t code = 0;
   if (first.substr(0, 7) != "HTTP/1." || first.size() < 12 || first[8] != ' ' ||
-      !number(first.substr(9, 3), 10, code) || code < 100 || code > 599)
+      !http_number(first.substr(9, 3), 10, code) || code < 100 || code > 599)
     return Error{"what answers does not speak HTTP/1.1"};
   has_length_ = chunked_ = false;
   while (end < head.size()) {
@@ -127,7 +123,7 @@ Status HttpAnswer::on_header(std::string_view line) {
   const auto value = trimmed(line.substr(colon + 1));
   if (name == "content-length") {
     std::size_t length = 0;
-    if (!number(value, 10, length) || (has_length_ && length != left_))
+    if (!http_number(value, 10, length) || (has_length_ && length != left_))
       return Error{"the answer's Content-Length is no number"};
     left_ = length;
     has_length_ = true;
@@ -140,7 +136,7 @@ Status HttpAnswer::on_header(std::string_view line) {
 
 Status HttpAnswer::on_size(std::string_view line) {
   const auto size = trimmed(line.substr(0, line.find(';')));  // extensions mean nothing
-  if (!number(size, 16, left_)) return Error{"the size of a chunk of the answer is no number"};
+  if (!http_number(size, 16, left_)) return Error{"the size of a chunk of the answer is no number"};
   stage_ = left_ == 0 ? Stage::kTrailer : Stage::kChunk;
   return Ok{};
 }

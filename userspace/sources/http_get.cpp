@@ -14,10 +14,10 @@
 namespace espial {
 namespace {
 
-constexpr int kTurns = 16;  // pieces of one advance(): others want their turn, too
+constexpr int kHttpTurns = 16;  // pieces of one advance(): others want their turn, too
 constexpr std::size_t kPiece = 16 << 10;
 
-Error system_error(const char* operation, int code) {
+Error http_error(const char* operation, int code) {
   std::string hint;
   if (code == EACCES || code == EPERM) hint = " (run as root)";
   if (code == EAGAIN) hint = " (too many wait for it)";
@@ -33,7 +33,7 @@ Result<bool> wait_for(const HttpGet& get, const HttpPatience& patience) {
   std::array<pollfd, 2> wait{{{get.fd(), get.events(), 0}, {patience.stop, POLLIN, 0}}};
   const auto most = std::min<milliseconds::rep>(left.count() + 1, 60'000);
   if (::poll(wait.data(), wait.size(), static_cast<int>(most)) < 0 && errno != EINTR)
-    return system_error("wait", errno);
+    return http_error("wait", errno);
   return (wait[1].revents & POLLIN) == 0;
 }
 
@@ -46,15 +46,15 @@ Result<std::optional<HttpGet>> HttpGet::open(const std::string& path, const std:
                                              std::size_t limit, const char* accept) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) return system_error("connect", ENAMETOOLONG);
+  if (path.size() >= sizeof address.sun_path) return http_error("connect", ENAMETOOLONG);
   std::copy(path.begin(), path.end(), address.sun_path);
   UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!fd.valid()) return system_error("create a socket", errno);
+  if (!fd.valid()) return http_error("create a socket", errno);
   // A unix socket is connected at once or not at all.
   if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     if (errno == ENOENT || errno == ENOTDIR || errno == ECONNREFUSED)
       return std::optional<HttpGet>();
-    return system_error("connect", errno);
+    return http_error("connect", errno);
   }
   return std::optional(HttpGet(std::move(fd),
                                "GET " + target + " HTTP/1.1\r\nHost: localhost\r\nAccept: " +
@@ -74,7 +74,7 @@ Status HttpGet::send() {
     } else if (errno == EAGAIN || errno == EPIPE) {
       return Ok{};  // whoever closes early may have answered before
     } else if (errno != EINTR) {
-      return system_error("send a request", errno);
+      return http_error("send a request", errno);
     }
   }
   return Ok{};
@@ -82,11 +82,11 @@ Status HttpGet::send() {
 
 Result<bool> HttpGet::advance() {
   EP_TRY(send());
-  for (int turn = 0; turn < kTurns; ++turn) {
+  for (int turn = 0; turn < kHttpTurns; ++turn) {
     const auto got = ::recv(fd_.get(), buffer_.data(), buffer_.size(), 0);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0 && errno == EAGAIN) return false;
-    if (got < 0) return system_error("read the answer", errno);
+    if (got < 0) return http_error("read the answer", errno);
     if (got == 0) {
       EP_TRY(answer_.finish());
       return true;

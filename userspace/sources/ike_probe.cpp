@@ -21,7 +21,7 @@ namespace {
 constexpr std::uint16_t kPorts[] = {500, 4500};
 constexpr std::uint16_t kNatTPort = 4500;
 constexpr std::size_t kMarker = 4;
-constexpr std::size_t kHeader = 28;
+constexpr std::size_t kIkeHeader = 28;
 constexpr std::uint8_t kNoVersion = 0x30;     // 3.0; there are 1 and 2
 constexpr std::uint8_t kIkeSaInit = 34;       // exchange type
 constexpr std::uint8_t kInitiator = 0x08;     // flag
@@ -93,8 +93,7 @@ void hear(Question& question) {
 }
 
 void listen(std::vector<Question>& questions, std::chrono::milliseconds wait) {
-  using Clock = std::chrono::steady_clock;
-  const auto until = Clock::now() + wait;
+  const auto until = std::chrono::steady_clock::now() + wait;
   for (;;) {
     std::vector<pollfd> waiting;
     std::vector<Question*> who;
@@ -103,8 +102,9 @@ void listen(std::vector<Question>& questions, std::chrono::milliseconds wait) {
         waiting.push_back({question.socket.get(), POLLIN, 0});
         who.push_back(&question);
       }
-    const auto left =
-        std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count();
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+                          until - std::chrono::steady_clock::now())
+                          .count();
     if (waiting.empty() || left <= 0) return;
     if (poll(waiting.data(), waiting.size(), static_cast<int>(left)) < 0 && errno != EINTR) return;
     for (std::size_t i = 0; i < waiting.size(); ++i)
@@ -117,18 +117,18 @@ void listen(std::vector<Question>& questions, std::chrono::milliseconds wait) {
 std::vector<std::uint8_t> ike_question(const IkeSpi& spi, std::uint16_t port) {
   std::vector<std::uint8_t> datagram(port == kNatTPort ? kMarker : 0, 0);
   const std::size_t at = datagram.size();
-  datagram.resize(at + kHeader, 0);
+  datagram.resize(at + kIkeHeader, 0);
   std::copy(spi.begin(), spi.end(), datagram.begin() + static_cast<std::ptrdiff_t>(at));
   datagram[at + 17] = kNoVersion;
   datagram[at + 18] = kIkeSaInit;
   datagram[at + 19] = kInitiator;
-  datagram[at + 27] = kHeader;
+  datagram[at + 27] = kIkeHeader;
   return datagram;
 }
 
 bool is_ike_answer(std::span<const std::uint8_t> datagram, const IkeSpi& spi, std::uint16_t port) {
   const std::size_t at = port == kNatTPort ? kMarker : 0;
-  if (datagram.size() < at + kHeader) return false;
+  if (datagram.size() < at + kIkeHeader) return false;
   for (std::size_t i = 0; i < at; ++i)
     if (datagram[i] != 0) return false;
   return std::equal(spi.begin(), spi.end(), datagram.begin() + static_cast<std::ptrdiff_t>(at));

@@ -4,17 +4,15 @@
 #include <algorithm>
 #include <set>
 
+#include "base/text.h"
+
 namespace espial {
 namespace {
 
 constexpr std::string_view kSpaces = " \t\r\f\v";
 constexpr std::size_t kMaxBadLines = 8;
 
-std::string_view trimmed(std::string_view text) {
-  const auto begin = text.find_first_not_of(kSpaces);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kSpaces) - begin + 1);
-}
+std::string_view stripped(std::string_view text) { return trimmed(text, kSpaces); }
 
 // The first line of text, which loses it and its end of line.
 std::string_view take_line(std::string_view& text) {
@@ -27,11 +25,12 @@ std::string_view take_line(std::string_view& text) {
 bool comment(std::string_view line) { return !line.empty() && (line[0] == '#' || line[0] == ';'); }
 
 bool indented(std::string_view line) {
-  return !line.empty() && kSpaces.find(line[0]) != std::string_view::npos && !trimmed(line).empty();
+  return !line.empty() && kSpaces.find(line[0]) != std::string_view::npos &&
+         !stripped(line).empty();
 }
 
 bool ends_in_backslash(std::string_view line) {
-  line = trimmed(line);
+  line = stripped(line);
   return !line.empty() && line.back() == '\\';
 }
 
@@ -39,7 +38,7 @@ bool ends_in_backslash(std::string_view line) {
 std::string_view without_comment(std::string_view line) {
   for (std::size_t i = 1; i < line.size(); ++i)
     if ((line[i] == '#' || line[i] == ';') && (line[i - 1] == ' ' || line[i - 1] == '\t'))
-      return trimmed(line.substr(0, i));
+      return stripped(line.substr(0, i));
   return line;
 }
 
@@ -73,18 +72,18 @@ IniText::IniText(std::string_view text) {
   std::string_view section = "DEFAULT";
   std::set<std::string_view> seen;
   for (int number = 1; !text.empty(); ++number) {
-    const auto line = trimmed(take_line(text));
+    const auto line = stripped(take_line(text));
     if (line.empty() || comment(line)) continue;
     const auto mark = line.front() == '[' ? line.find(']') : line.find_first_of("=:");
     if (mark == std::string_view::npos || mark == 0) {
       if (bad_lines_.size() < kMaxBadLines) bad_lines_.push_back(number);
       if (line.front() == '[') section = {};  // whose keys follow is unknown
     } else if (line.front() == '[') {
-      section = trimmed(line.substr(1, mark - 1));
+      section = stripped(line.substr(1, mark - 1));
       if (seen.insert(section).second) sections_.push_back(section);
     } else {
       const auto value = value_with_rest(line.substr(mark + 1), text);
-      values_[{section, without_quotes(trimmed(line.substr(0, mark)))}] = value;
+      values_[{section, without_quotes(stripped(line.substr(0, mark)))}] = value;
       number += static_cast<int>(std::count(value.begin(), value.end(), '\n'));
     }
   }
@@ -100,11 +99,11 @@ std::optional<std::string> IniText::value(std::string_view section, std::string_
   std::string out;
   auto rest = it->second;
   for (bool first = true; !rest.empty(); first = false) {
-    auto line = trimmed(take_line(rest));
+    auto line = stripped(take_line(rest));
     if (!first && comment(line)) continue;
     if (first && !comment(line)) line = without_comment(line);
     if (ends_in_backslash(line)) line.remove_suffix(1);
-    line = trimmed(line);
+    line = stripped(line);
     if (line.empty()) continue;
     if (out.size() + line.size() >= kMaxValue) break;
     out.append(out.empty() ? "" : "\n").append(line);

@@ -18,7 +18,7 @@ std::string joined(const Words& words, std::size_t first, std::size_t last) {
 }
 
 // Options whose value is free text and may look like an option itself.
-bool takes_text(std::string_view word) {
+bool takes_iptables_text(std::string_view word) {
   constexpr std::string_view kText[] = {"--comment", "--string", "--hex-string", "--name"};
   return std::find(std::begin(kText), std::end(kText), word) != std::end(kText);
 }
@@ -26,7 +26,7 @@ bool takes_text(std::string_view word) {
 // The end of the group of options that begins at first: the next -m, -j or -g.
 std::size_t group_end(const Words& words, std::size_t first) {
   for (std::size_t i = first; i < words.size(); ++i) {
-    if (takes_text(words[i])) {
+    if (takes_iptables_text(words[i])) {
       ++i;
       continue;
     }
@@ -36,7 +36,8 @@ std::size_t group_end(const Words& words, std::size_t first) {
 }
 
 // Everything before the next option is a value; "!" belongs to the option after it.
-std::vector<IptablesOption> options_of(const Words& words, std::size_t first, std::size_t last) {
+std::vector<IptablesOption> iptables_options(const Words& words, std::size_t first,
+                                             std::size_t last) {
   std::vector<IptablesOption> options;
   bool negated = false;
   for (std::size_t i = first; i < last; ++i) {
@@ -46,7 +47,8 @@ std::vector<IptablesOption> options_of(const Words& words, std::size_t first, st
     }
     if (words[i].starts_with('-') || options.empty()) {
       options.push_back({std::exchange(negated, false), words[i], {}});
-      if (takes_text(words[i]) && i + 1 < last) options.back().values.push_back(words[++i]);
+      if (takes_iptables_text(words[i]) && i + 1 < last)
+        options.back().values.push_back(words[++i]);
       continue;
     }
     options.back().values.push_back(words[i]);
@@ -54,7 +56,7 @@ std::vector<IptablesOption> options_of(const Words& words, std::size_t first, st
   return options;
 }
 
-std::string value_of(const std::vector<IptablesOption>& options, std::string_view name) {
+std::string single_value(const std::vector<IptablesOption>& options, std::string_view name) {
   for (const auto& option : options)
     if (option.name == name && option.values.size() == 1) return option.values[0];
   return {};
@@ -90,7 +92,7 @@ Key mark_key(Field field) {
 Assign assign_mark(Field field, const std::vector<IptablesOption>& options) {
   Assign assign;
   assign.target = mark_key(field);
-  if (const auto mark = iptables_masked(value_of(options, "--set-xmark"))) {
+  if (const auto mark = iptables_masked(single_value(options, "--set-xmark"))) {
     if (mark->mask == 0xffffffff) {
       assign.constant = mark->value;
     } else {
@@ -109,7 +111,7 @@ RuleStep connmark(const std::vector<IptablesOption>& options) {
   Assign assign;
   assign.target = mark_key(restore ? Field::kMark : Field::kCtMark);
   const auto whole = [&](std::string_view name) {
-    const auto mask = value_of(options, name);
+    const auto mask = single_value(options, name);
     return mask.empty() || iptables_number(mask) == 0xffffffff;
   };
   if (whole("--nfmask") && whole("--ctmask"))
@@ -117,7 +119,7 @@ RuleStep connmark(const std::vector<IptablesOption>& options) {
   return assign;
 }
 
-constexpr std::string_view kNoEffect[] = {
+constexpr std::string_view kIptablesNoEffect[] = {
     "LOG",         "NFLOG",    "ULOG",      "TRACE",   "AUDIT",       "CLASSIFY", "TCPMSS",
     "DSCP",        "TOS",      "TTL",       "HL",      "SET",         "TEE",      "SECMARK",
     "CONNSECMARK", "CHECKSUM", "IDLETIMER", "RATEEST", "TCPOPTSTRIP", "LED"};
@@ -132,15 +134,17 @@ std::optional<RuleStep> verdict_of(std::string_view name) {
   return std::nullopt;
 }
 
-RuleStep target(const Words& words, std::size_t first) {
+RuleStep iptables_target(const Words& words, std::size_t first) {
   const std::string& name = words[first];
-  const auto options = options_of(words, first + 1, words.size());
+  const auto options = iptables_options(words, first + 1, words.size());
   if (const auto verdict = verdict_of(name)) return *verdict;
-  if (std::find(std::begin(kNoEffect), std::end(kNoEffect), name) != std::end(kNoEffect))
+  if (std::find(std::begin(kIptablesNoEffect), std::end(kIptablesNoEffect), name) !=
+      std::end(kIptablesNoEffect))
     return NoEffect{name};
-  if (name == "SNAT") return nat_to(Nat::Kind::kSource, value_of(options, "--to-source"));
-  if (name == "DNAT") return nat_to(Nat::Kind::kDestination, value_of(options, "--to-destination"));
-  if (name == "NETMAP") return Nat{Nat::Kind::kNetmap, {}, false, value_of(options, "--to")};
+  if (name == "SNAT") return nat_to(Nat::Kind::kSource, single_value(options, "--to-source"));
+  if (name == "DNAT")
+    return nat_to(Nat::Kind::kDestination, single_value(options, "--to-destination"));
+  if (name == "NETMAP") return Nat{Nat::Kind::kNetmap, {}, false, single_value(options, "--to")};
   if (name == "MASQUERADE") return Nat{Nat::Kind::kMasquerade, {}, false, "MASQUERADE"};
   if (name == "REDIRECT") return Nat{Nat::Kind::kRedirect, {}, false, "REDIRECT"};
   if (name == "MARK") return assign_mark(Field::kMark, options);
@@ -191,7 +195,7 @@ Rule iptables_rule(const Words& words) {
   for (;;) {
     const std::size_t end = group_end(words, at);
     if (end > at || !module.empty()) {
-      if (auto steps = iptables_match(module, options_of(words, at, end)))
+      if (auto steps = iptables_match(module, iptables_options(words, at, end)))
         rule.steps.insert(rule.steps.end(), std::make_move_iterator(steps->begin()),
                           std::make_move_iterator(steps->end()));
       else
@@ -201,7 +205,7 @@ Rule iptables_rule(const Words& words) {
     if (end + 1 >= words.size()) break;
     if (words[end] == "-g")
       rule.steps.emplace_back(VerdictStep{RuleVerdict::kGoto, words[end + 1]});
-    if (words[end] == "-j") rule.steps.push_back(target(words, end + 1));
+    if (words[end] == "-j") rule.steps.push_back(iptables_target(words, end + 1));
     if (words[end] != "-m") break;
     module = words[end + 1];
     at = end + 2;

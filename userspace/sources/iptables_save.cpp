@@ -10,7 +10,7 @@
 namespace espial {
 namespace {
 
-struct BuiltIn {
+struct IptablesChain {
   std::string_view table;
   std::string_view chain;
   PacketHook hook;
@@ -18,7 +18,7 @@ struct BuiltIn {
 };
 
 // include/uapi/linux/netfilter_ipv4.h, enum nf_ip_hook_priorities.
-constexpr BuiltIn kBuiltIn[] = {
+constexpr IptablesChain kIptablesChains[] = {
     {"raw", "PREROUTING", PacketHook::kPrerouting, -300},
     {"raw", "OUTPUT", PacketHook::kOutput, -300},
     {"mangle", "PREROUTING", PacketHook::kPrerouting, -150},
@@ -38,8 +38,8 @@ constexpr BuiltIn kBuiltIn[] = {
     {"security", "OUTPUT", PacketHook::kOutput, 50},
 };
 
-std::optional<BaseChain> built_in(std::string_view table, std::string_view chain, bool drop) {
-  for (const auto& row : kBuiltIn) {
+std::optional<BaseChain> iptables_chain(std::string_view table, std::string_view chain, bool drop) {
+  for (const auto& row : kIptablesChains) {
     if (row.table != table || row.chain != chain) continue;
     BaseChain base;
     base.hook = row.hook;
@@ -52,9 +52,9 @@ std::optional<BaseChain> built_in(std::string_view table, std::string_view chain
   return std::nullopt;
 }
 
-class Reader {
+class IptablesReader {
  public:
-  Reader(Family family, RuleTool tool) : family_(family), tool_(tool) {}
+  IptablesReader(Family family, RuleTool tool) : family_(family), tool_(tool) {}
   std::vector<Table> take() { return std::move(tables_); }
 
   // false: the line is not understood.
@@ -90,7 +90,7 @@ class Reader {
     Chain chain;
     chain.name = words[0];
     if (words[1] != "-") {
-      chain.base = built_in(tables_.back().name, chain.name, words[1] == "DROP");
+      chain.base = iptables_chain(tables_.back().name, chain.name, words[1] == "DROP");
       if (!chain.base) return false;
     }
     tables_.back().chains.push_back(std::move(chain));
@@ -149,7 +149,7 @@ Result<std::vector<Table>> tables_from_iptables_save(std::string_view text, Fami
                                                      RuleTool tool) {
   if (text.size() > kIptablesSaveMax)
     return Error{std::string(to_string(tool)) + ": more rules than espial reads"};
-  Reader reader(family, tool);
+  IptablesReader reader(family, tool);
   for (std::size_t number = 1; !text.empty(); ++number) {
     const auto end = text.find('\n');
     if (!reader.line(text.substr(0, end)))

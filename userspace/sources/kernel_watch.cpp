@@ -16,6 +16,7 @@
 #include <initializer_list>
 #include <utility>
 
+#include "sources/netlink_attributes.h"
 #include "sources/route_parse.h"
 #include "sources/xfrm_parse.h"
 
@@ -24,11 +25,6 @@ namespace {
 
 constexpr std::array<std::uint8_t, 2> kIpFamilies{AF_INET, AF_INET6};
 constexpr int kEventBuffer = 4 * 1024 * 1024;
-
-template <typename T>
-Bytes bytes_of(const T& value) {
-  return {reinterpret_cast<const std::uint8_t*>(&value), sizeof value};
-}
 
 // Dumps of one type and address family into a vector; parse gives an optional or a vector. Answers
 // of another family are dropped: a kernel without IPv6 answers with IPv4 instead.

@@ -180,9 +180,8 @@ std::vector<IpAddress> parse_connected(std::string_view text, Family family) {
     }
     if (!good) continue;
     // An IPv4 connection of an IPv6 socket (RFC 4291, 2.5.5.2).
-    in6_addr mapped{};
-    std::memcpy(&mapped, bytes.data(), sizeof mapped);
-    if (family == Family::kIpv6 && IN6_IS_ADDR_V4MAPPED(&mapped))
+    constexpr std::array<std::uint8_t, 12> kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    if (family == Family::kIpv6 && std::equal(kMapped.begin(), kMapped.end(), bytes.begin()))
       out.emplace_back(Family::kIpv4, bytes.data() + 12);
     else
       out.emplace_back(family, bytes.data());

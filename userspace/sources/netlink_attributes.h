@@ -31,6 +31,13 @@ std::optional<T> read_as(Bytes bytes) {
   return value;
 }
 
+// The bytes of a value, as long as it lives.
+template <typename T>
+Bytes bytes_of(const T& value) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  return {reinterpret_cast<const std::uint8_t*>(&value), sizeof value};
+}
+
 inline std::size_t netlink_align(std::size_t length) { return (length + 3) & ~std::size_t{3}; }
 
 // Calls visit(type, payload) for each attribute, flags masked out; stops at the first that lies

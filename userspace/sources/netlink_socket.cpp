@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t kBufferSize = 128 * 1024;  // dumps use 32 KiB, an event fits a page
 constexpr std::size_t kMaxFixed = 64;
 
-Error failed(const char* socket, const char* operation, int code) {
+Error netlink_error(const char* socket, const char* operation, int code) {
   std::string message = std::string(socket) + ": " + operation + ": " + std::strerror(code);
   if (code == EPERM) message += " (needs CAP_NET_ADMIN)";
   if (code == EPROTONOSUPPORT) message += " (the kernel does not offer it)";
@@ -33,13 +33,13 @@ NetlinkSocket::NetlinkSocket(mnl_socket* socket, const char* name)
 
 Result<NetlinkSocket> NetlinkSocket::open(int protocol, const char* name) {
   auto* raw = mnl_socket_open2(protocol, SOCK_CLOEXEC);
-  if (raw == nullptr) return failed(name, "open netlink socket", errno);
+  if (raw == nullptr) return netlink_error(name, "open netlink socket", errno);
   NetlinkSocket socket(raw, name);
   if (mnl_socket_bind(raw, 0, MNL_SOCKET_AUTOPID) < 0)
-    return failed(name, "bind netlink socket", errno);
+    return netlink_error(name, "bind netlink socket", errno);
   const timeval timeout{kTimeoutSeconds, 0};
   if (setsockopt(socket.fd(), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout) != 0)
-    return failed(name, "set receive timeout", errno);
+    return netlink_error(name, "set receive timeout", errno);
   // Before 4.20 the kernel does not check requests strictly; the same requests work there.
   int on = 1;
   (void)mnl_socket_setsockopt(raw, NETLINK_GET_STRICT_CHK, &on, sizeof on);
@@ -51,7 +51,7 @@ int NetlinkSocket::fd() const { return mnl_socket_get_fd(socket_.get()); }
 Status NetlinkSocket::join(unsigned group) {
   auto number = static_cast<int>(group);
   if (mnl_socket_setsockopt(socket_.get(), NETLINK_ADD_MEMBERSHIP, &number, sizeof number) < 0)
-    return failed(name_, "join event group", errno);
+    return netlink_error(name_, "join event group", errno);
   return Ok{};
 }
 
@@ -89,14 +89,14 @@ Status NetlinkSocket::send_dump(std::uint16_t type, Bytes fixed) {
   if (!fixed.empty())
     std::memcpy(mnl_nlmsg_put_extra_header(head, fixed.size()), fixed.data(), fixed.size());
   if (mnl_socket_sendto(socket_.get(), head, head->nlmsg_len) < 0)
-    return failed(name_, "request dump", errno);
+    return netlink_error(name_, "request dump", errno);
   return Ok{};
 }
 
 // One datagram of the answer.
 Result<NetlinkSocket::DumpState> NetlinkSocket::read_dump(const Visit& visit) {
   const auto datagram = receive(0);
-  if (datagram.error != 0) return failed(name_, "dump", datagram.error);
+  if (datagram.error != 0) return netlink_error(name_, "dump", datagram.error);
   DumpState state;
   int code = datagram.truncated ? EMSGSIZE : 0;
   consume(buffer_.first(datagram.length), [&](const nlmsghdr& head, Bytes message) {
@@ -109,7 +109,7 @@ Result<NetlinkSocket::DumpState> NetlinkSocket::read_dump(const Visit& visit) {
       visit(head, message);
     }
   });
-  if (code != 0) return failed(name_, "dump", code);
+  if (code != 0) return netlink_error(name_, "dump", code);
   return state;
 }
 
@@ -136,10 +136,10 @@ Result<int> NetlinkSocket::request(std::uint16_t type, Bytes payload, const Visi
   head->nlmsg_seq = ++sequence_;
   std::memcpy(mnl_nlmsg_put_extra_header(head, payload.size()), payload.data(), payload.size());
   if (mnl_socket_sendto(socket_.get(), head, head->nlmsg_len) < 0)
-    return failed(name_, "send request", errno);
+    return netlink_error(name_, "send request", errno);
   for (;;) {
     const auto datagram = receive(0);
-    if (datagram.error != 0) return failed(name_, "request", datagram.error);
+    if (datagram.error != 0) return netlink_error(name_, "request", datagram.error);
     std::optional<int> answer;
     consume(buffer_.first(datagram.length), [&](const nlmsghdr& got, Bytes message) {
       if (got.nlmsg_seq != sequence_) return;
@@ -158,7 +158,7 @@ Result<bool> NetlinkSocket::receive_events(const Visit& visit) {
     const auto datagram = receive(MSG_DONTWAIT);
     if (datagram.error == EAGAIN || datagram.error == EWOULDBLOCK) return complete;
     if (datagram.error != 0 && datagram.error != ENOBUFS)
-      return failed(name_, "receive events", datagram.error);
+      return netlink_error(name_, "receive events", datagram.error);
     complete = complete && datagram.error == 0 && !datagram.truncated;
     consume(buffer_.first(datagram.length), visit);
   }

@@ -37,7 +37,7 @@ T named(const std::string& text, std::initializer_list<T> all) {
   throw std::runtime_error("'" + text + "' is not known");
 }
 
-TableFamily family_of(const Json& object) {
+TableFamily nft_family(const Json& object) {
   using enum TableFamily;
   return named(object.at("family").get<std::string>(), {kIp, kIp6, kInet, kBridge, kNetdev, kArp});
 }
@@ -56,7 +56,7 @@ ChainType type_of(const std::string& text) {
 }
 
 // In the order of the listing; the readers throw, ruleset_from_nft_json() turns it into an Error.
-class Reader {
+class NftReader {
  public:
   Ruleset take() { return std::move(ruleset_); }
 
@@ -78,14 +78,14 @@ class Reader {
 
   void table(const Json& object) {
     Table table;
-    table.family = family_of(object);
+    table.family = nft_family(object);
     table.name = object.at("name").get<std::string>();
     table.flags_unclear = object.contains("flags");
     ruleset_.tables.push_back(std::move(table));
   }
 
   Table& table_of(const Json& object) {
-    const auto family = family_of(object);
+    const auto family = nft_family(object);
     const auto name = object.at("table").get<std::string>();
     // Objects follow their table in the listing, so the newest is the likeliest.
     for (auto table = ruleset_.tables.rbegin(); table != ruleset_.tables.rend(); ++table)
@@ -150,7 +150,7 @@ Result<Ruleset> ruleset_from_nft_json(std::string_view text) {
   if (too_deep(text)) return Error{"nft: JSON nested deeper than any rule"};
   try {
     const Json json = Json::parse(text);
-    Reader reader;
+    NftReader reader;
     for (const auto& item : json.at("nftables"))
       for (const auto& [what, object] : item.items()) reader.read(what, object);
     return reader.take();

@@ -121,8 +121,8 @@ RuleStep xt(const Json& json) {
   return Unknown{what};
 }
 
-constexpr std::string_view kNoEffect[] = {"counter",   "log",        "last",          "dup",
-                                          "ct helper", "ct timeout", "ct expectation"};
+constexpr std::string_view kNftNoEffect[] = {"counter",   "log",        "last",          "dup",
+                                             "ct helper", "ct timeout", "ct expectation"};
 constexpr std::string_view kStateful[] = {"limit", "quota", "ct count", "set",
                                           "map",   "meter", "flow"};
 
@@ -175,7 +175,7 @@ RuleStep nft_statement(const Json& json) {
     if (auto verdict = nft_verdict(json)) return *verdict;
     const std::string name = json.begin().key();
     if (auto step = structured(name, json.begin().value())) return *step;
-    if (among(kNoEffect, name)) return NoEffect{name};
+    if (among(kNftNoEffect, name)) return NoEffect{name};
     if (among(kStateful, name)) return Stateful{nft_text_of(json)};
     return Unknown{nft_text_of(json)};
   } catch (const Json::exception&) {

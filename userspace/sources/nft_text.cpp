@@ -8,16 +8,12 @@
 #include <utility>
 #include <vector>
 
+#include "base/text.h"
+
 namespace espial {
 namespace {
 
 constexpr std::string_view kHandle = " # handle ";
-
-std::string_view trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
 
 std::vector<std::string_view> words_of(std::string_view line) {
   std::vector<std::string_view> words;
@@ -67,7 +63,7 @@ struct TableText {
 using Listing = std::map<std::pair<std::string, std::string>, TableText>;
 
 // The blocks of the listing: "table FAMILY NAME {", in it "<tab>chain NAME {".
-class Reader {
+class NftTextReader {
  public:
   Listing take() { return std::move(listing_); }
   [[nodiscard]] const std::vector<Listing::key_type>& order() const { return order_; }
@@ -132,7 +128,7 @@ void add_to(Chain& chain, const ChainText& text) {
       rule.text = found->second;
 }
 
-void read_lines(Reader& reader, std::string_view text) {
+void read_lines(NftTextReader& reader, std::string_view text) {
   while (!text.empty()) {
     const auto end = text.find('\n');
     reader.line(text.substr(0, end));
@@ -143,7 +139,7 @@ void read_lines(Reader& reader, std::string_view text) {
 }  // namespace
 
 std::vector<ListedTable> nft_tables_of(std::string_view text) {
-  Reader reader;
+  NftTextReader reader;
   read_lines(reader, text);
   std::vector<ListedTable> tables;
   const auto order = reader.order();
@@ -156,7 +152,7 @@ std::vector<ListedTable> nft_tables_of(std::string_view text) {
 }
 
 void add_nft_text(Ruleset& ruleset, std::string_view text) {
-  Reader reader;
+  NftTextReader reader;
   read_lines(reader, text);
   const Listing listing = reader.take();
   for (auto& table : ruleset.tables) {

@@ -8,18 +8,14 @@
 #include <string_view>
 #include <utility>
 
+#include "sources/json_member.h"
+
 namespace espial {
 namespace {
 
 using Json = nlohmann::json;
 
 constexpr std::size_t kTextMax = 200;
-
-const Json* member(const Json& json, const char* name) {
-  if (!json.is_object()) return nullptr;
-  const auto found = json.find(name);
-  return found == json.end() ? nullptr : &*found;
-}
 
 std::string string_at(const Json& json, const char* name) {
   const Json* found = member(json, name);
@@ -193,7 +189,7 @@ Interval mark_interval(std::uint64_t value, unsigned length) {
   return {first, first | host};
 }
 
-std::optional<Interval> prefix_of(const Json& json) {
+std::optional<Interval> interval_of_prefix(const Json& json) {
   const Json* number = member(json, "addr");
   const Json* bits_of = member(json, "len");
   if (number != nullptr && number->is_number_unsigned() && bits_of != nullptr &&
@@ -218,7 +214,7 @@ Pattern pattern_of(const Json& json) {
     return Name{text, false};
   }
   if (const Json* prefix = member(json, "prefix"))
-    if (const auto interval = prefix_of(*prefix)) return *interval;
+    if (const auto interval = interval_of_prefix(*prefix)) return *interval;
   if (const Json* range = member(json, "range"))
     if (range->is_array() && range->size() == 2) {
       const auto first = nft_constant((*range)[0]);

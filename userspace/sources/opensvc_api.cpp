@@ -5,10 +5,12 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "sources/json_member.h"
+
 namespace espial {
 namespace {
 
-constexpr int kMaxDepth = 16;
+constexpr int kMaxJsonDepth = 16;
 constexpr std::array<std::string_view, 4> kForbidden{"secret", "password", "passwd", "token"};
 
 std::string escaped(std::string_view text) {
@@ -63,7 +65,7 @@ Outline outline_of(std::string_view text) {
   std::string_view key;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
-    if ((c == '{' || c == '[') && ++depth > kMaxDepth) {
+    if ((c == '{' || c == '[') && ++depth > kMaxJsonDepth) {
       out.too_deep = true;
       return out;
     }
@@ -113,12 +115,6 @@ Result<std::string> as_text(const nlohmann::json& value) {
     out += word.get<std::string>();
   }
   return out;
-}
-
-const nlohmann::json* member(const nlohmann::json& object, const char* name) {
-  if (!object.is_object()) return nullptr;
-  const auto at = object.find(name);
-  return at == object.end() ? nullptr : &*at;
 }
 
 // Of an item of a KeywordList. Its raw value is not looked at: scopes and references are in it.

@@ -19,7 +19,7 @@
 namespace espial {
 namespace {
 
-constexpr int kMaxDepth = 8;                    // of references to references
+constexpr int kMaxReferenceDepth = 8;           // of references to references
 constexpr std::size_t kMaxExpanded = 64 << 10;  // bytes of a value with its references
 constexpr int kMaxReferences = 256;             // that one value may follow, all levels together
 
@@ -88,7 +88,7 @@ class Evaluator {
 
   std::optional<std::string> dereferenced(std::string_view name, std::string_view section,
                                           const std::string& node, int depth) {
-    if (depth == kMaxDepth || ++followed_ > kMaxReferences) return std::nullopt;
+    if (depth == kMaxReferenceDepth || ++followed_ > kMaxReferences) return std::nullopt;
     if (name == "nodename") return node;
     if (name == "short_nodename") return node.substr(0, node.find('.'));
     if (name == "rid") return std::string(section);
@@ -130,7 +130,7 @@ OpensvcNetworkText network_text(Evaluator& evaluator, std::string_view section,
   return text;
 }
 
-Error unreadable(const std::string& path, const char* operation, int code) {
+Error unreadable_conf(const std::string& path, const char* operation, int code) {
   const bool forbidden = code == EACCES || code == EPERM;
   return Error{printable(path) + ": " + operation + ": " + std::strerror(code) +
                (forbidden ? " (run as root)" : "")};
@@ -162,9 +162,9 @@ Result<OpensvcFacts> parse_cluster_conf(std::string_view text) {
 
 Result<OpensvcFacts> read_cluster_conf(const std::string& path) {
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  if (!fd.valid()) return unreadable(path, "open", errno);
+  if (!fd.valid()) return unreadable_conf(path, "open", errno);
   struct stat info {};
-  if (::fstat(fd.get(), &info) != 0) return unreadable(path, "read", errno);
+  if (::fstat(fd.get(), &info) != 0) return unreadable_conf(path, "read", errno);
   if (!S_ISREG(info.st_mode)) return Error{printable(path) + ": read: it is no regular file"};
   const auto size = static_cast<std::size_t>(info.st_size);
   if (size > kMaxClusterConf)
@@ -175,7 +175,7 @@ Result<OpensvcFacts> read_cluster_conf(const std::string& path) {
   while (length < size) {
     const auto got = ::read(fd.get(), buffer.data() + length, size - length);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return unreadable(path, "read", errno);
+    if (got < 0) return unreadable_conf(path, "read", errno);
     if (got == 0) break;
     length += static_cast<std::size_t>(got);
   }

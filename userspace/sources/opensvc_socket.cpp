@@ -37,7 +37,8 @@ std::string keyword(const OpensvcNetworkText& network, const char* key) {
   return "network#" + network.name + "." + key;
 }
 
-std::string value_of(const std::map<std::string, std::string>& values, const std::string& name) {
+std::string keyword_value(const std::map<std::string, std::string>& values,
+                          const std::string& name) {
   const auto at = values.find(name);
   return at == values.end() ? std::string() : at->second;
 }
@@ -100,7 +101,7 @@ Status OpensvcSocket::fill(OpensvcNetworkText& network, const std::vector<std::s
   for (const auto& optional : kOptional) common.keywords.push_back(keyword(network, optional.key));
   EP_ASSIGN(shared, values(common));
   for (const auto& optional : kOptional)
-    network.*optional.text = value_of(shared, keyword(network, optional.key));
+    network.*optional.text = keyword_value(shared, keyword(network, optional.key));
   const auto subnet = keyword(network, "subnet");
   const auto addr = keyword(network, "addr");
   std::vector<std::string> targets;
@@ -111,7 +112,7 @@ Status OpensvcSocket::fill(OpensvcNetworkText& network, const std::vector<std::s
   EP_ASSIGN(replies, answers(targets));
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     EP_ASSIGN(own, values({{subnet, addr}, nodes[i]}, replies[i]));
-    network.members.push_back({nodes[i], value_of(own, subnet), value_of(own, addr)});
+    network.members.push_back({nodes[i], keyword_value(own, subnet), keyword_value(own, addr)});
   }
   return Ok{};
 }
@@ -123,7 +124,7 @@ Result<std::optional<OpensvcFacts>> OpensvcSocket::ask() {
   if (!first) return std::optional<OpensvcFacts>();
   EP_ASSIGN(said, values(nodes, *first));
   OpensvcFacts facts;
-  facts.nodes = node_list(value_of(said, nodes.keywords.front()), facts);
+  facts.nodes = node_list(keyword_value(said, nodes.keywords.front()), facts);
   // As in the file: no nodes would mean that all others have left.
   if (facts.nodes.empty()) return Error{"cluster.nodes is empty or missing"};
   EP_ASSIGN(replies, answers({"/api/network"}));

@@ -16,7 +16,7 @@ using Json = nlohmann::json;
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
-constexpr int kSchemaVersion = 1;
+constexpr int kAlarmsSchema = 1;
 constexpr std::size_t kMaxEvidence = 2000;  // bytes; the rest is of the moment
 // So that sums of them fit nanoseconds.
 constexpr milliseconds kMaxTime{std::chrono::hours{24 * 366 * 150}};  // since 1970
@@ -99,9 +99,9 @@ AlarmMemory::Entry read_entry(const Json& json) {
 
 AlarmRecord read_record(const Json& json) {
   const auto version = read_whole(json.at("schema_version"));
-  if (version != kSchemaVersion)
+  if (version != kAlarmsSchema)
     throw std::runtime_error("schema_version " + std::to_string(version) + ", this espial reads " +
-                             std::to_string(kSchemaVersion));
+                             std::to_string(kAlarmsSchema));
   AlarmRecord record;
   const auto& saved = json.at("saved");
   record.saved = {WallTime(read_ms(saved.at("wall_ms"), kMaxTime)),
@@ -126,7 +126,7 @@ std::string alarms_to_json(const AlarmRecord& record) {
   for (const auto& entry : record.memory.entries) alarms.push_back(entry_json(entry));
   Json history = Json::array();
   for (const auto& alarm : record.memory.history) history.push_back(alarm_json(alarm));
-  const Json json{{"schema_version", kSchemaVersion},
+  const Json json{{"schema_version", kAlarmsSchema},
                   {"saved",
                    {{"wall_ms", wall_ms(record.saved.wall)},
                     {"monotonic_ms", age_ms(record.saved.monotonic.time_since_epoch())},

@@ -14,7 +14,7 @@ using Json = nlohmann::json;
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
-constexpr int kSchemaVersion = 1;
+constexpr int kPolicySchema = 1;
 
 Json moment_json(const Moment& moment) {
   return {
@@ -69,9 +69,9 @@ PeerPolicy read_policy(const Json& json) {
 
 Policies read_policies(const Json& json) {
   const int version = json.at("schema_version").get<int>();
-  if (version != kSchemaVersion)
+  if (version != kPolicySchema)
     throw std::runtime_error("schema_version " + std::to_string(version) + ", this espial reads " +
-                             std::to_string(kSchemaVersion));
+                             std::to_string(kPolicySchema));
   Policies policies;
   for (const auto& [name, policy] : json.at("peers").items())
     policies.emplace(name, read_policy(policy));
@@ -83,7 +83,7 @@ Policies read_policies(const Json& json) {
 std::string policies_to_json(const Policies& policies) {
   Json peers = Json::object();
   for (const auto& [name, policy] : policies) peers[name] = policy_json(policy);
-  const Json json{{"schema_version", kSchemaVersion}, {"peers", std::move(peers)}};
+  const Json json{{"schema_version", kPolicySchema}, {"peers", std::move(peers)}};
   return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

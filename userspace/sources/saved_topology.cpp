@@ -13,7 +13,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr int kSchemaVersion = 1;
+constexpr int kTopologySchema = 1;
 constexpr Origin kOrigins[] = {Origin::kFile,  Origin::kOpensvc, Origin::kPolicy, Origin::kState,
                                Origin::kRoute, Origin::kAddress, Origin::kSaved};
 
@@ -114,9 +114,9 @@ Network read_network(const Json& item) {
 
 Topology read_topology(const Json& json) {
   const int version = json.at("schema_version").get<int>();
-  if (version != kSchemaVersion)
+  if (version != kTopologySchema)
     throw std::runtime_error("schema_version " + std::to_string(version) + ", this espial reads " +
-                             std::to_string(kSchemaVersion));
+                             std::to_string(kTopologySchema));
   Topology topology;
   topology.node = json.at("node").get<std::string>();
   topology.self_underlays = read_underlays(json.at("self_underlays"));
@@ -140,7 +140,7 @@ std::string topology_to_json(const Topology& topology) {
                      {"backends", backends_json(peer.backends)}});
     if (peer.left_opensvc) peers.back()["left_opensvc"] = true;
   }
-  const Json json{{"schema_version", kSchemaVersion},
+  const Json json{{"schema_version", kTopologySchema},
                   {"node", topology.node},
                   {"self_underlays", underlays_json(topology.self_underlays)},
                   {"self_backends", backends_json(topology.self_backends)},

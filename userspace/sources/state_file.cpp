@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::size_t kMaxFileSize = std::size_t{64} << 20;
 
-Error failed(const std::string& path, const char* operation, int code) {
+Error state_file_error(const std::string& path, const char* operation, int code) {
   return Error{path + ": " + operation + ": " + std::strerror(code), Failure::kUnable};
 }
 
@@ -27,10 +27,10 @@ Status write_all(int fd, std::string_view text, const std::string& path) {
   while (!text.empty()) {
     const auto done = ::write(fd, text.data(), text.size());
     if (done < 0 && errno == EINTR) continue;
-    if (done < 0) return failed(path, "write", errno);
+    if (done < 0) return state_file_error(path, "write", errno);
     text.remove_prefix(static_cast<std::size_t>(done));
   }
-  if (::fsync(fd) != 0) return failed(path, "fsync", errno);
+  if (::fsync(fd) != 0) return state_file_error(path, "fsync", errno);
   return Ok{};
 }
 
@@ -39,16 +39,16 @@ Status write_all(int fd, std::string_view text, const std::string& path) {
 Result<std::optional<std::string>> read_state_file(const std::string& path) {
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!fd.valid() && errno == ENOENT) return std::optional<std::string>();
-  if (!fd.valid()) return failed(path, "open", errno);
+  if (!fd.valid()) return state_file_error(path, "open", errno);
   std::string text;
   char chunk[16384];
   for (;;) {
     const auto got = ::read(fd.get(), chunk, sizeof chunk);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return failed(path, "read", errno);
+    if (got < 0) return state_file_error(path, "read", errno);
     if (got == 0) return std::optional(std::move(text));
     text.append(chunk, static_cast<std::size_t>(got));
-    if (text.size() > kMaxFileSize) return failed(path, "read", EFBIG);
+    if (text.size() > kMaxFileSize) return state_file_error(path, "read", EFBIG);
   }
 }
 
@@ -56,7 +56,7 @@ Status write_state_file(const std::string& folder, const std::string& path, std:
   std::error_code code;
   if (std::filesystem::create_directories(folder, code) && !code)
     std::filesystem::permissions(folder, std::filesystem::perms::owner_all, code);
-  if (code) return failed(folder, "create", code.value());
+  if (code) return state_file_error(folder, "create", code.value());
   return replace_file(folder, path, text);
 }
 
@@ -65,17 +65,19 @@ Status replace_file(const std::string& folder, const std::string& path, std::str
                     mode_t mode) {
   std::string temporary = path + ".XXXXXX";
   const UniqueFd fd(::mkostemp(temporary.data(), O_CLOEXEC));  // 0600
-  if (!fd.valid()) return failed(path, "create a temporary file beside it", errno);
+  if (!fd.valid()) return state_file_error(path, "create a temporary file beside it", errno);
   auto status = write_all(fd.get(), text, temporary);
-  if (status.ok() && ::fchmod(fd.get(), mode) != 0) status = failed(path, "set its mode", errno);
+  if (status.ok() && ::fchmod(fd.get(), mode) != 0)
+    status = state_file_error(path, "set its mode", errno);
   if (status.ok() && ::rename(temporary.c_str(), path.c_str()) != 0)
-    status = failed(path, "rename", errno);
+    status = state_file_error(path, "rename", errno);
   if (!status.ok()) {
     ::unlink(temporary.c_str());
     return status;
   }
   const UniqueFd directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory.valid() || ::fsync(directory.get()) != 0) return failed(folder, "fsync", errno);
+  if (!directory.valid() || ::fsync(directory.get()) != 0)
+    return state_file_error(folder, "fsync", errno);
   return Ok{};
 }
 

@@ -17,7 +17,7 @@ namespace espial {
 namespace {
 
 constexpr std::array<const char*, 2> kUsualPlaces{"/run/charon.vici", "/var/run/charon.vici"};
-constexpr int kTurns = 16;  // pieces of one advance(): others want their turn, too
+constexpr int kViciTurns = 16;  // pieces of one advance(): others want their turn, too
 
 // What is asked, in this order. A command without an event answers at once.
 struct Command {
@@ -65,7 +65,7 @@ void ViciClient::ask() {
 
 Result<bool> ViciClient::advance() {
   bool more = true;
-  for (int turn = 0; more && turn < kTurns; ++turn) {
+  for (int turn = 0; more && turn < kViciTurns; ++turn) {
     EP_TRY(socket_.send());
     EP_ASSIGN(received, socket_.receive());
     if (socket_.received() > kMaxViciAnswer)
@@ -127,8 +127,7 @@ Status ViciClient::on_packet(std::string_view bytes) {
 }
 
 ViciFacts read_vici(const std::string& path, std::chrono::milliseconds deadline) {
-  using Clock = std::chrono::steady_clock;
-  const auto until = Clock::now() + deadline;
+  const auto until = std::chrono::steady_clock::now() + deadline;
   const auto unreadable = [](Error error) {
     ViciFacts facts;
     facts.reason = std::move(error.message);
@@ -140,8 +139,9 @@ ViciFacts read_vici(const std::string& path, std::chrono::milliseconds deadline)
     const auto done = client->advance();
     if (!done.ok()) return unreadable(done.error());
     if (*done) return client->take();
-    const auto left =
-        std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count();
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+                          until - std::chrono::steady_clock::now())
+                          .count();
     if (left <= 0)
       return unreadable(Error{printable(path) + ": no answer in time (charon is busy or hangs)"});
     pollfd entry{client->fd(), client->events(), 0};

@@ -7,7 +7,7 @@ namespace espial {
 namespace {
 
 template <typename T>
-std::optional<T> number(std::string_view text, int base = 10) {
+std::optional<T> vici_number(std::string_view text, int base = 10) {
   T value{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
@@ -38,16 +38,16 @@ ViciChildSa child_sa_of(const std::string& key, const ViciSection& section) {
   sa.name = section.value("name").empty() ? key : std::string(section.value("name"));
   sa.state = section.value("state");
   sa.mode = section.value("mode");
-  sa.spi_in = number<std::uint32_t>(section.value("spi-in"), 16).value_or(0);
-  sa.spi_out = number<std::uint32_t>(section.value("spi-out"), 16).value_or(0);
-  sa.reqid = number<std::uint32_t>(section.value("reqid")).value_or(0);
+  sa.spi_in = vici_number<std::uint32_t>(section.value("spi-in"), 16).value_or(0);
+  sa.spi_out = vici_number<std::uint32_t>(section.value("spi-out"), 16).value_or(0);
+  sa.reqid = vici_number<std::uint32_t>(section.value("reqid")).value_or(0);
   sa.encryption = encryption_of(section);
-  sa.packets_in = number<std::uint64_t>(section.value("packets-in")).value_or(0);
-  sa.packets_out = number<std::uint64_t>(section.value("packets-out")).value_or(0);
-  sa.bytes_in = number<std::uint64_t>(section.value("bytes-in")).value_or(0);
-  sa.bytes_out = number<std::uint64_t>(section.value("bytes-out")).value_or(0);
-  sa.rekey_seconds = number<std::int64_t>(section.value("rekey-time"));
-  sa.life_seconds = number<std::int64_t>(section.value("life-time"));
+  sa.packets_in = vici_number<std::uint64_t>(section.value("packets-in")).value_or(0);
+  sa.packets_out = vici_number<std::uint64_t>(section.value("packets-out")).value_or(0);
+  sa.bytes_in = vici_number<std::uint64_t>(section.value("bytes-in")).value_or(0);
+  sa.bytes_out = vici_number<std::uint64_t>(section.value("bytes-out")).value_or(0);
+  sa.rekey_seconds = vici_number<std::int64_t>(section.value("rekey-time"));
+  sa.life_seconds = vici_number<std::int64_t>(section.value("life-time"));
   sa.local = selectors(section, "local-ts");
   sa.remote = selectors(section, "remote-ts");
   return sa;
@@ -70,8 +70,8 @@ void add_vici_sas(const ViciSection& event, ViciFacts& facts) {
                   std::string(section.value("state")),
                   std::string(section.value("remote-host")),
                   std::string(section.value("remote-id")),
-                  number<std::int64_t>(section.value("established")),
-                  number<std::int64_t>(section.value("rekey-time")),
+                  vici_number<std::int64_t>(section.value("established")),
+                  vici_number<std::int64_t>(section.value("rekey-time")),
                   {}};
     for (const auto& [key, inner] : section.section("child-sas").sections)
       ike.children.push_back(child_sa_of(key, inner));

@@ -17,9 +17,9 @@
 namespace espial {
 namespace {
 
-constexpr std::size_t kHeader = 4;
+constexpr std::size_t kLengthField = 4;
 
-Error system_error(const std::string& path, std::string_view operation, int code) {
+Error vici_error(const std::string& path, std::string_view operation, int code) {
   std::string hint;
   if (code == ENOENT || code == ECONNREFUSED) hint = " (charon does not run, or listens elsewhere)";
   if (code == EACCES || code == EPERM) hint = " (run as root)";
@@ -32,12 +32,12 @@ Error system_error(const std::string& path, std::string_view operation, int code
 Result<ViciSocket> ViciSocket::open(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) return system_error(path, "connect", ENAMETOOLONG);
+  if (path.size() >= sizeof address.sun_path) return vici_error(path, "connect", ENAMETOOLONG);
   std::copy(path.begin(), path.end(), address.sun_path);
   UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!fd.valid()) return system_error(path, "create a socket", errno);
+  if (!fd.valid()) return vici_error(path, "create a socket", errno);
   if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
-    return system_error(path, "connect", errno);
+    return vici_error(path, "connect", errno);
   return ViciSocket(path, std::move(fd));
 }
 
@@ -55,7 +55,7 @@ Status ViciSocket::send() {
     } else if (errno == EAGAIN) {
       return Ok{};
     } else if (errno != EINTR) {
-      return system_error(path_, "send a request", errno);
+      return vici_error(path_, "send a request", errno);
     }
   }
   return Ok{};
@@ -72,25 +72,25 @@ Result<bool> ViciSocket::receive() {
       return true;
     }
     if (errno == EAGAIN) return false;
-    if (errno != EINTR) return system_error(path_, "read the answer", errno);
+    if (errno != EINTR) return vici_error(path_, "read the answer", errno);
   }
 }
 
 Result<std::optional<std::string>> ViciSocket::packet() {
   const std::string_view rest = std::string_view(in_).substr(taken_);
   std::size_t length = 0;
-  for (std::size_t i = 0; i < kHeader && i < rest.size(); ++i)
+  for (std::size_t i = 0; i < kLengthField && i < rest.size(); ++i)
     length = length << 8 | static_cast<std::uint8_t>(rest[i]);
-  if (rest.size() >= kHeader && length > kMaxViciPacket)
+  if (rest.size() >= kLengthField && length > kMaxViciPacket)
     return failed("read the answer: a packet of " + std::to_string(length) +
                   " bytes (is this charon?)");
-  if (rest.size() < kHeader || rest.size() - kHeader < length) {
+  if (rest.size() < kLengthField || rest.size() - kLengthField < length) {
     in_.erase(0, taken_);
     taken_ = 0;
     return std::optional<std::string>();
   }
-  taken_ += kHeader + length;
-  return std::optional(std::string(rest.substr(kHeader, length)));
+  taken_ += kLengthField + length;
+  return std::optional(std::string(rest.substr(kLengthField, length)));
 }
 
 }  // namespace espial

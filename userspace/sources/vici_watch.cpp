@@ -11,7 +11,7 @@
 namespace espial {
 namespace {
 
-ViciFacts unreadable(std::string reason) {
+ViciFacts unreadable_vici(std::string reason) {
   ViciFacts facts;
   facts.reason = std::move(reason);
   return facts;
@@ -20,7 +20,9 @@ ViciFacts unreadable(std::string reason) {
 }  // namespace
 
 ViciWatch::ViciWatch(std::string choice, UniqueFd epoll)
-    : choice_(std::move(choice)), epoll_(std::move(epoll)), facts_(unreadable("not asked yet")) {}
+    : choice_(std::move(choice)),
+      epoll_(std::move(epoll)),
+      facts_(unreadable_vici("not asked yet")) {}
 
 Result<ViciWatch> ViciWatch::open(std::string choice) {
   UniqueFd epoll(::epoll_create1(EPOLL_CLOEXEC));
@@ -35,13 +37,13 @@ void ViciWatch::choose(std::string choice) {
   log_.reset();
   troubles_ = {};
   due_.reset();
-  facts_ = unreadable("not asked yet");
+  facts_ = unreadable_vici("not asked yet");
 }
 
 void ViciWatch::tick(Time now) {
   if (client_ && now >= deadline_)
-    end(unreadable("charon did not answer within " + std::to_string(kViciDeadline.count()) +
-                   " ms (it is busy or hangs)"),
+    end(unreadable_vici("charon did not answer within " + std::to_string(kViciDeadline.count()) +
+                        " ms (it is busy or hangs)"),
         now);
   if (!client_ && !off() && (!due_ || now >= *due_)) begin(now);
 }
@@ -69,11 +71,12 @@ void ViciWatch::hear() {
 void ViciWatch::begin(Time now) {
   const auto path = find_vici_socket(choice_);
   if (!path)
-    return end(unreadable("no VICI socket of charon in the usual places (vici: PATH names another, "
-                          "vici: off does without)"),
-               now);
+    return end(
+        unreadable_vici("no VICI socket of charon in the usual places (vici: PATH names another, "
+                        "vici: off does without)"),
+        now);
   auto client = ViciClient::open(*path);
-  if (!client.ok()) return end(unreadable(client.error().message), now);
+  if (!client.ok()) return end(unreadable_vici(client.error().message), now);
   client_ = std::move(client).value();
   events_ = 0;
   deadline_ = now + kViciDeadline;
@@ -85,11 +88,11 @@ bool ViciWatch::advance(Time now) {
   if (!client_) return false;
   const auto done = client_->advance();
   if (!done.ok())
-    end(unreadable(done.error().message), now);
+    end(unreadable_vici(done.error().message), now);
   else if (*done)
     end(client_->take(), now);
   else if (!watch_client())
-    end(unreadable(std::string("vici: watch the socket: ") + std::strerror(errno)), now);
+    end(unreadable_vici(std::string("vici: watch the socket: ") + std::strerror(errno)), now);
   return !client_;
 }
 

@@ -8,6 +8,9 @@
 #include <cerrno>
 #include <cstring>
 
+#include "sources/netlink_attributes.h"
+#include "sources/xfrm_address.h"
+
 namespace espial {
 namespace {
 
@@ -16,11 +19,6 @@ constexpr std::uint32_t kPassPriority = kBlockPriority - 1;
 // No user has such a number: an espial placed it. Below are 24 bits of the instance.
 constexpr std::uint32_t kTagMark = 0xE5000000;
 constexpr std::uint32_t kTagMarkBits = 0xFF000000;
-
-template <typename T>
-Bytes bytes_of(const T& value) {
-  return {reinterpret_cast<const std::uint8_t*>(&value), sizeof value};
-}
 
 std::uint8_t direction_of(PolicyDirection direction) {
   switch (direction) {
@@ -40,23 +38,12 @@ std::optional<PolicyDirection> direction_from(std::uint8_t direction) {
   return std::nullopt;
 }
 
-xfrm_address_t address_of(const IpAddress& address) {
-  xfrm_address_t out{};
-  std::memcpy(&out, address.bytes().data(), address.bits() / 8);
-  return out;
-}
-
-std::optional<Prefix> prefix_of(Family family, const xfrm_address_t& address, unsigned length) {
-  if (length > (family == Family::kIpv4 ? 32u : 128u)) return std::nullopt;
-  return Prefix(IpAddress(family, address.a6), length);
-}
-
 xfrm_selector selector_of(const XfrmBlockSelector& from, std::uint32_t tag) {
   xfrm_selector sel{};
   sel.family = from.source.family() == Family::kIpv4 ? AF_INET : AF_INET6;
-  sel.saddr = address_of(from.source.address());
+  sel.saddr = to_xfrm(from.source.address());
   sel.prefixlen_s = static_cast<std::uint8_t>(from.source.length());
-  sel.daddr = address_of(from.destination.address());
+  sel.daddr = to_xfrm(from.destination.address());
   sel.prefixlen_d = static_cast<std::uint8_t>(from.destination.length());
   sel.user = tag;
   if (from.icmp.protocol == 0) return sel;
@@ -68,13 +55,13 @@ xfrm_selector selector_of(const XfrmBlockSelector& from, std::uint32_t tag) {
   return sel;
 }
 
-std::string text_of(const XfrmBlockSelector& selector) {
+std::string selector_text(const XfrmBlockSelector& selector) {
   return selector.source.text() + " -> " + selector.destination.text();
 }
 
 Error refused(const XfrmBlockSelector& selector, const char* operation, int code) {
   std::string message =
-      "xfrm policy " + text_of(selector) + ": " + operation + ": " + std::strerror(code);
+      "xfrm policy " + selector_text(selector) + ": " + operation + ": " + std::strerror(code);
   if (code == EPERM) message += " (needs CAP_NET_ADMIN)";
   return Error{std::move(message)};
 }
@@ -115,8 +102,8 @@ std::optional<PlacedXfrmBlock> parse_xfrm_block(Bytes message, std::uint32_t tag
   const auto family = family_of(info.sel.family);
   const auto direction = direction_from(info.dir);
   if (!is_xfrm_block(info) || info.sel.user != tag || !family || !direction) return std::nullopt;
-  const auto source = prefix_of(*family, info.sel.saddr, info.sel.prefixlen_s);
-  const auto destination = prefix_of(*family, info.sel.daddr, info.sel.prefixlen_d);
+  const auto source = from_xfrm(*family, info.sel.saddr, info.sel.prefixlen_s);
+  const auto destination = from_xfrm(*family, info.sel.daddr, info.sel.prefixlen_d);
   if (!source || !destination) return std::nullopt;
   PlacedXfrmBlock placed;
   placed.selector = {*direction, *source, *destination, {}, info.action == XFRM_POLICY_ALLOW};

@@ -9,27 +9,18 @@
 #include <string_view>
 #include <vector>
 
+#include "base/protocols.h"
+#include "sources/xfrm_address.h"
 #include "sources/xfrm_block.h"
 
 namespace espial {
 namespace {
 
-constexpr std::uint8_t kProtocolEsp = 50;
-constexpr std::uint8_t kProtocolAh = 51;
 constexpr std::uint16_t kTcpEncapEspInTcp = 7;  // TCP_ENCAP_ESPINTCP, linux/udp.h
 constexpr std::uint8_t kOffloadPacket = 4;      // XFRM_OFFLOAD_PACKET
 constexpr std::size_t kMaxTemplates = 6;        // XFRM_MAX_DEPTH
 constexpr std::uint16_t kStateCpu = 35;         // XFRMA_SA_PCPU, of newer headers
 constexpr std::size_t kAlgorithmName = sizeof(xfrm_algo::alg_name);
-
-IpAddress address_of(Family family, const xfrm_address_t& address) {
-  return IpAddress(family, address.a6);
-}
-
-std::optional<Prefix> prefix_of(Family family, const xfrm_address_t& address, unsigned length) {
-  if (length > (family == Family::kIpv4 ? 32u : 128u)) return std::nullopt;
-  return Prefix(address_of(family, address), length);
-}
 
 // xfrm_algo, xfrm_algo_auth and xfrm_algo_aead all begin with the name; the key stays where it is.
 std::string algorithm_name(Bytes payload) {
@@ -69,8 +60,8 @@ void read_templates(Bytes payload, XfrmPolicyFact& policy) {
   policy.reqid = main->reqid;
   const auto& addresses = outer != nullptr ? *outer : *main;
   const auto family = family_of(addresses.family).value_or(policy.source.family());
-  policy.template_source = address_of(family, addresses.saddr);
-  policy.template_destination = address_of(family, addresses.id.daddr);
+  policy.template_source = from_xfrm(family, addresses.saddr);
+  policy.template_destination = from_xfrm(family, addresses.id.daddr);
 }
 
 XfrmMark mark_of(Bytes payload) {
@@ -150,8 +141,8 @@ std::optional<XfrmPolicyFact> parse_policy(Bytes message) {
     default:
       return std::nullopt;
   }
-  const auto source = prefix_of(*family, info.sel.saddr, info.sel.prefixlen_s);
-  const auto destination = prefix_of(*family, info.sel.daddr, info.sel.prefixlen_d);
+  const auto source = from_xfrm(*family, info.sel.saddr, info.sel.prefixlen_s);
+  const auto destination = from_xfrm(*family, info.sel.daddr, info.sel.prefixlen_d);
   if (!source || !destination) return std::nullopt;
   policy.source = *source;
   policy.destination = *destination;
@@ -178,8 +169,8 @@ std::optional<XfrmStateFact> parse_state(Bytes message) {
   const auto family = family_of(info.family);
   if (!family) return std::nullopt;
   XfrmStateFact state;
-  state.source = address_of(*family, info.saddr);
-  state.destination = address_of(*family, info.id.daddr);
+  state.source = from_xfrm(*family, info.saddr);
+  state.destination = from_xfrm(*family, info.id.daddr);
   state.spi = ntohl(info.id.spi);
   state.protocol = info.id.proto;
   state.tunnel_mode = info.mode != XFRM_MODE_TRANSPORT;

@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "base/printable.h"
+#include "cli/console.h"
 
 namespace espial {
 namespace {
@@ -91,11 +92,6 @@ TopKey named(int key) {
     default:  // a key of the terminal, no enum of ours
       return {};
   }
-}
-
-std::string_view environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
 }
 
 Error no_screen(const std::string& why) {

@@ -40,7 +40,7 @@ const json* find_peer(const json& status, const std::string& name) {
   return nullptr;
 }
 
-std::string joined(const json& list, const char* key = nullptr) {
+std::string joined_list(const json& list, const char* key = nullptr) {
   std::string out;
   for (const auto& one : list) {
     const auto text = key != nullptr    ? text_field(one, key)
@@ -74,8 +74,8 @@ TextTable facts(const json& peer, const std::string& now) {
   const auto add = [&](const char* what, const std::string& text) {
     if (!text.empty()) table.add({{what, Colour::kDim}, {text}});
   };
-  add("underlay", joined(field(peer, "underlay")));
-  add("backend", joined(field(peer, "backend"), "prefix"));
+  add("underlay", joined_list(field(peer, "underlay")));
+  add("backend", joined_list(field(peer, "backend"), "prefix"));
   add("mode", text_field(peer, "mode"));
   add("ipsec", ipsec_text(peer, now));
   const auto last = text_field(peer, "last_cleartext");

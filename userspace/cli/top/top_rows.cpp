@@ -87,7 +87,7 @@ bool contains(std::string_view text, std::string_view part) {
 }
 
 // The length of the number that text begins with.
-std::size_t digits(std::string_view text) {
+std::size_t leading_digits(std::string_view text) {
   const auto end = text.find_first_not_of("0123456789");
   return end == std::string_view::npos ? text.size() : end;
 }
@@ -95,8 +95,8 @@ std::size_t digits(std::string_view text) {
 // node2 before node10.
 std::strong_ordering natural(std::string_view a, std::string_view b) {
   while (!a.empty() && !b.empty()) {
-    const auto left = digits(a);
-    const auto right = digits(b);
+    const auto left = leading_digits(a);
+    const auto right = leading_digits(b);
     if (left > 0 && right > 0) {
       if (left != right) return left <=> right;
       if (const int order = a.substr(0, left).compare(b.substr(0, right)); order != 0)

@@ -24,7 +24,7 @@ std::string clock_text(const json& status) {
   return time.size() < 19 ? time : time.substr(11, 8) + "Z";
 }
 
-std::string headline(const TopData& data, const TopView& view, const RenderStyle& style) {
+std::string top_headline(const TopData& data, const TopView& view, const RenderStyle& style) {
   const json& status = data.status;
   std::string out = painted("espial top", Colour::kBold, style);
   if (const auto node = text_field(status, "node"); !node.empty()) out += "  " + node;
@@ -114,7 +114,7 @@ std::string sas_text(const json& peer) {
   return std::to_string(count_field(sas, "in")) + "/" + std::to_string(count_field(sas, "out"));
 }
 
-TextCell coverage_cell(const json& peer, const char* way) {
+TextCell top_coverage(const json& peer, const char* way) {
   const auto& coverage = field(field(peer, way), "coverage");
   const auto text = percent(coverage);
   if (!coverage.is_number()) return {text, Colour::kDim};
@@ -140,8 +140,8 @@ std::vector<TextCell> cells(const TopRow& row, bool selected, std::size_t name_w
   if (row.firing > 1) alarm += " +" + std::to_string(row.firing - 1);
   return {{(selected ? "> " : "  ") + name},
           {row.verdict, verdict_colour_of(row.verdict)},
-          coverage_cell(peer, "receive"),
-          coverage_cell(peer, "transmit"),
+          top_coverage(peer, "receive"),
+          top_coverage(peer, "transmit"),
           {rate(flux("receive", "packets"), seconds)},
           {rate(flux("transmit", "packets"), seconds)},
           {bit_rate(flux("receive", "bytes"), seconds)},
@@ -171,7 +171,7 @@ TextTable list_table() {
                     {"ALARMS", false, 3, 16}});
 }
 
-TextLines lines_of(const std::string& text) {
+TextLines styled_lines(const std::string& text) {
   TextLines lines;
   std::size_t begin = 0;
   for (std::size_t end = 0; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1)
@@ -222,7 +222,7 @@ void add_list(TopScreen& screen, const TopData& data, const TopView& view, std::
   TextTable table = list_table();
   for (std::size_t i = 0; i < rows.size(); ++i)
     table.add(cells(rows[i], i == selected, name_width));
-  auto lines = lines_of(table.text(style));
+  auto lines = styled_lines(table.text(style));
   screen.titles = screen.lines.size();
   screen.lines.push_back(lines.front());
   const auto end = std::min(first + screen.extent.rows, rows.size());
@@ -260,7 +260,7 @@ TextLines page_of(const TopData& data, const TopView& view, const RenderStyle& s
 TopScreen render_top(const TopData& data, const TopView& view, bool colour) {
   const RenderStyle style{colour, view.width};
   TopScreen screen;
-  screen.lines.push_back(headline(data, view, style));
+  screen.lines.push_back(top_headline(data, view, style));
   const auto rows = top_rows(data.status, view);
   if (data.status.is_null()) {
     if (data.problem.empty()) screen.lines.emplace_back("asking the daemon...");

@@ -101,7 +101,8 @@ def udp(source: Namespace, source_address: str, target: Namespace, target_addres
 @phase("traffic")
 def ping(source: Namespace, source_address: str, target_address: str, count: int,
          patience: float = 3.0) -> Sent:
-    """ICMP echo requests; `received` counts the replies."""
+    """ICMP echo requests, one after the other; `received` counts the replies. The first that gets none
+    within `patience` is the last."""
     family = 6 if ":" in target_address else 4
     protocol = socket.IPPROTO_ICMP if family == 4 else socket.IPPROTO_ICMPV6
     with source:
@@ -130,6 +131,8 @@ def ping(source: Namespace, source_address: str, target_address: str, count: int
                         struct.unpack("!HH", answer[4:8]) == (identifier, sequence):
                     result.received += 1
                     break
+            if result.received < result.sent:
+                break
     return result
 
 

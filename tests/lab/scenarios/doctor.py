@@ -102,7 +102,7 @@ def doctor_healthy(lab: Lab) -> None:
 
 
 def forward_dropped(lab: Lab, number: int) -> None:
-    watch = lab.watch(1, 2)
+    watch = lab.watch(number)
     node = lab.mesh.node(number)
     rules(node, OPENSVC + "table inet other { chain forward { "
                           "type filter hook forward priority filter; policy drop; }; }")
@@ -127,7 +127,7 @@ def doctor_forward_on_the_receiver(lab: Lab) -> None:
 
 
 def iptables_policy(lab: Lab, tool4: str, tool6: str) -> None:
-    watch = lab.watch(1, 2)
+    watch = lab.watch(2)
     node = lab.mesh.node(2)
     for tool in (tool4, tool6):
         node.namespace.run(tool, "-P", "FORWARD", "DROP")
@@ -150,7 +150,7 @@ def doctor_forward_iptables_legacy(lab: Lab) -> None:
 
 @scenario(shared=SHARED, separate=SEPARATE, needs_espial=True)
 def doctor_esp_blocked(lab: Lab) -> None:
-    watch = lab.watch(1, 2)
+    watch = lab.watch(2)
     node = lab.mesh.node(2)
     rules(node, "table inet strict { chain input { type filter hook input priority filter; "
                 "policy drop; udp dport { 500, 4500 } accept; "
@@ -162,7 +162,7 @@ def doctor_esp_blocked(lab: Lab) -> None:
 @scenario(plays={"6.1": "separate"}, separate=SEPARATE, needs_espial=True)
 def doctor_forwarding_off(lab: Lab) -> None:
     """Forwarding that is off, of a device or of a family, is named and mended."""
-    watch = lab.watch(1, 2)
+    watch = lab.watch(1)
     node = lab.mesh.node(1)
     node.namespace.run("sysctl", "-qw", f"net.ipv4.conf.{node.pod_bridge}.forwarding=0")
     mended(lab, watch, 1, "forwarding_off", (4,))
@@ -173,7 +173,7 @@ def doctor_forwarding_off(lab: Lab) -> None:
 @scenario(separate=SEPARATE, needs_espial=True)
 def doctor_xfrm_disabled(lab: Lab) -> None:
     """Nothing is lost on the way out: it leaves in clear, and the other node throws it away."""
-    watch = lab.watch(1, 2)
+    watch = lab.watch(1)
     node = lab.mesh.node(1)
     node.namespace.run("sysctl", "-qw", f"net.ipv4.conf.{node.underlay_device}.disable_xfrm=1")
     mended(lab, watch, 1, "xfrm_disabled", (4,))
@@ -184,7 +184,7 @@ def doctor_xfrm_disabled(lab: Lab) -> None:
 
 @scenario(separate=SEPARATE, needs_espial=True)
 def doctor_no_policy(lab: Lab) -> None:
-    watch = lab.watch(1, 2)
+    watch = lab.watch(1)
     lab.mesh.unload(1, 2)
     lab.undo(lambda: lab.mesh.reload(1, 2))
     assert answered(lab, 1, 2, 4), "without policies on both nodes everything works, in clear"
@@ -195,7 +195,7 @@ def doctor_no_policy(lab: Lab) -> None:
 
 @scenario(separate=SEPARATE, needs_espial=True)
 def doctor_underlay_unplugged(lab: Lab) -> None:
-    watch = lab.watch(1, 2)
+    watch = lab.watch(1)
     two = lab.mesh.node(2)
     lab.mesh.unplug(two)
     lab.undo(lambda: lab.mesh.plug(two))
@@ -274,7 +274,7 @@ def doctor_pods_path_mtu(lab: Lab) -> None:
 @scenario(separate=SEPARATE, needs_espial=True)
 def doctor_reverse_path(lab: Lab) -> None:
     """ESP comes in by one device and is answered by another, as with two uplinks: a strict filter."""
-    one, two, watch = lab.mesh.node(1), lab.mesh.node(2), lab.watch(1, 2)
+    one, two, watch = lab.mesh.node(1), lab.mesh.node(2), lab.watch(1)
     device = one.underlay_device
     mac = one.namespace.run("ip", "-br", "link", "show", "dev", device).stdout.split()[2]
     one.namespace.ip("link add second type veth peer name second1 netns switch")
@@ -347,7 +347,7 @@ def doctor_stale_device(lab: Lab) -> None:
 @scenario(separate=SEPARATE, needs_espial=True)
 def doctor_policies_not_asked(lab: Lab) -> None:
     """disable_policy: who sends in clear is heard, though a policy asks for IPsec."""
-    one, two, watch = lab.mesh.node(1), lab.mesh.node(2), lab.watch(1, 2)
+    one, two, watch = lab.mesh.node(1), lab.mesh.node(2), lab.watch(2)
     device = two.underlay_device
     two.namespace.run("sysctl", "-qw", f"net.ipv4.conf.{device}.disable_policy=1")
     lab.undo(lambda: two.namespace.run("sysctl", "-qw", f"net.ipv4.conf.{device}.disable_policy=0"))
@@ -369,7 +369,7 @@ def doctor_policies_not_asked(lab: Lab) -> None:
 @scenario(separate=SEPARATE, needs_espial=True, spoils=True)
 def doctor_charon_stopped(lab: Lab) -> None:
     """Stopped in order, charon takes its policies along: everything works on, in clear."""
-    watch = lab.watch(1, 2)
+    watch = lab.watch(1)
     lab.mesh.node(2).charon.stop()
     assert answered(lab, 1, 2, 4), "in clear"
     status, findings = doctor(watch, 1)
@@ -515,7 +515,7 @@ def doctor_send_redirects(lab: Lab) -> None:
 @scenario(plays={"6.12": "separate"}, separate=SEPARATE, needs_espial=True)
 def doctor_nat_before_ipsec(lab: Lab) -> None:
     """A masquerade for whatever leaves, as of a gateway: packets leave in clear."""
-    watch, one = lab.watch(1, 2), lab.mesh.node(1)
+    watch, one = lab.watch(1), lab.mesh.node(1)
     lab.nft(1, "ip", f"type nat hook postrouting priority 100; oifname {one.underlay_device} "
                      "ip saddr 10.101.0.0/16 masquerade")
 
@@ -539,7 +539,7 @@ def doctor_nat_before_ipsec(lab: Lab) -> None:
 @scenario(separate=SEPARATE, needs_espial=True)
 def doctor_no_route(lab: Lab) -> None:
     """The route to a peer's pods is gone, from each table, and there is no default route."""
-    watch, one, two = lab.watch(1, 2), lab.mesh.node(1), lab.mesh.node(2)
+    watch, one, two = lab.watch(1), lab.mesh.node(1), lab.mesh.node(2)
     tables = {table: one.namespace.run("ip", "route", "show", "table", table,
                                        two.backend[4]).stdout.strip() for table in ("main", "220")}
     for table, shown in tables.items():

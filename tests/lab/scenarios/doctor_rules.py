@@ -98,7 +98,7 @@ def doctor_bridge_drops_legacy(lab: Lab) -> None:
 @scenario(shared=SHARED, separate=SEPARATE, needs_espial=True)
 def doctor_bridge_policy(lab: Lab) -> None:
     """A bridge that lets only IPv4 pass and ARP: no neighbour is found in IPv6."""
-    watch, one = lab.watch(1, 2), lab.mesh.node(1)
+    watch, one = lab.watch(1), lab.mesh.node(1)
     pod = one.pod.namespace
     with_rules(lab, one, """
 table bridge strict {
@@ -385,7 +385,7 @@ def of_iptables(lab: Lab, watch: Watch, texts: dict[int, str], chain: str) -> No
 @scenario(plays={"6.1": "separate"}, separate=SEPARATE, needs_espial=True)
 def doctor_docker(lab: Lab) -> None:
     """Docker's chains, whose policy drops what they do not name: one rule in DOCKER-USER mends it."""
-    of_iptables(lab, lab.watch(1, 2), {
+    of_iptables(lab, lab.watch(2), {
         4: DOCKER.format(containers="172.17.0.0/16", container="172.17.0.2:80"),
         6: DOCKER.format(containers="fd17::/64", container="[fd17::2]:80")}, "DOCKER-USER")
 
@@ -393,13 +393,13 @@ def doctor_docker(lab: Lab) -> None:
 @scenario(separate=SEPARATE, needs_espial=True)
 def doctor_ufw(lab: Lab) -> None:
     """ufw lets pings pass and drops all else that it is not told of."""
-    of_iptables(lab, lab.watch(1, 2), {4: ufw(False), 6: ufw(True)}, "FORWARD")
+    of_iptables(lab, lab.watch(2), {4: ufw(False), 6: ufw(True)}, "FORWARD")
 
 
 @scenario(separate=SEPARATE, needs_espial=True)
 def doctor_firewalld(lab: Lab) -> None:
     """Every device in the zone public, which forwards nothing; then one that allows the network."""
-    watch, two = lab.watch(1, 2), lab.mesh.node(2)
+    watch, two = lab.watch(2), lab.mesh.node(2)
     with_rules(lab, two, FIREWALLD.format(pods=two.pod_bridge, allow="tcp dport 80 accept"))
     found = mended(lab, watch, 2, "rule_drops", (4, 6), rounds=1)
     first_says(found, "rejected in FORWARD by inet firewalld filter_FWD_public: ")

@@ -31,7 +31,7 @@ def clear(each: int) -> dict[str, int]:
 # -- meshes that work ----------------------------------------------------------------------------
 
 @scenario(plays={"6.1": "shared separate cni vlan encap_outer6", "6.12":
-          "shared separate encap plain_nic bond"}, shared=SHARED, separate=SEPARATE,
+          "shared separate outer6 encap plain_nic bond"}, shared=SHARED, separate=SEPARATE,
           outer6=Spec(outer=6), shared_outer6=Spec(layout="A", outer=6), encap=Spec(encap=True),
           encap_outer6=Spec(outer=6, encap=True), trap=TRAP, cni=CNI, **UPLINKS)
 def healthy(lab: Lab) -> None:

@@ -141,7 +141,7 @@ def pods_on_ipsec_ports(lab: Lab) -> None:
     watch.calm()
 
 
-@scenario(plays={"6.1": "separate"}, separate=SEPARATE, plain_nic=PLAIN_NIC)
+@scenario(plays={"6.12": "plain_nic"}, separate=SEPARATE, plain_nic=PLAIN_NIC)
 def pods_speak_ipsec(lab: Lab) -> None:
     """Protocols 50 and 51 between pods, through the tunnel."""
     one, two = lab.mesh.node(1).pod, lab.mesh.node(2).pod
@@ -303,7 +303,7 @@ def spoofed_source_of_another_peer(lab: Lab) -> None:
     _spoofed(lab, "10.101.2.0/24", "10.101.2.99")
 
 
-@scenario(separate=SEPARATE)
+@scenario(plays={"6.12": "separate"}, separate=SEPARATE)
 def spoofed_source_of_ours(lab: Lab) -> None:
     """node3 sends, under its own SA, what claims to come from node1 itself."""
     _spoofed(lab, "10.101.1.64/26", "10.101.1.77")

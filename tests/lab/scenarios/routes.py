@@ -70,7 +70,7 @@ def route_of_an_underlay_diverted(lab: Lab) -> None:
 @scenario(plays={"6.12": "shared"}, shared=SHARED, separate=SEPARATE, needs_espial=True)
 def route_of_own_pods_diverted(lab: Lab) -> None:
     """Both families: what is decrypted for this node's pods is sent into another bridge."""
-    watch = lab.watch(1, 2)
+    watch = lab.watch(2)
     node = lab.mesh.node(2)
     came = node.underlay_device
     node.namespace.ip("link add docker0 type bridge", "link set docker0 up",

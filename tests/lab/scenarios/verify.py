@@ -78,7 +78,7 @@ def verify_healthy(lab: Lab) -> None:
 def verify_without_policies(lab: Lab) -> None:
     """Everything is answered, and nothing was encrypted."""
     lab.unload(1, 2)
-    watch = lab.watch(1, 2)
+    watch = lab.watch(1)
     status, document = verify(lab, watch, 1)
     assert status == 1
     all_are(document, 2, "both_leak")

@@ -47,7 +47,9 @@ class Espial:
             "node": self.node.name, "instance": self.instance, "pin_dir": self.pins,
             "state_dir": f"{self.folder}/state", "listen": f"{self._listen[0]}:{self._listen[1]}"}
         if not discover:
+            # Room for 1,024 peers is 5,000 system calls of each start; who discovers has it.
             keys |= {
+                "max_peers": 16,
                 "networks": [{"name": "backendnet", "subnets": [BACKEND_V4, BACKEND_V6]}],
                 "self": {"backend": list(self.node.backend.values()),
                          "underlay": list(self.node.underlay.values())},

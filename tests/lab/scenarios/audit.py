@@ -196,7 +196,7 @@ def audit_hand_made(lab: Lab) -> None:
     says(watch, 1, 2, "ipv4", "misconfigured", "receive_policy_missing")
 
 
-@scenario(plays={"6.12": "separate"}, separate=SEPARATE, needs_espial=True, spoils=True)
+@scenario(separate=SEPARATE, needs_espial=True, spoils=True)
 def audit_sas_lost(lab: Lab) -> None:
     """charon is gone and the SAs with it: nothing passes, and the alarm says that traffic waits."""
     for node in lab.mesh.nodes:
@@ -346,7 +346,7 @@ def audit_nat_masquerade(lab: Lab) -> None:
     _nat_found(lab, watch, "ip saddr 10.101.1.0/24 ip daddr 10.101.2.0/24 masquerade")
 
 
-@scenario(plays={"6.1": "separate"}, separate=SEPARATE, needs_espial=True)
+@scenario(separate=SEPARATE, needs_espial=True)
 def audit_nat_masquerade_legacy(lab: Lab) -> None:
     """A masquerade of legacy iptables before IPsec is found without being asked for."""
     one, watch = lab.mesh.node(1).namespace, lab.watch(1)

@@ -108,7 +108,7 @@ def _killed_at_random(lab: Lab, rounds: int, seed: int) -> None:
 @scenario(plays={"6.1": "bare"}, needs_espial=True, bare=BARE)
 def enforce_killed_at_random(lab: Lab) -> None:
     """Where filters are attached one by one, as before 6.6, a kill at any moment lets nothing pass."""
-    _killed_at_random(lab, 12, 1)
+    _killed_at_random(lab, 6, 3)      # five moments of a start, early to late, and one of a reload
 
 
 @scenario(needs_espial=True, bare=BARE)

@@ -64,7 +64,7 @@ def cause_past_policies(lab: Lab) -> None:
     assert audit(watch, 1)[0] == 0, "the audit has nothing to say"
 
 
-@scenario(plays={"6.12": "separate"}, separate=SEPARATE, needs_espial=True)
+@scenario(separate=SEPARATE, needs_espial=True)
 def one_way_encryption(lab: Lab) -> None:
     """One node encrypts, the other does not: each says which of them to go to."""
     bypass(lab)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads HostFacts: /proc/net/udp and udp6 of the calling thread's network namespace,
-// /sys/module, /proc/kallsyms, and the list of the running kernel's modules. Reads only; any thread.
+// Reads HostFacts: /proc/net/udp and udp6 of the calling thread's network namespace, /sys/module,
+// /proc/kallsyms, and the list of the running kernel's modules. Reads only; any thread.
 #pragma once
 
 #include <cstdint>

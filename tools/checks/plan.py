@@ -107,8 +107,8 @@ def steps(long: bool) -> list[Step]:
         Step("monitoring-shipped", 450, (("tests/monitoring/run", "--shipped"),),
              needs=("setup", "build"), count=counts.of_lab, live=True, long=True, environment=(ESPIAL,)),
         _lab("running", 90 * more, long),
-        _lab("6.12", 2200 * more, long),
-        _lab("6.1", 2200 * more, long),
+        _lab("6.12", 8800 if long else 480, long),
+        _lab("6.1", 8800 if long else 480, long),
         # 10^4 exchanges of tables and programs under 10^8 packets.
         _ctest("swap", 1800, "swap", needs=built, jobs="1", long=True),
         _demo_in_machine(),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads HostFacts: /proc/net/udp and udp6 of the calling thread's network namespace,
+// Reads HostFacts: /proc/net/udp and udp6 of the calling thread's network namespace, /sys/module,
 // /proc/kallsyms, and the list of the running kernel's modules. Reads only; any thread.
 #pragma once
 

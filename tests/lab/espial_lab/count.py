@@ -14,6 +14,7 @@ import struct
 
 from .mesh import BACKEND_V4, BACKEND_V6, Node
 from .netns import Namespace, ifindex
+from .phases import phase
 
 ETHERNET = 14
 OTHER_VLAN = 99         # of frames that are no business of the mesh
@@ -164,6 +165,7 @@ def _counters(namespace: Namespace, table: str) -> dict[str, tuple[int, int]]:
 class Count:
     """Named counters of one nft table: direction-peer-class-family."""
 
+    @phase("count")
     def __init__(self, namespace: Namespace, name: str, devices: tuple[str, ...], framed: str,
                  table: list[str], chains: list[str]):
         """`devices`: what the chains hook into; `framed`: the direction whose lengths include the
@@ -174,6 +176,7 @@ class Count:
         namespace.run("nft", "-f", "-", input=f"table netdev {self._table} {{\n" +
                       "\n".join(table + chains) + "\n}\n")
 
+    @phase("count")
     def read(self) -> Counts:
         counts: Counts = {}
         for counter, (packets, size) in _counters(self._namespace, self._table).items():

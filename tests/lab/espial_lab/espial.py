@@ -10,6 +10,7 @@ import subprocess
 
 from .count import Counts
 from .mesh import BACKEND_V4, BACKEND_V6, Node
+from .phases import phase
 from .wait import until
 
 LISTEN = ("127.0.0.1", 9754)
@@ -46,7 +47,9 @@ class Espial:
             "node": self.node.name, "instance": self.instance, "pin_dir": self.pins,
             "state_dir": f"{self.folder}/state", "listen": f"{self._listen[0]}:{self._listen[1]}"}
         if not discover:
+            # Room for 1,024 peers is 5,000 system calls of each start; who discovers has it.
             keys |= {
+                "max_peers": 16,
                 "networks": [{"name": "backendnet", "subnets": [BACKEND_V4, BACKEND_V6]}],
                 "self": {"backend": list(self.node.backend.values()),
                          "underlay": list(self.node.underlay.values())},
@@ -57,11 +60,13 @@ class Espial:
         with open(self.config, "w") as file:
             json.dump(keys | more, file, indent=2)
 
+    @phase("start")
     def start(self, *under: str) -> None:
         """`under`: a program that runs it, as its own process (strace -D)."""
         self._process = self.node.namespace.spawn(
             *under, self.program, "run", "--config", self.config, log=self.log)
 
+    @phase("start")
     def ready(self) -> None:
         def answers() -> bool:
             if self._process.poll() is not None:
@@ -77,6 +82,7 @@ class Espial:
         with open(self.log, errors="replace") as file:
             return " | ".join(file.read().splitlines()[-6:])
 
+    @phase("stop")
     def stop(self, how: int = signal.SIGTERM) -> None:
         if self._process is None:
             return
@@ -94,6 +100,7 @@ class Espial:
     def reload(self) -> None:
         self._process.send_signal(signal.SIGHUP)
 
+    @phase("ask")
     def run(self, *arguments: str, check: bool = False) -> subprocess.CompletedProcess:
         return self.node.namespace.run(self.program, *arguments, "--config", self.config, check=check)
 
@@ -105,6 +112,7 @@ class Espial:
                 held += [int(line.split()[1], 16) for line in status if line.startswith("CapPrm:")]
         return held
 
+    @phase("stop")
     def detach(self) -> None:
         self.run("detach", check=True)
 
@@ -114,6 +122,7 @@ class Espial:
         names = os.listdir(folder) if os.path.isdir(folder) else []
         return {name: os.stat(f"{folder}/{name}").st_ino for name in names}
 
+    @phase("ask")
     def get(self, path: str) -> tuple[int, str]:
         """Status and body of a GET on the exporter; OSError when nothing listens."""
         with self.node.namespace:
@@ -136,6 +145,7 @@ class Espial:
         answer = self._ask("status")
         return json.loads(answer) if answer else self.cli_status()
 
+    @phase("ask")
     def _ask(self, request: str) -> str:
         """The daemon's answer on its control socket; empty when none runs."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:

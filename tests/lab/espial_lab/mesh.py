@@ -25,6 +25,7 @@ import tempfile
 from . import offload
 from .charon import Charon
 from .netns import Namespace
+from .phases import phase
 from .wait import until
 
 BACKEND_V4, BACKEND_V6 = "10.101.0.0/16", "fd00:101::/32"
@@ -139,6 +140,7 @@ class Node:
 class Mesh:
     """Built by the constructor, gone after close(). One at a time per mount namespace."""
 
+    @phase("mesh")
     def __init__(self, spec: Spec):
         self.spec = spec
         self.folder = tempfile.mkdtemp(prefix="espial-lab-", dir="/run")   # private to the run
@@ -153,6 +155,7 @@ class Mesh:
             self.close()
             raise
 
+    @phase("mesh")
     def close(self) -> None:
         for node in self.nodes:
             try:
@@ -313,6 +316,7 @@ class Mesh:
                 return True
             until(f"{node.name}: SAs", complete, 30, 0.1)
 
+    @phase("mesh")
     def unload(self, *pair: int) -> None:
         """Takes policies and SAs between two nodes (or all) away on both sides."""
         nodes = [self.node(number) for number in pair] or self.nodes
@@ -323,6 +327,7 @@ class Mesh:
             names = {f"{peer.name}-v{family}" for peer in nodes for family in (4, 6)}
             until(f"{node.name}: SAs gone", lambda: not names & node.charon.installed().keys(), 15)
 
+    @phase("mesh")
     def reload(self, *pair: int) -> None:
         """Undoes unload(): loads both sides and waits for the SAs."""
         nodes = [self.node(number) for number in pair] or self.nodes

@@ -10,6 +10,8 @@ import os
 import socket
 import subprocess
 
+from .phases import phase
+
 CLONE_NEWNET = 0x40000000
 MS_BIND = 0x1000
 MNT_DETACH = 2
@@ -64,6 +66,7 @@ class Namespace:
         _libc.umount2(self.path.encode(), MNT_DETACH)
         os.unlink(self.path)
 
+    @phase("tools")
     def run(self, *command: str, input: str | None = None, check: bool = True,
             timeout: float = 60) -> subprocess.CompletedProcess:
         """Runs a program to its end inside; its output is in the result, and in the error."""

@@ -15,8 +15,6 @@ from .wait import until
 
 DEBIAN = ("6.1", "6.12")
 NEWEST = DEBIAN[-1]
-# Of a scenario that has both layouts each kernel plays one; --long plays all.
-LAYOUT_OF = {"6.1": "separate", "6.12": "shared"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,41 +22,44 @@ class Scenario:
     name: str
     spec: Spec | None   # None: needs no mesh
     run: Callable[["Lab"], None]
-    kernels: tuple[str, ...]
-    spoils: bool       # leaves the mesh unusable for the next scenario
-    needs_espial: bool
-    long: bool
-    once: bool          # one kernel plays it; the others with --long
-    layout: str = ""    # of one that has both: "shared" or "separate"
-
-    @property
-    def stands(self) -> str:
-        """The kernel that plays it for all when it is played once: the one of its layout."""
-        name = "shared" if self.layout or (self.spec and self.spec.layout == "A") else "separate"
-        return next(kernel for kernel, layout in LAYOUT_OF.items() if layout == name)
+    kernels: tuple[str, ...]        # on which it can be played
+    plays: tuple[str, ...]          # on which the default run plays it; the others with --long
+    promise: str        # what it proves, one line
+    spoils: bool = False       # leaves the mesh unusable for the next scenario
+    needs_espial: bool = False
 
 
 REGISTRY: list[Scenario] = []
 
 
-def scenario(*, kernels: tuple[str, ...] = DEBIAN, spoils: bool = False, needs_espial: bool = False,
-             long: bool = False, once: bool = False, **specs: Spec):
-    """Registers a function once per spec; `plain` alone needs no suffix: NAME or NAME-KEY. once:
-    takes long, and says the same of every kernel: one plays it, the others with --long."""
+def scenario(*, kernels: tuple[str, ...] = DEBIAN, plays: dict[str, str] | None = None, spoils: bool = False,
+             needs_espial: bool = False, **specs: Spec):
+    """Registers a function once per spec; `plain` alone needs no suffix: NAME or NAME-KEY.
+
+    `plays`: kernel to the specs' keys with which the default run plays it there. Who is played by
+    default says in its docstring what it proves that no cheaper test does.
+    """
+    specs = specs or {"plain": Spec()}
+    plays = {kernel: keys.split() for kernel, keys in (plays or {}).items()}
+
     def register(function: Callable[["Lab"], None]) -> Callable[["Lab"], None]:
         base = function.__name__.replace("_", "-")
-        both = set(LAYOUT_OF.values()) <= set(specs)
-        for key, spec in (specs or {"plain": Spec()}).items():
+        promise = (function.__doc__ or "").strip().split("\n\n")[0]
+        assert promise or not plays, f"{base}: played by default, and no word of what it proves"
+        assert set(plays) <= set(kernels), f"{base}: played on a kernel that it is not for"
+        assert {key for keys in plays.values() for key in keys} <= set(specs), f"{base}: plays what?"
+        for key, spec in specs.items():
             name = base if key == "plain" else f"{base}-{key.replace('_', '-')}"
-            REGISTRY.append(Scenario(name, spec, function, kernels, spoils, needs_espial, long,
-                                     once, key if both and key in LAYOUT_OF.values() else ""))
+            REGISTRY.append(Scenario(name, spec, function, kernels,
+                                     tuple(kernel for kernel, keys in plays.items() if key in keys),
+                                     " ".join(promise.split()), spoils, needs_espial))
         return function
     return register
 
 
-def meshless(name: str, run: Callable[["Lab"], None]) -> None:
+def meshless(name: str, promise: str, run: Callable[["Lab"], None]) -> None:
     """Registers what proves something about a Debian kernel itself. Its Lab has no mesh."""
-    REGISTRY.append(Scenario(name, None, run, DEBIAN, False, True, False, False))
+    REGISTRY.append(Scenario(name, None, run, DEBIAN, DEBIAN, promise, needs_espial=True))
 
 
 class Watch:
@@ -475,17 +476,12 @@ class Lab:
 
 
 def selected(kernel: str, patterns: str, long: bool) -> list[Scenario]:
-    """Scenarios of a kernel whose name contains one of the patterns (separated by commas), those of
-    one mesh side by side, after those that need none. What another kernel stands for, or plays
-    in the other layout, is played with --long, or when it is named."""
-    def here(item: Scenario) -> bool:
-        if long or patterns != "" or kernel not in DEBIAN:
-            return True
-        return item.layout in ("", LAYOUT_OF[kernel]) and (not item.once or item.stands == kernel)
-
-    chosen = [item for item in REGISTRY
-              if kernel in item.kernels and (long or not item.long) and here(item)
-              and any(pattern in item.name for pattern in patterns.split(","))]
+    """What the default run plays on a kernel; with `long`, or by a pattern (separated by commas) that
+    the name contains, all that it can play. Those of one mesh are side by side, after those that need
+    none."""
+    chosen = [item for item in REGISTRY if kernel in item.kernels and
+              (long or patterns or kernel in item.plays) and
+              any(pattern in item.name for pattern in patterns.split(","))]
     specs = list(dict.fromkeys(item.spec for item in chosen))
     # ESP offload modules stay loaded: what needs them comes last. Spoilers end a mesh's use.
     return sorted(chosen, key=lambda item: (item.spec is not None, item.spec and item.spec.gro,

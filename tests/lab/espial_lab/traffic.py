@@ -13,6 +13,7 @@ import threading
 import time
 
 from .netns import Namespace
+from .phases import phase
 from .wait import until
 
 PORT = 7007
@@ -43,6 +44,7 @@ def _socket(namespace: Namespace, family: int, kind: int, address: str, port: in
     return sock
 
 
+@phase("traffic")
 def udp(source: Namespace, source_address: str, target: Namespace, target_address: str, count: int,
         size: int = 64, lossy: bool = False, patience: float = 5.0, port: int = PORT,
         payload: bytes = b"") -> Sent:
@@ -96,9 +98,11 @@ def udp(source: Namespace, source_address: str, target: Namespace, target_addres
     return result
 
 
+@phase("traffic")
 def ping(source: Namespace, source_address: str, target_address: str, count: int,
          patience: float = 3.0) -> Sent:
-    """ICMP echo requests; `received` counts the replies."""
+    """ICMP echo requests, one after the other; `received` counts the replies. The first that gets none
+    within `patience` is the last."""
     family = 6 if ":" in target_address else 4
     protocol = socket.IPPROTO_ICMP if family == 4 else socket.IPPROTO_ICMPV6
     with source:
@@ -127,9 +131,12 @@ def ping(source: Namespace, source_address: str, target_address: str, count: int
                         struct.unpack("!HH", answer[4:8]) == (identifier, sequence):
                     result.received += 1
                     break
+            if result.received < result.sent:
+                break
     return result
 
 
+@phase("traffic")
 def tcp(source: Namespace, source_address: str, target: Namespace, target_address: str,
         size: int, port: int = PORT) -> tuple[int, int, int]:
     """Moves `size` bytes over one connection and closes it on both sides.
@@ -216,6 +223,7 @@ class Listener:
     def __exit__(self, *_) -> None:
         self._socket.close()
 
+    @phase("traffic")
     def drain(self, quiet: float = 0.3) -> int:
         """All that came until none did for `quiet` seconds."""
         while select.select([self._socket], [], [], quiet)[0]:
@@ -367,6 +375,7 @@ def icmpv6(source: str, target: str, kind: int, body: bytes = bytes(20)) -> byte
     return ipv6(source, target, socket.IPPROTO_ICMPV6, struct.pack("!BBH", kind, 0, 0) + body)
 
 
+@phase("traffic")
 def frames(namespace: Namespace, device: str, target_mac: str, packet: bytes, count: int,
            vlan: int = 0) -> Sent:
     """Sends the same IP packet `count` times as Ethernet frames out of a device, tagged or not."""

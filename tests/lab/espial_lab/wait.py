@@ -3,6 +3,8 @@
 import time
 from typing import Callable, TypeVar
 
+from .phases import phase
+
 T = TypeVar("T")
 
 
@@ -27,4 +29,5 @@ def until(what: str, condition: Callable[[], T], seconds: float = 20.0, every: f
             last = f": {error}"
         if time.monotonic() >= deadline:
             raise Timeout(f"{what}: not within {seconds:g} s{last}")
-        time.sleep(every)
+        with phase("wait"):
+            time.sleep(every)

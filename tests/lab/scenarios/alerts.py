@@ -86,7 +86,7 @@ def leaks(lab: Lab, receiver: Alertmanager) -> None:
     told(lab, receiver, "EspialCleartextTraffic", since)
 
 
-@scenario(kernels=(NEWEST,), needs_espial=True)
+@scenario(plays={"6.12": "plain"}, kernels=(NEWEST,), needs_espial=True)
 def alertmanager_told(lab: Lab) -> None:
     """A leak, and why: both arrive. The policies are back: the reason ends at once."""
     receiver = Alertmanager(lab.mesh.node(1))
@@ -99,8 +99,7 @@ def alertmanager_told(lab: Lab) -> None:
     lab.notes.append(f"EspialPolicyMissing ended after {time.monotonic() - since:.1f} s")
 
 
-@scenario(kernels=("running",), needs_espial=True, long=True,
-          separate=Spec(libipsec=True, encap=True))
+@scenario(kernels=("running",), needs_espial=True, separate=Spec(libipsec=True, encap=True))
 def alertmanager_told_the_end(lab: Lab) -> None:
     """A leak arrives; mended, it ends once the window holds no packet in clear."""
     receiver = Alertmanager(lab.mesh.node(1))

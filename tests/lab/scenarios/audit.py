@@ -46,9 +46,10 @@ def says(watch: Watch, number: int, peer: int, family: str, verdict: str, *probl
     return until(f"node{number}: {family} of node{peer} is {verdict}", right, seconds, 0.2)
 
 
-@scenario(shared=SHARED, separate=SEPARATE, outer6=Spec(outer=6), encap=Spec(encap=True),
-          needs_espial=True)
+@scenario(plays={"6.12": "shared"}, shared=SHARED, separate=SEPARATE, outer6=Spec(outer=6),
+          encap=Spec(encap=True), needs_espial=True)
 def audit_healthy(lab: Lab) -> None:
+    """A mesh at work has no finding: policies, SAs, routes as charon makes them."""
     watch = lab.watch(1, 2)
     lab.talk(1, 2, 5)
     for number in (1, 2):
@@ -63,7 +64,7 @@ def audit_healthy(lab: Lab) -> None:
     watch.calm()
 
 
-@scenario(separate=TRAP, needs_espial=True, once=True)
+@scenario(separate=TRAP, needs_espial=True)
 def audit_traps(lab: Lab) -> None:
     """A trap without an SA holds packets back: no alarm, until traffic waits in vain."""
     lab.mesh.node(1).charon.terminate("node2")
@@ -81,7 +82,7 @@ def audit_traps(lab: Lab) -> None:
     watch.verdict(1, 2, "encrypted")
 
 
-@scenario(separate=SEPARATE, needs_espial=True)
+@scenario(plays={"6.12": "separate"}, separate=SEPARATE, needs_espial=True)
 def audit_policies_missing(lab: Lab) -> None:
     """Within a second, and before any traffic; the alarm follows."""
     watch = lab.watch(1)
@@ -141,7 +142,7 @@ def audit_bypass(lab: Lab) -> None:
     watch.verdict(1, 2, "leaking", "mixed")
 
 
-@scenario(separate=SEPARATE, needs_espial=True, once=True)
+@scenario(separate=SEPARATE, needs_espial=True)
 def audit_bypass_of_a_port(lab: Lab) -> None:
     selector = "src 10.101.1.0/24 dst 10.101.2.0/24 proto tcp dport 22 dir out"
     watch = _policy(lab, f"add {selector} priority 1000", f"delete {selector}")
@@ -155,7 +156,7 @@ def audit_bypass_of_a_port(lab: Lab) -> None:
     watch.verdict(1, 2, "encrypted")    # the bypass is of another port
 
 
-@scenario(separate=SEPARATE, needs_espial=True, once=True)
+@scenario(separate=SEPARATE, needs_espial=True)
 def audit_block(lab: Lab) -> None:
     selector = "src 10.101.1.0/24 dst 10.101.2.0/25 dir out"
     watch = _policy(lab, f"add {selector} action block priority 1000", f"delete {selector}")
@@ -164,7 +165,7 @@ def audit_block(lab: Lab) -> None:
     assert lab.udp(1, 2, 5, lossy=True).received == 0, "it is not blocked"
 
 
-@scenario(separate=SEPARATE, needs_espial=True, once=True)
+@scenario(plays={"6.1": "separate"}, separate=SEPARATE, needs_espial=True)
 def audit_hand_made(lab: Lab) -> None:
     """Policies that nobody but an administrator makes: level use, a wrong endpoint, transport mode."""
     watch, one = lab.watch(1), lab.mesh.node(1).namespace
@@ -211,7 +212,7 @@ def audit_sas_lost(lab: Lab) -> None:
     assert watch.wire(1) == {} or not any(key[2] == "cleartext" for key in watch.wire(1))
 
 
-@scenario(separate=SEPARATE, needs_espial=True, once=True, spoils=True)
+@scenario(plays={"6.1": "separate"}, separate=SEPARATE, needs_espial=True, spoils=True)
 def audit_unknown_spi(lab: Lab) -> None:
     """node2 lost its SAs (a reboot): exactly the ESP of node1 is held against it, and alarmed."""
     lab.mesh.node(2).namespace.ip("xfrm state flush")
@@ -231,7 +232,7 @@ def audit_unknown_spi(lab: Lab) -> None:
     assert f'unknown_spi_packets_total{{peer="node3"}} 0' in watch.espials[2].get("/metrics")[1]
 
 
-@scenario(separate=Spec(esp="null-sha256", nodes=2), needs_espial=True, once=True)
+@scenario(separate=Spec(esp="null-sha256", nodes=2), needs_espial=True)
 def audit_null_encryption(lab: Lab) -> None:
     watch = lab.watch(1)
     status, document = audit(watch, 1)
@@ -244,7 +245,7 @@ def audit_null_encryption(lab: Lab) -> None:
     watch.verdict(1, 2, "leaking")
 
 
-@scenario(separate=Spec(esp="sha256", ah=True, nodes=2), needs_espial=True, once=True)
+@scenario(separate=Spec(esp="sha256", ah=True, nodes=2), needs_espial=True)
 def audit_authentication_header(lab: Lab) -> None:
     watch = lab.watch(1)
     for family in ("ipv4", "ipv6"):
@@ -255,7 +256,7 @@ def audit_authentication_header(lab: Lab) -> None:
     watch.verdict(1, 2, "leaking")
 
 
-@scenario(separate=SEPARATE, needs_espial=True, once=True)
+@scenario(plays={"6.12": "separate"}, separate=SEPARATE, needs_espial=True)
 def audit_default_block(lab: Lab) -> None:
     """`ip xfrm policy setdefault`: what has no policy is closed, not exposed."""
     one = lab.mesh.node(1).namespace
@@ -270,8 +271,9 @@ def audit_default_block(lab: Lab) -> None:
     assert lab.udp(1, 2, 5, lossy=True).received == 0
 
 
-@scenario(shared=SHARED, needs_espial=True)
+@scenario(plays={"6.12": "shared"}, shared=SHARED, needs_espial=True)
 def audit_redirects(lab: Lab) -> None:
+    """A bridge that sends redirects is found, and mended by what is printed."""
     one = lab.mesh.node(1).namespace
     one.sysctl({"net/ipv4/conf/br-prd/send_redirects": 1})
     lab.undo(lambda: one.sysctl({"net/ipv4/conf/br-prd/send_redirects": 0}))
@@ -286,7 +288,7 @@ def audit_redirects(lab: Lab) -> None:
     watch.verdict(1, 2, "encrypted")
 
 
-@scenario(separate=SEPARATE, needs_espial=True, once=True)
+@scenario(separate=SEPARATE, needs_espial=True)
 def audit_host_route(lab: Lab) -> None:
     """Without charon's route the node's own traffic leaves with its underlay address, in clear."""
     one = lab.mesh.node(1)
@@ -301,7 +303,7 @@ def audit_host_route(lab: Lab) -> None:
     watch.fires(1, "CleartextHost", 2)
 
 
-@scenario(separate=SEPARATE, needs_espial=True, once=True)
+@scenario(separate=SEPARATE, needs_espial=True)
 def audit_rekey_storm(lab: Lab) -> None:
     """Dozens of rekeys under load: verdicts stay, nothing is alarmed."""
     watch = lab.watch(1, 2)
@@ -314,7 +316,7 @@ def audit_rekey_storm(lab: Lab) -> None:
     watch.calm()
 
 
-@scenario(separate=SEPARATE, needs_espial=True, long=True)
+@scenario(separate=SEPARATE, needs_espial=True)
 def audit_rekey_storm_of_hundreds(lab: Lab) -> None:
     watch = lab.watch(1, 2)
     for _ in range(50):
@@ -335,7 +337,7 @@ def _nat_found(lab: Lab, watch: Watch, rule: str) -> None:
     lab.talk(1, 2, 5)
 
 
-@scenario(separate=SEPARATE, needs_espial=True, once=True)
+@scenario(separate=SEPARATE, needs_espial=True)
 def audit_nat_masquerade(lab: Lab) -> None:
     watch = lab.watch(1)
     says(watch, 1, 2, "ipv4", "protected")
@@ -346,6 +348,7 @@ def audit_nat_masquerade(lab: Lab) -> None:
 
 @scenario(separate=SEPARATE, needs_espial=True)
 def audit_nat_masquerade_legacy(lab: Lab) -> None:
+    """A masquerade of legacy iptables before IPsec is found without being asked for."""
     one, watch = lab.mesh.node(1).namespace, lab.watch(1)
     says(watch, 1, 2, "ipv4", "protected")
     rule = "POSTROUTING -s 10.101.1.0/24 -d 10.101.2.0/24 -j MASQUERADE"
@@ -354,7 +357,7 @@ def audit_nat_masquerade_legacy(lab: Lab) -> None:
     _nat_found(lab, watch, f"-A {rule}")
 
 
-@scenario(separate=SEPARATE, needs_espial=True, once=True)
+@scenario(separate=SEPARATE, needs_espial=True)
 def audit_nat_of_others(lab: Lab) -> None:
     """A busy firewall, as Docker writes it, that does not catch the backend: no finding."""
     one = lab.mesh.node(1).namespace

@@ -190,7 +190,7 @@ def placed(lab: Lab, number: int = 1, peers: int = 2) -> None:
     until(f"{node.name}: the policies are in place", there, 5, 0.05)
 
 
-@scenario(needs_espial=True, bare=BARE)
+@scenario(plays={"6.1": "bare", "6.12": "bare"}, needs_espial=True, bare=BARE)
 def backstop_device_recreated(lab: Lab) -> None:
     """What enforce_device_recreated measures, with xfrm_block: nothing passes the new device."""
     for family in (4, 6):
@@ -219,7 +219,8 @@ def backstop_device_recreated(lab: Lab) -> None:
     watch.rewire(1)
 
 
-@scenario(shared=SHARED, separate=SEPARATE, trap=TRAP, needs_espial=True)
+@scenario(plays={"6.1": "separate", "6.12": "shared"}, shared=SHARED, separate=SEPARATE, trap=TRAP,
+          needs_espial=True)
 def backstop_beside_charon(lab: Lab) -> None:
     """Enforced with xfrm_block on both nodes: traps, rekeys, charon gone and back: nothing is lost."""
     watch = lab.watch(1, 2, **ASKED)
@@ -240,7 +241,7 @@ def backstop_beside_charon(lab: Lab) -> None:
     lab.notes.append(f"{100 + sent[1]['esp/ipv4']} from node1 around rekeys")
 
 
-@scenario(separate=SEPARATE, needs_espial=True, spoils=True)
+@scenario(plays={"6.1": "separate"}, separate=SEPARATE, needs_espial=True, spoils=True)
 def backstop_flushed(lab: Lab) -> None:
     """Who flushes the SPD takes charon's policies and ours: the daemon puts ours back."""
     watch = lab.watch(1, **ASKED)
@@ -259,7 +260,7 @@ def backstop_flushed(lab: Lab) -> None:
     watch.sealed(1)
 
 
-@scenario(bare=BARE, needs_espial=True)
+@scenario(plays={"6.12": "bare"}, bare=BARE, needs_espial=True)
 def backstop_comes_and_goes(lab: Lab) -> None:
     """Modes, a dead daemon and its deadline, detach: and an administrator's own block stays."""
     node = lab.mesh.node(1)

@@ -21,8 +21,8 @@ def load(lab: Lab, pki: Pki, number: int, peer: int, years: tuple[int, int]) -> 
     node.charon.load({name: connection}, SECRET)
 
 
-@scenario(needs_espial=True, once=True, spoils=True,
-          certificates=Spec(start="trap", secured=False, certificates=True, nodes=2))
+@scenario(needs_espial=True, spoils=True, certificates=Spec(start="trap", secured=False,
+          certificates=True, nodes=2))
 def doctor_certificate_time(lab: Lab) -> None:
     """By the clock of node1 the certificate of node2 is not valid yet: packets wait for an SA."""
     one = lab.mesh.node(1)

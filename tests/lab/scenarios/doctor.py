@@ -88,7 +88,7 @@ def rules(node: Node, text: str) -> None:
     node.namespace.run("nft", "-f", "-", input=text)
 
 
-@scenario(shared=SHARED, separate=SEPARATE, needs_espial=True)
+@scenario(plays={"6.12": "shared"}, shared=SHARED, separate=SEPARATE, needs_espial=True)
 def doctor_healthy(lab: Lab) -> None:
     """A busy firewall that lets the mesh pass is no finding."""
     watch = lab.watch(1, 2)
@@ -102,7 +102,7 @@ def doctor_healthy(lab: Lab) -> None:
 
 
 def forward_dropped(lab: Lab, number: int) -> None:
-    watch = lab.watch(1, 2)
+    watch = lab.watch(number)
     node = lab.mesh.node(number)
     rules(node, OPENSVC + "table inet other { chain forward { "
                           "type filter hook forward priority filter; policy drop; }; }")
@@ -120,13 +120,14 @@ def doctor_forward_on_the_sender(lab: Lab) -> None:
     forward_dropped(lab, 1)
 
 
-@scenario(shared=SHARED, separate=SEPARATE, needs_espial=True)
+@scenario(plays={"6.12": "shared"}, shared=SHARED, separate=SEPARATE, needs_espial=True)
 def doctor_forward_on_the_receiver(lab: Lab) -> None:
+    """A FORWARD policy of another chain is named, and mended by what is printed."""
     forward_dropped(lab, 2)
 
 
 def iptables_policy(lab: Lab, tool4: str, tool6: str) -> None:
-    watch = lab.watch(1, 2)
+    watch = lab.watch(2)
     node = lab.mesh.node(2)
     for tool in (tool4, tool6):
         node.namespace.run(tool, "-P", "FORWARD", "DROP")
@@ -136,19 +137,20 @@ def iptables_policy(lab: Lab, tool4: str, tool6: str) -> None:
         assert "filter FORWARD policy drop" in finding["summary"], finding["summary"]
 
 
-@scenario(separate=SEPARATE, needs_espial=True, once=True)
+@scenario(separate=SEPARATE, needs_espial=True)
 def doctor_forward_iptables(lab: Lab) -> None:
     iptables_policy(lab, "iptables-nft", "ip6tables-nft")
 
 
-@scenario(separate=SEPARATE, needs_espial=True)
+@scenario(plays={"6.1": "separate"}, separate=SEPARATE, needs_espial=True)
 def doctor_forward_iptables_legacy(lab: Lab) -> None:
+    """The same of legacy iptables, both families."""
     iptables_policy(lab, "iptables-legacy", "ip6tables-legacy")
 
 
-@scenario(shared=SHARED, separate=SEPARATE, needs_espial=True, once=True)
+@scenario(shared=SHARED, separate=SEPARATE, needs_espial=True)
 def doctor_esp_blocked(lab: Lab) -> None:
-    watch = lab.watch(1, 2)
+    watch = lab.watch(2)
     node = lab.mesh.node(2)
     rules(node, "table inet strict { chain input { type filter hook input priority filter; "
                 "policy drop; udp dport { 500, 4500 } accept; "
@@ -157,9 +159,10 @@ def doctor_esp_blocked(lab: Lab) -> None:
     mended(lab, watch, 2, "esp_blocked", (4, 6))
 
 
-@scenario(separate=SEPARATE, needs_espial=True, once=True)
+@scenario(plays={"6.1": "separate"}, separate=SEPARATE, needs_espial=True)
 def doctor_forwarding_off(lab: Lab) -> None:
-    watch = lab.watch(1, 2)
+    """Forwarding that is off, of a device or of a family, is named and mended."""
+    watch = lab.watch(1)
     node = lab.mesh.node(1)
     node.namespace.run("sysctl", "-qw", f"net.ipv4.conf.{node.pod_bridge}.forwarding=0")
     mended(lab, watch, 1, "forwarding_off", (4,))
@@ -167,10 +170,10 @@ def doctor_forwarding_off(lab: Lab) -> None:
     mended(lab, watch, 1, "forwarding_off", (6,))
 
 
-@scenario(separate=SEPARATE, needs_espial=True, once=True)
+@scenario(separate=SEPARATE, needs_espial=True)
 def doctor_xfrm_disabled(lab: Lab) -> None:
     """Nothing is lost on the way out: it leaves in clear, and the other node throws it away."""
-    watch = lab.watch(1, 2)
+    watch = lab.watch(1)
     node = lab.mesh.node(1)
     node.namespace.run("sysctl", "-qw", f"net.ipv4.conf.{node.underlay_device}.disable_xfrm=1")
     mended(lab, watch, 1, "xfrm_disabled", (4,))
@@ -179,9 +182,9 @@ def doctor_xfrm_disabled(lab: Lab) -> None:
     mended(lab, watch, 1, "xfrm_disabled", (4,))
 
 
-@scenario(separate=SEPARATE, needs_espial=True, once=True)
+@scenario(separate=SEPARATE, needs_espial=True)
 def doctor_no_policy(lab: Lab) -> None:
-    watch = lab.watch(1, 2)
+    watch = lab.watch(1)
     lab.mesh.unload(1, 2)
     lab.undo(lambda: lab.mesh.reload(1, 2))
     assert answered(lab, 1, 2, 4), "without policies on both nodes everything works, in clear"
@@ -190,9 +193,9 @@ def doctor_no_policy(lab: Lab) -> None:
     assert findings[0]["effect"] == "leaks" and findings[0]["peers"] == ["node2"], findings[0]
 
 
-@scenario(separate=SEPARATE, needs_espial=True, once=True)
+@scenario(separate=SEPARATE, needs_espial=True)
 def doctor_underlay_unplugged(lab: Lab) -> None:
-    watch = lab.watch(1, 2)
+    watch = lab.watch(1)
     two = lab.mesh.node(2)
     lab.mesh.unplug(two)
     lab.undo(lambda: lab.mesh.plug(two))
@@ -202,7 +205,7 @@ def doctor_underlay_unplugged(lab: Lab) -> None:
     assert findings[0]["peers"] == ["node2"], findings[0]
 
 
-@scenario(separate=SEPARATE, needs_espial=True, once=True)
+@scenario(plays={"6.1": "separate"}, separate=SEPARATE, needs_espial=True)
 def doctor_path_mtu(lab: Lab) -> None:
     """A switch that loses large frames and says nothing: small pings work, everything else hangs."""
     one, two, watch = lab.mesh.node(1), lab.mesh.node(2), lab.watch(1, 2)
@@ -240,7 +243,7 @@ def doctor_path_mtu(lab: Lab) -> None:
     quiet(watch, 1, 2)
 
 
-@scenario(shared=SHARED, separate=SEPARATE, needs_espial=True, once=True)
+@scenario(shared=SHARED, separate=SEPARATE, needs_espial=True)
 def doctor_pods_path_mtu(lab: Lab) -> None:
     """ESP makes packets larger than pods know, and what the node tells them does not get out."""
     node, watch = lab.mesh.node(1), lab.watch(1)
@@ -268,10 +271,10 @@ def doctor_pods_path_mtu(lab: Lab) -> None:
     quiet(watch, 1)
 
 
-@scenario(separate=SEPARATE, needs_espial=True, once=True)
+@scenario(separate=SEPARATE, needs_espial=True)
 def doctor_reverse_path(lab: Lab) -> None:
     """ESP comes in by one device and is answered by another, as with two uplinks: a strict filter."""
-    one, two, watch = lab.mesh.node(1), lab.mesh.node(2), lab.watch(1, 2)
+    one, two, watch = lab.mesh.node(1), lab.mesh.node(2), lab.watch(1)
     device = one.underlay_device
     mac = one.namespace.run("ip", "-br", "link", "show", "dev", device).stdout.split()[2]
     one.namespace.ip("link add second type veth peer name second1 netns switch")
@@ -295,7 +298,7 @@ def doctor_reverse_path(lab: Lab) -> None:
         assert any(line.startswith("IPReversePathFilter: ") for line in finding["evidence"]), finding
 
 
-@scenario(separate=SEPARATE, needs_espial=True, once=True)
+@scenario(plays={"6.1": "separate"}, separate=SEPARATE, needs_espial=True)
 def doctor_bridge_rules(lab: Lab) -> None:
     """br_netfilter brings what pods of one bridge say to each other before the rules of FORWARD."""
     node, watch = lab.mesh.node(1), lab.watch(1)
@@ -327,7 +330,7 @@ def doctor_bridge_rules(lab: Lab) -> None:
     quiet(watch, 1)
 
 
-@scenario(separate=SEPARATE, needs_espial=True, once=True)
+@scenario(separate=SEPARATE, needs_espial=True)
 def doctor_stale_device(lab: Lab) -> None:
     """A rule for a device that was made anew: it has the index of the one that is gone."""
     node, watch = lab.mesh.node(1), lab.watch(1)
@@ -341,10 +344,10 @@ def doctor_stale_device(lab: Lab) -> None:
         assert f"iifname {node.pod_bridge}" in finding["remedies"][0], finding
 
 
-@scenario(separate=SEPARATE, needs_espial=True, once=True)
+@scenario(separate=SEPARATE, needs_espial=True)
 def doctor_policies_not_asked(lab: Lab) -> None:
     """disable_policy: who sends in clear is heard, though a policy asks for IPsec."""
-    one, two, watch = lab.mesh.node(1), lab.mesh.node(2), lab.watch(1, 2)
+    one, two, watch = lab.mesh.node(1), lab.mesh.node(2), lab.watch(2)
     device = two.underlay_device
     two.namespace.run("sysctl", "-qw", f"net.ipv4.conf.{device}.disable_policy=1")
     lab.undo(lambda: two.namespace.run("sysctl", "-qw", f"net.ipv4.conf.{device}.disable_policy=0"))
@@ -363,10 +366,10 @@ def doctor_policies_not_asked(lab: Lab) -> None:
 
 # -- charon ---------------------------------------------------------------------------------------
 
-@scenario(separate=SEPARATE, needs_espial=True, once=True, spoils=True)
+@scenario(separate=SEPARATE, needs_espial=True, spoils=True)
 def doctor_charon_stopped(lab: Lab) -> None:
     """Stopped in order, charon takes its policies along: everything works on, in clear."""
-    watch = lab.watch(1, 2)
+    watch = lab.watch(1)
     lab.mesh.node(2).charon.stop()
     assert answered(lab, 1, 2, 4), "in clear"
     status, findings = doctor(watch, 1)
@@ -402,7 +405,7 @@ DISAGREEMENTS = (("ike_proposals", other_proposals), ("child_proposals", other_e
                  ("traffic_selectors", other_subnets), ("ike_authentication", other_identity))
 
 
-@scenario(trap=Spec(start="trap"), needs_espial=True, once=True, spoils=True)
+@scenario(trap=Spec(start="trap"), needs_espial=True, spoils=True)
 def doctor_ike_disagreement(lab: Lab) -> None:
     """Packets wait for an SA that no attempt brings: the daemon has heard why in charon's log."""
     one, two = lab.mesh.node(1), lab.mesh.node(2)
@@ -439,7 +442,7 @@ def doctor_ike_disagreement(lab: Lab) -> None:
     assert "IKE_SA" in finding["summary"], finding
 
 
-@scenario(trap=Spec(start="trap"), needs_espial=True, once=True)
+@scenario(plays={"6.1": "trap"}, trap=Spec(start="trap"), needs_espial=True)
 def doctor_ike_unknown_peer(lab: Lab) -> None:
     """The other node has no connection for this one: its own charon says so, and its espial."""
     one, two = lab.mesh.node(1), lab.mesh.node(2)
@@ -454,7 +457,7 @@ def doctor_ike_unknown_peer(lab: Lab) -> None:
     assert "no IKE config found" in findings[0]["evidence"][0], findings[0]
 
 
-@scenario(trap=Spec(start="trap"), needs_espial=True, once=True)
+@scenario(trap=Spec(start="trap"), needs_espial=True)
 def doctor_ike_unanswered(lab: Lab) -> None:
     """The other node is there, its charon is not."""
     one, two = lab.mesh.node(1), lab.mesh.node(2)
@@ -470,7 +473,7 @@ def doctor_ike_unanswered(lab: Lab) -> None:
     assert findings[0]["peers"] == ["node2"] and findings[0]["effect"] == "lost", findings[0]
 
 
-@scenario(trap=Spec(start="trap"), needs_espial=True, once=True)
+@scenario(trap=Spec(start="trap"), needs_espial=True)
 def doctor_ike_port_filtered(lab: Lab) -> None:
     """Something between the nodes loses UDP 500: pings pass, no SA comes."""
     watch = lab.watch(1)
@@ -495,7 +498,7 @@ def doctor_ike_port_filtered(lab: Lab) -> None:
 
 # -- what the audit knows, too: named first, and mended ---------------------------------------------
 
-@scenario(shared=SHARED, needs_espial=True, once=True)
+@scenario(shared=SHARED, needs_espial=True)
 def doctor_send_redirects(lab: Lab) -> None:
     watch, one = lab.watch(1), lab.mesh.node(1).namespace
     one.sysctl({"net/ipv4/conf/br-prd/send_redirects": 1})
@@ -509,10 +512,10 @@ def doctor_send_redirects(lab: Lab) -> None:
     watch.verdict(1, 2, "encrypted")
 
 
-@scenario(separate=SEPARATE, needs_espial=True, once=True)
+@scenario(plays={"6.12": "separate"}, separate=SEPARATE, needs_espial=True)
 def doctor_nat_before_ipsec(lab: Lab) -> None:
     """A masquerade for whatever leaves, as of a gateway: packets leave in clear."""
-    watch, one = lab.watch(1, 2), lab.mesh.node(1)
+    watch, one = lab.watch(1), lab.mesh.node(1)
     lab.nft(1, "ip", f"type nat hook postrouting priority 100; oifname {one.underlay_device} "
                      "ip saddr 10.101.0.0/16 masquerade")
 
@@ -533,10 +536,10 @@ def doctor_nat_before_ipsec(lab: Lab) -> None:
     assert not in_clear(), in_clear()
 
 
-@scenario(separate=SEPARATE, needs_espial=True, once=True)
+@scenario(separate=SEPARATE, needs_espial=True)
 def doctor_no_route(lab: Lab) -> None:
     """The route to a peer's pods is gone, from each table, and there is no default route."""
-    watch, one, two = lab.watch(1, 2), lab.mesh.node(1), lab.mesh.node(2)
+    watch, one, two = lab.watch(1), lab.mesh.node(1), lab.mesh.node(2)
     tables = {table: one.namespace.run("ip", "route", "show", "table", table,
                                        two.backend[4]).stdout.strip() for table in ("main", "220")}
     for table, shown in tables.items():
@@ -592,7 +595,7 @@ def below_ip(lab: Lab, watch: Watch, pods: list[tuple[str, str]]) -> None:
         assert answered(lab, 1, 2, family), f"IPv{family} is lost"
 
 
-@scenario(shared=SHARED, separate=SEPARATE, needs_espial=True, once=True)
+@scenario(plays={"6.12": "shared"}, shared=SHARED, separate=SEPARATE, needs_espial=True)
 def explain_is_what_happens(lab: Lab) -> None:
     """Encrypted with an SA that there is, dropped in FORWARD, in clear: said first, and so it is."""
     one, two, watch = lab.mesh.node(1), lab.mesh.node(2), lab.watch(1, 2)

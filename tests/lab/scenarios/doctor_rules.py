@@ -31,7 +31,7 @@ def first_says(found: list[dict], *parts: str) -> None:
 
 # -- below IP -------------------------------------------------------------------------------------
 
-@scenario(shared=SHARED, separate=SEPARATE, needs_espial=True, once=True)
+@scenario(plays={"6.12": "shared"}, shared=SHARED, separate=SEPARATE, needs_espial=True)
 def doctor_bridge_drops(lab: Lab) -> None:
     """A table of the bridge family: the frames of pods end between their port and the node."""
     watch = lab.watch(1, 2)
@@ -66,7 +66,7 @@ def ebtables(lab: Lab, node: Node, table: str, *lines: str) -> None:
         node.namespace.run("ebtables-legacy", "-t", table, *line.split())
 
 
-@scenario(shared=SHARED, separate=SEPARATE, needs_espial=True, once=True)
+@scenario(plays={"6.1": "separate"}, shared=SHARED, separate=SEPARATE, needs_espial=True)
 def doctor_bridge_drops_legacy(lab: Lab) -> None:
     """Tables of before nft, which shows nothing of them: a rule, and the policy of a user chain."""
     watch = lab.watch(1, 2)
@@ -95,10 +95,10 @@ def doctor_bridge_drops_legacy(lab: Lab) -> None:
         "firewall: ebtables-legacy: not installed"), unknown
 
 
-@scenario(shared=SHARED, separate=SEPARATE, needs_espial=True, once=True, long=True)
+@scenario(shared=SHARED, separate=SEPARATE, needs_espial=True)
 def doctor_bridge_policy(lab: Lab) -> None:
     """A bridge that lets only IPv4 pass and ARP: no neighbour is found in IPv6."""
-    watch, one = lab.watch(1, 2), lab.mesh.node(1)
+    watch, one = lab.watch(1), lab.mesh.node(1)
     pod = one.pod.namespace
     with_rules(lab, one, """
 table bridge strict {
@@ -122,7 +122,7 @@ table bridge strict {
     quiet(watch, 1)
 
 
-@scenario(shared=SHARED, separate=SEPARATE, needs_espial=True, once=True)
+@scenario(plays={"6.12": "shared"}, shared=SHARED, separate=SEPARATE, needs_espial=True)
 def doctor_device_drops(lab: Lab) -> None:
     """netdev chains: of ESP at the wire, of what came out of IPsec where it enters again, both in
     and out, and the ingress hook of an inet table."""
@@ -162,7 +162,7 @@ table netdev leaves {{
                f"EGRESS of {one.wire} by netdev leaves out: ")
 
 
-@scenario(shared=SHARED, separate=SEPARATE, needs_espial=True, once=True, long=True)
+@scenario(shared=SHARED, separate=SEPARATE, needs_espial=True)
 def doctor_link_layer_healthy(lab: Lab) -> None:
     """Busy tables on bridges and devices: they limit, mark and refuse others than the mesh."""
     watch = lab.watch(1, 2)
@@ -382,23 +382,24 @@ def of_iptables(lab: Lab, watch: Watch, texts: dict[int, str], chain: str) -> No
     quiet(watch, 2)
 
 
-@scenario(separate=SEPARATE, needs_espial=True, once=True)
+@scenario(plays={"6.1": "separate"}, separate=SEPARATE, needs_espial=True)
 def doctor_docker(lab: Lab) -> None:
-    of_iptables(lab, lab.watch(1, 2), {
+    """Docker's chains, whose policy drops what they do not name: one rule in DOCKER-USER mends it."""
+    of_iptables(lab, lab.watch(2), {
         4: DOCKER.format(containers="172.17.0.0/16", container="172.17.0.2:80"),
         6: DOCKER.format(containers="fd17::/64", container="[fd17::2]:80")}, "DOCKER-USER")
 
 
-@scenario(separate=SEPARATE, needs_espial=True, once=True, long=True)
+@scenario(separate=SEPARATE, needs_espial=True)
 def doctor_ufw(lab: Lab) -> None:
     """ufw lets pings pass and drops all else that it is not told of."""
-    of_iptables(lab, lab.watch(1, 2), {4: ufw(False), 6: ufw(True)}, "FORWARD")
+    of_iptables(lab, lab.watch(2), {4: ufw(False), 6: ufw(True)}, "FORWARD")
 
 
-@scenario(separate=SEPARATE, needs_espial=True, once=True)
+@scenario(separate=SEPARATE, needs_espial=True)
 def doctor_firewalld(lab: Lab) -> None:
     """Every device in the zone public, which forwards nothing; then one that allows the network."""
-    watch, two = lab.watch(1, 2), lab.mesh.node(2)
+    watch, two = lab.watch(2), lab.mesh.node(2)
     with_rules(lab, two, FIREWALLD.format(pods=two.pod_bridge, allow="tcp dport 80 accept"))
     found = mended(lab, watch, 2, "rule_drops", (4, 6), rounds=1)
     first_says(found, "rejected in FORWARD by inet firewalld filter_FWD_public: ")

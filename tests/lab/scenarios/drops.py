@@ -47,7 +47,7 @@ def backend_drop(lab: Lab, watch: Watch, where: int, peer: int, hook: str, told:
     names(watch, where, peer, told, {"ipv4": COUNT, "ipv6": COUNT}, {"NETFILTER_DROP": 2 * COUNT})
 
 
-@scenario(shared=Spec(layout="A"), separate=Spec())
+@scenario(plays={"6.1": "separate", "6.12": "shared"}, shared=Spec(layout="A"), separate=Spec())
 def drops_forward_receiver(lab: Lab) -> None:
     """What was decrypted is dropped: the seed's common blocker."""
     watch = lab.watch(1, 2)
@@ -67,7 +67,7 @@ def drops_forward_sender(lab: Lab) -> None:
     watch.lossless(2)
 
 
-@scenario(separate=Spec())
+@scenario(plays={"6.1": "separate"}, separate=Spec())
 def drops_esp(lab: Lab) -> None:
     """ESP between underlays, as it leaves and as it arrives."""
     watch = lab.watch(1, 2)
@@ -83,7 +83,7 @@ def drops_esp(lab: Lab) -> None:
     names(watch, 2, 1, "input", {"ipv4": COUNT}, {"NETFILTER_DROP": COUNT})
 
 
-@scenario(separate=Spec())
+@scenario(plays={"6.12": "separate"}, separate=Spec())
 def drops_flows(lab: Lab) -> None:
     """`espial flows --class dropped` names the ends."""
     watch = lab.watch(1)

@@ -65,15 +65,18 @@ def stopped(lab: Lab, send: Callable[[], object], one: dict[str, int], two: dict
 
 # -- leaks ---------------------------------------------------------------------------------------
 
-@scenario(needs_espial=True, shared=SHARED, separate=SEPARATE, **UPLINKS)
+@scenario(plays={"6.1": "separate vlan", "6.12": "shared"}, needs_espial=True, shared=SHARED,
+          separate=SEPARATE, **UPLINKS)
 def enforce_policies_missing_on_both(lab: Lab) -> None:
+    """No packet of a leak gets onto the wire; audit says the same and lets all pass."""
     lab.unload(1, 2)
     stopped(lab, lambda: lab.talk(1, 2, lossy=True), {"cleartext": 40}, {"cleartext": 40})
     undisturbed(lab)
 
 
-@scenario(needs_espial=True, shared=SHARED, separate=SEPARATE, outer6=OUTER6)
+@scenario(plays={"6.1": "separate"}, needs_espial=True, shared=SHARED, separate=SEPARATE, outer6=OUTER6)
 def enforce_policies_missing_on_the_sender(lab: Lab) -> None:
+    """The end that leaks stops it itself."""
     one, two, family = lab.mesh.node(1), lab.mesh.node(2), lab.mesh.spec.outer
     one.namespace.ip(
         f"xfrm policy delete src {one.backend[family]} dst {two.backend[family]} dir out")
@@ -81,7 +84,7 @@ def enforce_policies_missing_on_the_sender(lab: Lab) -> None:
     stopped(lab, lambda: lab.udp(1, 2, 20, family, lossy=True), {"cleartext": 20}, {})
 
 
-@scenario(needs_espial=True, shared=SHARED, separate=SEPARATE)
+@scenario(plays={"6.12": "shared"}, needs_espial=True, shared=SHARED, separate=SEPARATE)
 def enforce_one_family_forgotten(lab: Lab) -> None:
     """What is protected passes, what is not does not."""
     only_one_family(lab)
@@ -92,7 +95,7 @@ def enforce_one_family_forgotten(lab: Lab) -> None:
     stopped(lab, send, {"cleartext": 20}, {"cleartext": 20})
 
 
-@scenario(needs_espial=True, shared=SHARED, separate=SEPARATE, outer6=OUTER6)
+@scenario(plays={"6.1": "separate"}, needs_espial=True, shared=SHARED, separate=SEPARATE, outer6=OUTER6)
 def enforce_host_originated(lab: Lab) -> None:
     """From a node to a pod, and from a pod to a node."""
     family = lab.mesh.spec.outer
@@ -107,7 +110,7 @@ def enforce_host_originated(lab: Lab) -> None:
     stopped(lab, send, {"cleartext_host": 40}, {})
 
 
-@scenario(needs_espial=True, separate=SEPARATE)
+@scenario(plays={"6.12": "separate"}, needs_espial=True, separate=SEPARATE)
 def enforce_source_nat_before_ipsec(lab: Lab) -> None:
     """The receiver sees a foreign source: nothing that it could call ours."""
     lab.nft(1, "ip", "type nat hook postrouting priority 90; "
@@ -131,8 +134,9 @@ def _tunnel(lab: Lab, kind: str) -> None:
             {"cleartext_tunnel": 40})
 
 
-@scenario(needs_espial=True, shared=SHARED, separate=SEPARATE)
+@scenario(plays={"6.12": "shared"}, needs_espial=True, shared=SHARED, separate=SEPARATE)
 def enforce_ipip(lab: Lab) -> None:
+    """No tunnel without IPsec gets onto the wire."""
     _tunnel(lab, "ipip")
 
 
@@ -146,8 +150,9 @@ def enforce_sit(lab: Lab) -> None:
     _tunnel(lab, "sit")
 
 
-@scenario(needs_espial=True, separate=SEPARATE)
+@scenario(plays={"6.1": "separate"}, needs_espial=True, separate=SEPARATE)
 def enforce_vxlan(lab: Lab) -> None:
+    """No VXLAN without IPsec gets onto the wire."""
     _tunnel(lab, "vxlan")
 
 
@@ -164,7 +169,7 @@ def enforce_past_the_remote_node(lab: Lab) -> None:
     stopped(lab, send, {"cleartext": 20}, {})
 
 
-@scenario(needs_espial=True, separate=SEPARATE)
+@scenario(plays={"6.12": "separate"}, needs_espial=True, separate=SEPARATE)
 def enforce_fragments(lab: Lab) -> None:
     """Every fragment counts and none passes."""
     lab.unload(1, 2)
@@ -198,7 +203,8 @@ def enforce_sender_without_receiver(lab: Lab) -> None:
     watch.sealed()
 
 
-@scenario(needs_espial=True, bare=BARE, bare_shared=Spec(layout="A", secured=False))
+@scenario(plays={"6.1": "bare"}, needs_espial=True, bare=BARE, bare_shared=Spec(layout="A",
+          secured=False))
 def enforce_receiver_without_sender(lab: Lab) -> None:
     """The receiver alone prevents injection: no socket is given any of it."""
     watch, one, two = lab.watch(1, mode="enforce"), lab.mesh.node(1), lab.mesh.node(2)
@@ -217,7 +223,7 @@ def enforce_receiver_without_sender(lab: Lab) -> None:
     watch.balanced()
 
 
-@scenario(needs_espial=True, separate=SEPARATE)
+@scenario(plays={"6.12": "separate"}, needs_espial=True, separate=SEPARATE)
 def enforce_spoofed(lab: Lab) -> None:
     """node3 sends, under its own SA, what claims to come from node1 itself."""
     one, three = lab.mesh.node(1), lab.mesh.node(3)
@@ -254,10 +260,11 @@ def unharmed(watch: Watch) -> None:
     watch.sealed()
 
 
-@scenario(needs_espial=True, shared=SHARED, separate=SEPARATE,
-          shared_outer6=Spec(layout="A", outer=6), encap=Spec(encap=True),
+@scenario(plays={"6.1": "separate", "6.12": "shared encap"}, needs_espial=True, shared=SHARED,
+          separate=SEPARATE, shared_outer6=Spec(layout="A", outer=6), encap=Spec(encap=True),
           encap_outer6=Spec(outer=6, encap=True), **UPLINKS)
 def enforce_healthy(lab: Lab) -> None:
+    """Enforced, a mesh at work loses nothing: datagrams, pings, TCP, ARP and neighbour discovery."""
     watch = lab.watch(1, 2, mode="enforce")
     lab.talk(1, 2, 100)
     for family in (4, 6):
@@ -271,15 +278,16 @@ def enforce_healthy(lab: Lab) -> None:
     watch.calm()
 
 
-@scenario(needs_espial=True, separate=SEPARATE)
+@scenario(plays={"6.1": "separate"}, needs_espial=True, separate=SEPARATE)
 def enforce_rekeyed(lab: Lab) -> None:
+    """Enforced, a rekey under traffic loses nothing to espial."""
     watch = lab.watch(1, 2, mode="enforce")
     exchanged(watch, rekeyed(lab))
     watch.balanced()
     unharmed(watch)
 
 
-@scenario(needs_espial=True, shared=SHARED)
+@scenario(plays={"6.12": "shared"}, needs_espial=True, shared=SHARED)
 def enforce_flooding(lab: Lab) -> None:
     """What a shared bridge floods to the wire goes on to every node."""
     watch = lab.watch(1, 2, mode="enforce")
@@ -299,7 +307,8 @@ def enforce_flooding(lab: Lab) -> None:
     unharmed(watch)
 
 
-@scenario(needs_espial=True, separate=Spec(gro=True), shared=Spec(gro=True, layout="A"))
+@scenario(plays={"6.1": "separate", "6.12": "shared"}, needs_espial=True, separate=Spec(gro=True),
+          shared=Spec(gro=True, layout="A"))
 def enforce_gro(lab: Lab) -> None:
     """With ESP GRO the wire device shows inner packets: they came from IPsec and pass."""
     lab.mesh.node(1).namespace.run("modprobe", "-a", "esp4_offload", "esp6_offload")
@@ -316,8 +325,8 @@ def enforce_gro(lab: Lab) -> None:
 
 # -- nobody is locked out ------------------------------------------------------------------------
 
-@scenario(needs_espial=True, separate=Spec(start="trap"), shared=Spec(layout="A", start="trap"),
-          spoils=True)
+@scenario(plays={"6.1": "separate"}, needs_espial=True, separate=Spec(start="trap"),
+          shared=Spec(layout="A", start="trap"), spoils=True)
 def enforce_before_ipsec(lab: Lab) -> None:
     """Enforced before any IPsec is there: the mesh comes up by itself through it."""
     one, two = lab.mesh.node(1), lab.mesh.node(2)

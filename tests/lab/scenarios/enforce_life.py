@@ -43,7 +43,7 @@ def whole(lab: Lab, espial: Espial) -> None:
 
 # -- the daemon ----------------------------------------------------------------------------------
 
-@scenario(needs_espial=True, bare=BARE)
+@scenario(plays={"6.1": "bare", "6.12": "bare"}, needs_espial=True, bare=BARE)
 def enforce_killed(lab: Lab) -> None:
     """SIGKILL, no daemon, a new one: the drop path goes on through all of it."""
     watch = enforcing(lab)
@@ -105,12 +105,13 @@ def _killed_at_random(lab: Lab, rounds: int, seed: int) -> None:
     everything_dropped(lab, watch, stream)
 
 
-@scenario(needs_espial=True, once=True, bare=BARE)
+@scenario(plays={"6.1": "bare"}, needs_espial=True, bare=BARE)
 def enforce_killed_at_random(lab: Lab) -> None:
-    _killed_at_random(lab, 12, 1)
+    """Where filters are attached one by one, as before 6.6, a kill at any moment lets nothing pass."""
+    _killed_at_random(lab, 6, 3)      # five moments of a start, early to late, and one of a reload
 
 
-@scenario(needs_espial=True, long=True, bare=BARE)
+@scenario(needs_espial=True, bare=BARE)
 def enforce_killed_at_random_again(lab: Lab) -> None:
     _killed_at_random(lab, 100, time.time_ns() % 1_000_000)
 
@@ -138,7 +139,7 @@ def _gap(lab: Lab, watch: Watch, break_it, healed, sealed: bool) -> None:
     assert not (sealed and passed), f"{passed} packets passed"
 
 
-@scenario(needs_espial=True, bare=BARE)
+@scenario(plays={"6.1": "bare", "6.12": "bare"}, needs_espial=True, bare=BARE)
 def enforce_device_recreated(lab: Lab) -> None:
     """The new device has no program at first: how much gets out is measured, an alarm tells it."""
     watch, node = enforcing(lab), lab.mesh.node(1)
@@ -151,7 +152,7 @@ def enforce_device_recreated(lab: Lab) -> None:
     watch.rewire(1)     # nft's rules went with the device
 
 
-@scenario(kernels=("6.1",), needs_espial=True, bare=BARE)
+@scenario(plays={"6.1": "bare"}, kernels=("6.1",), needs_espial=True, bare=BARE)
 def enforce_qdisc_deleted(lab: Lab) -> None:
     """clsact goes with its filters: noticed within a second, alarmed, healed."""
     watch, node = enforcing(lab), lab.mesh.node(1)
@@ -160,7 +161,7 @@ def enforce_qdisc_deleted(lab: Lab) -> None:
     watch.fires(1, "ProgramDetached")
 
 
-@scenario(kernels=("6.12",), needs_espial=True, bare=BARE)
+@scenario(plays={"6.12": "bare"}, kernels=("6.12",), needs_espial=True, bare=BARE)
 def enforce_qdisc_of_others_deleted(lab: Lab) -> None:
     """A clsact qdisc that comes and goes is nothing to a tcx link."""
     watch, namespace = enforcing(lab), lab.mesh.node(1).namespace
@@ -172,7 +173,7 @@ def enforce_qdisc_of_others_deleted(lab: Lab) -> None:
     assert ("ProgramDetached", "") not in watch.espials[1].firing(), "alarmed about nothing"
 
 
-@scenario(kernels=("6.12",), needs_espial=True, bare=BARE)
+@scenario(plays={"6.12": "bare"}, kernels=("6.12",), needs_espial=True, bare=BARE)
 def enforce_link_detached(lab: Lab) -> None:
     """Somebody forces a link off its device, and at once an event makes espial follow its plan."""
     watch, namespace = enforcing(lab), lab.mesh.node(1).namespace
@@ -187,7 +188,7 @@ def enforce_link_detached(lab: Lab) -> None:
     watch.fires(1, "ProgramDetached")
 
 
-@scenario(needs_espial=True, bare=BARE)
+@scenario(plays={"6.12": "bare"}, needs_espial=True, bare=BARE)
 def enforce_pins_removed(lab: Lab) -> None:
     """The programs go on, the pins come back, and a new daemon adopts all."""
     watch = enforcing(lab)
@@ -218,7 +219,7 @@ def enforce_pins_removed(lab: Lab) -> None:
 
 # -- others on the same device -------------------------------------------------------------------
 
-@scenario(needs_espial=True, bare=BARE)
+@scenario(plays={"6.1": "bare", "6.12": "bare"}, needs_espial=True, bare=BARE)
 def enforce_beside_others(lab: Lab) -> None:
     """A qdisc, filters and a program of somebody else stay and work through attach, swap, detach."""
     node, tc = lab.mesh.node(1), lab.mesh.node(1).namespace.run

@@ -16,7 +16,7 @@ BARE = Spec(secured=False)
 ALARM_SECONDS = {"running": 0.1, "6.1": 1.0, "6.12": 1.0}
 
 
-@scenario(kernels=EVERYWHERE, needs_espial=True, bare=BARE)
+@scenario(plays={"running": "bare"}, kernels=EVERYWHERE, needs_espial=True, bare=BARE)
 def first_clear_packet(lab: Lab) -> None:
     """One packet in clear, and the alarm is there: at the sender and at the receiver."""
     watch = lab.watch(1, 2)
@@ -43,7 +43,7 @@ def first_clear_packet(lab: Lab) -> None:
             watch.zero(2)
 
 
-@scenario(kernels=EVERYWHERE, needs_espial=True, bare=BARE)
+@scenario(plays={"6.1": "bare", "running": "bare"}, kernels=EVERYWHERE, needs_espial=True, bare=BARE)
 def two_instances(lab: Lab) -> None:
     """Two of them watch the same devices of the same node; one leaves, the other goes on."""
     watch, node = lab.watch(1, 2), lab.mesh.node(1)
@@ -72,7 +72,8 @@ def two_instances(lab: Lab) -> None:
     watch.agree()
 
 
-@scenario(kernels=EVERYWHERE, needs_espial=True, spoils=True, bare=BARE)
+@scenario(plays={"6.1": "bare", "6.12": "bare", "running": "bare"}, kernels=EVERYWHERE,
+          needs_espial=True, spoils=True, bare=BARE)
 def detach_leaves_nothing(lab: Lab) -> None:
     """Programs, maps, links, pins and qdiscs are gone; what others attached is as it was."""
     node, other = lab.mesh.node(1), lab.mesh.node(2)
@@ -116,7 +117,7 @@ def detach_leaves_nothing(lab: Lab) -> None:
             until(f"no {kind} is left", lambda: not attached.everywhere(kind), 10, 0.2)
 
 
-@scenario(kernels=("6.12", "running"), needs_espial=True, bare=BARE)
+@scenario(plays={"running": "bare"}, kernels=("6.12", "running"), needs_espial=True, bare=BARE)
 def xfrm_storm(lab: Lab) -> None:
     """A thousand policies at once are a handful of dumps and audits, and the last one has them all."""
     node = lab.mesh.node(1)

@@ -35,7 +35,7 @@ def bypass(lab: Lab) -> None:
     lab.undo(lambda: one.ip(f"xfrm policy delete {selector}"))
 
 
-@scenario(separate=SEPARATE, needs_espial=True, once=True)
+@scenario(plays={"6.1": "separate"}, separate=SEPARATE, needs_espial=True)
 def cause_bypass_policy(lab: Lab) -> None:
     """Policies and SAs are there, one bypass before them: both nodes say who is to be looked at."""
     bypass(lab)
@@ -54,7 +54,7 @@ def cause_bypass_policy(lab: Lab) -> None:
     assert "bypass policy" in watch.espials[1].peer("node2")["reason"]
 
 
-@scenario(separate=SEPARATE, needs_espial=True, once=True)
+@scenario(separate=SEPARATE, needs_espial=True)
 def cause_past_policies(lab: Lab) -> None:
     """A packet socket on the wire device: nothing in the control plane is wrong, and that is said."""
     watch = lab.watch(1)
@@ -90,7 +90,7 @@ def one_way_encryption(lab: Lab) -> None:
     assert found and found[0]["peers"] == ["node1"], said
 
 
-@scenario(separate=SEPARATE, needs_espial=True)
+@scenario(plays={"6.12": "separate"}, separate=SEPARATE, needs_espial=True)
 def xfrm_errors(lab: Lab) -> None:
     """A node that keeps refusing what comes in clear counts it, and the alarm names the counter."""
     bypass(lab)
@@ -115,7 +115,7 @@ def _aged_sa(lab: Lab, spi: int, number: int) -> None:
         lab.undo(lambda node=node: node.namespace.ip(f"xfrm state delete {ends}"))
 
 
-@scenario(separate=SEPARATE, needs_espial=True, once=True)
+@scenario(plays={"6.1": "separate"}, separate=SEPARATE, needs_espial=True)
 def sequence_nearly_exhausted(lab: Lab) -> None:
     """An SA near its last sequence number; its successor ends the alarm while the old one still stands."""
     one = lab.mesh.node(1)
@@ -143,7 +143,7 @@ def sequence_nearly_exhausted(lab: Lab) -> None:
     assert "20(packets)" in shown, f"the successor did not send: {shown}"
 
 
-@scenario(separate=SEPARATE, outer6=Spec(outer=6), needs_espial=True, once=True)
+@scenario(separate=SEPARATE, outer6=Spec(outer=6), needs_espial=True)
 def inner_family_is_not_the_outer(lab: Lab) -> None:
     """One tunnel carries both families: coverage, SAs and audit of each are right."""
     watch, outer = lab.watch(1, 2), lab.mesh.spec.outer
@@ -163,7 +163,7 @@ def inner_family_is_not_the_outer(lab: Lab) -> None:
     watch.calm()
 
 
-@scenario(separate=SEPARATE, needs_espial=True, once=True)
+@scenario(separate=SEPARATE, needs_espial=True)
 def two_sas_at_a_time(lab: Lab) -> None:
     """Make before break: while both SAs stand, and after, nothing is alarmed and each is counted."""
     watch = lab.watch(1, 2)

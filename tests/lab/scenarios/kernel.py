@@ -8,6 +8,7 @@ import re
 import subprocess
 
 from espial_lab.espial import executable
+from espial_lab.phases import phase
 from espial_lab.scenario import Lab, meshless
 
 TESTS = pathlib.Path(__file__).resolve().parents[2]
@@ -17,8 +18,9 @@ def run(lab: Lab, program: pathlib.Path) -> None:
     """A GoogleTest executable passes if it ran some test, and skipped and disabled none."""
     path = pathlib.Path(executable()).parent / program
     assert path.exists(), f"{path} is not there: build it"
-    done = subprocess.run([path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          env={**os.environ, "ESPIAL_EMULATED": "1"})
+    with phase("tests"):
+        done = subprocess.run([path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              env={**os.environ, "ESPIAL_EMULATED": "1"})
     passed = re.search(r"^\[  PASSED  \] ([1-9]\d* tests?)\.", done.stdout, re.MULTILINE)
     bad = re.findall(r"^\[  (?:FAILED |SKIPPED) \] (\S+)$", done.stdout, re.MULTILINE)
     assert done.returncode == 0 and passed and not bad and "DISABLED TEST" not in done.stdout, \
@@ -30,5 +32,5 @@ def run(lab: Lab, program: pathlib.Path) -> None:
 # What CMake labels, so that none is forgotten here.
 for _cmake in sorted(TESTS.rglob("CMakeLists.txt")):
     for _name in re.findall(r'^espial_test\((\w+) "?(?:\w+;)*(?:bpf|kernels)\b', _cmake.read_text(), re.MULTILINE):
-        meshless(_name, lambda lab, program=_cmake.parent.relative_to(TESTS.parent) / _name:
+        meshless(_name, "What this test says, on this kernel.", lambda lab, program=_cmake.parent.relative_to(TESTS.parent) / _name:
                  run(lab, program))

@@ -44,8 +44,10 @@ def exact_from_now(lab: Lab, watch: Watch, device: str | None = None) -> None:
     watch.agree()
 
 
-@scenario(kernels=EVERYWHERE, needs_espial=True, bare=BARE)
+@scenario(plays={"6.1": "bare", "6.12": "bare", "running": "bare"}, kernels=EVERYWHERE,
+          needs_espial=True, bare=BARE)
 def device_recreated(lab: Lab) -> None:
+    """A wire device that is made anew gets its programs by itself, each time."""
     watch, node = lab.watch(1, 2), lab.mesh.node(1)
     assert attached.both_ways(node.namespace, "prd-port"), "not attached when ready"
     took = []
@@ -58,8 +60,9 @@ def device_recreated(lab: Lab) -> None:
     exact_from_now(lab, watch)
 
 
-@scenario(kernels=EVERYWHERE, needs_espial=True, bare=BARE)
+@scenario(plays={"6.1": "bare", "running": "bare"}, kernels=EVERYWHERE, needs_espial=True, bare=BARE)
 def device_renamed(lab: Lab) -> None:
+    """A wire device under another name is the same device."""
     watch, node = lab.watch(1, 2), lab.mesh.node(1)
     node.namespace.ip("link set prd-port down", "link set prd-port name prd-other",
                       "link set prd-other up")
@@ -77,7 +80,7 @@ def device_renamed(lab: Lab) -> None:
     watch.unwire(1)
 
 
-@scenario(kernels=EVERYWHERE, needs_espial=True, bare=BARE)
+@scenario(plays={"running": "bare"}, kernels=EVERYWHERE, needs_espial=True, bare=BARE)
 def device_leaves_bridge_and_returns(lab: Lab) -> None:
     """The bridge is taken apart and the addresses move to its port, and the reverse."""
     watch, node = lab.watch(1, 2), lab.mesh.node(1)
@@ -99,7 +102,7 @@ def device_leaves_bridge_and_returns(lab: Lab) -> None:
     move("link set prd-port master br-prd", "prd-port", "br-prd")
 
 
-@scenario(kernels=EVERYWHERE, needs_espial=True, bare=BARE_NIC)
+@scenario(plays={"running": "bare"}, kernels=EVERYWHERE, needs_espial=True, bare=BARE_NIC)
 def plain_device_moves_into_bridge(lab: Lab) -> None:
     """An administrator puts the NIC into a new bridge and moves the addresses."""
     watch, node = lab.watch(1, 2), lab.mesh.node(1)
@@ -118,7 +121,7 @@ def plain_device_moves_into_bridge(lab: Lab) -> None:
     exact_from_now(lab, watch)
 
 
-@scenario(kernels=EVERYWHERE, needs_espial=True, bare=BARE)
+@scenario(plays={"running": "bare"}, kernels=EVERYWHERE, needs_espial=True, bare=BARE)
 def another_uplink(lab: Lab) -> None:
     """A leak leaves by another NIC: the backend route follows it, and it is seen all the same."""
     watch = lab.watch(1, 2)
@@ -146,7 +149,8 @@ def another_uplink(lab: Lab) -> None:
     until("the leak on the second NIC is counted", seen, 8, 0.2)
 
 
-@scenario(kernels=EVERYWHERE, needs_espial=True, bare=BARE)
+@scenario(plays={"6.1": "bare", "6.12": "bare", "running": "bare"}, kernels=EVERYWHERE,
+          needs_espial=True, bare=BARE)
 def killed_and_started_again(lab: Lab) -> None:
     """Counting needs no daemon: SIGKILL, traffic, status, a new daemon; no packet is lost."""
     watch = lab.watch(1, 2)
@@ -172,7 +176,7 @@ def killed_and_started_again(lab: Lab) -> None:
     watch.verdict(1, 2, "leaking")
 
 
-@scenario(kernels=EVERYWHERE, needs_espial=True, bare=BARE)
+@scenario(plays={"running": "bare"}, kernels=EVERYWHERE, needs_espial=True, bare=BARE)
 def alarms_survive_a_kill(lab: Lab) -> None:
     """What fires when the daemon is killed is not new to the next one: no second line, the same since."""
     watch = lab.watch(1, 2)
@@ -216,7 +220,7 @@ def alarms_survive_a_kill(lab: Lab) -> None:
     assert told() == 1, "told again"
 
 
-@scenario(kernels=EVERYWHERE, needs_espial=True, bare=BARE)
+@scenario(plays={"running": "bare"}, kernels=EVERYWHERE, needs_espial=True, bare=BARE)
 def stopped_and_started_again(lab: Lab) -> None:
     """A clean stop leaves programs and counters in place too; only detach takes them away."""
     watch, node = lab.watch(1, 2), lab.mesh.node(1)
@@ -230,8 +234,9 @@ def stopped_and_started_again(lab: Lab) -> None:
     watch.agree()
 
 
-@scenario(kernels=EVERYWHERE, needs_espial=True, bare=BARE)
+@scenario(plays={"running": "bare"}, kernels=EVERYWHERE, needs_espial=True, bare=BARE)
 def bad_reload_changes_nothing(lab: Lab) -> None:
+    """A configuration with a mistake is refused and alarmed; what was in force stays."""
     watch = lab.watch(1)
     espial = watch.espials[1]
     with open(espial.config) as file:
@@ -251,7 +256,7 @@ def bad_reload_changes_nothing(lab: Lab) -> None:
     watch.agree()
 
 
-@scenario(kernels=EVERYWHERE, needs_espial=True, bare=BARE)
+@scenario(plays={"running": "bare"}, kernels=EVERYWHERE, needs_espial=True, bare=BARE)
 def endpoints(lab: Lab) -> None:
     """/metrics tells the same numbers as the status."""
     watch = lab.watch(1)

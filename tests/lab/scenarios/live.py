@@ -57,8 +57,10 @@ def left(terminal: Terminal, folder: str) -> None:
     terminal.shows("an empty screen", lambda lines: "left 0" not in lines)
 
 
-@scenario(kernels=RUNNING, separate=Spec(secured=False), needs_espial=True)
+@scenario(plays={"running": "separate"}, kernels=RUNNING, separate=Spec(secured=False),
+          needs_espial=True)
 def top_on_a_terminal(lab: Lab) -> None:
+    """Everything that a user does in `espial top`, on a real terminal, which is left as it was."""
     watch = lab.watch(1)
     espial, folder = watch.espials[1], lab.mesh.node(1).folder
     terminal = Terminal(lab.mesh.node(1))
@@ -195,7 +197,8 @@ def burst(lab: Lab, ports: range) -> set[tuple]:
     return {(one.v4, port, PORT) for port in ports}
 
 
-@scenario(kernels=RUNNING, separate=Spec(secured=False), needs_espial=True)
+@scenario(plays={"running": "separate"}, kernels=RUNNING, separate=Spec(secured=False),
+          needs_espial=True)
 def flows_follow(lab: Lab) -> None:
     """Every flow is told once and at once; who does not read disturbs nobody, and learns what it lost."""
     watch = lab.watch(1, flow_events_per_second=100000)

@@ -30,10 +30,12 @@ def clear(each: int) -> dict[str, int]:
 
 # -- meshes that work ----------------------------------------------------------------------------
 
-@scenario(shared=SHARED, separate=SEPARATE, outer6=Spec(outer=6), shared_outer6=Spec(layout="A", outer=6),
-          encap=Spec(encap=True), encap_outer6=Spec(outer=6, encap=True), trap=TRAP, cni=CNI,
-          **UPLINKS)
+@scenario(plays={"6.1": "shared separate cni vlan encap_outer6", "6.12":
+          "shared separate outer6 encap plain_nic bond"}, shared=SHARED, separate=SEPARATE,
+          outer6=Spec(outer=6), shared_outer6=Spec(layout="A", outer=6), encap=Spec(encap=True),
+          encap_outer6=Spec(outer=6, encap=True), trap=TRAP, cni=CNI, **UPLINKS)
 def healthy(lab: Lab) -> None:
+    """A mesh at work is called encrypted, exactly, on every kind of wire; nothing fires, nothing is lost."""
     spec = lab.mesh.spec
     watch = lab.watch(1, 2)
     sent = lab.talk(1, 2)
@@ -44,14 +46,14 @@ def healthy(lab: Lab) -> None:
     watch.lossless()
 
 
-@scenario(separate=SEPARATE)
+@scenario(plays={"6.1": "separate"}, separate=SEPARATE)
 def healthy_discovered(lab: Lab) -> None:
     """Without a topology in the file: the SPD names peers and subnets."""
     watch = lab.watch(1, 2, discover=True)
     everyone(watch, {"esp/ipv4": lab.talk(1, 2)}, "encrypted")
 
 
-@scenario(shared=SHARED, separate=SEPARATE)
+@scenario(plays={"6.12": "shared"}, shared=SHARED, separate=SEPARATE)
 def three_nodes(lab: Lab) -> None:
     """Every pair is counted for itself."""
     watch = lab.watch(1, 2, 3)
@@ -111,8 +113,9 @@ def exchanged(watch: Watch, sent: dict[int, dict[str, int]]) -> None:
         watch.expect(number, peer, sent[number], sent[peer])
 
 
-@scenario(separate=SEPARATE)
+@scenario(plays={"6.12": "separate"}, separate=SEPARATE)
 def rekey_under_load(lab: Lab) -> None:
+    """Rekeyed under traffic, each packet is counted as ESP and nothing fires."""
     watch = lab.watch(1, 2)
     exchanged(watch, rekeyed(lab))
     for number, peer in BOTH:
@@ -121,7 +124,7 @@ def rekey_under_load(lab: Lab) -> None:
     watch.calm()
 
 
-@scenario(separate=SEPARATE)
+@scenario(plays={"6.1": "separate"}, separate=SEPARATE)
 def oversized(lab: Lab) -> None:
     """Packets that become fragments, inside and outside of ESP."""
     watch = lab.watch(1, 2)
@@ -164,8 +167,10 @@ def trap_holds_traffic(lab: Lab) -> None:
 
 # -- leaks ---------------------------------------------------------------------------------------
 
-@scenario(shared=SHARED, separate=SEPARATE, cni=CNI, **UPLINKS)
+@scenario(plays={"6.1": "separate vlan", "6.12": "shared plain_nic"}, shared=SHARED,
+          separate=SEPARATE, cni=CNI, **UPLINKS)
 def policies_missing_on_both(lab: Lab) -> None:
+    """Everything works, in clear: called leaking, to the packet, at both ends; an alarm fires."""
     lab.unload(1, 2)
     watch = lab.watch(1, 2)
     lab.talk(1, 2)
@@ -174,7 +179,7 @@ def policies_missing_on_both(lab: Lab) -> None:
         watch.fires(number, "CleartextTraffic", peer)
 
 
-@scenario(shared=SHARED, separate=SEPARATE, outer6=Spec(outer=6))
+@scenario(plays={"6.12": "shared"}, shared=SHARED, separate=SEPARATE, outer6=Spec(outer=6))
 def policies_missing_on_the_sender(lab: Lab) -> None:
     """Everything is lost, for the receiver refuses it, and everything was disclosed.
 
@@ -206,7 +211,7 @@ def only_one_family(lab: Lab) -> None:
     lab.undo(lambda: lab.mesh.unload(1, 2))
 
 
-@scenario(shared=SHARED, separate=SEPARATE)
+@scenario(plays={"6.1": "separate"}, shared=SHARED, separate=SEPARATE)
 def one_family_forgotten(lab: Lab) -> None:
     """IPv6 was added to the network and not to the connections: the most likely leak."""
     only_one_family(lab)
@@ -229,7 +234,7 @@ def start_is_never_retried(lab: Lab) -> None:
     lab.undo(lambda: lab.mesh.unload(1, 2))
 
 
-@scenario(separate=SEPARATE, shared=SHARED, outer6=Spec(outer=6))
+@scenario(plays={"6.12": "shared"}, separate=SEPARATE, shared=SHARED, outer6=Spec(outer=6))
 def host_originated(lab: Lab) -> None:
     """A process of the node itself: its source is outside the selectors."""
     watch = lab.watch(1, 2)
@@ -248,7 +253,7 @@ def host_originated(lab: Lab) -> None:
     watch.agree()
 
 
-@scenario(separate=SEPARATE)
+@scenario(plays={"6.1": "separate"}, separate=SEPARATE)
 def source_nat_before_ipsec(lab: Lab) -> None:
     """A foreign source is outside the selectors: the classic of a masquerading container host."""
     lab.nft(1, "ip", "type nat hook postrouting priority 90; "
@@ -274,7 +279,7 @@ def masquerade_before_ipsec(lab: Lab) -> None:
     watch.agree()
 
 
-@scenario(separate=SEPARATE, spoils=True)
+@scenario(plays={"6.1": "separate"}, separate=SEPARATE, spoils=True)
 def charon_stopped(lab: Lab) -> None:
     """A clean stop takes the policies away: the mesh works on, in clear."""
     watch = lab.watch(1, 2)
@@ -287,7 +292,7 @@ def charon_stopped(lab: Lab) -> None:
     watch.fires(1, "CleartextTraffic", 2)
 
 
-@scenario(separate=Spec(start="trap"), spoils=True)
+@scenario(plays={"6.12": "separate"}, separate=Spec(start="trap"), spoils=True)
 def charon_stopped_everywhere_discovered(lab: Lab) -> None:
     """What was learnt from the SPD is still known when the SPD is empty."""
     watch = lab.watch(1, 2, discover=True)
@@ -309,7 +314,7 @@ def charon_killed(lab: Lab) -> None:
     everyone(watch, {"esp/ipv4": lab.talk(1, 2)}, "encrypted")
 
 
-@scenario(separate=Spec(start="trap"), spoils=True)
+@scenario(plays={"6.12": "separate"}, separate=Spec(start="trap"), spoils=True)
 def no_sa(lab: Lab) -> None:
     """A trap and no peer: everything is lost, nothing is disclosed."""
     lab.mesh.node(1).charon.terminate("node2")
@@ -326,7 +331,7 @@ def no_sa(lab: Lab) -> None:
     watch.calm()
 
 
-@scenario(separate=SEPARATE, spoils=True)
+@scenario(plays={"6.1": "separate"}, separate=SEPARATE, spoils=True)
 def receiver_lost_its_sas(lab: Lab) -> None:
     """ESP one way, which nobody can open."""
     lab.mesh.node(2).namespace.run("ip", "xfrm", "state", "flush")
@@ -362,8 +367,9 @@ def _tunnel_leak(lab: Lab, kind: str, counts: dict[str, int]) -> None:
     watch.fires(1, "CleartextTraffic", 2)
 
 
-@scenario(shared=SHARED, separate=SEPARATE)
+@scenario(plays={"6.12": "shared"}, shared=SHARED, separate=SEPARATE)
 def leak_in_ipip(lab: Lab) -> None:
+    """A tunnel of OpenSVC without IPsec is a leak, of both families."""
     _tunnel_leak(lab, "ipip", {"cleartext_tunnel/ipv4": 20, "cleartext_tunnel/ipv6": 20})
 
 
@@ -392,7 +398,7 @@ def tunnel_under_ipsec(lab: Lab) -> None:
 
 # -- segments ------------------------------------------------------------------------------------
 
-@scenario(separate=SEPARATE)
+@scenario(plays={"6.12": "separate"}, separate=SEPARATE)
 def super_packets(lab: Lab) -> None:
     """With segmentation offload one skb is many packets; TCP knows how many."""
     lab.unload(1, 2)
@@ -422,8 +428,8 @@ def super_packets(lab: Lab) -> None:
             until(f"node{number}: segments", equal, 8, 0.2)
 
 
-@scenario(separate=Spec(gro=True), plain_nic=Spec(gro=True, underlay="eth0"),
-          shared=Spec(gro=True, layout="A"))
+@scenario(plays={"6.1": "separate", "6.12": "shared"}, separate=Spec(gro=True),
+          plain_nic=Spec(gro=True, underlay="eth0"), shared=Spec(gro=True, layout="A"))
 def esp_offload_with_gro(lab: Lab) -> None:
     """ESP is decrypted before tc: the wire device shows inner packets with XFRM state."""
     lab.mesh.node(1).namespace.run("modprobe", "-a", "esp4_offload", "esp6_offload")
@@ -455,7 +461,7 @@ def esp_offload_with_gro(lab: Lab) -> None:
 
 # -- the witnesses themselves --------------------------------------------------------------------
 
-@scenario(separate=SEPARATE)
+@scenario(plays={"6.1": "separate"}, separate=SEPARATE)
 def two_witnesses(lab: Lab) -> None:
     """nft and tcpdump tell the same of an encrypted mesh."""
     watch, node = lab.watch(1, 2), lab.mesh.node(1)
@@ -470,7 +476,7 @@ def two_witnesses(lab: Lab) -> None:
 # -- many packets --------------------------------------------------------------------------------
 
 # The mesh of the running kernel does so in every check (running.py).
-@scenario(long=True, separate=SEPARATE)
+@scenario(separate=SEPARATE)
 def hundred_thousand(lab: Lab) -> None:
     """No packet of a long encrypted run is called clear."""
     watch = lab.watch(1, 2)

@@ -50,8 +50,8 @@ def names(espial: Espial) -> list[str]:
     return [peer["name"] for peer in espial.status()["peers"] if peer["state"] != "candidate"]
 
 
-@scenario(kernels=EVERYWHERE, needs_espial=True, shared=Spec(layout="A", secured=False),
-          separate=Spec(secured=False))
+@scenario(plays={"running": "shared separate"}, kernels=EVERYWHERE, needs_espial=True,
+          shared=Spec(layout="A", secured=False), separate=Spec(secured=False))
 def opensvc_node_added(lab: Lab) -> None:
     """Peers, names and networks come from cluster.conf before any policy; a node that is added there is
     a peer within a second, and the first packet to it is counted as a leak; one that left is none."""
@@ -106,7 +106,8 @@ def opensvc_node_added(lab: Lab) -> None:
         espial.detach()
 
 
-@scenario(kernels=EVERYWHERE[:2], needs_espial=True, shared=Spec(layout="A"), separate=Spec())
+@scenario(plays={"6.12": "shared"}, kernels=EVERYWHERE[:2], needs_espial=True,
+          shared=Spec(layout="A"), separate=Spec())
 def opensvc_healthy_mesh(lab: Lab) -> None:
     """An encrypted mesh that only cluster.conf describes: names, verdicts, no finding, no alarm."""
     espials = started(lab, (1, 2), (1, 2, 3))
@@ -144,7 +145,8 @@ def source(espial: Espial) -> dict:
     return next(one for one in espial.status()["sources"] if one["source"] == "opensvc")
 
 
-@scenario(kernels=("running",), needs_espial=True, separate=Spec(secured=False))
+@scenario(plays={"running": "separate"}, kernels=("running",), needs_espial=True,
+          separate=Spec(secured=False))
 def opensvc_socket(lab: Lab) -> None:
     """Without cluster.conf the agent's socket is asked: a node that joins is in the data plane within
     a second of the agent's event, its first packets are counted; an agent that cannot answer about one

@@ -48,7 +48,7 @@ def _flooded(lab: Lab, family: str) -> None:
     watch.calm()
 
 
-@scenario(shared=SHARED)
+@scenario(plays={"6.12": "shared"}, shared=SHARED)
 def flooding(lab: Lab) -> None:
     """A pod's multicast, broadcast and unknown unicast reach the wire of all nodes; no leak."""
     _flooded(lab, "ipv4")
@@ -67,7 +67,7 @@ def _ninth_node(lab: Lab, prefix: str) -> None:
     lab.undo(lambda: node.namespace.ip(f"route del {prefix}", "neigh del 10.45.0.19 dev br-prd"))
 
 
-@scenario(separate=SEPARATE)
+@scenario(plays={"6.1": "separate"}, separate=SEPARATE)
 def unknown_node(lab: Lab) -> None:
     """A subnet of the network that belongs to nobody leaves by the default route."""
     _ninth_node(lab, "default")
@@ -78,7 +78,7 @@ def unknown_node(lab: Lab) -> None:
     watch.agree()
 
 
-@scenario(separate=SEPARATE, needs_espial=True)
+@scenario(plays={"6.1": "separate"}, separate=SEPARATE, needs_espial=True)
 def candidate(lab: Lab) -> None:
     """A node that only a route names: its packets are counted for it, nothing fires for it."""
     _ninth_node(lab, "10.101.9.0/24")
@@ -98,7 +98,7 @@ def candidate(lab: Lab) -> None:
     watch.calm()
 
 
-@scenario(plain_nic=PLAIN_NIC)
+@scenario(plays={"6.12": "plain_nic"}, plain_nic=PLAIN_NIC)
 def other_vlan(lab: Lab) -> None:
     """Backend addresses in a VLAN of a trunk port that is not ours: somebody else's."""
     watch = lab.watch(1, 2)
@@ -126,7 +126,7 @@ def _on_ipsec_ports(lab: Lab) -> int:
     return sent
 
 
-@scenario(separate=SEPARATE, shared=SHARED, plain_nic=PLAIN_NIC)
+@scenario(plays={"6.12": "shared"}, separate=SEPARATE, shared=SHARED, plain_nic=PLAIN_NIC)
 def pods_on_ipsec_ports(lab: Lab) -> None:
     """A pod's own UDP 500 and 4500, through the tunnel: decrypted like anything else."""
     watch = lab.watch(1, 2)
@@ -141,7 +141,7 @@ def pods_on_ipsec_ports(lab: Lab) -> None:
     watch.calm()
 
 
-@scenario(separate=SEPARATE, plain_nic=PLAIN_NIC)
+@scenario(plays={"6.12": "plain_nic"}, separate=SEPARATE, plain_nic=PLAIN_NIC)
 def pods_speak_ipsec(lab: Lab) -> None:
     """Protocols 50 and 51 between pods, through the tunnel."""
     one, two = lab.mesh.node(1).pod, lab.mesh.node(2).pod
@@ -199,7 +199,7 @@ def leak_on_ipsec_ports(lab: Lab) -> None:
     watch.agree()
 
 
-@scenario(shared=SHARED)
+@scenario(plays={"6.12": "shared"}, shared=SHARED)
 def past_the_remote_node(lab: Lab) -> None:
     """Without its policy an IPv6 packet of an IPv4 connection finds the remote pod over the link.
 
@@ -246,13 +246,15 @@ def _integrity_only(lab: Lab, wire: str, own: str) -> None:
             until(f"node{number}: all of it is {own}", exact, 8, 0.2)
 
 
-@scenario(separate=Spec(esp="null-sha256", nodes=2))
+@scenario(plays={"6.1": "separate"}, separate=Spec(esp="null-sha256", nodes=2))
 def null_encryption(lab: Lab) -> None:
+    """ESP without encryption is no protection: a leak, though it is decrypted."""
     _integrity_only(lab, "esp/ipv4", "esp_null")
 
 
-@scenario(separate=Spec(esp="sha256", ah=True, nodes=2))
+@scenario(plays={"6.12": "separate"}, separate=Spec(esp="sha256", ah=True, nodes=2))
 def authentication_header(lab: Lab) -> None:
+    """AH is no encryption: a leak, though IPsec accepts it."""
     _integrity_only(lab, "ah/ipv4", "ah")
 
 
@@ -295,13 +297,13 @@ def _spoofed(lab: Lab, inside: str, address: str) -> None:
     assert watch.espials[1].firing() == {("SpoofedInner", "node3")}
 
 
-@scenario(separate=SEPARATE)
+@scenario(plays={"6.1": "separate"}, separate=SEPARATE)
 def spoofed_source_of_another_peer(lab: Lab) -> None:
     """node3 sends, under its own SA, what claims to come from node2."""
     _spoofed(lab, "10.101.2.0/24", "10.101.2.99")
 
 
-@scenario(separate=SEPARATE)
+@scenario(plays={"6.12": "separate"}, separate=SEPARATE)
 def spoofed_source_of_ours(lab: Lab) -> None:
     """node3 sends, under its own SA, what claims to come from node1 itself."""
     _spoofed(lab, "10.101.1.64/26", "10.101.1.77")

@@ -64,7 +64,7 @@ def only_probes(watch: Watch, number: int, peer: int) -> int:
                if key[:3] == ("transmit", f"node{peer}", "esp"))
 
 
-@scenario(shared=SHARED, separate=SEPARATE, needs_espial=True, once=True)
+@scenario(plays={"6.12": "shared"}, shared=SHARED, separate=SEPARATE, needs_espial=True)
 def probes(lab: Lab) -> None:
     """All is well and no alarm; then node2 drops in FORWARD what goes to its pod, and the policies
     with node3 are gone: the one is lost and alarmed in the promised time, the other is answered in
@@ -108,7 +108,7 @@ def probes(lab: Lab) -> None:
     watch.agree(1)
 
 
-@scenario(shared=SHARED, separate=SEPARATE, needs_espial=True, once=True, long=True)
+@scenario(shared=SHARED, separate=SEPARATE, needs_espial=True)
 def probes_without_the_right(lab: Lab) -> None:
     """No CAP_NET_RAW: one line, source_up 0, no series that would look like an answer; the rest
     works. Switched off by a reload, nothing of it is left."""
@@ -132,7 +132,7 @@ def probes_without_the_right(lab: Lab) -> None:
           'source="probes"' not in espial.get("/metrics")[1], 5, 0.2)
 
 
-@scenario(separate=SEPARATE, needs_espial=True, once=True)
+@scenario(separate=SEPARATE, needs_espial=True)
 def probes_black_hole(lab: Lab) -> None:
     """A switch that loses large frames and says nothing: small probes are answered, and the alarm has
     the size that passes. With the old MTU it ends."""

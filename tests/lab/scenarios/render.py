@@ -31,8 +31,9 @@ def through(lab: Lab, one: int, two: int, family: int) -> None:
           lambda: lab.udp(one, two, 1, family, lossy=True).received > 0, 40, 0.2)
 
 
-@scenario(needs_espial=True, spoils=True, once=True, bare=Spec(secured=False))
+@scenario(plays={"6.1": "bare"}, needs_espial=True, spoils=True, bare=Spec(secured=False))
 def rendered_mesh(lab: Lab) -> None:
+    """What is rendered, loaded by the real swanctl, is a mesh that encrypts every pair; without secrets nothing passes."""
     watch = lab.watch(1, 2, 3)
     espial = watch.espials[1]
     folder, ready = f"{lab.mesh.folder}/rendered", f"{lab.mesh.folder}/ready"

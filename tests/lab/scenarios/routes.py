@@ -9,8 +9,9 @@ SEPARATE = Spec()
 SHARED = Spec(layout="A")
 
 
-@scenario(shared=SHARED, separate=SEPARATE, needs_espial=True)
+@scenario(plays={"6.1": "separate"}, shared=SHARED, separate=SEPARATE, needs_espial=True)
 def route_prohibited_by_a_rule(lab: Lab) -> None:
+    """A rule that prohibits what pods send is named, and mended by what is printed."""
     watch = lab.watch(1)
     node = lab.mesh.node(1)
     node.namespace.ip("rule add priority 100 from 10.101.1.0/24 prohibit")
@@ -19,7 +20,7 @@ def route_prohibited_by_a_rule(lab: Lab) -> None:
     assert finding["family"] == "ipv4" and finding["peers"] == ["node2", "node3"], finding
 
 
-@scenario(separate=SEPARATE, needs_espial=True, once=True)
+@scenario(separate=SEPARATE, needs_espial=True)
 def route_rejected_in_a_table(lab: Lab) -> None:
     """Both families: a blackhole, and what tells the sender."""
     watch = lab.watch(1)
@@ -36,7 +37,7 @@ def route_rejected_in_a_table(lab: Lab) -> None:
         assert "table 99" in finding["summary"] and finding["peers"] == ["node2"], finding
 
 
-@scenario(separate=SEPARATE, needs_espial=True, once=True)
+@scenario(separate=SEPARATE, needs_espial=True)
 def route_rules_that_do_no_harm(lab: Lab) -> None:
     """Rules for others, a throw route, and a blackhole behind more specific routes: quiet."""
     watch = lab.watch(1)
@@ -53,7 +54,7 @@ def route_rules_that_do_no_harm(lab: Lab) -> None:
     quiet(watch, 1)
 
 
-@scenario(separate=SEPARATE, needs_espial=True, once=True)
+@scenario(separate=SEPARATE, needs_espial=True)
 def route_of_an_underlay_diverted(lab: Lab) -> None:
     """A rule sends what is for a peer on the same network to a router that is not there."""
     watch = lab.watch(1)
@@ -66,10 +67,10 @@ def route_of_an_underlay_diverted(lab: Lab) -> None:
     assert first[0]["peers"] == ["node2"], first
 
 
-@scenario(shared=SHARED, separate=SEPARATE, needs_espial=True, once=True)
+@scenario(plays={"6.12": "shared"}, shared=SHARED, separate=SEPARATE, needs_espial=True)
 def route_of_own_pods_diverted(lab: Lab) -> None:
     """Both families: what is decrypted for this node's pods is sent into another bridge."""
-    watch = lab.watch(1, 2)
+    watch = lab.watch(2)
     node = lab.mesh.node(2)
     came = node.underlay_device
     node.namespace.ip("link add docker0 type bridge", "link set docker0 up",

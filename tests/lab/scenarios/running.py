@@ -9,9 +9,10 @@ from scenarios.audit import audit, pairs
 RUNNING = ("running",)
 
 
-@scenario(kernels=RUNNING, separate=Spec(libipsec=True, encap=True),
-          shared=Spec(libipsec=True, encap=True, layout="A"))
+@scenario(plays={"running": "separate shared"}, kernels=RUNNING, separate=Spec(libipsec=True,
+          encap=True), shared=Spec(libipsec=True, encap=True, layout="A"))
 def user_space(lab: Lab) -> None:
+    """ESP in user space is counted on the wire; the audit says that the kernel has no policies."""
     watch = lab.watch(1, 2)
     sent = lab.talk(1, 2)
     expected = {"esp_udp/ipv4": sent}
@@ -29,8 +30,9 @@ def user_space(lab: Lab) -> None:
         assert status == 0, f"exit status {status}"
 
 
-@scenario(kernels=RUNNING, separate=Spec(libipsec=True, encap=True))
+@scenario(plays={"running": "separate"}, kernels=RUNNING, separate=Spec(libipsec=True, encap=True))
 def user_space_leak(lab: Lab) -> None:
+    """A leak beside ESP in user space."""
     lab.mesh.unload(1, 2)
     lab.undo(lambda: lab.mesh.reload(1, 2))
     watch = lab.watch(1, 2)
@@ -43,7 +45,7 @@ def user_space_leak(lab: Lab) -> None:
     watch.agree()
 
 
-@scenario(kernels=RUNNING, separate=Spec(libipsec=True, encap=True))
+@scenario(plays={"running": "separate"}, kernels=RUNNING, separate=Spec(libipsec=True, encap=True))
 def user_space_hundred_thousand(lab: Lab) -> None:
     """No packet of a long encrypted run is called clear."""
     watch = lab.watch(1, 2)
@@ -56,7 +58,8 @@ def user_space_hundred_thousand(lab: Lab) -> None:
     watch.agree()
 
 
-@scenario(kernels=RUNNING, separate=Spec(secured=False), needs_espial=True)
+@scenario(plays={"running": "separate"}, kernels=RUNNING, separate=Spec(secured=False),
+          needs_espial=True)
 def doctor_kernel_without_esp(lab: Lab) -> None:
     """Said where it is so, and only there: the kernel's own answer to a request for an ESP state."""
     namespace = lab.mesh.node(1).namespace

@@ -55,7 +55,7 @@ def all_of(watch: Watch, number: int, peer: int, verdict: str, *problems: str) -
     return until(f"node{number}: node{peer} is {verdict}", right, 8, 0.2)
 
 
-@scenario(separate=SEPARATE, needs_espial=True, once=True)
+@scenario(separate=SEPARATE, needs_espial=True)
 def tunnel_route_policies_of_subnets(lab: Lab) -> None:
     """(a) The route leads into the tunnel, the policies are of the subnets: IPsec takes the packets first,
     ESP goes straight to the other node, and the device sends none."""
@@ -84,23 +84,23 @@ def _outer(lab: Lab, kind: str, counts: dict[str, int]) -> None:
     watch.calm()
 
 
-@scenario(separate=SEPARATE, needs_espial=True, once=True)
+@scenario(plays={"6.1": "separate"}, separate=SEPARATE, needs_espial=True)
 def tunnel_encrypted_ipip(lab: Lab) -> None:
     """(b) The policies are of the tunnel's packets: ESP with the tunnel inside."""
     _outer(lab, "ipip", {"esp/ipv4": 20, "esp/ipv6": 20})
 
 
-@scenario(separate=SEPARATE, needs_espial=True, once=True)
+@scenario(separate=SEPARATE, needs_espial=True)
 def tunnel_encrypted_gre(lab: Lab) -> None:
     _outer(lab, "gre", {"esp/ipv4": 40})
 
 
-@scenario(separate=SEPARATE, needs_espial=True, once=True)
+@scenario(separate=SEPARATE, needs_espial=True)
 def tunnel_encrypted_sit(lab: Lab) -> None:
     _outer(lab, "sit", {"esp/ipv4": 40})
 
 
-@scenario(separate=SEPARATE, needs_espial=True, once=True)
+@scenario(separate=SEPARATE, needs_espial=True)
 def tunnel_encrypted_without_sa(lab: Lab) -> None:
     """The tunnel's policies wait for an SA: nothing crosses the wire."""
     encrypted_tunnel(lab, "ipip", sas=False)
@@ -110,7 +110,7 @@ def tunnel_encrypted_without_sa(lab: Lab) -> None:
     watch.expect(1, 2)
 
 
-@scenario(separate=SEPARATE, needs_espial=True, once=True)
+@scenario(separate=SEPARATE, needs_espial=True)
 def tunnel_encrypted_one_family(lab: Lab) -> None:
     """Policies of protocol 4 say nothing about ip6ip6: the other family leaks, and is said to."""
     encrypted_tunnel(lab, "ipip")
@@ -136,7 +136,7 @@ def tunnel_encrypted_one_family(lab: Lab) -> None:
     watch.verdict(1, 2, "mixed")
 
 
-@scenario(separate=SEPARATE, needs_espial=True, once=True)
+@scenario(separate=SEPARATE, needs_espial=True)
 def tunnel_in_clear(lab: Lab) -> None:
     """(c) No policy at all: exposed before a packet flows, and the evidence names the tunnel."""
     lab.unload(1, 2)
@@ -149,7 +149,7 @@ def tunnel_in_clear(lab: Lab) -> None:
     everyone(watch, {"cleartext_tunnel/ipv4": 20, "cleartext_tunnel/ipv6": 20}, "leaking")
 
 
-@scenario(separate=SEPARATE, needs_espial=True, once=True)
+@scenario(separate=SEPARATE, needs_espial=True)
 def tunnel_setting_contradicts(lab: Lab) -> None:
     """cluster.conf says `tunnel = never`, the routes lead into a tunnel; and the reverse."""
     node = lab.mesh.node(1)

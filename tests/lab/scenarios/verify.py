@@ -50,8 +50,8 @@ def good(lab: Lab, watch: Watch, number: int, *arguments: str) -> dict:
     return document
 
 
-@scenario(shared=SHARED, separate=SEPARATE, outer6=Spec(outer=6), encap=Spec(encap=True),
-          needs_espial=True)
+@scenario(plays={"6.12": "shared"}, shared=SHARED, separate=SEPARATE, outer6=Spec(outer=6),
+          encap=Spec(encap=True), needs_espial=True)
 def verify_healthy(lab: Lab) -> None:
     """From the bridge and from a pod, to bridges and to the pod that was named, both families."""
     watch = lab.watch(1, 2)
@@ -74,11 +74,11 @@ def verify_healthy(lab: Lab) -> None:
     watch.calm()
 
 
-@scenario(shared=SHARED, separate=SEPARATE, needs_espial=True, once=True)
+@scenario(shared=SHARED, separate=SEPARATE, needs_espial=True)
 def verify_without_policies(lab: Lab) -> None:
     """Everything is answered, and nothing was encrypted."""
     lab.unload(1, 2)
-    watch = lab.watch(1, 2)
+    watch = lab.watch(1)
     status, document = verify(lab, watch, 1)
     assert status == 1
     all_are(document, 2, "both_leak")
@@ -91,7 +91,7 @@ def verify_without_policies(lab: Lab) -> None:
     watch.fires(1, "CleartextTraffic", 2)
 
 
-@scenario(shared=SHARED, needs_espial=True, once=True)
+@scenario(shared=SHARED, needs_espial=True)
 def verify_one_way(lab: Lab) -> None:
     """node1 lost its outbound policy for IPv6: both ends see it, each from its side."""
     one, two = lab.mesh.node(1), lab.mesh.node(2)
@@ -116,7 +116,7 @@ FORWARD_DROP = ("table inet other { chain forward { type filter hook forward pri
                 "policy drop; }; }")
 
 
-@scenario(shared=SHARED, separate=SEPARATE, needs_espial=True)
+@scenario(plays={"6.1": "separate"}, shared=SHARED, separate=SEPARATE, needs_espial=True)
 def verify_forward_here(lab: Lab) -> None:
     """From bridge to bridge all is well; pods are cut off. The remedy mends it."""
     watch = lab.watch(1)
@@ -136,7 +136,7 @@ def verify_forward_here(lab: Lab) -> None:
     good(lab, watch, 1)
 
 
-@scenario(shared=SHARED, separate=SEPARATE, needs_espial=True, once=True)
+@scenario(shared=SHARED, separate=SEPARATE, needs_espial=True)
 def verify_forward_there(lab: Lab) -> None:
     """The same on the other node: only a probe to a pod of it can show that."""
     watch = lab.watch(1)
@@ -150,7 +150,7 @@ def verify_forward_there(lab: Lab) -> None:
     all_are(document, 2, "lost_there", "forward_there", "pods")
 
 
-@scenario(separate=TRAP, needs_espial=True, once=True)
+@scenario(separate=TRAP, needs_espial=True)
 def verify_fail_closed(lab: Lab) -> None:
     """Traps, and nobody who answers IKE: nothing leaves. With charon back the probe itself brings
     the SA up."""
@@ -173,7 +173,7 @@ def verify_fail_closed(lab: Lab) -> None:
     until("the mesh is back", mended, 40, 0.5)
 
 
-@scenario(separate=SEPARATE, needs_espial=True)
+@scenario(plays={"6.12": "separate"}, separate=SEPARATE, needs_espial=True)
 def verify_enforced(lab: Lab) -> None:
     """Without policies, under enforce: what would leave in clear is dropped here, by espial."""
     lab.unload(1, 2)
@@ -191,7 +191,7 @@ def verify_enforced(lab: Lab) -> None:
     watch.sealed(1)
 
 
-@scenario(separate=SEPARATE, needs_espial=True, once=True, spoils=True)
+@scenario(separate=SEPARATE, needs_espial=True, spoils=True)
 def verify_without_a_pod(lab: Lab) -> None:
     """FORWARD is not exercised, and that is said, with what the rules would do."""
     pod = lab.mesh.node(1).pod
@@ -211,7 +211,7 @@ def verify_without_a_pod(lab: Lab) -> None:
                for note in document["forward_not_exercised"]), document["forward_not_exercised"]
 
 
-@scenario(separate=SEPARATE, needs_espial=True, once=True)
+@scenario(separate=SEPARATE, needs_espial=True)
 def verify_blind(lab: Lab) -> None:
     """Answered, and espial saw nothing of it: its programs are gone. That is said, not PASS."""
     watch = lab.watch(1)

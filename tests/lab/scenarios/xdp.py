@@ -80,7 +80,8 @@ def tap(lab: Lab, number: int, peer: int) -> xdp.Tap:
 
 # -- what it drops -------------------------------------------------------------------------------
 
-@scenario(needs_espial=True, separate=BARE, shared=BARE_SHARED)
+@scenario(plays={"6.1": "separate", "6.12": "shared"}, needs_espial=True, separate=BARE,
+          shared=BARE_SHARED)
 def xdp_leak(lab: Lab) -> None:
     """From a node without enforcement: no skb is made of any of it. Without XDP each becomes one,
     which is what the witness is held to."""
@@ -110,8 +111,8 @@ def xdp_leak(lab: Lab) -> None:
 
 # -- what it must not touch ----------------------------------------------------------------------
 
-@scenario(needs_espial=True, separate=Spec(), shared=SHARED, outer6=Spec(outer=6),
-          encap=Spec(encap=True))
+@scenario(plays={"6.1": "separate", "6.12": "shared"}, needs_espial=True, separate=Spec(),
+          shared=SHARED, outer6=Spec(outer=6), encap=Spec(encap=True))
 def xdp_healthy(lab: Lab) -> None:
     """Load, both families, pings, TCP, ARP and ND: all arrives and all is counted."""
     watch = accelerated(lab, 1, 2)
@@ -128,7 +129,7 @@ def xdp_healthy(lab: Lab) -> None:
     lab.notes.append(f"{heart.beats} heartbeats")
 
 
-@scenario(needs_espial=True, once=True, separate=Spec(), shared=SHARED)
+@scenario(needs_espial=True, separate=Spec(), shared=SHARED)
 def xdp_rekeyed(lab: Lab) -> None:
     watch = accelerated(lab, 1, 2)
     exchanged(watch, rekeyed(lab))
@@ -138,7 +139,8 @@ def xdp_rekeyed(lab: Lab) -> None:
     unharmed(watch)
 
 
-@scenario(needs_espial=True, once=True, separate=Spec(gro=True), shared=Spec(gro=True, layout="A"))
+@scenario(plays={"6.12": "shared"}, needs_espial=True, separate=Spec(gro=True),
+          shared=Spec(gro=True, layout="A"))
 def xdp_gro(lab: Lab) -> None:
     """With ESP GRO the device shows decrypted packets to tc. Native XDP stands before: it sees the
     ESP only. Generic XDP would stand behind, and drop every packet of this mesh."""
@@ -155,7 +157,7 @@ def xdp_gro(lab: Lab) -> None:
     unharmed(watch)
 
 
-@scenario(needs_espial=True, once=True, separate=Spec(start="trap"), shared=Spec(layout="A", start="trap"),
+@scenario(needs_espial=True, separate=Spec(start="trap"), shared=Spec(layout="A", start="trap"),
           spoils=True)
 def xdp_before_ipsec(lab: Lab) -> None:
     """Enforced and accelerated on both before there is an SA: IKE gets through, the mesh comes up."""
@@ -214,14 +216,15 @@ def beside(lab: Lab, attach, detach) -> None:
     assert witness.read() == 40, "XDP does not drop"
 
 
-@scenario(needs_espial=True, once=True, bare=BARE)
+@scenario(plays={"6.1": "bare"}, needs_espial=True, bare=BARE)
 def xdp_beside_others(lab: Lab) -> None:
+    """Another's program on the device stays, tc drops instead, and when it goes ours comes."""
     node, others = lab.mesh.node(1), []
     beside(lab, lambda: others.append(xdp.Foreign(node.namespace, "prd-port")),
            lambda: others[0].off())
 
 
-@scenario(needs_espial=True, once=True, bare=BARE)
+@scenario(plays={"6.12": "bare"}, needs_espial=True, bare=BARE)
 def xdp_displaced(lab: Lab) -> None:
     """`ip link set xdp off` is refused; a link that is forced off comes back within a second, and an
     alarm tells it. What comes meanwhile is dropped by tc."""
@@ -249,7 +252,7 @@ def xdp_displaced(lab: Lab) -> None:
 
 # -- the daemon's life, the device's life --------------------------------------------------------
 
-@scenario(needs_espial=True, once=True, bare=BARE)
+@scenario(plays={"6.1": "bare"}, needs_espial=True, bare=BARE)
 def xdp_killed(lab: Lab) -> None:
     """SIGKILL: XDP goes on dropping; a new daemon takes it over; detach removes it."""
     watch, witness, node = accelerated(lab, 1), tap(lab, 1, 2), lab.mesh.node(1)
@@ -277,7 +280,7 @@ def xdp_killed(lab: Lab) -> None:
     lab.udp(2, 1, 20)
 
 
-@scenario(needs_espial=True, once=True, separate=Spec())
+@scenario(needs_espial=True, separate=Spec())
 def xdp_mtu(lab: Lab) -> None:
     """An MTU above one page, set while XDP is there and before it comes: both work."""
     node, switch = lab.mesh.node(1), lab.mesh.switch
@@ -311,7 +314,7 @@ HIDDEN = "VLAN tags are taken off before XDP, which would drop what is of other 
     "ethtool -K prd-port rx-vlan-hw-parse off"
 
 
-@scenario(needs_espial=True, once=True, bare=BARE)
+@scenario(needs_espial=True, bare=BARE)
 def xdp_other_vlan(lab: Lab) -> None:
     """Our addresses in another VLAN are none of ours. Where a device takes tags off, XDP would see
     no difference (seen: it dropped all of these): it stays away, and leaves when that begins."""

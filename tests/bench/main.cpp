@@ -4,9 +4,10 @@
 #include <sched.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cstdio>
 #include <fstream>
+#include <map>
+#include <sstream>
 
 #include "bench/classifier.h"
 #include "bench/drops.h"
@@ -25,6 +26,7 @@ struct Options {
   std::string base;
   std::string base_name;
   std::string without_base;
+  std::string accepted;
 };
 
 enum Exit { kGood = 0, kBad = 1, kUsage = 2, kCannotTell = 3 };
@@ -43,26 +45,38 @@ int fail(const Error& error) {
   return kCannotTell;
 }
 
+Result<std::vector<Accepted>> read_accepted(const std::string& path) {
+  if (path.empty()) return std::vector<Accepted>{};
+  std::ifstream file(path);
+  std::ostringstream text;
+  text << file.rdbuf();
+  if (!file) return Error{fmt::format("{}: cannot be read", path)};
+  return parse_accepted(text.str());
+}
+
 // Exit status 1: a row is worse. Without a base, the tree stands beside itself, which shows how far
 // apart this machine puts the same programs, and says nothing of the tree.
 Result<int> hold_against(const Options& options) {
+  EP_ASSIGN(accepted, read_accepted(options.accepted));
   const Sides sides{options.base, options.gate};
   EP_ASSIGN(rows, measure_versus(sides, options.only, [](std::size_t count) {
               fmt::print("{} rows seem to differ: measured again\n", count);
               std::fflush(stdout);
             }));
-  fmt::print("{}", table_of(rows));
-  if (!options.json.empty() && !(std::ofstream(options.json)
-                                 << json_of(rows, options.base_name, options.without_base)))
+  fmt::print("{}", table_of(rows, accepted));
+  if (!options.json.empty() && !(std::ofstream(options.json) << json_of(
+                                     rows, accepted, options.base_name, options.without_base)))
     return Error{fmt::format("{}: cannot be written", options.json)};
-  const auto count = [&](Versus::Verdict verdict) {
-    return std::count_if(rows.begin(), rows.end(),
-                         [&](const Versus& row) { return row.verdict() == verdict; });
-  };
-  const auto worse = count(Versus::Verdict::kWorse);
-  fmt::print("{} rows beside {}: {} worse, {} better, {} unclear\n", rows.size(),
-             options.base_name.empty() ? "the tree itself" : options.base_name, worse,
-             count(Versus::Verdict::kBetter), count(Versus::Verdict::kUnclear));
+  std::map<Verdict, int> count;
+  for (const Versus& row : rows) ++count[judged(row, accepted)];
+  fmt::print("{} rows beside {}: {} worse, {} accepted, {} better, {} unclear\n", rows.size(),
+             options.base_name.empty() ? "the tree itself" : options.base_name,
+             count[Verdict::kWorse], count[Verdict::kAccepted], count[Verdict::kBetter],
+             count[Verdict::kUnclear]);
+  if (options.only.empty())
+    for (const Accepted& one : unneeded(rows, accepted))
+      fmt::print("accepted, but no row needs it (any more): {} {}\n", one.prefix, one.ratio);
+  const auto worse = count[Verdict::kWorse];
   if (options.without_base.empty()) return worse == 0 ? kGood : kBad;
   fmt::print("not held against a base: {}\n", options.without_base);
   return kGood;
@@ -111,6 +125,7 @@ int main(int argc, char** argv) {
   gate->needs("--base");
   app.add_option("--base-name", options.base_name, "what the base is called");
   app.add_option("--without-base", options.without_base, "why --base is this tree's own");
+  app.add_option("--accepted", options.accepted, "costs that are not red")->type_name("FILE");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

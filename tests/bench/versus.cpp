@@ -15,6 +15,7 @@
 #include "bench/cases.h"
 #include "bench/classifier.h"
 #include "bench/measure.h"
+#include "bench/median.h"
 #include "bench/path_loader.h"
 // After bench/shared.bpf.h, whose types the skeleton uses.
 #include "bench.skel.h"
@@ -22,8 +23,6 @@
 namespace espial::bench {
 namespace {
 
-constexpr double kTolerance = 0.06;  // of a row's whole time
-constexpr double kAgree = 0.9;       // of the pairs of one load of each side
 constexpr std::size_t kLoadsAtOnce = 2;
 constexpr std::size_t kLoadsAtMost = 8;
 constexpr std::uint32_t kRounds = 12;
@@ -108,51 +107,13 @@ class Gate {
   PathLoader tree_;
 };
 
-double widest(const std::vector<double>& values) {
-  const auto [least, most] = std::minmax_element(values.begin(), values.end());
-  return *most / *least - 1;
-}
-
-// The share of the pairs in which one is above the other by more than the tolerance.
-double above(const std::vector<double>& ones, const std::vector<double>& others) {
-  std::size_t count = 0;
-  for (const double one : ones)
-    for (const double other : others) count += one > other * (1 + kTolerance) ? 1 : 0;
-  return static_cast<double>(count) / static_cast<double>(ones.size() * others.size());
-}
-
-std::string line_of(const Versus& row) {
+std::string line_of(const Versus& row, Verdict verdict) {
   return fmt::format("  {:<42}{:>9.1f}{:>9.1f}{:>8.2f}{:>8.0f} %{:>7}  {}\n", row.name,
                      median(row.base), median(row.tree), row.ratio(), 100 * row.spread(),
-                     row.base.size(), to_string(row.verdict()));
+                     row.base.size(), to_string(verdict));
 }
 
 }  // namespace
-
-double Versus::ratio() const { return median(tree) / median(base); }
-
-double Versus::spread() const { return std::max(widest(base), widest(tree)); }
-
-Versus::Verdict Versus::verdict() const {
-  if (above(tree, base) >= kAgree) return Verdict::kWorse;
-  if (above(base, tree) >= kAgree) return Verdict::kBetter;
-  const bool equal = ratio() <= 1 + kTolerance && ratio() >= 1 / (1 + kTolerance);
-  return equal ? Verdict::kSame : Verdict::kUnclear;
-}
-
-std::string_view to_string(Versus::Verdict verdict) {
-  switch (verdict) {
-    case Versus::Verdict::kSame:
-      return "same";
-    case Versus::Verdict::kBetter:
-      return "better";
-    case Versus::Verdict::kWorse:
-      return "worse";
-    case Versus::Verdict::kUnclear:
-      return "unclear";
-  }
-  return "";
-}
 
 Result<std::vector<Versus>> measure_versus(const Sides& sides, const std::string& only,
                                            const std::function<void(std::size_t)>& again) {
@@ -174,7 +135,7 @@ Result<std::vector<Versus>> measure_versus(const Sides& sides, const std::string
     std::vector<Case> todo;
     std::vector<Versus*> into;
     for (std::size_t i = 0; i < cases.size(); ++i) {
-      if (loads > 0 && rows[i].verdict() == Versus::Verdict::kSame) continue;
+      if (loads > 0 && rows[i].verdict() == Verdict::kSame) continue;
       todo.push_back(cases[i]);
       into.push_back(&rows[i]);
     }
@@ -185,18 +146,20 @@ Result<std::vector<Versus>> measure_versus(const Sides& sides, const std::string
   return rows;
 }
 
-std::string table_of(const std::vector<Versus>& rows) {
-  std::string out = fmt::format("\n{:<44}{:>9}{:>9}{:>8}{:>10}{:>7}\n",
-                                "packet path, beside its base", "base ns", "tree ns", "ratio",
-                                "spread", "loads");
+std::string table_of(const std::vector<Versus>& rows, const std::vector<Accepted>& accepted) {
+  std::string out =
+      fmt::format("\n{:<44}{:>9}{:>9}{:>8}{:>10}{:>7}\n", "packet path, beside its base", "base ns",
+                  "tree ns", "ratio", "spread", "loads");
   std::string differ;
-  for (const Versus& row : rows)
-    (row.verdict() == Versus::Verdict::kSame ? out : differ) += line_of(row);
+  for (const Versus& row : rows) {
+    const Verdict verdict = judged(row, accepted);
+    (verdict == Verdict::kSame ? out : differ) += line_of(row, verdict);
+  }
   return out + differ;
 }
 
-std::string json_of(const std::vector<Versus>& rows, const std::string& base,
-                    const std::string& without_base) {
+std::string json_of(const std::vector<Versus>& rows, const std::vector<Accepted>& accepted,
+                    const std::string& base, const std::string& without_base) {
   const auto text = [](const std::string& value) {
     return value.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(value);
   };
@@ -211,7 +174,7 @@ std::string json_of(const std::vector<Versus>& rows, const std::string& base,
                                 {"ratio", row.ratio()},
                                 {"spread", row.spread()},
                                 {"loads", row.base.size()},
-                                {"verdict", to_string(row.verdict())}});
+                                {"verdict", to_string(judged(row, accepted))}});
   return document.dump(2) + "\n";
 }
 

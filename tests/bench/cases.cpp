@@ -11,15 +11,6 @@ namespace {
 
 using namespace espial::frames;  // NOLINT: frames are built from many small types
 
-// Node n (from 1) has 10.64.0.0 + n and 100.64.0.0 + 256 n /24, fd00:45::n and fd00:101:n::/64.
-constexpr std::uint32_t kUnderlayBase = 0x0a400000;
-constexpr std::uint32_t kBackendBase = 0x64400000;
-
-std::string dotted(std::uint32_t address) {
-  return fmt::format("{}.{}.{}.{}", address >> 24, address >> 16 & 255, address >> 8 & 255,
-                     address & 255);
-}
-
 struct Ends {
   const char* tag;
   const char *self, *self_pod, *peer, *pod, *outside, *outside2;
@@ -152,36 +143,6 @@ void add_ipv4_fragments(Direction direction, std::vector<Case>& cases) {
 }
 
 }  // namespace
-
-std::string backend_prefix(Family family, std::uint32_t peer) {
-  return family == Family::kIpv4 ? dotted(kBackendBase + peer * 256) + "/24"
-                                 : fmt::format("fd00:101:{:x}::/64", peer);
-}
-
-std::string backend_host(Family family, std::uint32_t peer) {
-  return family == Family::kIpv4 ? dotted(kBackendBase + peer * 256 + 10)
-                                 : fmt::format("fd00:101:{:x}::10", peer);
-}
-
-TableSpec mesh(std::uint32_t peers) {
-  TableSpec spec;
-  const auto add = [&](const std::string& prefix, ep_role role, std::uint32_t peer) {
-    spec.entries.push_back({Prefix::parse(prefix).value(), role, peer, peer, true});
-  };
-  add(kEnds4.self, EP_ROLE_SELF_UNDERLAY, 0);
-  add(kEnds6.self, EP_ROLE_SELF_UNDERLAY, 0);
-  add("100.63.1.0/24", EP_ROLE_SELF_BACKEND, 0);
-  add("fd00:100::/64", EP_ROLE_SELF_BACKEND, 0);
-  add("100.64.0.0/10", EP_ROLE_NETWORK, 0);
-  add("fd00:101::/32", EP_ROLE_NETWORK, 0);
-  for (std::uint32_t peer = 1; peer <= peers; ++peer) {
-    add(dotted(kUnderlayBase + peer), EP_ROLE_PEER_UNDERLAY, peer);
-    add(backend_prefix(Family::kIpv4, peer), EP_ROLE_PEER_BACKEND, peer);
-    add(fmt::format("fd00:45::{:x}:{:x}", peer >> 16, peer & 0xffff), EP_ROLE_PEER_UNDERLAY, peer);
-    add(backend_prefix(Family::kIpv6, peer), EP_ROLE_PEER_BACKEND, peer);
-  }
-  return spec;
-}
 
 std::vector<Case> classifier_cases(bool quick) {
   std::vector<Case> cases;

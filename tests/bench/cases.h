@@ -1,24 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is measured: one frame per class and direction, and the mesh around it.
+// What is measured: one frame per class and direction, in a mesh of mesh.h.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "bench/mesh.h"
 #include "bench/shared.bpf.h"
 #include "frames/frame.h"
-#include "kernel/table.h"
 #include "model/words.h"
 
 namespace espial::bench {
-
-// A mesh of `peers` nodes, each with an underlay address and a backend subnet of both families.
-TableSpec mesh(std::uint32_t peers);
-
-// The subnet of one of its peers, and the host in it that the cases send from.
-std::string backend_prefix(Family family, std::uint32_t peer);
-std::string backend_host(Family family, std::uint32_t peer);
 
 struct Case {
   std::string name;  // a JSON key: stable

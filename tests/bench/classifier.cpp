@@ -76,4 +76,17 @@ Result<std::vector<Row>> measure_classifier(const Effort& effort, bool quick,
   return rows;
 }
 
+Status expect_classes(const std::vector<Case>& cases) {
+  std::map<std::uint32_t, TestRun> meshes;
+  for (const Case& c : cases) {
+    auto found = meshes.find(c.peers);
+    if (found == meshes.end()) {
+      EP_ASSIGN(run, TestRun::open(mesh(c.peers), c.peers, TestRun::Verdicts::kYes));
+      found = meshes.emplace(c.peers, std::move(run)).first;
+    }
+    EP_TRY(expect_class(found->second, c));
+  }
+  return Ok{};
+}
+
 }  // namespace espial::bench

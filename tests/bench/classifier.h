@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "bench/cases.h"
 #include "bench/measure.h"
 #include "bench/report.h"
 
@@ -15,5 +16,8 @@ namespace espial::bench {
 // claims to measure.
 Result<std::vector<Row>> measure_classifier(const Effort& effort, bool quick,
                                             const std::string& only);
+
+// Whether this tree gives each frame the class that its row claims to measure.
+Status expect_classes(const std::vector<Case>& cases);
 
 }  // namespace espial::bench

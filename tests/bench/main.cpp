@@ -4,16 +4,16 @@
 #include <sched.h>
 
 #include <CLI/CLI.hpp>
-#include <chrono>
 #include <cstdio>
 #include <fstream>
+#include <map>
 #include <sstream>
-#include <thread>
 
 #include "bench/classifier.h"
 #include "bench/drops.h"
 #include "bench/report.h"
 #include "bench/side_by_side.h"
+#include "bench/versus.h"
 
 namespace espial::bench {
 namespace {
@@ -23,11 +23,12 @@ struct Options {
   std::string only;
   std::string json;
   std::string gate;
+  std::string base;
+  std::string base_name;
+  std::string without_base;
+  std::string accepted;
 };
 
-constexpr double kTolerance = 1.25;
-constexpr int kTries = 6;
-constexpr std::chrono::seconds kBetweenTries{3};
 enum Exit { kGood = 0, kBad = 1, kUsage = 2, kCannotTell = 3 };
 
 // One CPU for the whole run: ratios of two CPUs mean nothing.
@@ -44,42 +45,51 @@ int fail(const Error& error) {
   return kCannotTell;
 }
 
-Result<std::string> read_file(const std::string& path) {
+Result<std::vector<Accepted>> read_accepted(const std::string& path) {
+  if (path.empty()) return std::vector<Accepted>{};
   std::ifstream file(path);
   std::ostringstream text;
   text << file.rdbuf();
   if (!file) return Error{fmt::format("{}: cannot be read", path)};
-  return text.str();
+  return parse_accepted(text.str());
 }
 
-// What is worse is measured again, some time later: a machine that is busy with something else, or
-// whose host is, makes a ratio worse and never better.
-Result<int> hold_against(const std::string& path, const Effort& effort, std::vector<Row> rows) {
-  EP_ASSIGN(stored, read_file(path));
-  EP_ASSIGN(cpuinfo, read_file("/proc/cpuinfo"));
-  const auto processor = processor_of(cpuinfo);
-  EP_ASSIGN(worse, worse_than(rows, stored, processor, kTolerance));
-  for (int tried = 1; tried < kTries && !worse.empty(); ++tried) {
-    std::this_thread::sleep_for(kBetweenTries);
-    EP_ASSIGN(again, measure_classifier(effort, true, ""));
-    for (std::size_t i = 0; i < rows.size() && i < again.size(); ++i)
-      if (again[i].cost.ratio() < rows[i].cost.ratio()) rows[i] = again[i];
-    EP_ASSIGN(still, worse_than(rows, stored, processor, kTolerance));
-    worse = std::move(still);
-  }
-  for (const auto& line : worse) fmt::print(stderr, "bench: {}\n", line);
-  fmt::print("{} rows held against {} for {}: {}\n", rows.size(), path, processor,
-             worse.empty() ? "none worse" : fmt::format("{} worse", worse.size()));
-  return worse.empty() ? kGood : kBad;
+// Exit status 1: a row is worse. Without a base, the tree stands beside itself, which shows how far
+// apart this machine puts the same programs, and says nothing of the tree.
+Result<int> hold_against(const Options& options) {
+  EP_ASSIGN(accepted, read_accepted(options.accepted));
+  const Sides sides{options.base, options.gate};
+  EP_ASSIGN(rows, measure_versus(sides, options.only, [](std::size_t count) {
+              fmt::print("{} rows seem to differ: measured again\n", count);
+              std::fflush(stdout);
+            }));
+  fmt::print("{}", table_of(rows, accepted));
+  if (!options.json.empty() && !(std::ofstream(options.json) << json_of(
+                                     rows, accepted, options.base_name, options.without_base)))
+    return Error{fmt::format("{}: cannot be written", options.json)};
+  std::map<Verdict, int> count;
+  for (const Versus& row : rows) ++count[judged(row, accepted)];
+  fmt::print("{} rows beside {}: {} worse, {} accepted, {} better, {} unclear\n", rows.size(),
+             options.base_name.empty() ? "the tree itself" : options.base_name,
+             count[Verdict::kWorse], count[Verdict::kAccepted], count[Verdict::kBetter],
+             count[Verdict::kUnclear]);
+  if (options.only.empty())
+    for (const Accepted& one : unneeded(rows, accepted))
+      fmt::print("accepted, but no row needs it (any more): {} {}\n", one.prefix, one.ratio);
+  const auto worse = count[Verdict::kWorse];
+  if (options.without_base.empty()) return worse == 0 ? kGood : kBad;
+  fmt::print("not held against a base: {}\n", options.without_base);
+  return kGood;
 }
 
 // The rows with devices are of a whole run, or asked for by how their names start.
 bool asks_for(const std::string& prefix, const Options& options) {
-  return options.gate.empty() && prefix.find(options.only.substr(0, prefix.size())) == 0;
+  return prefix.find(options.only.substr(0, prefix.size())) == 0;
 }
 
 Result<int> run(const Options& options) {
   stay_on_one_cpu();
+  if (!options.gate.empty()) return hold_against(options);
   const Effort effort = options.quick ? Effort{5, 200'000} : Effort{};
   EP_ASSIGN(rows, measure_classifier(effort, options.quick, options.only));
   const Effort on_path{effort.rounds, effort.repeat / 5};
@@ -88,7 +98,6 @@ Result<int> run(const Options& options) {
     rows.insert(rows.end(), pass.begin(), pass.end());
   }
   fmt::print("{}", table_of(rows));
-  // Not in the gate: devices and other tools' rule sets move too much in a quick run.
   if (asks_for("drop_", options)) {
     EP_ASSIGN(drops, measure_drops(on_path, options.only));
     fmt::print("{}", rates_of(drops));
@@ -96,7 +105,6 @@ Result<int> run(const Options& options) {
   }
   if (!options.json.empty() && !(std::ofstream(options.json) << json_of(rows)))
     return Error{fmt::format("{}: cannot be written", options.json)};
-  if (!options.gate.empty()) return hold_against(options.gate, effort, std::move(rows));
   return kGood;
 }
 
@@ -110,8 +118,14 @@ int main(int argc, char** argv) {
   app.add_flag("--quick", options.quick, "fewer rows, fewer rounds");
   app.add_option("--only", options.only, "rows whose name contains TEXT")->type_name("TEXT");
   app.add_option("--json", options.json, "write the rows to FILE")->type_name("FILE");
-  app.add_option("--gate", options.gate, "fail when a ratio is above 1.25 x the stored one")
-      ->type_name("FILE");
+  // tests/bench/gate builds the base and gives these.
+  auto* gate = app.add_option("--gate", options.gate, "this tree's espial_packet_path");
+  app.add_option("--base", options.base, "the base's, to fail when a row is worse than there")
+      ->needs(gate);
+  gate->needs("--base");
+  app.add_option("--base-name", options.base_name, "what the base is called");
+  app.add_option("--without-base", options.without_base, "why --base is this tree's own");
+  app.add_option("--accepted", options.accepted, "costs that are not red")->type_name("FILE");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

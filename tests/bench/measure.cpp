@@ -4,27 +4,14 @@
 #include <bpf/bpf.h>
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
+#include <vector>
+
+#include "bench/median.h"
 
 namespace espial::bench {
-namespace {
-
-double quantile(std::vector<double>& values, double at) {
-  std::sort(values.begin(), values.end());
-  return values[static_cast<std::size_t>(static_cast<double>(values.size() - 1) * at + 0.5)];
-}
-
-}  // namespace
-
-double median(std::vector<double> values) { return quantile(values, 0.5); }
-
-double spread(std::vector<double> values) {
-  return quantile(values, 0.75) - quantile(values, 0.25);
-}
-
 double thread_cpu_ns() {
   timespec now{};
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);

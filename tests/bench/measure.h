@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <functional>
 #include <span>
-#include <vector>
 
 #include "base/result.h"
 
@@ -31,10 +30,6 @@ using Side = std::function<Result<double>()>;
 // base, subject, base again, in each round. A round whose base moved is as good as any other: the
 // median decides.
 Result<Cost> compare(const Side& base, const Side& subject, std::uint32_t rounds);
-
-double median(std::vector<double> values);
-// Distance of the quartiles.
-double spread(std::vector<double> values);
 
 // CPU time of this thread, ns: what other processes do is not in it.
 double thread_cpu_ns();

@@ -13,7 +13,6 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <chrono>
 #include <optional>
 
 #include "kernel/counters.h"
@@ -302,7 +301,9 @@ TEST_F(Drop, WhatXdpDropsOnAVethCountsAsTheKernels) {
   expect_reason("NOT_SPECIFIED", kPings);
 }
 
-// What a dropped packet costs more. Printed, and bounded generously: a shared machine is no bench.
+// What a dropped packet costs more, beside what it costs without attribution in the same run: in
+// CPU time of this thread, which sends and drops, and the least of short slices, which a busy
+// machine leaves undisturbed.
 TEST_F(Drop, AFloodCostsLittle) {
   ASSERT_NO_FATAL_FAILURE(add_rule("inet", "output", "ip daddr 10.101.2.0/24"));
   const UniqueFd sock(socket(AF_INET, SOCK_DGRAM, 0));
@@ -310,29 +311,38 @@ TEST_F(Drop, AFloodCostsLittle) {
   to.sin_family = AF_INET;
   to.sin_port = htons(9);
   ASSERT_EQ(inet_pton(AF_INET, kOut4, &to.sin_addr), 1);
-  constexpr int kPackets = 200'000;
+  constexpr int kPackets = 100'000;
+  constexpr int kSlice = 500;
+  constexpr double kMostTimes = 3;
+  const auto spent = [] {
+    timespec now{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return static_cast<double>(now.tv_sec) * 1e9 + static_cast<double>(now.tv_nsec);
+  };
   const auto flood = [&] {
-    const auto start = std::chrono::steady_clock::now();
-    for (int i = 0; i < kPackets; ++i)
-      (void)sendto(sock.get(), "x", 1, 0, reinterpret_cast<const sockaddr*>(&to), sizeof(to));
-    return std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - start)
-               .count() /
-           kPackets;
+    double least = 1e9;
+    for (int slice = 0; slice < kPackets / kSlice; ++slice) {
+      const double start = spent();
+      for (int i = 0; i < kSlice; ++i)
+        (void)sendto(sock.get(), "x", 1, 0, reinterpret_cast<const sockaddr*>(&to), sizeof(to));
+      least = std::min(least, (spent() - start) / kSlice);
+    }
+    return least;
   };
   const auto before = counted().reasons["NETFILTER_DROP"];
   flood();  // warm
   EXPECT_EQ(counted().reasons["NETFILTER_DROP"] - before, static_cast<std::uint64_t>(kPackets));
   double with = 1e9;
   double without = 1e9;
-  for (int round = 0; round < 5; ++round) {
+  for (int round = 0; round < 3; ++round) {
     with = std::min(with, flood());
     drops_.reset();
     without = std::min(without, flood());
     drops_ = Drops::start(*programs_);
   }
-  std::printf("dropped in OUTPUT: %.0f ns a packet with attribution, %.0f ns without: %.0f ns\n",
-              with, without, with - without);
-  EXPECT_LT(with - without, 5000);
+  std::printf("dropped in OUTPUT: %.0f ns a packet with attribution, %.0f ns without: %.1f times\n",
+              with, without, with / without);
+  EXPECT_LT(with, kMostTimes * without);
 }
 
 TEST_F(Drop, WithoutTheCapabilityItSaysWhy) {

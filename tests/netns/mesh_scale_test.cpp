@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <ctime>
 #include <fstream>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -28,11 +29,23 @@ namespace {
 using namespace test;
 
 constexpr double kGoalMs = 100;
+// In yardsticks, which a slow or busy machine stretches as it does what is measured.
+constexpr double kMostYards = 40;
 
 double cpu_ms() {
   timespec spent{};
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &spent);  // with what the kernel spends on the dumps
   return static_cast<double>(spent.tv_sec) * 1e3 + static_cast<double>(spent.tv_nsec) / 1e6;
+}
+
+// Fixed work of the kind that reading and judging are: text, allocations, ordered look-ups.
+double yardstick_ms() {
+  const double before = cpu_ms();
+  std::map<std::string, int> words;
+  for (unsigned i = 0; i < 10'000; ++i)
+    words.emplace("10.101." + std::to_string(i * 2654435761U), static_cast<int>(i));
+  EXPECT_EQ(words.size(), 10'000u);
+  return cpu_ms() - before;
 }
 
 long resident_kib() {
@@ -147,6 +160,7 @@ TEST_F(MeshScale, ReadingAndAuditingAThousandPeers) {
   // The median of some: the first grows the heap.
   std::vector<double> dumps;
   std::vector<double> audits;
+  std::vector<double> yards;
   long resident = 0;
   const int rounds = emulated() ? 5 : 20;
   for (int round = 0; round < rounds; ++round) {
@@ -157,6 +171,7 @@ TEST_F(MeshScale, ReadingAndAuditingAThousandPeers) {
     const double done = cpu_ms();
     dumps.push_back(read - before);
     audits.push_back(done - read);
+    yards.push_back((done - before) / yardstick_ms());
     ASSERT_EQ(judged.peers.size(), std::size_t{kPeers});
     for (const auto& peer : judged.peers) {
       ASSERT_EQ(peer.pairs.size(), 2u) << peer.peer;
@@ -169,17 +184,18 @@ TEST_F(MeshScale, ReadingAndAuditingAThousandPeers) {
   const long grown = resident_kib() - resident;
   std::sort(dumps.begin(), dumps.end());
   std::sort(audits.begin(), audits.end());
+  std::sort(yards.begin(), yards.end());
   const double dump = dumps[dumps.size() / 2];
   const double judge = audits[audits.size() / 2];
   std::printf(
       "%d peers, %zu policies, %zu SAs: dump %.1f ms CPU, learn and audit %.1f ms CPU, "
-      "together %.1f (goal %.0f); memory after %d more rounds %+ld KiB\n",
+      "together %.1f (goal %.0f), %.1f yardsticks; memory after %d more rounds %+ld KiB\n",
       kPeers, facts->policies.size(), facts->states.size(), dump, judge, dump + judge, kGoalMs,
-      rounds - rounds / 4 - 1, grown);
+      yards[yards.size() / 2], rounds - rounds / 4 - 1, grown);
   EXPECT_LT(grown, 1024);
 #if defined(NDEBUG) && !defined(__SANITIZE_ADDRESS__)
   if (!emulated()) {
-    EXPECT_LT(dump + judge, kGoalMs);
+    EXPECT_LT(yards[yards.size() / 2], kMostYards);
   }
 #endif
 }
@@ -199,6 +215,7 @@ TEST_F(MeshScale, FourThousandSasAreReadAndAudited) {
   }
   std::vector<double> reads;
   std::vector<double> whole;
+  std::vector<double> yards;
   long resident = 0;
   const int rounds = emulated() ? 4 : 100;
   for (int round = 0; round < rounds; ++round) {
@@ -208,6 +225,7 @@ TEST_F(MeshScale, FourThousandSasAreReadAndAudited) {
     const double read = cpu_ms();
     const auto judged = audit(*facts);
     whole.push_back(cpu_ms() - before);
+    yards.push_back(whole.back() / yardstick_ms());
     reads.push_back(read - before);
     ASSERT_EQ(facts->states.size(), std::size_t{kPeers} * kStatesPerPeer);
     ASSERT_TRUE(std::all_of(judged.peers.begin(), judged.peers.end(), [](const auto& peer) {
@@ -218,17 +236,20 @@ TEST_F(MeshScale, FourThousandSasAreReadAndAudited) {
   const long grown = resident_kib() - resident;
   std::sort(reads.begin(), reads.end());
   std::sort(whole.begin(), whole.end());
+  std::sort(yards.begin(), yards.end());
   std::printf(
       "%zu policies of the kernel and %zu SAs of a replayed dump (%zu datagrams): read %.1f ms "
       "CPU, "
-      "with learning and audit %.1f, at worst %.1f (goal %.0f); memory after %d more rounds %+ld "
+      "with learning and audit %.1f, at worst %.1f (goal %.0f), %.1f yardsticks; memory after %d "
+      "more rounds %+ld "
       "KiB\n",
       facts->policies.size(), facts->states.size(), dump.size(), reads[reads.size() / 2],
-      whole[whole.size() / 2], whole.back(), kGoalMs, rounds - rounds / 4 - 1, grown);
+      whole[whole.size() / 2], whole.back(), kGoalMs, yards[yards.size() / 2],
+      rounds - rounds / 4 - 1, grown);
   EXPECT_LT(grown, 1024);
 #if defined(NDEBUG) && !defined(__SANITIZE_ADDRESS__)
   if (!emulated()) {
-    EXPECT_LT(whole[whole.size() / 2], kGoalMs);
+    EXPECT_LT(yards[yards.size() / 2], kMostYards);
   }
 #endif
 }

@@ -72,6 +72,24 @@ def of_demo(report: pathlib.Path) -> Callable[[str, bool], Tally]:
     return count
 
 
+def of_bench(report: pathlib.Path) -> Callable[[str, bool], Tally]:
+    """One test per row that was held against a base; without a base, one for having measured."""
+    def count(_: str, __: bool) -> Tally:
+        try:
+            shown = json.loads(report.read_text())
+            rows = shown["rows"]
+        except (OSError, ValueError, KeyError):
+            return Tally(0, 1, ("the bench left no report",))
+        if shown["without_base"]:
+            return Tally(1, 0, (f"0 of {len(rows)} rows held against a base: {shown['without_base']}",))
+        bad = [f"{row['name']}: {row['tree_ns']:.1f} ns, the base {row['base_ns']:.1f}"
+               for row in rows if row["verdict"] == "worse"]
+        other = [f"{row['name']}: {row['verdict']}: {row['ratio']:.2f} of the base"
+                 for row in rows if row["verdict"] not in ("same", "worse")]
+        return _checked(len(rows) - len(bad), len(bad), [f"base: {shown['base']}", *bad, *other])
+    return count
+
+
 def of_fuzz(log: str, _: bool) -> Tally:
     """One test per fuzz target; a target that ran no input failed."""
     runs = re.findall(r"^(\w+): (\d+) runs, no finding$", log, re.MULTILINE)

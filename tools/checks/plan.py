@@ -59,6 +59,13 @@ def _demo_in_machine() -> Step:
                 environment=(ESPIAL, ("ESPIAL_LAB_TIMEOUT", "{limit}")))
 
 
+def _bench() -> Step:
+    report = ROOT / "build/checks/bench.json"
+    return Step("bench", 120, (("cmake", "-E", "rm", "-f", str(report)),
+                               ("tools/bench", "--gate", "--json", str(report))),
+                needs=("build",), count=counts.of_bench(report))
+
+
 def _grafana() -> Step:
     """Type-checks and makes the dashboards anew: what is committed must be the same."""
     npm = ("npm", "--prefix", "dashboards/grafana")
@@ -83,8 +90,8 @@ def steps(long: bool) -> list[Step]:
         _ctest("install", 60, "install", needs=built),
         _ctest("lint", 60, "lint", needs=built),
         _grafana(),
-        # Ratios of the packet path against the stored ones, while nothing else runs.
-        Step("bench", 180, (("tools/bench", "--gate"),), needs=built, count=counts.of_commands),
+        # The packet path beside that of a base revision.
+        _bench(),
         # The second compiler, the sanitizers and the fuzzers in one build.
         _build("build-asan", "asan", 900, ("espial", "unprivileged_tests", "fuzz_targets")),
         _ctest("asan", 180, "unit|web", "build-asan", needs=("build-asan",),

@@ -128,7 +128,7 @@ static __always_inline void ep_date_unprotected(const struct ep_sighting* seen,
 }
 
 EP_STATIC_ASSERT(EP_HOW_TRANSMIT == EP_DIR_TRANSMIT, "the direction is the lowest bit of how");
-#define EP_DIR(how) ((how)&EP_HOW_TRANSMIT)
+#define EP_DIR(how) (EP_HOW_TRANSMIT & (how))
 /* The index of a cell among those of a peer. */
 #define EP_CELL(how, family, class_) \
   ((EP_DIR(how) * EP_FAMILY_COUNT + (family)) * EP_CLASS_COUNT + (class_))

@@ -181,7 +181,7 @@ enum ep_action {
  * in the lowest bits, and in the others a time (CLOCK_MONOTONIC, ns) from which on enforce is no
  * more than audit, whoever is alive to see it; 0 = no such time. */
 typedef __u64 ep_policy_t;
-#define EP_POLICY_MODE(policy) ((policy)&EP_MODE_MASK)
+#define EP_POLICY_MODE(policy) (EP_MODE_MASK & (policy))
 #define EP_POLICY_DEADLINE(policy) ((policy) & ~(ep_policy_t)EP_MODE_MASK)
 
 /* Per CPU and peer. Index 0 of the map takes what belongs to no peer. A packet that is dropped on

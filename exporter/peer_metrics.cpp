@@ -46,11 +46,12 @@ void visit_classes(const Report& report, const PeerLabels& peers, std::size_t d,
   sink(std::move(metric).take());
 }
 
+using FluxMember = std::uint64_t Flux::*;
 struct Protection {
   std::string_view name;
   std::string_view help;
-  std::uint64_t Flux::*packets;
-  std::uint64_t Flux::*bytes;
+  FluxMember packets;
+  FluxMember bytes;
 };
 constexpr std::array kProtections{
     Protection{"encrypted",

@@ -29,7 +29,8 @@ json counts_of(const Labels& labels, const Values& values) {
   return out;
 }
 
-json classes_of(const ClassCells& cells, std::uint64_t Cell::*unit) {
+using CellMember = std::uint64_t Cell::*;
+json classes_of(const ClassCells& cells, CellMember unit) {
   json out = json::object();
   for (std::size_t c = 0; c < kClasses; ++c) {
     json& families = out[std::string(kClassLabels[c])];

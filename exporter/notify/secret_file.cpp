@@ -20,7 +20,7 @@ Result<UniqueFd> open_secret(const std::string& path) {
   // A FIFO of that name would otherwise hold the thread up.
   UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!fd.valid()) return Error{path + ": " + std::strerror(errno)};
-  struct stat info {};
+  struct stat info = {};
   if (::fstat(fd.get(), &info) != 0) return Error{path + ": " + std::strerror(errno)};
   if (!S_ISREG(info.st_mode)) return Error{path + ": not a regular file"};
   if (info.st_uid != 0 && info.st_uid != ::geteuid())

@@ -127,13 +127,15 @@ using Layer = std::variant<Eth, Vlan, Mpls, Arp, Ipv4, Ipv6, HopByHop, Routing, 
 
 enum class LinkKind : std::uint8_t { kEthernet, kRaw };
 
+template <typename T>
+concept MakesLayer = std::constructible_from<Layer, T>;
+
 class Frame {
  public:
   Frame() = default;
   explicit Frame(std::vector<Layer> layers) : layers_(std::move(layers)) {}
-  template <typename T>
-  requires std::constructible_from<Layer, T> Frame(
-      T layer)  // NOLINT(google-explicit-constructor): one layer is a frame
+  template <MakesLayer T>
+  Frame(T layer)  // NOLINT(google-explicit-constructor): one layer is a frame
       : layers_{Layer(std::move(layer))} {}
 
   // The first `size` bytes only.

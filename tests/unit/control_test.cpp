@@ -11,6 +11,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <set>
 #include <stdexcept>
 #include <thread>
@@ -107,7 +108,7 @@ TEST_F(ControlTest, CarriesAnswersLargerThanAnySocketBuffer) {
 
 TEST_F(ControlTest, SocketIsForItsOwnerOnlyAndGoesAway) {
   start([](std::string_view) { return "x"; });
-  struct stat info {};
+  struct stat info = {};
   ASSERT_EQ(::lstat(path_.c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 07777U, 0600U);
   stop();
@@ -281,7 +282,7 @@ TEST_F(ControlStreamTest, TellsUntilTheReaderLeaves) {
   // A word that only begins alike is none.
   EXPECT_EQ(control_request(path_, "followers").value(), "1");
   EXPECT_EQ(until(stream, "followers"), "followers");
-  { const auto left = std::move(stream); }
+  std::optional(std::move(stream)).reset();
   EXPECT_TRUE(connections_become(0));
   EXPECT_EQ(control_request(path_, "tell").value(), "0");
 }

@@ -26,7 +26,7 @@ class JournalTest : public ::testing::Test {
     root_ = pattern;
     socket_ = root_ + "/socket";
     ASSERT_EQ(::pipe(pipe_), 0);
-    struct stat info {};
+    struct stat info = {};
     ASSERT_EQ(::fstat(pipe_[1], &info), 0);
     stream_ = std::to_string(info.st_dev) + ":" + std::to_string(info.st_ino);
     listen();

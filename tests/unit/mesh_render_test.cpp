@@ -164,7 +164,7 @@ TEST_F(MeshCommand, WritesThemOnceAndThenNothing) {
             "added      opensvc-store.sh\nadded      osvc.espial.conf\nadded      "
             "osvc.strongswan.conf\nadded      psk.sh\nadded      strongswan.conf\nadded      "
             "swanctl.node1.conf\nadded      swanctl.node2.conf\n");
-  struct stat info {};
+  struct stat info = {};
   ASSERT_EQ(::stat(path("psk.sh").c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777U, 0755U);
   ASSERT_EQ(::stat(path("strongswan.conf").c_str(), &info), 0);

@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <optional>
 
 #include "sources/opensvc_watch.h"
 #include "unit/facts_builder.h"
@@ -274,7 +275,7 @@ TEST_F(OpensvcSocketTest, WhoMustStopDoesNotWait) {
   auto watch = OpensvcWatch::start({conf_, path_});
   ASSERT_TRUE(watch.ok());
   while (server_->targets().size() < 3) std::this_thread::yield();  // it asks
-  { const auto gone = std::move(*watch); }
+  std::optional(std::move(*watch)).reset();
   EXPECT_LT(Clock::now() - start, kOpensvcAnswerTime);
 }
 

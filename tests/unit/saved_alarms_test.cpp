@@ -50,7 +50,7 @@ TEST_F(SavedAlarmsTest, NoFileIsNoRecord) {
 TEST_F(SavedAlarmsTest, WhatIsSavedIsLoaded) {
   const SavedAlarms file(root_ + "/state");
   ASSERT_TRUE(file.save(record()).ok());
-  struct stat info {};
+  struct stat info = {};
   ASSERT_EQ(::stat(file.path().c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777, 0600U);
   const auto loaded = file.load();

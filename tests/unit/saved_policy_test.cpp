@@ -44,7 +44,7 @@ TEST_F(SavedPolicyTest, NoFileIsNoPolicy) {
 TEST_F(SavedPolicyTest, WhatIsSavedIsLoaded) {
   const SavedPolicy file(root_ + "/state");
   ASSERT_TRUE(file.save(policies()).ok());
-  struct stat info {};
+  struct stat info = {};
   ASSERT_EQ(::stat(file.path().c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777, 0600U);
   const auto loaded = file.load();

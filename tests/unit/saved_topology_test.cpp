@@ -38,7 +38,7 @@ class SavedTopologyTest : public testing::Test {
 };
 
 mode_t mode_of(const std::string& path) {
-  struct stat info {};
+  struct stat info = {};
   return ::stat(path.c_str(), &info) == 0 ? info.st_mode & 0777 : 0;
 }
 

@@ -82,8 +82,7 @@ TEST(XfrmBlockPlan, NothingUnlessAskedForOrWithoutEnforce) {
 }
 
 TEST(XfrmBlockPlan, HostsOrTransitThatMayPassLeaveOwnPodsOnly) {
-  for (Mode ConfigEnforce::*limit :
-       {&ConfigEnforce::cleartext_host, &ConfigEnforce::cleartext_transit}) {
+  for (const auto limit : {&ConfigEnforce::cleartext_host, &ConfigEnforce::cleartext_transit}) {
     Case c;
     c.enforce.*limit = Mode::AUDIT;
     const auto own = net("10.101.1.0/24");

@@ -9,6 +9,7 @@ import sys
 import time
 
 import plan
+from progress import Progress
 from step import Interrupted, Outcome, Step, Tally, interruptible, run_at_once
 
 SHOWN = 60  # lines of a failed step's log
@@ -45,18 +46,17 @@ def unplanned(steps: list[Step]) -> list[str]:
     return lost
 
 
-def tell(step: Step, outcome: Outcome) -> None:
+def tell(step: Step, outcome: Outcome, progress: Progress) -> None:
     tally = outcome.tally
     verdict = "FAILED" if tally.failed else "over budget" if outcome.took > step.budget else "ok"
     tests = f"  {tally.passed} passed, {tally.failed} failed" if step.count else ""
-    print(f"== {step.name:<12} budget {step.budget:4d} s  took {outcome.took:5.0f} s  "
-          f"cpu {outcome.worked:5.0f} s  {verdict}{tests}",
-          flush=True)
+    progress.say(f"== {step.name:<12} budget {step.budget:4d} s  took {outcome.took:5.0f} s  "
+                 f"cpu {outcome.worked:5.0f} s  {verdict}{tests}")
     if tally.failed and not step.live:
         lines = outcome.log.splitlines()[-SHOWN:]
-        print("".join(f"   {line}\n" for line in lines), end="", flush=True)
+        progress.say("\n".join(f"   {line}" for line in lines))
     for remark in tally.remarks:
-        print(f"   {remark}", flush=True)
+        progress.say(f"   {remark}")
 
 
 def main() -> int:
@@ -77,6 +77,7 @@ def main() -> int:
     logs = plan.ROOT / "build" / "checks"
     logs.mkdir(parents=True, exist_ok=True)
     interruptible()
+    progress = Progress()
     started = time.monotonic()
     passed = failed = 0
     bad: list[str] = []
@@ -86,7 +87,7 @@ def main() -> int:
         if step.name == "build" and not outcome.tally.failed:
             lost = unplanned(every)
             outcome.tally = Tally(0, len(lost), tuple(lost))
-        tell(step, outcome)
+        tell(step, outcome, progress)
         passed += outcome.tally.passed
         failed += outcome.tally.failed
         if outcome.tally.failed:
@@ -103,8 +104,8 @@ def main() -> int:
         for _, steps in itertools.groupby(planned, lambda step: step.beside or step.name):
             ready = [step for step in steps if not blocked(step)]
             if ready:
-                print(f"-- {', '.join(step.name for step in ready)}", flush=True)
-                run_at_once(ready, logs, plan.ROOT, done)
+                progress.say(f"-- {', '.join(step.name for step in ready)}")
+                run_at_once(ready, logs, plan.ROOT, done, progress)
     except Interrupted:
         print("check: interrupted", file=sys.stderr)
         return 130

@@ -23,7 +23,7 @@ def _build(name: str, preset: str, budget: int, targets: tuple[str, ...] = (), *
     more.setdefault("environment", (
         ("CCACHE_BASEDIR", str(ROOT)), ("CCACHE_NOHASHDIR", "1"),
         ("CCACHE_SLOPPINESS", "pch_defines,time_macros")))
-    return Step(name, budget, (("cmake", "--preset", preset, *launcher),
+    return Step(name, budget, (("cmake", "--preset", preset, "-DESPIAL_WERROR=ON", *launcher),
                                build + (("--target", *targets) if targets else ()) +
                                ("--", "-k", "0")), **more)
 
@@ -77,7 +77,7 @@ def steps(long: bool) -> list[Step]:
     more = 4 if long else 1     # the long runs of the lab and the fuzzers
     built = ("build",)
     return [
-        Step("setup", 600, (("tools/setup", "--lab", "--dashboards"),)),
+        Step("setup", 600, (("tools/setup", "--lab", "--dashboards"),), live=True),
         _build("build", "release", 900),
         # Tests whose conditions have deadlines (web, netns) run one at a time.
         _ctest("unit", 60, "unit", needs=built),
@@ -119,6 +119,9 @@ def steps(long: bool) -> list[Step]:
         # 10^4 exchanges of tables and programs under 10^8 packets.
         _ctest("swap", 1800, "swap", needs=built, jobs="1", long=True),
         _demo_in_machine(),
+        # The other Debian release, beginning with nothing but apt: its compilers and libraries.
+        Step("debian-13", 1800, (("tests/distribution/run", "trixie"),), count=counts.of_lab, live=True,
+             long=True),
         Step("mutants", 3600, (("tests/mutants/parser", "build"),), needs=built,
              count=counts.of_commands, long=True),
         # Each file alone: no include leans on a neighbour of the batch.

@@ -10,6 +10,8 @@ import threading
 import time
 from typing import Callable
 
+from progress import Progress
+
 GRACE = 15  # seconds between asking a step to end and ending it
 
 
@@ -56,8 +58,10 @@ class Outcome:
 class Runner:
     """Runs one step; what is under way ends with it. `label` stands before every line it shows."""
 
-    def __init__(self, logs: pathlib.Path, root: pathlib.Path, label: str = ""):
+    def __init__(self, logs: pathlib.Path, root: pathlib.Path, progress: Progress,
+                 label: str = ""):
         self._logs = logs
+        self._progress = progress
         self._root = root
         self._label = label
         self._child: subprocess.Popen | None = None
@@ -69,12 +73,16 @@ class Runner:
         started = time.monotonic()
         path = self._logs / f"{step.name}.log"
         good, late = True, False
-        with open(path, "w", errors="replace") as output:
-            for command in step.commands:
-                left = 2 * step.budget - (time.monotonic() - started)
-                good, late = self._execute(step, command, output, left)
-                if not good or self._closed:
-                    break
+        self._progress.begin(step.name, step.budget)
+        try:
+            with open(path, "w", errors="replace") as output:
+                for command in step.commands:
+                    left = 2 * step.budget - (time.monotonic() - started)
+                    good, late = self._execute(step, command, output, left)
+                    if not good or self._closed:
+                        break
+        finally:
+            self._progress.end(step.name)
         took = time.monotonic() - started
         log = path.read_text(errors="replace")
         tally = step.count(log, good) if step.count else Tally(0, 0 if good else 1)
@@ -111,8 +119,9 @@ class Runner:
                 timer.start()
             for line in self._child.stdout:
                 output.write(line)
+                self._progress.heard(step.name, line)
                 if step.live:
-                    print(f"   {self._label}{line}", end="", flush=True)
+                    self._progress.say(f"   {self._label}" + line.rstrip("\n"))
             return self._reap() == 0 and not late.is_set(), late.is_set()
         finally:
             for timer in timers:
@@ -146,10 +155,10 @@ class Runner:
 
 
 def run_at_once(steps: list[Step], logs: pathlib.Path, root: pathlib.Path,
-                done: Callable[[Step, Outcome], None]) -> None:
+                done: Callable[[Step, Outcome], None], progress: Progress) -> None:
     """Runs the steps side by side and calls `done` for each, in the order in which they end. An
     interrupt of this process ends all of them, gently first, so that they clean up."""
-    runners = [Runner(logs, root, f"{step.name}: " if len(steps) > 1 else "") for step in steps]
+    runners = [Runner(logs, root, progress, f"{step.name}: " if len(steps) > 1 else "") for step in steps]
     ended: queue.Queue = queue.Queue()
 
     def work(step: Step, runner: Runner) -> None:

@@ -48,8 +48,11 @@ def options() -> argparse.Namespace:
 
 def in_machine(chosen: argparse.Namespace, report, colour: bool) -> int:
     """Plays in an emulated machine, and shows what it prints as it comes."""
-    tree = subprocess.run([ROOT / "tests/lab/kernels", chosen.vm], stdout=subprocess.PIPE, text=True,
-                          check=True).stdout.strip()
+    kernel = subprocess.run([ROOT / "tests/lab/kernels", chosen.vm], stdout=subprocess.PIPE, text=True,
+                            check=False)
+    if kernel.returncode:   # It has said why.
+        return 3
+    tree = kernel.stdout.strip()
     with tempfile.TemporaryDirectory(prefix="espial-demo-") as out:
         more = [f"ESPIAL={os.environ['ESPIAL']}"] if "ESPIAL" in os.environ else []
         command = [ROOT / "tests/lab/vm", tree, out, "env", *more, sys.executable, "-B", __file__,

@@ -24,7 +24,7 @@ class Interrupts {
  private:
   sigset_t signals_{};
   sigset_t before_{};
-  struct sigaction pipe_before_ {};
+  struct sigaction pipe_before_ = {};
   UniqueFd fd_;
 };
 

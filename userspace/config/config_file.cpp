@@ -74,7 +74,7 @@ Error system_error(const std::string& path, std::string_view operation, int erro
 }
 
 Result<std::string> read_file(const std::string& path, int fd) {
-  struct stat info {};
+  struct stat info = {};
   if (::fstat(fd, &info) != 0) return system_error(path, "read the configuration", errno);
   if (S_ISDIR(info.st_mode)) return system_error(path, "read the configuration", EISDIR);
   std::string text;

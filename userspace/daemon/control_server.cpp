@@ -41,7 +41,7 @@ Result<sockaddr_un> address_of(const std::string& path) {
 
 // Removes a socket file that nobody serves any more.
 Status remove_stale(const std::string& path, const sockaddr_un& address) {
-  struct stat info {};
+  struct stat info = {};
   if (::lstat(path.c_str(), &info) != 0) {
     if (errno == ENOENT) return Ok{};
     return failed(path, "look at the control socket", errno);
@@ -98,7 +98,7 @@ Status ControlServer::start() {
   if (::fchmod(listener_.get(), 0600) != 0 ||
       ::bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
     return failed(path_, "bind the control socket", errno);
-  struct stat info {};
+  struct stat info = {};
   if (::lstat(path_.c_str(), &info) == 0) inode_ = info.st_ino;
   if (::listen(listener_.get(), static_cast<int>(kMaxControlConnections)) != 0)
     return failed(path_, "listen on the control socket", errno);
@@ -131,7 +131,7 @@ ControlServer& ControlServer::operator=(ControlServer&& other) noexcept {
 ControlServer::~ControlServer() { remove_file(); }
 
 void ControlServer::remove_file() noexcept {
-  struct stat info {};
+  struct stat info = {};
   // A server that was moved from has no listener and owns no file.
   if (listener_.valid() && inode_ != 0 && ::lstat(path_.c_str(), &info) == 0 &&
       info.st_ino == inode_)

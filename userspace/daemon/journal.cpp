@@ -14,7 +14,7 @@ namespace {
 bool is_stream(int fd, const char* journal_stream) {
   unsigned long long device = 0;
   unsigned long long inode = 0;
-  struct stat info {};
+  struct stat info = {};
   return journal_stream != nullptr &&
          std::sscanf(journal_stream, "%llu:%llu", &device, &inode) == 2 &&
          ::fstat(fd, &info) == 0 && info.st_dev == device && info.st_ino == inode;

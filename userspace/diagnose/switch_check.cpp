@@ -41,9 +41,9 @@ class SwitchCheck {
     return "net.ipv4.conf." + device + "." + name;
   }
 
+  using Switch = std::optional<bool> DeviceSysctls::*;
   // Which of "all" and the device's own are on: each of them is enough.
-  std::vector<std::string> on(const std::string& device, const char* name,
-                              std::optional<bool> DeviceSysctls::*member) const {
+  std::vector<std::string> on(const std::string& device, const char* name, Switch member) const {
     std::vector<std::string> keys;
     for (const std::string& which : {std::string(kAllDevices), device})
       if (const auto* own = of(which); own != nullptr && own->*member == true)

@@ -33,7 +33,7 @@ constexpr std::array kWays{Way{"tp_btf", "ep_drop_btf"}, Way{"raw_tracepoint", "
                            Way{"tracepoint", "ep_drop_tp"}};
 
 std::uint32_t own_netns() {
-  struct stat self {};
+  struct stat self = {};
   return ::stat("/proc/thread-self/ns/net", &self) == 0 ? static_cast<std::uint32_t>(self.st_ino)
                                                         : 0;
 }

@@ -26,7 +26,7 @@ Error path_error(const std::string& path, std::string_view operation, int error)
 Status make_dir(const std::string& path) {
   if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
     return path_error(path, "create folder", errno);
-  struct stat status {};
+  struct stat status = {};
   if (lstat(path.c_str(), &status) != 0) return path_error(path, "look", errno);
   if (!S_ISDIR(status.st_mode)) return Error{path + ": is not a folder"};
   if (status.st_uid != geteuid())
@@ -40,7 +40,7 @@ Status make_dir(const std::string& path) {
 }
 
 Status check_bpffs(const std::string& parent) {
-  struct statfs fs {};
+  struct statfs fs = {};
   if (statfs(parent.c_str(), &fs) != 0)
     return Error{fmt::format("{}: {} (mount the BPF file system: mount -t bpf bpf /sys/fs/bpf)",
                              parent, std::strerror(errno))};

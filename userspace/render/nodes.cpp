@@ -22,8 +22,8 @@ bool plain_name(const std::string& name) {
 // strongSwan takes a dot in a section's name for a level.
 std::string section_name(const std::string& name, std::set<std::string>& taken) {
   std::string out = name;
-  std::replace_if(
-      out.begin(), out.end(), [](char c) { return c == '.' || c == ':'; }, '-');
+  std::replace(out.begin(), out.end(), '.', '-');
+  std::replace(out.begin(), out.end(), ':', '-');
   std::string unique = out;
   for (int n = 2; !taken.insert(unique).second; ++n) unique = out + "_" + std::to_string(n);
   return unique;

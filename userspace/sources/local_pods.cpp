@@ -34,7 +34,7 @@ struct Namespace {
 class Namespaces {
  public:
   Namespaces() {
-    struct stat own {};
+    struct stat own = {};
     if (stat("/proc/thread-self/ns/net", &own) == 0) known_.insert({own.st_dev, own.st_ino});
     folder("/run/netns");
     folder("/run/docker/netns");
@@ -63,7 +63,7 @@ class Namespaces {
   }
 
   void add(std::string path) {
-    struct stat about {};
+    struct stat about = {};
     if (stat(path.c_str(), &about) != 0 || known_.count({about.st_dev, about.st_ino}) != 0) return;
     if (all_.size() >= kMaxNamespaces) {
       problem_ = "more than " + std::to_string(kMaxNamespaces) + " network namespaces";

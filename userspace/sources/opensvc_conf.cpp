@@ -163,7 +163,7 @@ Result<OpensvcFacts> parse_cluster_conf(std::string_view text) {
 Result<OpensvcFacts> read_cluster_conf(const std::string& path) {
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!fd.valid()) return unreadable_conf(path, "open", errno);
-  struct stat info {};
+  struct stat info = {};
   if (::fstat(fd.get(), &info) != 0) return unreadable_conf(path, "read", errno);
   if (!S_ISREG(info.st_mode)) return Error{printable(path) + ": read: it is no regular file"};
   const auto size = static_cast<std::size_t>(info.st_size);

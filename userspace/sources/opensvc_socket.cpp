@@ -16,9 +16,10 @@ constexpr std::chrono::minutes kRefused{10};
 constexpr int kFine = 200;
 
 // Keywords of a network that are the same on all nodes.
+using NetworkText = std::string OpensvcNetworkText::*;
 struct Optional {
   const char* key;
-  std::string OpensvcNetworkText::*text;
+  NetworkText text;
 };
 constexpr std::array<Optional, 5> kOptional{
     {{"tunnel", &OpensvcNetworkText::tunnel},

@@ -88,7 +88,7 @@ class Names {
 };
 
 OpensvcFacts read_file(const std::string& path) {
-  struct stat info {};
+  struct stat info = {};
   const bool missing = ::stat(path.c_str(), &info) != 0 && (errno == ENOENT || errno == ENOTDIR);
   OpensvcFacts facts;
   if (missing) {

@@ -110,7 +110,7 @@ class Random {
   std::string label() {
     static const std::vector<std::string> kPieces{"a",   "\"",      "\\", "\n", "\\n",
                                                   "=\"", "\",x=\"", "{",  "}",  ",",
-                                                  " ",   "é",       "€",  "😀",  "node17"};
+                                                  " ",   "node17",  "é",  "€",  "😀"};
     std::string out;
     for (std::size_t n = below(12); n > 0; --n) out += kPieces[below(kPieces.size())];
     return out;

@@ -29,6 +29,9 @@ struct Family {
   std::vector<Series> series;
 };
 
+template <typename Value>
+concept Arithmetic = std::is_arithmetic_v<Value>;
+
 // A Family in the making. Each series has labels of its own; their order is that of the text.
 class FamilyBuilder {
  public:
@@ -40,16 +43,15 @@ class FamilyBuilder {
     return {name, help, Type::kGauge};
   }
 
-  template <typename Value>
-  requires std::is_arithmetic_v<Value> FamilyBuilder& add(const Labels& labels, Value value) {
+  template <Arithmetic Value>
+  FamilyBuilder& add(const Labels& labels, Value value) {
     return add_text(labels.text(), {}, static_cast<double>(value));
   }
 
   // The labels of both: of what many families are about, and of what tells the series apart in this
   // one. Loops over many series render both beforehand.
-  template <typename Value>
-  requires std::is_arithmetic_v<Value> FamilyBuilder& add(const Labels& labels, const Labels& more,
-                                                          Value value) {
+  template <Arithmetic Value>
+  FamilyBuilder& add(const Labels& labels, const Labels& more, Value value) {
     return add_text(labels.text(), more.text(), static_cast<double>(value));
   }
 

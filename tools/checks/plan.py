@@ -110,6 +110,9 @@ def steps(long: bool) -> list[Step]:
         # 10^4 exchanges of tables and programs under 10^8 packets.
         _ctest("swap", 1800, "swap", needs=built, jobs="1", long=True),
         _demo_in_machine(),
+        # The mistakes of tests/mutants/mistakes.txt: each turns the default check red (--mutants).
+        Step("mistakes", 3600, (("tests/mutants/mistakes",),), needs=("setup",),
+             count=counts.of_lab, live=True, long=True),
         Step("mutants", 3600, (("tests/mutants/parser", "build"),), needs=built,
              count=counts.of_commands, long=True),
         Step("tidy", 3600, (("tools/lint", "tidy"),), needs=built, count=counts.of_commands,

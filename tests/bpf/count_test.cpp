@@ -104,6 +104,13 @@ TEST_F(Count, GsoSegmentsEachWithTheirHeaders) {
   EXPECT_EQ(cell.bytes, 2900U + 3 * 40);
 }
 
+TEST_F(Count, GsoOfEspIsManyPackets) {
+  auto frame = ipv4(50, kPeer, kSelf, 8 + 2900);
+  frame[37] = 9;
+  send({.bytes = frame, .gso_size = 1448, .gso_segs = 3});
+  EXPECT_EQ(peer(1).cell(Direction::RECEIVE, Family::kIpv4, Class::ESP).packets, 3U);
+}
+
 // tun and virtio leave the number of segments to whoever segments.
 TEST_F(Count, GsoWithoutASegmentCountIsComputed) {
   auto frame = ipv4(6, kSelfPod, kPeerPod, 32 + 2900);

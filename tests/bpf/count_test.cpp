@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The programs as they are attached, run on frames: what they count, exactly.
 #include <gtest/gtest.h>
+#include <sched.h>
 
 #include <atomic>
 #include <thread>
@@ -104,6 +105,13 @@ TEST_F(Count, GsoSegmentsEachWithTheirHeaders) {
   EXPECT_EQ(cell.bytes, 2900U + 3 * 40);
 }
 
+TEST_F(Count, GsoOfEspIsManyPackets) {
+  auto frame = ipv4(50, kPeer, kSelf, 8 + 2900);
+  frame[37] = 9;
+  send({.bytes = frame, .gso_size = 1448, .gso_segs = 3});
+  EXPECT_EQ(peer(1).cell(Direction::RECEIVE, Family::kIpv4, Class::ESP).packets, 3U);
+}
+
 // tun and virtio leave the number of segments to whoever segments.
 TEST_F(Count, GsoWithoutASegmentCountIsComputed) {
   auto frame = ipv4(6, kSelfPod, kPeerPod, 32 + 2900);
@@ -154,6 +162,9 @@ TEST_F(Count, EnforceIsAuditFromItsDeadlineOn) {
   // The programs read the coarse clock, which is up to a tick behind.
   set_policy({Mode::ENFORCE, now - std::chrono::milliseconds(20)});
   EXPECT_FALSE(run_->drops({.bytes = frame}).value());
+  // That of another boot, before this one's clock began.
+  set_policy({Mode::ENFORCE, MonoTime{}});
+  EXPECT_FALSE(run_->drops({.bytes = frame}).value());
   set_policy({Mode::ENFORCE, now + std::chrono::milliseconds(50)});
   const auto limit = now + std::chrono::seconds(5);
   while (run_->drops({.bytes = frame}).value())
@@ -174,6 +185,41 @@ TEST_F(Count, APolicyIsReadAsItWasWritten) {
     EXPECT_EQ(read_policy(map, 3).value(), policy);
   }
   EXPECT_FALSE(write_policy(map, 1 << 20, {}).ok());
+}
+
+// -- the short way of XDP, which no table with exemptions takes -----------------------------------
+
+TEST_F(Count, XdpKeepsTheDeadlineOnItsShortWay) {
+  const auto frame = ipv4(17, kPeerPod, kSelfPod, 8);
+  const auto now = std::chrono::steady_clock::now();
+  set_policy({Mode::ENFORCE, {}});
+  EXPECT_TRUE(run_->drops_early(frame).value());
+  set_policy({Mode::ENFORCE, now + std::chrono::hours(1)});
+  EXPECT_TRUE(run_->drops_early(frame).value());
+  set_policy({Mode::ENFORCE, now - std::chrono::milliseconds(20)});
+  EXPECT_FALSE(run_->drops_early(frame).value());
+  set_policy({Mode::AUDIT, {}});
+  EXPECT_FALSE(run_->drops_early(frame).value());
+}
+
+TEST_F(Count, XdpDropsWhatIsForThisNodesPodsOnly) {
+  set_policy({Mode::ENFORCE, {}});
+  for (const Ip& elsewhere : {Ip{192, 0, 2, 1}, Ip{10, 101, 2, 11}, Ip{255, 255, 255, 255}}) {
+    const auto frame = ipv4(17, kPeerPod, elsewhere, 8);
+    EXPECT_FALSE(run_->drops_early(frame).value()) << int{elsewhere[0]};
+  }
+}
+
+TEST_F(Count, XdpPassesWhatIsExempt) {
+  auto spec = topology();
+  spec.exemptions = {{Prefix::parse("10.101.2.10").value(), 17, 53}};
+  auto& programs = const_cast<Programs&>(run_->programs());
+  ASSERT_TRUE(programs.set_table(spec).ok());
+  set_policy({Mode::ENFORCE, {}});
+  auto frame = ipv4(17, kPeerPod, kSelfPod, 8);
+  EXPECT_TRUE(run_->drops_early(frame).value());
+  frame[37] = 53;
+  EXPECT_FALSE(run_->drops_early(frame).value());
 }
 
 // -- flows ---------------------------------------------------------------------------------------
@@ -199,6 +245,22 @@ TEST_F(Count, CleartextIsRememberedAsAFlow) {
   EXPECT_EQ(flows[0].protocol, 17);
   EXPECT_EQ(flows[0].packets, 7U);
   EXPECT_EQ(flows[0].bytes, 7U * 32);
+}
+
+// What has no slot left takes another's: the record begins anew.
+TEST_F(Count, AFlowThatTakesAnothersSlotHasItsOwnPackets) {
+  auto frame = ipv4(17, kPeerPod, kSelfPod, 8);
+  for (std::uint32_t flow = 0; flow < 2 * EP_FLOW_SLOTS; ++flow) {
+    frame[34] = static_cast<std::uint8_t>(flow >> 8);
+    frame[35] = static_cast<std::uint8_t>(flow);
+    send({.bytes = frame});
+  }
+  Snapshot snapshot;
+  ASSERT_TRUE(reader_.node(*maps_, snapshot).ok());
+  EXPECT_GT(snapshot.lost[at(Lost::FLOW_EVICTED)], 0U);
+  const auto flows = reader_.flows(*maps_, Identities::load(*maps_).value()).value();
+  EXPECT_GT(flows.size(), 0U);
+  for (const auto& flow : flows) EXPECT_EQ(flow.packets, 1U) << flow.source_port;
 }
 
 TEST_F(Count, BrokenFramesAreToldByOutcome) {
@@ -258,6 +320,12 @@ TEST_F(Count, SwapsUnderTrafficLoseNothing) {
 }
 
 TEST(Events, TheFirstPacketOfAFlowIsToldAndARateHeld) {
+  // Each CPU has a share of its own: all packets on this one.
+  cpu_set_t every, one;
+  ASSERT_EQ(sched_getaffinity(0, sizeof(every), &every), 0);
+  CPU_ZERO(&one);
+  CPU_SET(static_cast<std::size_t>(sched_getcpu()), &one);
+  ASSERT_EQ(sched_setaffinity(0, sizeof(one), &one), 0);
   ProgramLimits limits;
   limits.max_peers = 16;
   limits.max_subnets = 64;
@@ -286,6 +354,16 @@ TEST(Events, TheFirstPacketOfAFlowIsToldAndARateHeld) {
   const auto told = events.drain();
   EXPECT_EQ(told + snapshot.lost[at(Lost::FLOW_EVENT_RATE)], 20U);
   EXPECT_GE(snapshot.lost[at(Lost::FLOW_EVENT_RATE)], 8U);  // at most two seconds' worth was told
+  // The next second has a share of its own.
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  std::size_t again = 0;
+  for (std::uint16_t port = 256; again == 0 && std::chrono::steady_clock::now() < limit; ++port) {
+    frame[34] = static_cast<std::uint8_t>(port >> 8), frame[35] = static_cast<std::uint8_t>(port);
+    ASSERT_TRUE(run(frame, 1).ok());
+    again = events.drain();
+  }
+  EXPECT_GT(again, 0U);
+  EXPECT_EQ(sched_setaffinity(0, sizeof(every), &every), 0);
 }
 
 }  // namespace

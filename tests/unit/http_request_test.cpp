@@ -83,6 +83,17 @@ TEST(BodyCache, RendersOncePerReportHoweverManyAsk) {
   EXPECT_EQ(rendered, 3) << "compressed from the plain text that is there";
 }
 
+TEST(BodyCache, ANewReportIsCompressedAnew) {
+  BodyCache cache;
+  int rendered = 0;
+  const auto render = [&](const BodyCache::Sink& sink) { sink(std::to_string(++rendered)); };
+  const auto one = testing::golden_report();
+  const auto first = cache.get(one, true, render).text;
+  const auto two = testing::golden_report();
+  EXPECT_NE(*cache.get(two, true, render).text, *first);
+  EXPECT_EQ(rendered, 2);
+}
+
 TEST(BodyCache, TheRoomOfABodyThatNobodyReadsIsTheNextOnes) {
   BodyCache cache;
   char letter = 'a';

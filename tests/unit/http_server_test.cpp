@@ -64,6 +64,7 @@ TEST_F(HttpServerTest, OnlyGetIsAllowed) {
     const Reply reply = request(server_.address(), method, "/metrics", "Content-Length: 0\r\n");
     EXPECT_EQ(reply.status, 405) << method;
     EXPECT_NE(reply.head.find("Allow: GET\r\n"), std::string::npos) << method;
+    EXPECT_EQ(reply.body.empty(), std::string_view(method) == "HEAD") << method;
   }
 }
 
@@ -141,6 +142,13 @@ TEST_F(HttpServerTest, HugeHeadersAreRefused) {
   EXPECT_EQ(get("/healthz", huge + "\r\n").status, 431);
   EXPECT_EQ(get("/" + std::string(2 * HttpConnection::kMaxHeadBytes, 'x')).status, 431);
   EXPECT_EQ(get("/healthz").status, 200);
+}
+
+TEST_F(HttpServerTest, AHeadWithoutAnEndIsRefused) {
+  const UniqueFd fd = connect_to(server_.address());
+  const std::string endless(2 * HttpConnection::kMaxHeadBytes, 'x');
+  ASSERT_TRUE(write_all(fd, "GET /healthz HTTP/1.1\r\nX-Filler: " + endless));
+  EXPECT_EQ(testing::parse_reply(testing::read_all(fd)).status, 431);
 }
 
 TEST_F(HttpServerTest, GarbageIsRefused) {

@@ -101,6 +101,19 @@ TEST(RuleWalk, AnAcceptEndsItsOwnBaseChainOnly) {
   EXPECT_EQ(walk.trace[0], "forward, priority 0: dropped by ip filter FORWARD policy drop");
 }
 
+// At the end of a chain that was entered by goto the policy counts, not the rule behind it.
+TEST(RuleWalk, AGotoDoesNotComeBack) {
+  for (const auto verdict : {RuleVerdict::kJump, RuleVerdict::kGoto}) {
+    auto rules = one_chain(
+        {rule({VerdictStep{verdict, "own"}}), rule({VerdictStep{RuleVerdict::kDrop, {}}})});
+    Chain own;
+    own.name = "own";
+    rules.tables[0].chains.push_back(own);
+    EXPECT_EQ(walk_rules(rules, backend(), kForwardOnly).fate,
+              verdict == RuleVerdict::kJump ? Fate::kDropped : Fate::kPassed);
+  }
+}
+
 TEST(RuleWalk, FirewalldsZones) {
   const auto rules = firewall_case("firewalld");
   EXPECT_EQ(walk_rules(rules, backend(), kForwarded).fate, Fate::kPassed);

@@ -2,11 +2,14 @@
 #include "sources/saved_policy.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 
 namespace espial {
 namespace {
@@ -52,11 +55,31 @@ TEST_F(SavedPolicyTest, WhatIsSavedIsLoaded) {
   EXPECT_EQ(policies_to_json(**loaded), policies_to_json(policies()));
   const auto& policy = (*loaded)->at("node \"2\\");
   EXPECT_EQ(policy.mode, Mode::ENFORCE);
+  ASSERT_TRUE(policy.span && policy.confirm);
   EXPECT_EQ(policy.span->encrypted, 12345U);
   EXPECT_EQ(policy.confirm->deadline.monotonic, MonoTime{5000000000123ns});
   EXPECT_EQ(policy.confirm->deadline.wall, WallTime{1714564800250ms});
   EXPECT_EQ(policy.confirm->deadline.boot, "a-boot");
   EXPECT_EQ((*loaded)->at("node3").mode, std::nullopt);
+}
+
+TEST_F(SavedPolicyTest, WhatCannotBeWrittenWholeReplacesNothing) {
+  const SavedPolicy file(root_ + "/state");
+  ASSERT_TRUE(file.save(policies()).ok());
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit sixteen_bytes{16, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &sixteen_bytes), 0);
+  const auto status = file.save({});
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_FALSE(status.ok());
+  const auto loaded = file.load();
+  ASSERT_TRUE(loaded.ok()) << loaded.error().message;
+  EXPECT_EQ(policies_to_json(**loaded), policies_to_json(policies()));
+  const std::filesystem::directory_iterator folder(root_ + "/state");
+  EXPECT_EQ(std::distance(begin(folder), end(folder)), 1) << "nothing half-written is left";
 }
 
 TEST_F(SavedPolicyTest, ACorruptFileIsToldAndKeptAside) {

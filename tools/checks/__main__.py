@@ -65,8 +65,12 @@ def main() -> int:
     parser.add_argument("--only", action="append", default=[], metavar="NAME")
     parser.add_argument("--patience", type=int, default=1, metavar="N",
                         help="N times the budgets, for a busy or slow machine")
+    parser.add_argument("--mutants", action="store_true",
+                        help="make each mistake of tests/mutants/mistakes.txt: is it noticed?")
     parser.add_argument("--list", action="store_true", help="print the steps and stop")
     options = parser.parse_args()
+    if options.mutants:
+        options.only.append("mistakes")
     every = [dataclasses.replace(step, budget=step.budget * options.patience)
              for step in plan.steps(options.long)]
     if options.list:

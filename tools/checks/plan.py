@@ -122,6 +122,9 @@ def steps(long: bool) -> list[Step]:
         # The other Debian release, beginning with nothing but apt: its compilers and libraries.
         Step("debian-13", 1800, (("tests/distribution/run", "trixie"),), count=counts.of_lab, live=True,
              long=True),
+        # The mistakes of tests/mutants/mistakes.txt: each turns the default check red (--mutants).
+        Step("mistakes", 3600, (("tests/mutants/mistakes",),), needs=("setup",),
+             count=counts.of_lab, live=True, long=True),
         Step("mutants", 3600, (("tests/mutants/parser", "build"),), needs=built,
              count=counts.of_commands, long=True),
         # Each file alone: no include leans on a neighbour of the batch.

@@ -13,6 +13,7 @@
 #include "base/rfc3339.h"
 #include "sources/child_process.h"
 #include "unit/alert_stand_in.h"
+#include "unit/own_folder.h"
 
 namespace espial {
 namespace {
@@ -105,12 +106,13 @@ class NotifierTest : public ::testing::Test {
     const std::scoped_lock lock(mutex_);
     return good_;
   }
-  std::filesystem::path folder() {
-    auto path = std::filesystem::path(::testing::TempDir()) /
-                ("espial-notifier-" + std::to_string(::getpid()));
-    std::filesystem::create_directories(path);
-    return path;
+  void TearDown() override {
+    notifier_.reset();
+    std::filesystem::remove_all(folder_);
   }
+  [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }
+
+  const std::filesystem::path folder_ = testing::own_folder();
 
   std::mutex mutex_;
   std::vector<std::string> good_, bad_;
@@ -264,7 +266,6 @@ TEST_F(NotifierTest, AFloodIsCollapsedAndCounted) {
 
 TEST_F(NotifierTest, ACommandGetsTheAlertOnceForEachChange) {
   const auto out = folder() / "told";
-  std::filesystem::remove(out);
   ConfigAlerts config;
   config.commands = {{"/bin/sh", "-c",
                       "read -r line; echo \"$ESPIAL_STATUS $ESPIAL_ALARM $ESPIAL_PEER "
@@ -287,7 +288,6 @@ TEST_F(NotifierTest, ACommandGetsTheAlertOnceForEachChange) {
 
 TEST_F(NotifierTest, ACommandThatFailsIsRunAgain) {
   const auto mark = folder() / "mark";
-  std::filesystem::remove(mark);
   ConfigAlerts config;
   config.commands = {{"/bin/sh", "-c",
                       "test -e " + mark.string() + " && exit 0; touch " + mark.string() +

@@ -111,6 +111,9 @@ def steps(long: bool) -> list[Step]:
         _lab("running", 90 * more, long),
         _lab("6.12", 2200 * more, long),
         _lab("6.1", 2200 * more, long),
+        # The steps above on a machine that has everything a test could stumble over.
+        Step("beside", 1500, (("tests/beside/run",),), needs=("setup", "build"), count=counts.of_lab,
+             live=True, long=True),
         # 10^4 exchanges of tables and programs under 10^8 packets.
         _ctest("swap", 1800, "swap", needs=built, jobs="1", long=True),
         _demo_in_machine(),

@@ -128,7 +128,7 @@ def top_on_a_terminal(lab: Lab) -> None:
         terminal.close()
 
     for done in (espial.run("top"), lab.mesh.node(1).namespace.run(
-            "script", "-qec", f"env TERM=dumb {espial.program} top --config {espial.config}", "/dev/null",
+            "env", "LC_ALL=C", "script", "-qec", f"env TERM=dumb {espial.program} top --config {espial.config}", "/dev/null",
             check=False)):
         told = (done.stdout + done.stderr).strip()
         assert done.returncode == 2 and "espial status --watch" in told and "\n" not in told, \

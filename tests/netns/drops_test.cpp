@@ -313,10 +313,10 @@ TEST_F(Drop, AFloodCostsLittle) {
   ASSERT_EQ(inet_pton(AF_INET, kOut4, &to.sin_addr), 1);
   constexpr int kPackets = 200'000;
   const auto flood = [&] {
-    const auto start = testing::processor_time();
+    const auto start = test::processor_time();
     for (int i = 0; i < kPackets; ++i)
       (void)sendto(sock.get(), "x", 1, 0, reinterpret_cast<const sockaddr*>(&to), sizeof(to));
-    return static_cast<double>((testing::processor_time() - start).count()) / kPackets;
+    return static_cast<double>((test::processor_time() - start).count()) / kPackets;
   };
   const auto before = counted().reasons["NETFILTER_DROP"];
   flood();  // warm

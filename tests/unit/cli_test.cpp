@@ -36,7 +36,7 @@ struct Outcome {
 class CliTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    folder_ = testing::own_folder();
+    folder_ = test::own_folder();
     config_ = (folder_ / "espial.yaml").string();
     std::ofstream(config_) << "node: node1\nstate_dir: " << folder_.string() << "\n";
     services_.version = "1.2.3";

@@ -404,9 +404,9 @@ std::string large_config(int peers, bool nested) {
 
 TEST(ConfigFile, TenThousandPeersAreCheckedQuickly) {
   const auto text = large_config(10000, false);
-  const auto start = testing::processor_time();
+  const auto start = test::processor_time();
   const auto parsed = parse_config(text, "f");
-  const auto took = testing::processor_time() - start;
+  const auto took = test::processor_time() - start;
   EXPECT_TRUE(parsed.problems.empty()) << parsed.problems.front().text();
   EXPECT_EQ(parsed.config.peers.size(), 10000U);
   // A pairwise comparison is 10^8 steps; this allows for sanitizers.
@@ -435,7 +435,7 @@ TEST(ConfigFile, SurvivesDamagedText) {
 }
 
 TEST(LoadConfig, OnlyTheDefaultFileMayBeMissing) {
-  const std::filesystem::path folder = testing::own_folder();
+  const std::filesystem::path folder = test::own_folder();
   const auto missing = (folder / "missing.yaml").string();
   EXPECT_FALSE(load_config(missing, missing).value().node.empty());
   const auto result = load_config(missing);

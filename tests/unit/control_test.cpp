@@ -32,7 +32,7 @@ constexpr milliseconds kPatience{60000};
 class ControlTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    folder_ = testing::own_folder();
+    folder_ = test::own_folder();
     path_ = control_socket_path(folder_.string());
   }
   void TearDown() override {

@@ -74,10 +74,10 @@ TEST(HttpLoad, HundredsOfScrapesAtOnceAreAllWhole) {
 
 // Processor time of this process, servers included: what the machine does beside it is not in it.
 double milliseconds_of_a_scrape(const HttpServer& server) {
-  const auto begin = testing::processor_time(CLOCK_PROCESS_CPUTIME_ID);
+  const auto begin = test::processor_time(CLOCK_PROCESS_CPUTIME_ID);
   EXPECT_EQ(request(server.address(), "GET", "/metrics", "Accept-Encoding: gzip\r\n").status, 200);
-  return std::chrono::duration<double, std::milli>(
-             testing::processor_time(CLOCK_PROCESS_CPUTIME_ID) - begin)
+  return std::chrono::duration<double, std::milli>(test::processor_time(CLOCK_PROCESS_CPUTIME_ID) -
+                                                   begin)
       .count();
 }
 

@@ -126,7 +126,7 @@ TEST(LineDiff, TooMuchIsOneHunk) {
 class MeshCommand : public ::testing::Test {
  protected:
   void SetUp() override {
-    folder_ = testing::own_folder();
+    folder_ = test::own_folder();
     options_.out = folder_ + "/out";
     services_.show_topology = [this](const Config&) { return Result<Topology>(topology_); };
   }

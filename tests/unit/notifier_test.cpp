@@ -112,7 +112,7 @@ class NotifierTest : public ::testing::Test {
   }
   [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }
 
-  const std::filesystem::path folder_ = testing::own_folder();
+  const std::filesystem::path folder_ = test::own_folder();
 
   std::mutex mutex_;
   std::vector<std::string> good_, bad_;

@@ -187,7 +187,7 @@ TEST(ClusterConf, FilesThatCannotBeRead) {
   ASSERT_FALSE(missing.ok());
   EXPECT_NE(missing.error().message.find("No such file"), std::string::npos);
   EXPECT_FALSE(read_cluster_conf("/dev/zero").ok());
-  const auto folder = testing::own_folder();
+  const auto folder = test::own_folder();
   const auto path = folder + "/cluster.conf";
   std::ofstream(path) << with("");
   const auto facts = read_cluster_conf(path);

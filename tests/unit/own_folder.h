@@ -7,7 +7,7 @@
 #include <gtest/gtest.h>
 #include <string>
 
-namespace espial::testing {
+namespace espial::test {
 
 // New and empty, its path short enough for a socket in it. The caller removes it.
 inline std::string own_folder() {
@@ -16,4 +16,4 @@ inline std::string own_folder() {
   return pattern;
 }
 
-}  // namespace espial::testing
+}  // namespace espial::test

@@ -5,7 +5,7 @@
 #include <chrono>
 #include <ctime>
 
-namespace espial::testing {
+namespace espial::test {
 
 inline std::chrono::nanoseconds processor_time(clockid_t of = CLOCK_THREAD_CPUTIME_ID) {
   timespec time{};
@@ -13,4 +13,4 @@ inline std::chrono::nanoseconds processor_time(clockid_t of = CLOCK_THREAD_CPUTI
   return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
 }
 
-}  // namespace espial::testing
+}  // namespace espial::test

@@ -117,7 +117,7 @@ void answer(const Peer& peer) {
 class ViciClientTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    folder_ = testing::own_folder();
+    folder_ = test::own_folder();
     path_ = folder_ + "/vici";
   }
   void TearDown() override {

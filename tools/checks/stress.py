@@ -61,9 +61,11 @@ def _of_ctest(folder: pathlib.Path) -> Causes:
             found[f"{name}: {case['classname']}.{case['name']}"] = cause
             bad += bool(cause)
         if not suites or (test.get("status") != "run" and not bad):
-            output = test.findtext("system-out") or ""
+            # What a script says last is why it ended.
+            said = (test.findtext("system-out") or "").splitlines()[::-1]
+            why = [failure.get("message", "") for failure in test.iter("failure")] + said
             found[name] = "" if test.get("status") == "run" else \
-                f"{test.get('status')}: {_first_line(chr(10).join(reversed(output.splitlines())))}"
+                f"{test.get('status')}: {_first_line(chr(10).join(why))}"
     return found
 
 

@@ -12,7 +12,7 @@ import subprocess
 import threading
 import time
 
-from espial_lab.wait import until
+from espial_lab.wait import STARTS, until
 
 PASSWORD = "open sesame"
 
@@ -62,7 +62,7 @@ class Alertmanager:
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
 
     def ready(self) -> None:
-        until(f"Alertmanager {self.port} answers", lambda: self._get("/-/ready") is not None)
+        until(f"Alertmanager {self.port} answers", lambda: self._get("/-/ready") is not None, STARTS)
 
     def _get(self, path: str) -> bytes | None:
         connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=60,

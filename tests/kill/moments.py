@@ -10,7 +10,7 @@ import subprocess
 
 import pinned
 import points
-from espial_lab.wait import until
+from espial_lab.wait import STARTS, until
 from wire import NODE, PEER, Wire
 
 PINS = "/sys/fs/bpf/espial"
@@ -74,7 +74,7 @@ class Node:
                 except OSError:
                     return False
             return True
-        until("the daemon answers", answers, every=0.005)
+        until("the daemon answers", answers, STARTS, 0.005)
         return self._daemon
 
     def said(self, text: str):

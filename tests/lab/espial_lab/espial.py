@@ -10,7 +10,7 @@ import subprocess
 
 from .count import Counts
 from .mesh import BACKEND_V4, BACKEND_V6, Node
-from .wait import until
+from .wait import STARTS, until
 
 LISTEN = ("127.0.0.1", 9754)
 
@@ -71,7 +71,7 @@ class Espial:
                 return self.get("/readyz")[0] == 200
             except OSError:
                 return False
-        until(f"{self.node.name}: espial is ready", answers)
+        until(f"{self.node.name}: espial is ready", answers, STARTS)
 
     def looked(self) -> None:
         """Waits until the daemon has just looked at its counters, as it does each second."""

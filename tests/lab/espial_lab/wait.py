@@ -11,6 +11,7 @@ from typing import Callable, TypeVar
 
 T = TypeVar("T")
 PATIENCE = 40.0     # seconds
+STARTS = 180.0      # of a program that starts: nothing is judged meanwhile
 
 
 def whole_lines(path: str | os.PathLike) -> list[str]:

@@ -12,7 +12,7 @@ import subprocess
 import threading
 import time
 
-from espial_lab.wait import until
+from espial_lab.wait import STARTS, until
 
 PASSWORD = "open sesame"
 
@@ -62,12 +62,12 @@ class Alertmanager:
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
 
     def ready(self) -> None:
-        until(f"Alertmanager {self.port} answers", lambda: self._get("/-/ready") is not None, 20)
+        until(f"Alertmanager {self.port} answers", lambda: self._get("/-/ready") is not None, STARTS)
 
     def _get(self, path: str) -> bytes | None:
-        connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=5,
+        connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=60,
                                                  context=self._context) \
-            if self._context else http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+            if self._context else http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         login = base64.b64encode(f"espial:{PASSWORD}".encode()).decode()
         try:
             connection.request("GET", path, headers={"Authorization": f"Basic {login}"})

@@ -166,7 +166,7 @@ TEST_F(Count, EnforceIsAuditFromItsDeadlineOn) {
   set_policy({Mode::ENFORCE, MonoTime{}});
   EXPECT_FALSE(run_->drops({.bytes = frame}).value());
   set_policy({Mode::ENFORCE, now + std::chrono::milliseconds(50)});
-  const auto limit = now + std::chrono::seconds(5);
+  const auto limit = now + std::chrono::minutes(1);
   while (run_->drops({.bytes = frame}).value())
     ASSERT_LT(std::chrono::steady_clock::now(), limit) << "the deadline never came";
   EXPECT_GE(std::chrono::steady_clock::now(), now + std::chrono::milliseconds(45));
@@ -234,7 +234,7 @@ TEST_F(Count, CleartextIsRememberedAsAFlow) {
   EXPECT_FALSE(counters.last_unprotected[at(Direction::TRANSMIT)].has_value());
   const auto age =
       std::chrono::system_clock::now() - *counters.last_unprotected[at(Direction::RECEIVE)];
-  EXPECT_LT(age, std::chrono::seconds(5));
+  EXPECT_LT(age, std::chrono::minutes(1));
 
   const auto flows = reader_.flows(*maps_, Identities::load(*maps_).value()).value();
   ASSERT_EQ(flows.size(), 1U);

@@ -26,7 +26,7 @@ namespace espial::test {
 namespace {
 
 constexpr std::uint16_t kFence = 0x88b5;  // local experimental ethertype
-constexpr int kFenceMs = 5000;
+constexpr int kFenceMs = 60'000;          // against hanging
 
 bool write_file(const std::string& path, const std::string& text) {
   std::ofstream file(path);

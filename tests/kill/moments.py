@@ -10,7 +10,7 @@ import subprocess
 
 import pinned
 import points
-from espial_lab.wait import until
+from espial_lab.wait import STARTS, until
 from wire import NODE, PEER, Wire
 
 PINS = "/sys/fs/bpf/espial"
@@ -57,7 +57,7 @@ class Node:
 
     def espial(self, *words: str, program: str = "", expect: int = 0) -> str:
         done = subprocess.run(self.command(*words, program=program), capture_output=True, text=True,
-                              timeout=60)
+                              timeout=120)
         assert done.returncode == expect, \
             f"espial {' '.join(words)}: exit status {done.returncode}: {done.stderr.strip()}"
         return done.stdout + done.stderr
@@ -74,17 +74,17 @@ class Node:
                 except OSError:
                     return False
             return True
-        until("the daemon answers", answers, 20, 0.005)
+        until("the daemon answers", answers, STARTS, 0.005)
         return self._daemon
 
     def said(self, text: str):
-        until(f"the daemon says '{text}'", lambda: text in (self.folder / "log").read_text(), 10, 0.005)
+        until(f"the daemon says '{text}'", lambda: text in (self.folder / "log").read_text(), every=0.005)
 
     def close(self) -> None:
         self.wire.flow(False)
         if self._daemon and self._daemon.poll() is None:
             self._daemon.kill()
-            self._daemon.wait(10)
+            self._daemon.wait(60)
 
     # -- what must be true -----------------------------------------------------------------------
 
@@ -125,7 +125,7 @@ class Node:
         left = [name for name in os.listdir("/sys/fs/bpf") if not name.endswith(".debug")]
         assert not left, f"left in the BPF file system: {left}"
         until("no program is attached",     # the kernel ends a link a moment after its last pin
-              lambda: pinned.attached(self.wire.ifindex) == [0, 0], 5, 0.01)
+              lambda: pinned.attached(self.wire.ifindex) == [0, 0], every=0.01)
 
     # -- choosing --------------------------------------------------------------------------------
 
@@ -159,7 +159,7 @@ def first_start(node: Node) -> None:
     node.begin()
     node.wire.flow(True)
     node.whole()
-    until("packets were sent", lambda: node.wire.sent > node.sent + 10, 5, 0.01)
+    until("packets were sent", lambda: node.wire.sent > node.sent + 10, every=0.01)
     node.exact()
     node.gone()
 
@@ -250,7 +250,7 @@ def detaching(node: Node) -> None:
         node.gone()
     node.begin()
     node.wire.flow(True)
-    until("packets were sent", lambda: node.wire.sent > node.sent + 10, 5, 0.01)
+    until("packets were sent", lambda: node.wire.sent > node.sent + 10, every=0.01)
     node.exact()
     node.gone()
 
@@ -264,7 +264,7 @@ def _daemon(node: Node, act, prepare=lambda number: None, done=None, rounds=1) -
     found = points.of_daemon(daemon.pid, lambda: (act(daemon), done(daemon)), node.trace)
     if daemon.poll() is None:
         daemon.kill()
-    daemon.wait(10)
+    daemon.wait(60)
     # Each point with each of the configurations.
     for number, point in enumerate(node.choose(found * rounds, "daemon")):
         node.point = point
@@ -293,7 +293,7 @@ def stop(node: Node) -> None:
     """Each daemon has alarms to save at its end: those of the one before it are away."""
     _daemon(node, lambda daemon: daemon.send_signal(signal.SIGTERM),
             lambda _: (node.folder / "state/alarms.json").unlink(missing_ok=True),
-            lambda daemon: daemon.wait(10))
+            lambda daemon: daemon.wait(60))
 
 
 def policy_with_daemon(node: Node) -> None:
@@ -307,9 +307,9 @@ def policy_with_daemon(node: Node) -> None:
         modes.reverse()
         asked.append(subprocess.Popen(node.command("policy", "set", "node3", modes[0]),
                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-    _daemon(node, act, prepare, lambda _: asked[-1].wait(10))
+    _daemon(node, act, prepare, lambda _: asked[-1].wait(60))
     for process in asked:
-        process.wait(10)
+        process.wait(60)
 
 
 def rejected_build(node: Node) -> None:
@@ -339,7 +339,7 @@ def resized(node: Node) -> None:
 def unknown_layout(node: Node) -> None:
     """Nothing of such maps can be read: counters begin anew, and still nothing passes."""
     node.wire.flow(True)
-    until("packets are counted", lambda: pinned.dropped(PINS, "node2") > node.had, 5, 0.01)
+    until("packets are counted", lambda: pinned.dropped(PINS, "node2") > node.had, every=0.01)
     with pinned.Map(f"{PINS}/maps/ep_layout") as layout:
         layout.write(0, b"\xff" * layout.size)
     said = node.espial("run", "--arm")

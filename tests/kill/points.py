@@ -67,13 +67,13 @@ class _Attached:
         def attached() -> bool:
             assert self.process.poll() is None, f"strace ended: {log.read_text()}"
             return "attached" in log.read_text()
-        until("strace is attached", attached, 10, 0.005)
+        until("strace is attached", attached, every=0.005)
 
     def end(self) -> None:
         """Leaves the process alone."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-        self.process.wait(10)
+        self.process.wait(60)
 
 
 def of_daemon(pid: int, act, trace: pathlib.Path) -> list[Point]:
@@ -93,7 +93,7 @@ def kill_daemon(daemon: subprocess.Popen, act, point: Point, trace: pathlib.Path
         daemon.wait(3)
     except subprocess.TimeoutExpired:
         daemon.kill()   # it did not come to this call: what there was to do did not need it
-        daemon.wait(10)
+        daemon.wait(60)
     finally:
         tracer.end()
 

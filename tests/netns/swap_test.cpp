@@ -143,7 +143,7 @@ std::uint64_t all_packets(const Maps& maps) {
 }
 
 void wait_for(const Maps& maps, std::uint64_t packets) {
-  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::minutes(1);
   while (all_packets(maps) < packets && std::chrono::steady_clock::now() < limit)
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
 }

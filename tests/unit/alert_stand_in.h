@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include <atomic>
+#include <chrono>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -46,8 +47,12 @@ class AlertStandIn {
   [[nodiscard]] std::uint16_t port() const { return port_; }
   [[nodiscard]] std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
   void behave(Manner manner) { manner_ = manner; }
-  // Whole requests that were taken (answered with 200), heads included.
-  [[nodiscard]] std::vector<std::string> taken() const {
+  // Requests that were taken (answered with 200), whole, heads included, and when.
+  struct Taken {
+    std::string request;
+    std::chrono::system_clock::time_point when;
+  };
+  [[nodiscard]] std::vector<Taken> taken() const {
     const std::scoped_lock lock(mutex_);
     return taken_;
   }
@@ -85,7 +90,7 @@ class AlertStandIn {
     switch (manner_.load()) {
       case Manner::kOk: {
         const std::scoped_lock lock(mutex_);
-        taken_.push_back(request);
+        taken_.push_back({request, std::chrono::system_clock::now()});
         send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}");
         return;
       }
@@ -130,7 +135,7 @@ class AlertStandIn {
   std::atomic<bool> stop_{false};
   std::atomic<int> asked_{0};
   mutable std::mutex mutex_;
-  std::vector<std::string> taken_;
+  std::vector<Taken> taken_;
   std::thread thread_;
 
  public:

@@ -20,6 +20,7 @@
 #include "config/config_file.h"
 #include "daemon/control_server.h"
 #include "golden.h"
+#include "unit/own_folder.h"
 
 namespace espial {
 namespace {
@@ -35,11 +36,7 @@ struct Outcome {
 class CliTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
-    folder_ =
-        std::filesystem::path(::testing::TempDir()) / (std::string("espial_cli_") + test->name());
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directories(folder_);
+    folder_ = test::own_folder();
     config_ = (folder_ / "espial.yaml").string();
     std::ofstream(config_) << "node: node1\nstate_dir: " << folder_.string() << "\n";
     services_.version = "1.2.3";

@@ -19,6 +19,7 @@
 #include "base/unique_fd.h"
 #include "cli/control_client.h"
 #include "daemon/control_server.h"
+#include "unit/own_folder.h"
 
 namespace espial {
 namespace {
@@ -26,14 +27,13 @@ namespace {
 using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
+// Of what has to come: it guards against hanging only, and a busy machine may take its time.
+constexpr milliseconds kPatience{60000};
+
 class ControlTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
-    folder_ = std::filesystem::path(::testing::TempDir()) /
-              (std::string("espial_control_") + test->name());
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directories(folder_);
+    folder_ = test::own_folder();
     path_ = control_socket_path(folder_.string());
   }
   void TearDown() override {
@@ -41,7 +41,7 @@ class ControlTest : public ::testing::Test {
     std::filesystem::remove_all(folder_);
   }
 
-  void start(ControlHandler handler, milliseconds deadline = kControlConnectionDeadline) {
+  void start(ControlHandler handler, milliseconds deadline = kPatience) {
     auto server = ControlServer::open(path_, std::move(handler), std::min(deadline, deadline_));
     ASSERT_TRUE(server.ok()) << server.error().message;
     server_ = std::make_unique<ControlServer>(std::move(server).value());
@@ -75,15 +75,18 @@ class ControlTest : public ::testing::Test {
       out.append(buffer, static_cast<std::size_t>(got));
     return out;
   }
+  Result<std::string> ask(std::string_view request) const {
+    return control_request(path_, request, kPatience);
+  }
   bool connections_become(std::size_t count) const {
-    const auto deadline = Clock::now() + milliseconds(5000);
+    const auto deadline = Clock::now() + kPatience;
     while (connections_ != count && Clock::now() < deadline) ::poll(nullptr, 0, 1);
     return connections_ == count;
   }
 
   std::filesystem::path folder_;
   std::string path_;
-  milliseconds deadline_ = kControlConnectionDeadline;
+  milliseconds deadline_ = kPatience;
   std::function<void(ControlServer&)> prepare_;
   std::unique_ptr<ControlServer> server_;
   std::thread thread_;
@@ -93,17 +96,14 @@ class ControlTest : public ::testing::Test {
 
 TEST_F(ControlTest, AnswersOneLine) {
   start([](std::string_view request) { return "<" + std::string(request) + ">"; });
-  EXPECT_EQ(control_request(path_, "status").value(), "<status>");
-  EXPECT_EQ(control_request(path_, "").value(), "<>");
+  EXPECT_EQ(ask("status").value(), "<status>");
+  EXPECT_EQ(ask("").value(), "<>");
 }
 
 TEST_F(ControlTest, CarriesAnswersLargerThanAnySocketBuffer) {
   const std::string large(20U << 20, 'x');
-  // How long that takes is not what is asked here: under TSan, beside others, more than two
-  // seconds.
-  deadline_ = milliseconds(20000);
-  start([&](std::string_view) { return large; }, deadline_);
-  EXPECT_TRUE(control_request(path_, "status", milliseconds(20000)).value() == large);
+  start([&](std::string_view) { return large; });
+  EXPECT_TRUE(ask("status").value() == large);
 }
 
 TEST_F(ControlTest, SocketIsForItsOwnerOnlyAndGoesAway) {
@@ -134,7 +134,7 @@ TEST_F(ControlTest, ReplacesAStaleSocketFile) {
   EXPECT_EQ(control_request(path_, "status").error().message,
             path_ + ": connect: Connection refused (no daemon is running)");
   start([](std::string_view) { return "new"; });
-  EXPECT_EQ(control_request(path_, "status").value(), "new");
+  EXPECT_EQ(ask("status").value(), "new");
 }
 
 TEST_F(ControlTest, NeverDisplacesALiveDaemonNorAnotherFile) {
@@ -142,7 +142,7 @@ TEST_F(ControlTest, NeverDisplacesALiveDaemonNorAnotherFile) {
   const auto second = ControlServer::open(path_, [](std::string_view) { return "second"; });
   ASSERT_FALSE(second.ok());
   EXPECT_NE(second.error().message.find("another daemon answers there"), std::string::npos);
-  EXPECT_EQ(control_request(path_, "status").value(), "first");
+  EXPECT_EQ(ask("status").value(), "first");
 
   const auto file = (folder_ / "file").string();
   std::ofstream(file) << "precious";
@@ -168,8 +168,8 @@ TEST_F(ControlTest, PathThatDoesNotFitIsRefusedInWords) {
 
 TEST_F(ControlTest, RefusesARequestThatIsTooLong) {
   start([](std::string_view request) { return std::to_string(request.size()); });
-  EXPECT_EQ(control_request(path_, std::string(kMaxControlRequest - 1, 'a')).value(), "4095");
-  EXPECT_EQ(control_request(path_, std::string(kMaxControlRequest, 'a')).value(),
+  EXPECT_EQ(ask(std::string(kMaxControlRequest - 1, 'a')).value(), "4095");
+  EXPECT_EQ(ask(std::string(kMaxControlRequest, 'a')).value(),
             "{\"error\":\"request too long\"}\n");
 }
 
@@ -180,7 +180,7 @@ TEST_F(ControlTest, GarbageReachesTheHandlerAsBytesAndNothingElseHappens) {
     return "no";
   });
   const std::string garbage("\0\xff\x1b[2J\r", 7);
-  EXPECT_EQ(control_request(path_, garbage).value(), "no");
+  EXPECT_EQ(ask(garbage).value(), "no");
   EXPECT_EQ(seen, garbage);
 }
 
@@ -198,7 +198,7 @@ TEST_F(ControlTest, AnUnfinishedLineIsNoRequest) {
 
 TEST_F(ControlTest, HandlersExceptionIsAnAnswer) {
   start([](std::string_view) -> std::string { throw std::runtime_error("bad \"\\\x1b\""); });
-  EXPECT_EQ(control_request(path_, "x").value(), "{\"error\":\"bad '///x1b'\"}\n");
+  EXPECT_EQ(ask("x").value(), "{\"error\":\"bad '///x1b'\"}\n");
 }
 
 TEST_F(ControlTest, SilentClientIsClosedAtItsDeadline) {
@@ -212,27 +212,34 @@ TEST_F(ControlTest, SilentClientIsClosedAtItsDeadline) {
 
 TEST_F(ControlTest, ClientThatDoesNotReadHoldsUpNobody) {
   const std::string large(8U << 20, 'x');
-  start([&](std::string_view request) { return request == "large" ? large : "small"; },
-        milliseconds(300));
+  start([&](std::string_view request) { return request == "large" ? large : "small"; });
   const auto slow = connect_raw();
   ASSERT_EQ(::send(slow.get(), "large\n", 6, 0), 6);
-  EXPECT_EQ(control_request(path_, "x").value(), "small");
+  EXPECT_EQ(ask("x").value(), "small");
+  EXPECT_EQ(read_to_end(slow.get()).size(), large.size()) << "it was there all the time";
+}
+
+TEST_F(ControlTest, ClientThatDoesNotReadIsClosedAtItsDeadline) {
+  const std::string large(8U << 20, 'x');
+  start([&](std::string_view) { return large; }, milliseconds(300));
+  const auto slow = connect_raw();
+  ASSERT_EQ(::send(slow.get(), "large\n", 6, 0), 6);
+  ASSERT_TRUE(connections_become(1));
   EXPECT_TRUE(connections_become(0));
   EXPECT_LT(read_to_end(slow.get()).size(), large.size());
 }
 
 TEST_F(ControlTest, SeventeenthConnectionIsTurnedAwayInWords) {
-  start([](std::string_view) { return "x"; }, milliseconds(60000));
+  start([](std::string_view) { return "x"; });
   std::vector<UniqueFd> idle;
   for (std::size_t i = 0; i < kMaxControlConnections; ++i) {
     idle.push_back(connect_raw());
     ASSERT_TRUE(connections_become(i + 1));
   }
-  EXPECT_EQ(control_request(path_, "x").value(),
-            "{\"error\":\"too many connections, try again\"}\n");
+  EXPECT_EQ(ask("x").value(), "{\"error\":\"too many connections, try again\"}\n");
   idle.pop_back();
   EXPECT_TRUE(connections_become(kMaxControlConnections - 1));
-  EXPECT_EQ(control_request(path_, "x").value(), "x");
+  EXPECT_EQ(ask("x").value(), "x");
 }
 
 class ControlStreamTest : public ControlTest {
@@ -262,7 +269,7 @@ class ControlStreamTest : public ControlTest {
   // Everything that has come, once it has `wanted` in it.
   static std::string until(const ControlStream& stream, std::string_view wanted) {
     std::string text;
-    const auto deadline = Clock::now() + milliseconds(5000);
+    const auto deadline = Clock::now() + kPatience;
     while (text.find(wanted) == std::string::npos && Clock::now() < deadline) {
       pollfd entry{stream.descriptor(), POLLIN, 0};
       ::poll(&entry, 1, 100);
@@ -277,14 +284,14 @@ TEST_F(ControlStreamTest, TellsUntilTheReaderLeaves) {
   start_streams();
   auto stream = ControlStream::open(path_, "follow 60").value();
   EXPECT_EQ(until(stream, "\n"), "hello follow 60\n");
-  EXPECT_EQ(control_request(path_, "tell").value(), "1");
+  EXPECT_EQ(ask("tell").value(), "1");
   EXPECT_EQ(until(stream, "\n"), "x\n");
   // A word that only begins alike is none.
-  EXPECT_EQ(control_request(path_, "followers").value(), "1");
+  EXPECT_EQ(ask("followers").value(), "1");
   EXPECT_EQ(until(stream, "followers"), "followers");
   std::optional(std::move(stream)).reset();
   EXPECT_TRUE(connections_become(0));
-  EXPECT_EQ(control_request(path_, "tell").value(), "0");
+  EXPECT_EQ(ask("tell").value(), "0");
 }
 
 TEST_F(ControlStreamTest, OutlivesTheDeadlineOfOrdinaryRequests) {
@@ -293,7 +300,11 @@ TEST_F(ControlStreamTest, OutlivesTheDeadlineOfOrdinaryRequests) {
   const auto stream = ControlStream::open(path_, "follow").value();
   const auto silent = connect_raw();
   EXPECT_EQ(read_to_end(silent.get()), "");  // closed at its deadline
-  EXPECT_EQ(control_request(path_, "tell").value(), "1");
+  // So may be this one, where the machine is busy.
+  auto told = ask("tell");
+  for (const auto end = Clock::now() + kPatience; !told.ok() && Clock::now() < end;)
+    told = ask("tell");
+  EXPECT_EQ(told.value(), "1");
   EXPECT_NE(until(stream, "x\n").find("x\n"), std::string::npos);
 }
 
@@ -306,16 +317,16 @@ TEST_F(ControlStreamTest, AReaderThatStallsCostsABoundedBufferAndNobodyElse) {
   std::size_t sent = 0;
   std::string both = "2";
   for (; both == "2" && sent < 10 * kMaxStreamBacklog; sent += line.size()) {
-    both = control_request(path_, line).value();
+    both = ask(line).value();
     (void)until(reader, line);
   }
   EXPECT_EQ(both, "1") << "after " << sent << " bytes";
   EXPECT_GT(sent, kMaxStreamBacklog);
-  for (int i = 0; i < 20; ++i) EXPECT_EQ(control_request(path_, line).value(), "1");
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(ask(line).value(), "1");
   EXPECT_NE(until(reader, line), "");
   // It goes on where it was: every line that was accepted, whole.
   std::string text;
-  const auto deadline = Clock::now() + milliseconds(10000);
+  const auto deadline = Clock::now() + kPatience;
   while (text.size() < 13 + sent - line.size() && Clock::now() < deadline) {
     pollfd entry{stalled.descriptor(), POLLIN, 0};
     ::poll(&entry, 1, 100);
@@ -323,7 +334,7 @@ TEST_F(ControlStreamTest, AReaderThatStallsCostsABoundedBufferAndNobodyElse) {
   }
   EXPECT_EQ(text.substr(0, 13), "hello follow\n");
   EXPECT_EQ(text.find_first_not_of('y', 13), std::string::npos);
-  EXPECT_EQ(control_request(path_, "tell").value(), "2");
+  EXPECT_EQ(ask("tell").value(), "2");
 }
 
 TEST_F(ControlStreamTest, TheNinthIsRefusedInWordsAndOrdinaryRequestsAreNot) {
@@ -335,7 +346,7 @@ TEST_F(ControlStreamTest, TheNinthIsRefusedInWordsAndOrdinaryRequestsAreNot) {
   }
   const auto ninth = ControlStream::open(path_, "follow").value();
   EXPECT_NE(until(ninth, "\n").find("8 commands follow already"), std::string::npos);
-  EXPECT_EQ(control_request(path_, "tell").value(), "8");
+  EXPECT_EQ(ask("tell").value(), "8");
   streams.pop_back();
   EXPECT_TRUE(connections_become(kMaxControlStreams - 1));
   const auto again = ControlStream::open(path_, "follow").value();
@@ -370,7 +381,7 @@ TEST_F(ControlTest, ClientGivesUpAtItsDeadline) {
   ASSERT_FALSE(result.ok());
   EXPECT_EQ(result.error().message,
             path_ + ": read the answer: Connection timed out (the daemon hangs or is overloaded)");
-  EXPECT_LT(Clock::now() - begin, milliseconds(5000));
+  EXPECT_LT(Clock::now() - begin, kPatience / 2);
 }
 
 }  // namespace

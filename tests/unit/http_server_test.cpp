@@ -88,7 +88,8 @@ TEST_F(HttpServerTest, CompressesForThoseWhoAccept) {
 TEST(HttpServer, StalledReadersAndSendersBlockNobody) {
   // More than a socket's buffers hold.
   const auto latest = testing::published(testing::busy_report(100));
-  const HttpServer server = serve(api_of(latest), "127.0.0.1:0", HttpLimits{.clients = 64});
+  const HttpServer server =
+      serve(api_of(latest), "127.0.0.1:0", HttpLimits{.clients = 64, .exchange = 60s});
   std::vector<UniqueFd> stalled;
   for (int i = 0; i < 60; ++i) {  // twice as many clients as there may be
     stalled.push_back(connect_to(server.address(), 4096));
@@ -108,12 +109,18 @@ TEST(HttpServer, AnExchangeThatLastsTooLongIsCutOff) {
   ASSERT_TRUE(write_all(half, "GET /metrics HTTP/1.1\r\n"));
   EXPECT_EQ(testing::read_all(silent), "");
   EXPECT_EQ(testing::read_all(half), "");
-  EXPECT_EQ(request(server.address(), "GET", "/healthz").status, 200);
+  // On a busy machine an exchange that is quick may last too long, too.
+  int status = 0;
+  for (const auto end = std::chrono::steady_clock::now() + 60s;
+       status != 200 && std::chrono::steady_clock::now() < end;)
+    status = request(server.address(), "GET", "/healthz").status;
+  EXPECT_EQ(status, 200);
 }
 
 TEST(HttpServer, TheOldestClientMakesRoomForANewOne) {
   const auto latest = testing::published(testing::golden_report());
-  const HttpServer server = serve(api_of(latest), "127.0.0.1:0", HttpLimits{.clients = 4});
+  const HttpServer server =
+      serve(api_of(latest), "127.0.0.1:0", HttpLimits{.clients = 4, .exchange = 60s});
   const UniqueFd first = connect_to(server.address());
   std::vector<UniqueFd> others;
   for (int i = 0; i < 4; ++i) others.push_back(connect_to(server.address()));
@@ -234,12 +241,15 @@ TEST(HttpServer, FlowsThatCannotBeReadAreAnError) {
 
 TEST(HttpServer, StopsAtOnceAndFreesThePort) {
   const auto latest = testing::published(testing::golden_report());
-  std::optional<HttpServer> server(serve(api_of(latest)));
+  constexpr auto kLong = 60s;
+  std::optional<HttpServer> server(
+      serve(api_of(latest), "127.0.0.1:0", HttpLimits{.exchange = kLong}));
   const ListenAddress address = server->address();
+  const UniqueFd silent = connect_to(address);  // it is not waited for
   EXPECT_EQ(request(address, "GET", "/healthz").status, 200);
   const auto begin = std::chrono::steady_clock::now();
   server.reset();
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, 3s);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, kLong / 2);
   EXPECT_EQ(request(address, "GET", "/healthz").status, 0);
   EXPECT_TRUE(HttpServer::open(address, api_of(latest)));
 }

@@ -13,6 +13,7 @@
 #include "cli/line_diff.h"
 #include "cli/mesh_command.h"
 #include "golden.h"
+#include "unit/own_folder.h"
 
 namespace espial {
 namespace {
@@ -125,13 +126,11 @@ TEST(LineDiff, TooMuchIsOneHunk) {
 class MeshCommand : public ::testing::Test {
  protected:
   void SetUp() override {
-    const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
-    options_.out =
-        std::filesystem::path(::testing::TempDir()) / (std::string("espial_mesh_") + test->name());
-    std::filesystem::remove_all(options_.out);
+    folder_ = test::own_folder();
+    options_.out = folder_ + "/out";
     services_.show_topology = [this](const Config&) { return Result<Topology>(topology_); };
   }
-  void TearDown() override { std::filesystem::remove_all(options_.out); }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
 
   int run() {
     std::ostringstream out;
@@ -151,6 +150,7 @@ class MeshCommand : public ::testing::Test {
     std::ofstream(path(name)) << text;
   }
 
+  std::string folder_;
   Topology topology_ = mesh(2);
   MeshRenderOptions options_;
   Services services_;

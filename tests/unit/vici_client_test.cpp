@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <filesystem>
@@ -16,6 +17,7 @@
 #include "sources/vici_client.h"
 #include "sources/vici_message.h"
 #include "sources/vici_watch.h"
+#include "unit/own_folder.h"
 
 namespace espial {
 namespace {
@@ -25,6 +27,9 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
 using Type = ViciPacketType;
+
+// Of what has to come: it guards against hanging only, and a busy machine may take its time.
+constexpr milliseconds kPatience{60000};
 
 // One connection of the stand-in.
 class Peer {
@@ -112,14 +117,13 @@ void answer(const Peer& peer) {
 class ViciClientTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
-    path_ = std::filesystem::path(::testing::TempDir()) / ("espial_vici_"s + test->name());
-    std::filesystem::remove(path_);
+    folder_ = test::own_folder();
+    path_ = folder_ + "/vici";
   }
   void TearDown() override {
     ::shutdown(listener_.get(), SHUT_RDWR);  // wakes accept()
     if (thread_.joinable()) thread_.join();
-    std::filesystem::remove(path_);
+    std::filesystem::remove_all(folder_);
   }
   void serve(std::function<void(const Peer&)> serve) {
     listener_ = UniqueFd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -133,13 +137,14 @@ class ViciClientTest : public ::testing::Test {
     });
   }
   // Why nothing could be read, without the path.
-  std::string reason(milliseconds deadline = milliseconds(5000)) const {
+  std::string reason(milliseconds deadline = kPatience) const {
     const auto facts = read_vici(path_, deadline);
     if (facts.readable) return "readable";
     EXPECT_EQ(facts.reason.find(path_), 0U) << facts.reason;
     return facts.reason.substr(std::min(facts.reason.size(), path_.size() + 2));
   }
 
+  std::string folder_;
   std::string path_;
   UniqueFd listener_;
   std::thread thread_;
@@ -207,7 +212,7 @@ TEST_F(ViciClientTest, ItHangs) {
   serve([](const Peer& peer) { peer.wait_until_gone(); });
   const auto started = Clock::now();
   EXPECT_EQ(reason(milliseconds(100)), "no answer in time (charon is busy or hangs)");
-  EXPECT_LT(Clock::now() - started, seconds(3));
+  EXPECT_LT(Clock::now() - started, kPatience / 2);
 }
 
 TEST_F(ViciClientTest, TheDeadlineIsOfTheWholeLook) {
@@ -222,7 +227,7 @@ TEST_F(ViciClientTest, TheDeadlineIsOfTheWholeLook) {
   });
   const auto started = Clock::now();
   EXPECT_EQ(reason(milliseconds(200)), "no answer in time (charon is busy or hangs)");
-  EXPECT_LT(Clock::now() - started, seconds(3));
+  EXPECT_LT(Clock::now() - started, kPatience / 2);
 }
 
 TEST_F(ViciClientTest, Garbage) {
@@ -271,7 +276,7 @@ TEST_F(ViciClientTest, AFloodHasAnEnd) {
     while (many.size() < (std::size_t{1} << 20)) many += event("list-conn", connection("node2"));
     for (int i = 0; i < 40; ++i) peer.say(many);
   });
-  EXPECT_EQ(reason(milliseconds(60000)), "read the answer: more than 32 MiB");
+  EXPECT_EQ(reason(), "read the answer: more than 32 MiB");
 }
 
 // -- the watch of the daemon ---------------------------------------------------------------------
@@ -297,7 +302,7 @@ TEST_F(ViciClientTest, TheWatchLooksAgainAndFollowsACharonThatLeaves) {
   auto watch = watch_of(path_);
   const auto start = Clock::now();
   watch.tick(start);
-  ASSERT_TRUE(watch.facts().readable || look_ends(watch, seconds(5)));
+  ASSERT_TRUE(watch.facts().readable || look_ends(watch, kPatience));
   EXPECT_EQ(watch.facts().connections.size(), 2U);
   TearDown();  // charon leaves
   watch.tick(start + seconds(1));
@@ -309,7 +314,7 @@ TEST_F(ViciClientTest, TheWatchLooksAgainAndFollowsACharonThatLeaves) {
 
 // Advances until the condition holds; a look may have ended within tick() already.
 bool comes_true(ViciWatch& watch, const std::function<bool()>& condition) {
-  const auto until = Clock::now() + seconds(10);
+  const auto until = Clock::now() + kPatience;
   while (!condition() && Clock::now() < until) {
     pollfd entry{watch.fd(), POLLIN, 0};
     if (::poll(&entry, 1, 10) > 0) watch.advance(Clock::now());
@@ -372,15 +377,20 @@ TEST_F(ViciClientTest, ATroubleIsOverWhenItsConnectionHasAnSa) {
 
 TEST_F(ViciClientTest, TheWatchNeverWaits) {
   serve([](const Peer& peer) { peer.wait_until_gone(); });
-  auto watch = watch_of(path_);
-  const auto start = Clock::now();
-  watch.tick(start);
-  EXPECT_FALSE(watch.advance(start));
-  watch.tick(start + kViciDeadline - milliseconds(1));
-  EXPECT_EQ(watch.facts().reason, "not asked yet");
-  watch.tick(start + kViciDeadline);
-  EXPECT_EQ(watch.facts().reason, "charon did not answer within 3000 ms (it is busy or hangs)");
-  EXPECT_LT(Clock::now() - start, seconds(2));
+  // The least of five: one that waits does it each time, a busy machine does not.
+  auto least = Clock::duration::max();
+  for (int round = 0; round < 5; ++round) {
+    auto watch = watch_of(path_);
+    const auto start = Clock::now();
+    watch.tick(start);
+    EXPECT_FALSE(watch.advance(start));
+    watch.tick(start + kViciDeadline - milliseconds(1));
+    EXPECT_EQ(watch.facts().reason, "not asked yet");
+    watch.tick(start + kViciDeadline);
+    EXPECT_EQ(watch.facts().reason, "charon did not answer within 3000 ms (it is busy or hangs)");
+    least = std::min(least, Clock::now() - start);
+  }
+  EXPECT_LT(least, seconds(2));
 }
 
 TEST_F(ViciClientTest, TheWatchIsOffWhenToldSo) {
@@ -391,7 +401,7 @@ TEST_F(ViciClientTest, TheWatchIsOffWhenToldSo) {
   EXPECT_FALSE(look_ends(watch, milliseconds(50)));
   watch.choose(path_);
   watch.tick(Clock::now());
-  EXPECT_TRUE(watch.facts().readable || look_ends(watch, seconds(5)));
+  EXPECT_TRUE(watch.facts().readable || look_ends(watch, kPatience));
   watch.choose("off");
   EXPECT_FALSE(watch.facts().readable);
 }

@@ -4,13 +4,15 @@ import argparse
 import dataclasses
 import itertools
 import json
+import pathlib
 import subprocess
 import sys
 import time
 
 import plan
+import stress
 from progress import Progress
-from step import Interrupted, Outcome, Step, Tally, interruptible, run_at_once
+from step import Interrupted, Outcome, Step, Runner, Tally, interruptible, run_at_once
 
 SHOWN = 60  # lines of a failed step's log
 
@@ -59,6 +61,21 @@ def tell(step: Step, outcome: Outcome, progress: Progress) -> None:
         progress.say(f"   {remark}")
 
 
+def stress_of(every: list[Step], names: list[str], times: int, logs: pathlib.Path) -> int:
+    """Of a tree that is built: --only NAME chooses steps, what they need is not run."""
+    by_name = {step.name: step for step in every}
+    unknown = set(names) - set(by_name)
+    if unknown:
+        sys.exit(f"check: {', '.join(sorted(unknown))}: no such step (known: {' '.join(by_name)})")
+    try:
+        reds = stress.stressed([by_name[name] for name in names], times, logs, plan.ROOT,
+                               lambda step: Runner(logs, plan.ROOT, Progress()).run(step))
+    except Interrupted:
+        print("check: interrupted", file=sys.stderr)
+        return 130
+    return 1 if reds else 0
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="tools/check", description="Builds and runs every test.")
     parser.add_argument("--long", action="store_true", help="add the long runs")
@@ -68,6 +85,9 @@ def main() -> int:
     parser.add_argument("--mutants", action="store_true",
                         help="make each mistake of tests/mutants/mistakes.txt: is it noticed?")
     parser.add_argument("--list", action="store_true", help="print the steps and stop")
+    parser.add_argument("--stress", action="store_true",
+                        help="run the steps whose tests wait beside busy loops, many times, and tell the reds")
+    parser.add_argument("--times", type=int, default=20, metavar="N", help="of --stress")
     options = parser.parse_args()
     if options.mutants:
         options.only.append("mistakes")
@@ -81,6 +101,8 @@ def main() -> int:
     logs = plan.ROOT / "build" / "checks"
     logs.mkdir(parents=True, exist_ok=True)
     interruptible()
+    if options.stress:
+        return stress_of(every, options.only or list(stress.USUAL), options.times, logs)
     progress = Progress()
     started = time.monotonic()
     passed = failed = 0

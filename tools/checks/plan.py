@@ -15,6 +15,10 @@ SANITIZERS = (("ASAN_OPTIONS", "detect_stack_use_after_return=1:strict_string_ch
               ("UBSAN_OPTIONS", "print_stacktrace=1"), ("TSAN_OPTIONS", "halt_on_error=1"))
 
 
+# Without the ports, devices and rules of this machine.
+OWN_NETWORK = (str(ROOT / "tests/own_network"),)
+
+
 def _build(name: str, preset: str, budget: int, targets: tuple[str, ...] = (), **more) -> Step:
     launcher = ("-DCMAKE_C_COMPILER_LAUNCHER=ccache", "-DCMAKE_CXX_COMPILER_LAUNCHER=ccache") \
         if shutil.which("ccache") else ()
@@ -37,7 +41,7 @@ def _ctest(name: str, budget: int, label: str, folder: str = "build", jobs: str 
     return Step(name, budget, (
         ("cmake", "-E", "rm", "-rf", str(reports)),
         (*launcher, "ctest", "--test-dir", folder, "-L", f"^({label})$", "-LE", "^lab$", "-j", jobs,
-         "--no-tests=error", "--output-on-failure", "--timeout", "{budget}",
+         "--no-tests=error", "--output-on-failure", "--timeout", "{limit}",
          "--output-junit", str(reports / "junit.xml"))),
         count=counts.of_ctest(reports), environment=environment, **more)
 
@@ -80,10 +84,10 @@ def steps(long: bool) -> list[Step]:
         Step("setup", 600, (("tools/setup", "--lab", "--dashboards"),), live=True),
         _build("build", "release", 900),
         # Tests whose conditions have deadlines (web, netns) run one at a time.
-        _ctest("unit", 60, "unit", needs=built),
+        _ctest("unit", 60, "unit", needs=built, launcher=OWN_NETWORK),
         _ctest("golden", 30, "golden", needs=built),
         _ctest("bpf", 60, "bpf", needs=built, jobs="1"),
-        _ctest("web", 30, "web", needs=built, jobs="1"),
+        _ctest("web", 30, "web", needs=built, jobs="1", launcher=OWN_NETWORK),
         _ctest("netns", 180, "netns", needs=built, jobs="1"),
         # Real Alertmanagers and the daemon's own delivery.
         _ctest("alerts", 90, "alerts", needs=("setup", "build"), jobs="1"),
@@ -94,14 +98,14 @@ def steps(long: bool) -> list[Step]:
         _bench(),
         # The second compiler, the sanitizers and the fuzzers in one build.
         _build("build-asan", "asan", 900, ("espial", "unprivileged_tests", "fuzz_targets")),
-        _ctest("asan", 180, "unit|web", "build-asan", needs=("build-asan",),
+        _ctest("asan", 180, "unit|web", "build-asan", needs=("build-asan",), launcher=OWN_NETWORK,
                environment=SANITIZERS),
         Step("fuzz", 150 * more, (("tests/fuzz/run", "build-asan", str(10 * more)),),
              needs=("build-asan",), count=counts.of_fuzz, beside="fuzz"),
         _build("build-tsan", "tsan", 500, ("thread_tests",), beside="fuzz"),
         # ThreadSanitizer cannot place its shadow under the address randomization of new kernels.
         _ctest("tsan", 60, "threads", "build-tsan", needs=("build-tsan",), environment=SANITIZERS,
-               launcher=("setarch", "-R")),
+               launcher=(*OWN_NETWORK, "setarch", "-R")),
         # SIGKILL at single system calls; --long takes every one that changes something.
         Step("kill", 1800 if long else 240, (("tests/kill/run", *(("--long",) if long else ())),),
              needs=("setup", "build"), count=counts.of_lab, live=True),
@@ -116,6 +120,9 @@ def steps(long: bool) -> list[Step]:
         _lab("running", 90 * more, long),
         _lab("6.12", 8800 if long else 480, long),
         _lab("6.1", 8800 if long else 480, long),
+        # The steps above on a machine that has everything a test could stumble over.
+        Step("beside", 1500, (("tests/beside/run",),), needs=("setup", "build"), count=counts.of_lab,
+             live=True, long=True),
         # 10^4 exchanges of tables and programs under 10^8 packets.
         _ctest("swap", 1800, "swap", needs=built, jobs="1", long=True),
         _demo_in_machine(),

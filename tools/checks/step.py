@@ -12,6 +12,7 @@ from typing import Callable
 
 from progress import Progress
 
+MORE = 300  # seconds after twice the budget at which a step is taken to hang
 GRACE = 15  # seconds between asking a step to end and ending it
 
 
@@ -26,9 +27,9 @@ class Tally:
 @dataclasses.dataclass(frozen=True)
 class Step:
     """`count` turns (log, all commands succeeded) into a Tally; without it the step holds no tests
-    and fails as one when a command does. Budgets are seconds on two idle cores; twice the budget ends
-    a step. "{budget}" in a command or in the environment becomes the number, "{limit}" a time shortly
-    before that end."""
+    and fails as one when a command does. Budgets are seconds on two idle cores; `limit` ends a step: it
+    guards against hanging, and is far away where the machine is only busy. "{budget}" in a command or in
+    the environment becomes the number, "{limit}" a time shortly before that end."""
     name: str
     budget: int
     commands: tuple[tuple[str, ...], ...]
@@ -39,6 +40,10 @@ class Step:
     beside: str = ""            # neighbours in the plan with the same word run at once; none
                                 # needs another of them
     long: bool = False          # with --long only
+
+    @property
+    def limit(self) -> int:
+        return 2 * self.budget + MORE
 
 
 class Interrupted(Exception):
@@ -69,7 +74,7 @@ class Runner:
         self._closed = False
 
     def run(self, step: Step) -> Outcome:
-        """Twice the budget ends and fails a step."""
+        """Its limit ends and fails a step."""
         started = time.monotonic()
         path = self._logs / f"{step.name}.log"
         good, late = True, False
@@ -77,7 +82,7 @@ class Runner:
         try:
             with open(path, "w", errors="replace") as output:
                 for command in step.commands:
-                    left = 2 * step.budget - (time.monotonic() - started)
+                    left = step.limit - (time.monotonic() - started)
                     good, late = self._execute(step, command, output, left)
                     if not good or self._closed:
                         break
@@ -88,7 +93,7 @@ class Runner:
         tally = step.count(log, good) if step.count else Tally(0, 0 if good else 1)
         if late:
             tally = dataclasses.replace(tally, failed=max(1, tally.failed), remarks=tally.remarks + (
-                f"ended after twice its budget of {step.budget} s",))
+                f"ended after {step.limit} s, its budget is {step.budget} s",))
         elif not good and not tally.failed:
             tally = dataclasses.replace(tally, failed=1)
         return Outcome(tally, took, self._worked, log)
@@ -97,7 +102,7 @@ class Runner:
                  seconds: float) -> tuple[bool, bool]:
         def filled(text: str) -> str:
             return text.replace("{budget}", str(step.budget)).replace(
-                "{limit}", str(2 * step.budget - 2 * GRACE))
+                "{limit}", str(step.limit - 2 * GRACE))
 
         command = tuple(filled(part) for part in command)
         environment = os.environ | {name: filled(value) for name, value in step.environment}

@@ -31,9 +31,9 @@ class Alertmanager:
         """What fires and is not resolved; OSError until it listens."""
         if self._process.poll() is not None:
             raise RuntimeError(f"alertmanager ended; see {self.log}")
-        with urllib.request.urlopen(f"http://{ADDRESS[0]}:{ADDRESS[1]}/api/v2/alerts", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://{ADDRESS[0]}:{ADDRESS[1]}/api/v2/alerts", timeout=60) as answer:
             return json.load(answer)
 
     def close(self) -> None:
         self._process.kill()
-        self._process.wait(10)
+        self._process.wait(60)

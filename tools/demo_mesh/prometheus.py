@@ -67,7 +67,7 @@ class Prometheus:
             relay.close()
         # Nothing of it is read again.
         self._process.kill()
-        self._process.wait(10)
+        self._process.wait(60)
 
     def query(self, expression: str) -> list[dict]:
         """An instant query: [{"metric": {...}, "value": [time, "text"]}]."""
@@ -89,7 +89,7 @@ class Prometheus:
         """What the HTTP API has under /api/v1/ there. A query that it refuses is a ValueError."""
         url = f"http://{ADDRESS[0]}:{ADDRESS[1]}/api/v1/{what}?{urllib.parse.urlencode(parameters or {})}"
         try:
-            with urllib.request.urlopen(url, timeout=10) as answer:
+            with urllib.request.urlopen(url, timeout=60) as answer:
                 return json.load(answer)["data"]
         except urllib.error.HTTPError as error:
             if error.code not in (400, 422):
@@ -109,7 +109,7 @@ class Prometheus:
             except OSError:
                 return False
             return len([one for one in found if float(one["value"][1]) > now]) == len(self._nodes)
-        until("Prometheus scrapes all nodes", scraped, 20, 0.1)
+        until("Prometheus scrapes all nodes", scraped, every=0.1)
         return now
 
     def coverage(self, begin: float) -> dict[tuple[str, str], float]:
@@ -122,6 +122,6 @@ class Prometheus:
 def complaints(exposition: str) -> str:
     """What `promtool check metrics` has to say; empty if the exposition is clean."""
     done = subprocess.run(["promtool", "check", "metrics"], input=exposition, text=True,
-                          capture_output=True, timeout=30)
+                          capture_output=True, timeout=60)
     said = (done.stdout + done.stderr).strip()
     return said or (f"exit status {done.returncode}" if done.returncode else "")

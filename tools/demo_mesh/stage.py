@@ -20,7 +20,6 @@ from .prometheus import Prometheus, complaints
 
 WAYS = ("transmit", "receive")
 PINGS = 10
-SECONDS = 8     # that espial may take to say what it saw; its snapshot is a second old at most
 
 
 @dataclasses.dataclass
@@ -145,7 +144,7 @@ class Stage:
               loss: int) -> None:
         # What is expected to be lost is not waited for.
         sent = traffic.ping(namespace, address, self.node(target).pod.address(family), PINGS,
-                            0.05 if loss == 100 else 2)
+                            0.05 if loss == 100 else 20)
         self.lab.sent += sent.sent
         self.pings.append(Ping(name, f"pod{target}", f"ipv{family}", sent.sent, sent.received,
                                loss))
@@ -175,7 +174,7 @@ class Stage:
                     f"{way} coverage {row.coverage[way]}, nft's {true}"
             return True
         try:
-            row.ok = until(f"node{number} on {name}", right, SECONDS, 0.15)
+            row.ok = until(f"node{number} on {name}", right, every=0.15)
         except Timeout as error:
             if row.seen == verdict:
                 row.seen = f"{verdict}, but {str(error).split(': ', 2)[-1]}"
@@ -199,7 +198,7 @@ class Stage:
                 f"tried {row.tried}, on the wire {row.out}, dropped {row.dropped}"
             return row.seen == "stopped"
         try:
-            row.ok = until(f"node{number} stops what goes to {name}", right, SECONDS, 0.15)
+            row.ok = until(f"node{number} stops what goes to {name}", right, every=0.15)
         except Timeout:
             pass
         self.rows.append(row)
@@ -234,7 +233,7 @@ class Stage:
                          if (item["alarm"], item["peer"], item["state"]) == (alarm, name, "firing"))
             return bool(found)
         try:
-            until(f"{alarm} fires", fires, SECONDS, 0.15)
+            until(f"{alarm} fires", fires, every=0.15)
         except Timeout:
             found = [""]
         self.alarms.append(Alarm(f"node{number}", alarm, name, found[0]))
@@ -252,7 +251,7 @@ class Stage:
             seen = self._prometheus.coverage(self._begin).get((f"node{number}", name))
             return seen is not None and abs(seen - ratio) < 1e-9
         try:
-            ok = until("the query's answer", right, 20, 0.2)
+            ok = until("the query's answer", right, every=0.2)
         except Timeout:
             ok = False
         self.rows.append(Row(f"node{number}", name, family, f"coverage {ratio:g}",
@@ -268,7 +267,7 @@ class Stage:
         try:
             until(f"Prometheus fires {alert}",
                   lambda: any(wanted.items() <= labels.items()
-                              for labels in self._prometheus.firing(alert)), 20, 0.2)
+                              for labels in self._prometheus.firing(alert)), every=0.2)
             ok = True
         except Timeout:
             ok = False

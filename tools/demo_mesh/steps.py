@@ -89,7 +89,7 @@ def ipv6_forgotten(stage: Stage) -> None:
     for number, peer in ((2, "node1"), (1, "node2")):
         stage.node(number).load(peer, families=(4,))
     until("the IPv4 SAs", lambda: "node2-v4" in stage.node(1).charon.installed() and
-          "node1-v4" in stage.node(2).charon.installed(), 20)
+          "node1-v4" in stage.node(2).charon.installed())
     stage.watch()
     stage.ping(1, 2, 4)
     stage.ping(1, 2, 6)
@@ -205,7 +205,7 @@ def charon_stopped(stage: Stage) -> None:
     stage.lab.undo(lambda: restart(stage, 1))
     for number in (2, 3):
         until(f"node{number} lost its SAs", lambda: not {"node1-v4", "node1-v6"} &
-              stage.node(number).charon.installed().keys(), 20)
+              stage.node(number).charon.installed().keys())
     stage.ping(1, 2, 4)
     stage.expect(1, 2, "ipv4", "mixed")
     stage.expect(2, 1, "ipv4", "mixed")
@@ -348,7 +348,7 @@ def charon_stopped_enforced(stage: Stage) -> None:
     stage.lab.undo(lambda: restart(stage, 1))
     for number in (2, 3):
         until(f"node{number} lost its SAs", lambda: not {"node1-v4", "node1-v6"} &
-              stage.node(number).charon.installed().keys(), 20)
+              stage.node(number).charon.installed().keys())
     stage.ping(1, 2, 4, loss=100)
     stage.stopped(1, 2, "ipv4", {"cleartext": PINGS})
 

@@ -23,19 +23,20 @@ class Capture:
         def listening() -> bool:
             with open(log) as file:
                 return "listening on" in file.read()
-        until(f"{self._device}: tcpdump listens", listening, 20)
+        until(f"{self._device}: tcpdump listens", listening)
         return self
 
     def __exit__(self, *_) -> None:
         self._process.send_signal(signal.SIGINT)
         try:
-            self._process.wait(10)
+            self._process.wait(60)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait(5)
 
     def packets(self, expression: str = "") -> int:
-        """Packets in the file that match a pcap filter."""
+        """Packets in the file that match a pcap filter; AssertionError while one is half written."""
         text = subprocess.run(["tcpdump", "-n", "-r", self.path, "--count", expression],
-                              capture_output=True, text=True, check=True)
+                              capture_output=True, text=True)
+        assert text.returncode == 0, text.stderr.strip()
         return int((text.stdout + text.stderr).split(" packet")[0].split()[-1])

@@ -6,7 +6,7 @@ import subprocess
 
 from . import vici
 from .netns import Namespace
-from .wait import until
+from .wait import STARTS, until
 
 _PLUGINS = ("random nonce aes sha1 sha2 hmac kdf gcm curve25519 {more} kernel-netlink "
             "socket-default vici updown")
@@ -67,7 +67,7 @@ class Charon:
                     return bool(session.call("version"))
             except OSError:
                 return False
-        until(f"{self._namespace.name}: charon answers", answers, 30)
+        until(f"{self._namespace.name}: charon answers", answers, STARTS)
 
     def stop(self, how: int = signal.SIGTERM) -> None:
         """SIGTERM: charon takes its policies and SAs away. SIGKILL: they stay in the kernel."""
@@ -76,7 +76,7 @@ class Charon:
         if self._process.poll() is None:
             self._process.send_signal(how)
         try:
-            self._process.wait(15)
+            self._process.wait(60)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait(5)

@@ -144,7 +144,7 @@ def _counters(namespace: Namespace, table: str) -> dict[str, tuple[int, int]]:
         sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12)
     counters = {}
     with sock:
-        sock.settimeout(10)
+        sock.settimeout(60)
         sock.send(struct.pack("IHHII", 16 + len(body), _GETOBJ, _DUMP, 1, 0) + body)
         while True:
             data, at = sock.recv(1 << 17), 0

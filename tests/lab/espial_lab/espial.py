@@ -11,7 +11,7 @@ import subprocess
 from .count import Counts
 from .mesh import BACKEND_V4, BACKEND_V6, Node
 from .phases import phase
-from .wait import until
+from .wait import STARTS, until
 
 LISTEN = ("127.0.0.1", 9754)
 
@@ -76,7 +76,12 @@ class Espial:
                 return self.get("/readyz")[0] == 200
             except OSError:
                 return False
-        until(f"{self.node.name}: espial is ready", answers, 30)
+        until(f"{self.node.name}: espial is ready", answers, STARTS)
+
+    def looked(self) -> None:
+        """Waits until the daemon has just looked at its counters, as it does each second."""
+        before = self.status()["time"]
+        until(f"{self.node.name}: the daemon looks", lambda: self.status()["time"] != before, every=0.01)
 
     def tail(self) -> str:
         with open(self.log, errors="replace") as file:
@@ -89,7 +94,7 @@ class Espial:
         if self._process.poll() is None:
             self._process.send_signal(how)
         try:
-            self._process.wait(15)
+            self._process.wait(60)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait(5)
@@ -126,7 +131,7 @@ class Espial:
     def get(self, path: str) -> tuple[int, str]:
         """Status and body of a GET on the exporter; OSError when nothing listens."""
         with self.node.namespace:
-            connection = http.client.HTTPConnection(*self._listen, timeout=10)
+            connection = http.client.HTTPConnection(*self._listen, timeout=60)
             connection.connect()
         try:
             connection.request("GET", path)
@@ -149,7 +154,7 @@ class Espial:
     def _ask(self, request: str) -> str:
         """The daemon's answer on its control socket; empty when none runs."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-            sock.settimeout(10)
+            sock.settimeout(60)
             try:
                 sock.connect(f"{self.folder}/state/control.sock")
             except (FileNotFoundError, ConnectionRefusedError):
@@ -219,7 +224,7 @@ class Espial:
             modes = {peer["mode"] for peer in self.status()["peers"]}
             assert modes == {mode}, f"modes {sorted(modes)}"
             return True
-        until(f"{self.node.name}: mode {mode}", there, 10, 0.05)
+        until(f"{self.node.name}: mode {mode}", there, every=0.05)
 
     def firing(self, status: dict | None = None) -> set[tuple[str, str]]:
         """(alarm, peer) of all alarms that fire."""

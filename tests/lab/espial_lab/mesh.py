@@ -290,7 +290,7 @@ class Mesh:
             offload.all_off(pod.namespace, device)
         # The plugin gives the bridge an address of its own choice of flags; wait until it is usable.
         until(f"{node.name}: the pod's addresses are there",
-              lambda: "tentative" not in pod.namespace.run("ip", "-6", "addr").stdout, 10)
+              lambda: "tentative" not in pod.namespace.run("ip", "-6", "addr").stdout)
 
     # -- IPsec -----------------------------------------------------------------------------------
 
@@ -314,7 +314,7 @@ class Mesh:
                 missing = wanted - node.charon.installed().keys()
                 assert not missing, f"no SA for {', '.join(sorted(missing))}"
                 return True
-            until(f"{node.name}: SAs", complete, 30, 0.1)
+            until(f"{node.name}: SAs", complete, every=0.1)
 
     @phase("mesh")
     def unload(self, *pair: int) -> None:
@@ -325,7 +325,7 @@ class Mesh:
         # A deletion sent by one side may reach the other later than our own unload did.
         for node in nodes:
             names = {f"{peer.name}-v{family}" for peer in nodes for family in (4, 6)}
-            until(f"{node.name}: SAs gone", lambda: not names & node.charon.installed().keys(), 15)
+            until(f"{node.name}: SAs gone", lambda: not names & node.charon.installed().keys())
 
     @phase("mesh")
     def reload(self, *pair: int) -> None:

@@ -11,7 +11,7 @@ from .count import (CLASSES, PROTECTED, UNPROTECTED, Count, Counts, SwitchCount,
 from .espial import Espial, executable
 from .mesh import Mesh, Spec
 from .traffic import Sent
-from .wait import until
+from .wait import PATIENCE, until
 
 DEBIAN = ("6.1", "6.12")
 NEWEST = DEBIAN[-1]
@@ -161,7 +161,7 @@ class Watch:
             seen = {way: of_peer(counts, way, name) for way in wanted}
             assert seen == wanted, f"seen {seen}, expected {wanted}"
             return True
-        until(f"node{number} to {name} on the wire", equal, 5, 0.1)
+        until(f"node{number} to {name} on the wire", equal, every=0.1)
 
     def agree(self, *numbers: int, flooded: bool = False, lengths: bool = True,
               ignore: tuple[str, ...] = ()) -> None:
@@ -191,7 +191,7 @@ class Watch:
                             assert pick(wire) == pick(own), \
                                 f"{way} flooded {family}: nft {pick(wire)}, espial {pick(own)}"
                 return True
-            until(f"node{number}: espial agrees with nft", equal, 8, 0.2)
+            until(f"node{number}: espial agrees with nft", equal, every=0.2)
 
     def verdict(self, number: int, peer: int, *wanted: str) -> None:
         espial = self.espials.get(number)
@@ -202,20 +202,23 @@ class Watch:
             seen = espial.peer(f"node{peer}")["verdict"]
             assert seen in wanted, f"{seen}, expected {' or '.join(wanted)}"
             return True
-        until(f"node{number}: verdict on node{peer}", right, 8, 0.2)
+        until(f"node{number}: verdict on node{peer}", right, every=0.2)
 
-    def fires(self, number: int, alarm: str, peer: int | None = None, hold_off: int = 0) -> None:
-        """The alarm fires; `hold_off`: seconds that it waits by its own rule."""
+    def fires(self, number: int, alarm: str, peer: int | None = None, hold_off: int = 0,
+              meanwhile: Callable[[], object] = lambda: None) -> None:
+        """The alarm fires; `hold_off`: seconds that it waits by its own rule, `meanwhile`: what goes on
+        until then."""
         espial = self.espials.get(number)
         if not espial:
             return
         wanted = (alarm, f"node{peer}" if peer else "")
 
         def right() -> bool:
+            meanwhile()
             seen = espial.firing()
             assert wanted in seen, f"firing: {sorted(seen) or 'none'}"
             return True
-        until(f"node{number}: {' '.join(wanted)} fires", right, 8 + hold_off, 0.2)
+        until(f"node{number}: {' '.join(wanted)} fires", right, PATIENCE + hold_off, 0.2)
 
     def calm(self, *numbers: int, but: str = "") -> None:
         """No alarm fires; `but`: except this one, which the scenario itself gives rise to."""
@@ -229,7 +232,7 @@ class Watch:
         def over() -> bool:
             self.calm(*numbers)
             return True
-        until("alarms end", over, 15, 0.2)
+        until("alarms end", over, every=0.2)
 
     def lossless(self, *numbers: int) -> None:
         """The kernel dropped nothing of the mesh."""
@@ -252,7 +255,7 @@ class Watch:
                         if (way, "", name, family) in counts}
                 assert seen == wanted, f"{who} {seen}, expected {wanted}"
             return True
-        until(f"{node.node.name}: {way} {name}", equal, 8, 0.2)
+        until(f"{node.node.name}: {way} {name}", equal, every=0.2)
 
     # -- enforcement: what the switch saw, what espial says that it dropped ----------------------
 
@@ -284,7 +287,7 @@ class Watch:
                 seen[way][reason] = packets
             assert seen == wanted, f"{what} {seen}, expected {wanted}"
             return True
-        until(f"node{number}: {what} of node{peer}", equal, 8, 0.1)
+        until(f"node{number}: {what} of node{peer}", equal, every=0.1)
 
     def untouched(self, *numbers: int) -> None:
         """The switch saw exactly what nft saw in the node: nothing was dropped between."""
@@ -295,7 +298,7 @@ class Watch:
                                    for counts in (self.wire(number), self.outside(number)))
                 assert inside == outside, f"nft {inside}, switch {outside}"
                 return True
-            until(f"node{number}: nothing is dropped", equal, 8, 0.2)
+            until(f"node{number}: nothing is dropped", equal, every=0.2)
 
     def balanced(self, *numbers: int, null: bool = False) -> None:
         """Three witnesses agree: what the switch saw is what espial put into classes, to the byte;
@@ -330,7 +333,7 @@ class Watch:
                         assert lost == said, f"{way} {peer.name}: nft and the switch differ by " \
                             f"{lost}, espial dropped {said}"
                 return True
-            until(f"node{number}: three witnesses agree", equal, 8, 0.2)
+            until(f"node{number}: three witnesses agree", equal, every=0.2)
 
     def close(self) -> None:
         """What fails with one node must not leave another's pins to the next scenario."""

@@ -25,7 +25,7 @@ class Terminal:
     def _ask(self, *arguments: str) -> str:
         """The server lives in the node; asking it does not."""
         return subprocess.run(("tmux", "-S", self._socket, *arguments), check=True, text=True,
-                              stdout=subprocess.PIPE, timeout=10).stdout
+                              stdout=subprocess.PIPE, timeout=60).stdout
 
     def keys(self, *keys: str) -> None:
         """Names of keys as tmux has them: "Enter", "C-c", "q"."""
@@ -58,7 +58,7 @@ class Terminal:
                 return int(process)
             process = below[0]
 
-    def shows(self, what: str, condition: Callable[[list[str]], bool], seconds: float = 8) -> list[str]:
+    def shows(self, what: str, condition: Callable[[list[str]], bool]) -> list[str]:
         """Waits until the screen is so; returns it."""
         seen: list[str] = []
 
@@ -66,11 +66,11 @@ class Terminal:
             seen[:] = self.lines()
             assert condition(seen), "on the screen:\n" + "\n".join(seen).rstrip()
             return True
-        until(what, right, seconds, 0.05)
+        until(what, right, every=0.05)
         return seen
 
     def close(self) -> None:
         subprocess.run(("tmux", "-S", self._socket, "kill-server"), check=False,
-                       stderr=subprocess.DEVNULL, timeout=10)
+                       stderr=subprocess.DEVNULL, timeout=60)
         if os.path.exists(self._socket):
             os.unlink(self._socket)

@@ -46,7 +46,7 @@ def _socket(namespace: Namespace, family: int, kind: int, address: str, port: in
 
 @phase("traffic")
 def udp(source: Namespace, source_address: str, target: Namespace, target_address: str, count: int,
-        size: int = 64, lossy: bool = False, patience: float = 5.0, port: int = PORT,
+        size: int = 64, lossy: bool = False, patience: float = 20.0, port: int = PORT,
         payload: bytes = b"") -> Sent:
     """Sends `count` datagrams of `payload`, or of `size` zeros, from one address to another's port.
 
@@ -100,7 +100,7 @@ def udp(source: Namespace, source_address: str, target: Namespace, target_addres
 
 @phase("traffic")
 def ping(source: Namespace, source_address: str, target_address: str, count: int,
-         patience: float = 3.0) -> Sent:
+         patience: float = 20.0) -> Sent:
     """ICMP echo requests, one after the other; `received` counts the replies. The first that gets none
     within `patience` is the last."""
     family = 6 if ":" in target_address else 4
@@ -155,7 +155,7 @@ def tcp(source: Namespace, source_address: str, target: Namespace, target_addres
                 client.connect((target_address, port))
             except BlockingIOError:
                 pass
-            listener.settimeout(10)
+            listener.settimeout(60)
             server, _ = listener.accept()
             with server:
                 server.setblocking(False)
@@ -169,10 +169,10 @@ def tcp(source: Namespace, source_address: str, target: Namespace, target_addres
                 for one, other in ((client, server), (server, client)):
                     one.shutdown(socket.SHUT_WR)
                     other.setblocking(True)
-                    other.settimeout(10)
+                    other.settimeout(60)
                     other.recv(1)
                 # The acknowledgement of the last FIN is under way until the server has it.
-                until("TCP connection closed", lambda: _tcp_info(server)[0] == TCP_CLOSE, 10)
+                until("TCP connection closed", lambda: _tcp_info(server)[0] == TCP_CLOSE)
                 return arrived, _tcp_info(client)[1], _tcp_info(server)[1]
 
 
@@ -286,7 +286,7 @@ class Stream(_Background):
         """Waits until `count` more were sent."""
         goal = self.sent + count
         until(f"{count} more datagrams are sent", lambda: self.sent >= goal or not
-              self._thread.is_alive(), 20, 0.005)
+              self._thread.is_alive(), every=0.005)
 
     def __exit__(self, *_) -> None:
         super().__exit__()
@@ -317,7 +317,7 @@ class Heartbeat(_Background):
             with _socket(two, family, socket.SOCK_STREAM, second, 22) as listener:
                 listener.listen(1)
                 client = _socket(one, family, socket.SOCK_STREAM, first, 0)
-                client.settimeout(10)
+                client.settimeout(60)
                 client.connect((second, 22))
                 server, _ = listener.accept()
             for end in (client, server):

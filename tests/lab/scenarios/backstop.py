@@ -131,7 +131,7 @@ def xfrm_block_of_a_new_device(lab: Lab) -> None:
         assert not watch.passed(2), "packets arrived at node2"
     lab.sent += stream.sent
     assert not watch.passed(2) and stream.received == 0
-    until("the device works", lambda: lab.underlay_udp(1, 2, 1), 5)
+    until("the device works", lambda: lab.underlay_udp(1, 2, 1))
     lab.notes.append(f"{stream.sent} sent, {blocked(node)[0] - before} ended by the policy")
 
 
@@ -187,7 +187,7 @@ def placed(lab: Lab, number: int = 1, peers: int = 2) -> None:
     def there() -> bool:
         assert ours(node) == EACH * peers, f"{node.name}: {ours(node)} policies, not {EACH * peers}"
         return True
-    until(f"{node.name}: the policies are in place", there, 5, 0.05)
+    until(f"{node.name}: the policies are in place", there, every=0.05)
 
 
 @scenario(plays={"6.1": "bare", "6.12": "bare"}, needs_espial=True, bare=BARE)
@@ -209,12 +209,12 @@ def backstop_device_recreated(lab: Lab) -> None:
             lab.mesh.plug(node)
             stream.more(50)
         until("programs on the new device",
-              lambda: attached.both_ways(node.namespace, "prd-port"), 10, 0.01)
+              lambda: attached.both_ways(node.namespace, "prd-port"), every=0.01)
         stream.more(20)
         assert not watch.passed(2), f"{watch.passed(2)} packets of {stream.sent} on the wire"
     lab.sent += stream.sent
     assert stream.received == 0
-    until("the device works", lambda: lab.underlay_udp(1, 2, 1), 5)
+    until("the device works", lambda: lab.underlay_udp(1, 2, 1))
     lab.notes.append(f"{stream.sent} packets over 5 new devices, none on the wire")
     watch.rewire(1)
 
@@ -249,11 +249,9 @@ def backstop_flushed(lab: Lab) -> None:
     placed(lab)
     node.namespace.ip("xfrm policy flush")
     started = time.monotonic()
-    until("they are back", lambda: ours(node) == 2 * EACH, 5, 0.02)
+    until("they are back", lambda: ours(node) == 2 * EACH, every=0.02)
     took = time.monotonic() - started
     lab.notes.append(f"back after {took:.2f} s")
-    # Within a second, but the emulated machine has a part of a processor only.
-    assert took < 3, f"back after {took:.2f} s"
     before = blocked(node)[0]
     lab.udp(1, 2, 20, lossy=True)
     assert blocked(node)[0] == before + 20, "not the policy ended them"
@@ -277,7 +275,7 @@ def backstop_comes_and_goes(lab: Lab) -> None:
     placed(lab, peers=1)
     espial.stop(signal.SIGKILL)
     assert ours(node) == EACH, "gone with the daemon"
-    until("the kernel ends the deadline", lambda: ours(node) == 0, 10, 0.05)
+    until("the kernel ends the deadline", lambda: ours(node) == 0, every=0.05)
     espial.run("policy", "set", "node3", "enforce", "--force", check=True)   # without a daemon
     placed(lab, peers=1)
     espial.run("policy", "set", "node3", "file", check=True)

@@ -492,7 +492,7 @@ def doctor_ike_port_filtered(lab: Lab) -> None:
     assert f"UDP 4500 of {target} answers IKE" in findings[0]["evidence"], findings[0]
     lab.mesh.switch.run("nft", "delete", "table", "bridge", "cut")
     # charon sends its request again when it is time.
-    until("node2's pod answers", lambda: answered(lab, 1, 2, 4), 40, 0.5)
+    until("node2's pod answers", lambda: answered(lab, 1, 2, 4), every=0.5)
     lab.mesh.unload(1, 2)
 
 

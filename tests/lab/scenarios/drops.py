@@ -30,7 +30,7 @@ def names(watch: Watch, number: int, peer: int, hook: str, by_family: dict[str, 
         assert seen.pop(f"node{peer}") == wanted, f"{espial.peer(f'node{peer}', status)['kernel_drops']}"
         assert all(other == {"netfilter": {}, "reasons": {}} for other in seen.values()), seen
         return True
-    until(f"node{number}: drops of node{peer}", right, 8, 0.2)
+    until(f"node{number}: drops of node{peer}", right, every=0.2)
 
 
 def drop(lab: Lab, number: int, hook: str, match: str) -> None:

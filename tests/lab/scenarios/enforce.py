@@ -303,7 +303,7 @@ def enforce_flooding(lab: Lab) -> None:
                 assert inside == outside and inside[0] >= 60, f"nft {inside}, switch {outside}"
                 return True
             # One may come between the two readings: neighbours are still asked for.
-            until(f"node{number} {way} flooded {family}", passed, 5, 0.2)
+            until(f"node{number} {way} flooded {family}", passed, every=0.2)
     unharmed(watch)
 
 
@@ -347,7 +347,7 @@ def enforce_before_ipsec(lab: Lab) -> None:
             node.load()
         for family in (4, 6):
             until(f"IPv{family} flows by itself",
-                  lambda: lab.udp(1, 2, 1, family, lossy=True).received == 1, 40)
+                  lambda: lab.udp(1, 2, 1, family, lossy=True).received == 1)
         lab.talk(1, 2)
         # The SAs go, their policies stay: traffic makes them anew.
         for node in (one, two):
@@ -355,7 +355,7 @@ def enforce_before_ipsec(lab: Lab) -> None:
             node.charon.terminate(*(peer.name for peer in node.peers))
         for family in (4, 6):
             until(f"IPv{family} flows again",
-                  lambda: lab.udp(1, 2, 1, family, lossy=True).received == 1, 40)
+                  lambda: lab.udp(1, 2, 1, family, lossy=True).received == 1)
         lab.talk(1, 2)
         watch.sealed()
     for number, peer in BOTH:

@@ -128,7 +128,7 @@ def _gap(lab: Lab, watch: Watch, break_it, healed, sealed: bool) -> None:
         assert not watch.passed(2), "packets pass before anything is broken"
         started = time.monotonic()
         break_it()
-        until("healed", healed, 10, 0.01)
+        until("healed", healed, every=0.01)
         took = time.monotonic() - started
         stream.more(5)
         passed = watch.passed(2)
@@ -205,7 +205,7 @@ def enforce_pins_removed(lab: Lab) -> None:
             assert seen == before, f"missing: {sorted(before - seen)}"
             return True
         started = time.monotonic()
-        until("the pins are back", back, 10, 0.01)
+        until("the pins are back", back, every=0.01)
         lab.notes.append(f"back after {time.monotonic() - started:.2f} s")
         stream.more()
         watch.fires(1, "ProgramDetached")
@@ -266,7 +266,7 @@ def enforce_beside_others(lab: Lab) -> None:
                     seen = counts[way, "node2", name, "ipv4"][0]
                     assert seen == total[name], f"{way} {name}: {seen}, expected {total[name]}"
             return True
-        until(f"{when}: the program of others counts", counted, 8, 0.1)
+        until(f"{when}: the program of others counts", counted, every=0.1)
     def programs() -> list[int]:
         return [attached.programs(node.namespace, "prd-port", hook) for hook in ("ingress", "egress")]
     go_on("before", True)
@@ -285,5 +285,5 @@ def enforce_beside_others(lab: Lab) -> None:
     watch.espials[1].detach()
     del watch.espials[1]
     # The kernel ends a link some time after its last pin is gone.
-    until("only the programs of others are left", lambda: programs() == others, 5)
+    until("only the programs of others are left", lambda: programs() == others)
     go_on("detached", True)

@@ -24,7 +24,7 @@ def evidence(watch: Watch, number: int, alarm: str, peer: str, *words: str) -> s
         for word in words:
             assert word in found[0], f"no {word!r} in {found[0]!r}"
         return found[0]
-    return until(f"node{number}: {alarm} says why", right, 12, 0.2)
+    return until(f"node{number}: {alarm} says why", right, every=0.2)
 
 
 def bypass(lab: Lab) -> None:
@@ -75,12 +75,12 @@ def one_way_encryption(lab: Lab) -> None:
         two.ip(f"xfrm policy add {back} dir {way} priority 1000")
     lab.undo(lambda: two.ip(*(f"xfrm policy delete {back} dir {way}" for way in ("in", "fwd"))))
     watch = lab.watch(1, 2)
-    stop = time.monotonic() + 8
-    while time.monotonic() < stop:
+
+    def both() -> None:
         lab.udp(1, 2, 1, lossy=True)
         lab.udp(2, 1, 1, lossy=True)
-    watch.fires(1, "OneWayEncryption", 2, hold_off=5)
-    watch.fires(2, "OneWayEncryption", 1, hold_off=5)
+    watch.fires(1, "OneWayEncryption", 2, hold_off=5, meanwhile=both)
+    watch.fires(2, "OneWayEncryption", 1, hold_off=5, meanwhile=both)
     evidence(watch, 1, "OneWayEncryption", "node2", "node2 encrypts and this node does not")
     evidence(watch, 2, "OneWayEncryption", "node1", "this node encrypts and node1 does not",
              "espial audit on node1")
@@ -95,10 +95,7 @@ def xfrm_errors(lab: Lab) -> None:
     """A node that keeps refusing what comes in clear counts it, and the alarm names the counter."""
     bypass(lab)
     watch = lab.watch(2)
-    stop = time.monotonic() + 13
-    while time.monotonic() < stop:
-        lab.udp(1, 2, 1, lossy=True)
-    watch.fires(2, "XfrmErrors", hold_off=10)
+    watch.fires(2, "XfrmErrors", hold_off=10, meanwhile=lambda: lab.udp(1, 2, 1, lossy=True))
     evidence(watch, 2, "XfrmErrors", "", "XfrmInTmplMismatch +")
 
 
@@ -136,7 +133,7 @@ def sequence_nearly_exhausted(lab: Lab) -> None:
         audit(watch, 1)
         assert ("SequenceNearlyExhausted", "node2") not in watch.espials[1].firing()
         return True
-    until("the successor ends it", resolved, 8, 0.2)
+    until("the successor ends it", resolved, every=0.2)
     lab.udp(1, 2, 20, lossy=True)
     shown = one.namespace.run("ip", "-s", "xfrm", "state", "get", "src", one.underlay[4],
                               "dst", "10.45.0.12", "proto", "esp", "spi", "0xc0df").stdout

@@ -15,18 +15,16 @@ EVERYWHERE = DEBIAN + ("running",)
 BARE = Spec(secured=False)
 BARE_NIC = Spec(secured=False, underlay="eth0")
 
-# What counts is 100 ms; on a busy machine any one try may wait for a processor. An emulated processor is some twenty times slower than the running one, and
-# on 6.1 it takes the start of two programs (tc) to see a filter.
-ATTACH_SECONDS = {"running": 0.1, "6.1": 4.0, "6.12": 1.0}
+# The daemon looks by itself each second: what is there much sooner, an event has told it. An emulated
+# machine is too slow to tell one from the other.
+BY_EVENT, TRIES = 0.5, 5
 
 
-def attached_again(lab: Lab, node: Node, device: str) -> float:
-    """Waits for programs both ways on a device; how long it took. Ten times too late is wrong."""
+def attached_again(node: Node, device: str) -> float:
+    """Waits for programs both ways on a device; how long it took."""
     started = time.monotonic()
-    until(f"{device}: attached", lambda: attached.both_ways(node.namespace, device), 40, 0.002)
-    took, limit = time.monotonic() - started, ATTACH_SECONDS[lab.kernel]
-    assert took <= 10 * limit, f"{device}: attached after {1000 * took:.0f} ms"
-    return took
+    until(f"{device}: attached", lambda: attached.both_ways(node.namespace, device), every=0.002)
+    return time.monotonic() - started
 
 
 def exact_from_now(lab: Lab, watch: Watch, device: str | None = None) -> None:
@@ -34,7 +32,7 @@ def exact_from_now(lab: Lab, watch: Watch, device: str | None = None) -> None:
     for family in (4, 6):
         for source, target in ((1, 2), (2, 1)):
             until(f"IPv{family} from node{source} to node{target} flows again",
-                  lambda: lab.udp(source, target, 1, family, lossy=True).received == 1, 15)
+                  lambda: lab.udp(source, target, 1, family, lossy=True).received == 1)
     watch.rewire(1, device)
     watch.zero(2)
     lab.talk(1, 2)
@@ -51,12 +49,17 @@ def device_recreated(lab: Lab) -> None:
     watch, node = lab.watch(1, 2), lab.mesh.node(1)
     assert attached.both_ways(node.namespace, "prd-port"), "not attached when ready"
     took = []
-    for _ in range(3):
+    for number in range(TRIES):
         lab.mesh.unplug(node)
+        watch.espials[1].looked()
         lab.mesh.plug(node)
-        took.append(attached_again(lab, node, "prd-port"))
+        took.append(attached_again(node, "prd-port"))
+        # On a busy machine any one try may wait for a processor.
+        if number >= 2 and min(took) < BY_EVENT:
+            break
     lab.notes.append(f"attached after {1000 * min(took):.0f} ms")
-    assert min(took) <= ATTACH_SECONDS[lab.kernel], f"attached after {min(took):.3f} s at best"
+    assert min(took) < BY_EVENT or lab.kernel != "running", \
+        f"attached after {1000 * min(took):.0f} ms at best: no event told it"
     exact_from_now(lab, watch)
 
 
@@ -68,13 +71,13 @@ def device_renamed(lab: Lab) -> None:
                       "link set prd-other up")
     lab.undo(lambda: node.namespace.ip("link set prd-other down",
                                        "link set prd-other name prd-port", "link set prd-port up"))
-    attached_again(lab, node, "prd-other")
+    attached_again(node, "prd-other")
 
     def named() -> bool:
         names = {device["name"] for device in watch.espials[1].status()["devices"]}
         assert "prd-other" in names and "prd-port" not in names, f"devices {sorted(names)}"
         return True
-    until("status knows the new name", named, 5, 0.2)
+    until("status knows the new name", named, every=0.2)
     # From 6.18 on a netdev chain of nft ends its hook when the device takes another name.
     exact_from_now(lab, watch, "prd-other")
     watch.unwire(1)
@@ -93,7 +96,7 @@ def device_leaves_bridge_and_returns(lab: Lab) -> None:
             f"addr add {node.underlay[6]}/64 dev {target} nodad",
             *(line.replace(f"dev {node.underlay_device}", f"dev {target}")
               for line in lab.mesh.backend_routes(node, "replace")))
-        attached_again(lab, node, "prd-port")
+        attached_again(node, "prd-port")
         # The others would believe in the former device's MAC for up to half a minute.
         for peer in node.peers:
             peer.namespace.ip(f"neigh flush dev {peer.underlay_device}")
@@ -117,7 +120,7 @@ def plain_device_moves_into_bridge(lab: Lab) -> None:
         "link set eth0 nomaster", "link del br-new", f"addr add {node.underlay[4]}/24 dev eth0",
         f"addr add {node.underlay[6]}/64 dev eth0 nodad",
         *lab.mesh.backend_routes(node, "replace")))
-    attached_again(lab, node, "eth0")
+    attached_again(node, "eth0")
     exact_from_now(lab, watch)
 
 
@@ -136,7 +139,7 @@ def another_uplink(lab: Lab) -> None:
         lab.undo(lambda node=node: node.namespace.ip(*lab.mesh.backend_routes(node, "replace")))
     lab.undo(lambda: lab.mesh.node(1).namespace.ip("link del nic2"))
     for number in (1, 2):
-        attached_again(lab, lab.mesh.node(number), "nic2")
+        attached_again(lab.mesh.node(number), "nic2")
         watch.zero(number)
     lab.udp(1, 2, 20)
 
@@ -146,7 +149,7 @@ def another_uplink(lab: Lab) -> None:
             got = counts[way, f"node{peer}", "cleartext", "ipv4"][0]
             assert got == 20, f"node{number}: {way} {got}, sent 20"
         return True
-    until("the leak on the second NIC is counted", seen, 8, 0.2)
+    until("the leak on the second NIC is counted", seen, every=0.2)
 
 
 @scenario(plays={"6.1": "bare", "6.12": "bare", "running": "bare"}, kernels=EVERYWHERE,
@@ -203,7 +206,7 @@ def alarms_survive_a_kill(lab: Lab) -> None:
         with open(path) as file:
             return any((alarm["alarm"], alarm["peer"], alarm["state"]) == (*wanted, "firing")
                        for alarm in json.load(file)["alarms"])
-    until("the alarm is saved", saved, 20, 0.1)
+    until("the alarm is saved", saved, every=0.1)
     espial.stop(signal.SIGKILL)
     done = espial.run("alarms", "--json", "--history")
     offline = json.loads(done.stdout)
@@ -251,7 +254,7 @@ def bad_reload_changes_nothing(lab: Lab) -> None:
         file.write(good)
     espial.reload()
     until("ConfigRejected is over",
-          lambda: ("ConfigRejected", "") not in espial.firing(), 8, 0.2)
+          lambda: ("ConfigRejected", "") not in espial.firing(), every=0.2)
     lab.talk(1, 2, 10)
     watch.agree()
 
@@ -285,4 +288,4 @@ def endpoints(lab: Lab) -> None:
                              ("peer", "node2"), ("class", "cleartext"), ("family", family)))]
                 assert found == [10.0], f"{way} {family}: {found}"
         return True
-    until("the metrics follow", equal, 8, 0.2)
+    until("the metrics follow", equal, every=0.2)

@@ -12,7 +12,7 @@ from espial_lab.espial import Espial
 from espial_lab.mesh import Spec
 from espial_lab.scenario import Lab, scenario
 from espial_lab.terminal import Terminal
-from espial_lab.wait import until
+from espial_lab.wait import until, whole_lines
 
 RUNNING = ("running",)
 PORT = 7007
@@ -49,7 +49,7 @@ def left(terminal: Terminal, folder: str) -> None:
     """It ended well: its screen is gone, what stood there before is back, the tty as it was."""
     terminal.shows("the shell again", lambda lines: "left 0" in lines)
     assert not terminal.alternate(), "the terminal is still in the alternate screen"
-    until("the tty's settings", lambda: os.path.exists(f"{folder}/after"), 5)
+    until("the tty's settings", lambda: os.path.exists(f"{folder}/after") and whole_lines(f"{folder}/after"))
     with open(f"{folder}/before") as before, open(f"{folder}/after") as after:
         assert before.read() == after.read(), "the tty has other settings than before"
     os.unlink(f"{folder}/after")
@@ -123,14 +123,14 @@ def top_on_a_terminal(lab: Lab) -> None:
 
         start(terminal, espial)
         terminal.shows("with colour", first("node3"))
-        until("colour", lambda: coloured(terminal), 5, 0.1)
+        until("colour", lambda: coloured(terminal), every=0.1)
         os.kill(terminal.program(), signal.SIGTERM)
         left(terminal, folder)
     finally:
         terminal.close()
 
     for done in (espial.run("top"), lab.mesh.node(1).namespace.run(
-            "script", "-qec", f"env TERM=dumb {espial.program} top --config {espial.config}", "/dev/null",
+            "env", "LC_ALL=C", "script", "-qec", f"env TERM=dumb {espial.program} top --config {espial.config}", "/dev/null",
             check=False)):
         told = (done.stdout + done.stderr).strip()
         assert done.returncode == 2 and "espial status --watch" in told and "\n" not in told, \
@@ -151,7 +151,7 @@ class Follower:
         os.set_blocking(self.process.stdout.fileno(), False)
         self._rest = b""
         self.events: list[dict] = []
-        until("following", lambda: self.read() and self.events[0]["event"] == "start", 10)
+        until("following", lambda: self.read() and self.events[0]["event"] == "start")
 
     def read(self) -> list[dict]:
         while part := self.process.stdout.read(1 << 20):
@@ -175,7 +175,7 @@ class Follower:
         if self.process.poll() is None:
             self.process.send_signal(how)
         try:
-            return self.process.wait(5)
+            return self.process.wait(60)
         finally:
             self.process.kill()
 
@@ -211,10 +211,12 @@ def flows_follow(lab: Lab) -> None:
         stalled.process.send_signal(signal.SIGSTOP)
         sent = burst(lab, range(21000, 21060))
         at = time.monotonic()
-        until("60 flows told", lambda: len(reader.flows()) >= 60, 5, 0.01)
-        took = time.monotonic() - at
-        assert took < 1, f"told after {took:.2f} s"
-        time.sleep(1.5)     # a tick of the daemon, which looks at the table: nothing twice
+        until("60 flows told", lambda: len(reader.flows()) >= 60, every=0.01)
+        lab.notes.append(f"told after {1000 * (time.monotonic() - at):.0f} ms")
+        # It looks at the table, from beginning to end: nothing is told twice.
+        for _ in range(2):
+            seen = espial.status()["time"]
+            until("the daemon has looked", lambda: espial.status()["time"] != seen)
         assert sorted(reader.flows()) == sorted(sent), f"{len(reader.flows())} told of {len(sent)}"
         event = reader.events[1]
         assert (event["class"], event["direction"], event["peer"], event["packets"]) == \
@@ -224,13 +226,13 @@ def flows_follow(lab: Lab) -> None:
         for begin in range(22000, 26000, 200):
             sent |= burst(lab, range(begin, begin + 200))
             assert espial.status()["node"] == "node1"
-        until("4,060 flows told or lost", lambda: len(reader.flows()) + reader.lost() >= len(sent), 10)
+        until("4,060 flows told or lost", lambda: len(reader.flows()) + reader.lost() >= len(sent))
         told = reader.flows()
         assert len(told) + reader.lost() == len(sent) and set(told) <= sent and \
             len(set(told)) == len(told), f"{len(told)} told, {reader.lost()} lost, {len(sent)} sent"
         stalled.process.send_signal(signal.SIGCONT)
         until("the stalled one knows what it lost",
-              lambda: len(stalled.flows()) + stalled.lost() >= len(sent), 10)
+              lambda: len(stalled.flows()) + stalled.lost() >= len(sent))
         late = stalled.flows()
         assert len(late) + stalled.lost() == len(sent) and stalled.lost() > reader.lost() and \
             set(late) <= sent, f"{len(late)} told, {stalled.lost()} lost, {len(sent)} sent"
@@ -239,23 +241,23 @@ def flows_follow(lab: Lab) -> None:
         assert not chosen.flows(), chosen.flows()
         espial.write(mode="enforce", flow_events_per_second=100000)
         espial.reload()
-        until("enforced", lambda: {peer["mode"] for peer in espial.status()["peers"]} == {"enforce"}, 10)
+        until("enforced", lambda: {peer["mode"] for peer in espial.status()["peers"]} == {"enforce"})
         burst(lab, range(27000, 27001))
-        until("a dropped flow told", lambda: len(chosen.flows()) == 1, 5)
+        until("a dropped flow told", lambda: len(chosen.flows()) == 1)
         assert chosen.events[-1]["dropped_packets"] == 1, chosen.events[-1]
 
         espial.stop()
-        until("told that the daemon has gone", lambda: "has gone" in reader.errors(), 5)
+        until("told that the daemon has gone", lambda: "has gone" in reader.errors())
         burst(lab, range(28000, 28001))     # the programs see it all the same
         espial.start()
         espial.ready()
-        until("the daemon is back", lambda: "is back" in reader.errors(), 5)
+        until("the daemon is back", lambda: "is back" in reader.errors())
         sent = burst(lab, range(28001, 28002))
-        until("told by the new daemon", lambda: sent <= set(reader.flows()), 5)
+        until("told by the new daemon", lambda: sent <= set(reader.flows()))
         assert any(port == 28000 for _, port, _ in reader.flows()), "what passed meanwhile is not told"
 
         followers[2].process.stdout.close()     # nobody reads: it ends by itself, at once
-        assert followers[2].process.wait(5) == 0
+        assert followers[2].process.wait(60) == 0
         assert reader.end() == 0 and chosen.end(signal.SIGTERM) == 0
     finally:
         for follower in followers:

@@ -154,7 +154,7 @@ def trap_holds_traffic(lab: Lab) -> None:
         result = lab.udp(1, 2, 1, lossy=True)
         sent += result.received
         return result.received > 0
-    until("a packet arrives", through, 30, 0.2)
+    until("a packet arrives", through, every=0.2)
     # A held packet may be lost, so the wire has at least what arrived; none of it is clear.
     watch.agree()
     counts = watch.wire(1)
@@ -207,7 +207,7 @@ def only_one_family(lab: Lab) -> None:
     lab.mesh.node(2).load("node1", families=(4,))
     lab.mesh.node(1).load("node2", families=(4,))
     until("the IPv4 SA", lambda: "node2-v4" in lab.mesh.node(1).charon.installed() and
-          "node1-v4" in lab.mesh.node(2).charon.installed(), 20)
+          "node1-v4" in lab.mesh.node(2).charon.installed())
     lab.undo(lambda: lab.mesh.unload(1, 2))
 
 
@@ -226,7 +226,7 @@ def start_is_never_retried(lab: Lab) -> None:
     lab.unload(1, 2)
     one, two = lab.mesh.node(1), lab.mesh.node(2)
     one.load("node2")
-    until("node1 gave up", lambda: not any("node2" in sa for sa in one.charon.sas()), 20)
+    until("node1 gave up", lambda: not any("node2" in sa for sa in one.charon.sas()))
     two.load("node1")
     watch = lab.watch(1, 2)
     lab.talk(1, 2)
@@ -286,7 +286,7 @@ def charon_stopped(lab: Lab) -> None:
     sent = lab.talk(1, 2, 5)
     lab.mesh.node(1).charon.stop()
     until("node2 lost its SAs", lambda: not {"node1-v4", "node1-v6"} &
-          lab.mesh.node(2).charon.installed().keys(), 20)
+          lab.mesh.node(2).charon.installed().keys())
     lab.talk(1, 2)
     everyone(watch, {"esp/ipv4": sent} | clear(20), "mixed")
     watch.fires(1, "CleartextTraffic", 2)
@@ -319,7 +319,7 @@ def no_sa(lab: Lab) -> None:
     """A trap and no peer: everything is lost, nothing is disclosed."""
     lab.mesh.node(1).charon.terminate("node2")
     until("SAs gone", lambda: not {"node1-v4", "node1-v6"} &
-          lab.mesh.node(2).charon.installed().keys(), 20)
+          lab.mesh.node(2).charon.installed().keys())
     lab.mesh.node(2).charon.kill()
     watch = lab.watch(1, 2)
     arrived = sum(lab.udp(1, 2, 20, family, lossy=True).received for family in (4, 6))
@@ -425,7 +425,7 @@ def super_packets(lab: Lab) -> None:
                         for way in ("transmit", "receive")]
                 assert seen == [sent, got], f"segments {seen}, TCP says {[sent, got]}"
                 return True
-            until(f"node{number}: segments", equal, 8, 0.2)
+            until(f"node{number}: segments", equal, every=0.2)
 
 
 @scenario(plays={"6.1": "separate", "6.12": "shared"}, separate=Spec(gro=True),
@@ -455,7 +455,7 @@ def esp_offload_with_gro(lab: Lab) -> None:
             seen = sum(own["receive", "node1", "decrypted", family][0] for family in ("ipv4", "ipv6"))
             assert wanted > before and seen == wanted, f"decrypted {seen}, node1 sent {wanted}"
             return True
-        until("node2: decrypted segments", equal, 8, 0.2)
+        until("node2: decrypted segments", equal, every=0.2)
     watch.calm()
 
 
@@ -468,7 +468,7 @@ def two_witnesses(lab: Lab) -> None:
     with Capture(node.namespace, node.wire, f"{node.folder}/wire.pcap") as capture:
         sent = lab.talk(1, 2)
         watch.expect(1, 2, {"esp/ipv4": sent}, {"esp/ipv4": sent})
-        until("tcpdump saw all", lambda: capture.packets("esp") >= 2 * sent, 10, 0.2)
+        until("tcpdump saw all", lambda: capture.packets("esp") >= 2 * sent, every=0.2)
     assert capture.packets("esp") == 2 * sent, f"tcpdump saw {capture.packets('esp')}"
     assert capture.packets(f"net {BACKEND_V4} or net {BACKEND_V6}") == 0, "clear packets"
 

@@ -93,7 +93,7 @@ def candidate(lab: Lab) -> None:
         packets = seen["transmit"]["packets"]["cleartext"]
         assert packets == {"ipv4": 20, "ipv6": 0} or packets == {"ipv4": 20}, f"{packets}"
         return True
-    until("node1: cleartext of the candidate", counted, 8, 0.2)
+    until("node1: cleartext of the candidate", counted, every=0.2)
     assert watch.wire(1)["transmit", "", "unknown_node", "ipv4"][0] == 20
     watch.calm()
 
@@ -243,7 +243,7 @@ def _integrity_only(lab: Lab, wire: str, own: str) -> None:
                 assert decrypted == 0, f"{decrypted} decrypted packets pass for encrypted"
                 assert status["receive"]["coverage"] == status["transmit"]["coverage"] == 0
                 return True
-            until(f"node{number}: all of it is {own}", exact, 8, 0.2)
+            until(f"node{number}: all of it is {own}", exact, every=0.2)
 
 
 @scenario(plays={"6.1": "separate"}, separate=Spec(esp="null-sha256", nodes=2))
@@ -289,7 +289,7 @@ def _spoofed(lab: Lab, inside: str, address: str) -> None:
         seen = received(watch, 1, 3, "spoofed"), received(watch, 1, 2, "spoofed")
         assert seen == (20, 0), f"spoofed: {seen[0]} of node3, {seen[1]} of node2; sent 20"
         return True
-    until("node1: spoofed packets", told, 8, 0.2)
+    until("node1: spoofed packets", told, every=0.2)
     watch.fires(1, "SpoofedInner", 3)
     watch.verdict(1, 3, "one_way")
     watch.verdict(1, 2, "silent")

@@ -28,7 +28,7 @@ def load(node: Node, folder: str, ready: str) -> None:
 def through(lab: Lab, one: int, two: int, family: int) -> None:
     """The traps' first packets make the SAs and may be lost."""
     until(f"node{one} > node{two} IPv{family}: a packet arrives",
-          lambda: lab.udp(one, two, 1, family, lossy=True).received > 0, 40, 0.2)
+          lambda: lab.udp(one, two, 1, family, lossy=True).received > 0, every=0.2)
 
 
 @scenario(plays={"6.1": "bare"}, needs_espial=True, spoils=True, bare=Spec(secured=False))
@@ -90,7 +90,7 @@ def vici_follows(lab: Lab, watch) -> None:
             seen = next(s for s in espial.status()["sources"] if s["source"] == "vici")
             assert seen["up"] == up, f"{seen}"
             return True
-        until(f"vici is {'up' if up else 'down'}", right, 15, 0.2)
+        until(f"vici is {'up' if up else 'down'}", right, every=0.2)
     assert "vici" not in {s["source"] for s in espial.status()["sources"]}, "a source that nobody named"
     espial.write(vici=charon.socket)
     espial.reload()

@@ -52,7 +52,7 @@ def all_of(watch: Watch, number: int, peer: int, verdict: str, *problems: str) -
                 f"{pair['verdict']} because of {pair['findings']}"
         assert len(both) == 2, both
         return both
-    return until(f"node{number}: node{peer} is {verdict}", right, 8, 0.2)
+    return until(f"node{number}: node{peer} is {verdict}", right, every=0.2)
 
 
 @scenario(separate=SEPARATE, needs_espial=True)
@@ -129,7 +129,7 @@ def tunnel_encrypted_one_family(lab: Lab) -> None:
                 pairs(audit(watch, 1)[1], "node2").items()}
         assert seen == {"ipv4": "protected", "ipv6": "exposed"}, seen
         return True
-    until("one family is exposed", right, 8, 0.2)
+    until("one family is exposed", right, every=0.2)
     for family in (4, 6):
         lab.udp(1, 2, 20, family, lossy=True)
     watch.expect(1, 2, transmit={"esp/ipv4": 20, "cleartext_tunnel/ipv6": 20})

@@ -170,7 +170,7 @@ def verify_fail_closed(lab: Lab) -> None:
         code, after = verify(lab, watch, 1, "node2")
         all_are(after, 2, "encrypted")
         return code == 0
-    until("the mesh is back", mended, 40, 0.5)
+    until("the mesh is back", mended, every=0.5)
 
 
 @scenario(plays={"6.12": "separate"}, separate=SEPARATE, needs_espial=True)

@@ -35,7 +35,7 @@ def on(watch: Watch, number: int, device: str) -> None:
         assert said == {"attached": True, "why": ""}, f"status: {said}"
         assert seen.get("mode") == NATIVE, f"kernel: {seen or 'no program'}"
         return True
-    until(f"node{number}: XDP on {device}", there, 10, 0.1)
+    until(f"node{number}: XDP on {device}", there, every=0.1)
     line = f'espial_program_attached{{device="{device}",hook="xdp",mode="native"}} 1'
     assert line in espial.get("/metrics")[1], f"node{number}: no metric {line}"
 
@@ -46,7 +46,7 @@ def off(watch: Watch, number: int, device: str, why: str) -> None:
         said = device_of(watch, number, device)
         assert said == {"attached": False, "why": why}, f"status: {said}"
         return True
-    until(f"node{number}: no XDP on {device}", told, 10, 0.1)
+    until(f"node{number}: no XDP on {device}", told, every=0.1)
     line = f'espial_program_attached{{device="{device}",hook="xdp",mode="native"}} 0'
     assert line in watch.espials[number].get("/metrics")[1], f"node{number}: no metric {line}"
 
@@ -106,7 +106,7 @@ def xdp_leak(lab: Lab) -> None:
     espial.detach()
     assert not xdp.attached(lab.mesh.node(1).namespace, lab.mesh.node(1).wire), "XDP is left"
     lab.udp(2, 1, 20)
-    until("the witness sees what is not dropped", lambda: witness.read() == 20, 5)
+    until("the witness sees what is not dropped", lambda: witness.read() == 20)
 
 
 # -- what it must not touch ----------------------------------------------------------------------
@@ -176,7 +176,7 @@ def xdp_before_ipsec(lab: Lab) -> None:
             node.load()
         for family in (4, 6):
             until(f"IPv{family} flows by itself",
-                  lambda: lab.udp(1, 2, 1, family, lossy=True).received == 1, 40)
+                  lambda: lab.udp(1, 2, 1, family, lossy=True).received == 1)
         lab.talk(1, 2)
         watch.sealed()
     for number, peer in BOTH:
@@ -210,7 +210,7 @@ def beside(lab: Lab, attach, detach) -> None:
     assert now == before, f"was {before}, is {now}"
     detach()
     on(watch, 1, "prd-port")
-    until("the alarm ends", lambda: ("XdpUnavailable", "") not in watch.espials[1].firing(), 10)
+    until("the alarm ends", lambda: ("XdpUnavailable", "") not in watch.espials[1].firing())
     lab.udp(2, 1, 20, lossy=True)
     watch.dropped(1, 2, receive={"cleartext": 60})
     assert witness.read() == 40, "XDP does not drop"
@@ -240,7 +240,7 @@ def xdp_displaced(lab: Lab) -> None:
         stream.more()
         started = time.monotonic()
         node.namespace.run("bpftool", "link", "detach", "id", links[0])
-        until("healed", lambda: xdp.attached(node.namespace, "prd-port"), 10, 0.01)
+        until("healed", lambda: xdp.attached(node.namespace, "prd-port"), every=0.01)
         took = time.monotonic() - started
         stream.more()
     lab.sent += stream.sent
@@ -275,7 +275,7 @@ def xdp_killed(lab: Lab) -> None:
     espial.stop(signal.SIGKILL)
     pins = espial.pins
     espial.detach()
-    until("XDP is gone", lambda: not xdp.attached(node.namespace, "prd-port"), 5)
+    until("XDP is gone", lambda: not xdp.attached(node.namespace, "prd-port"))
     assert not os.path.exists(pins), f"{pins} is left"
     lab.udp(2, 1, 20)
 

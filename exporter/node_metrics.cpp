@@ -105,6 +105,15 @@ void visit_maps(const Snapshot& snapshot, const FamilySink& sink) {
   sink(std::move(limit).take());
 }
 
+void visit_programs(const Snapshot& snapshot, const FamilySink& sink) {
+  auto metric = MetricBuilder::gauge("espial_programs",
+                                     "BPF programs in use, by whether the start of the daemon "
+                                     "loaded them or adopted those that were pinned.");
+  metric.add({{"start", "loaded"}}, static_cast<std::uint64_t>(snapshot.programs.loaded));
+  metric.add({{"start", "adopted"}}, static_cast<std::uint64_t>(snapshot.programs.adopted));
+  sink(std::move(metric).take());
+}
+
 // A daemon that never reloaded runs the configuration it was started with: that one was accepted.
 void visit_reload(const Snapshot& snapshot, const FamilySink& sink) {
   auto metric = MetricBuilder::gauge("espial_config_last_reload_successful",
@@ -131,6 +140,7 @@ void visit_node_families(const Report& report, MetricSet set, const FamilySink& 
   }
   visit_no_peer_enforcement(report, set, sink);
   visit_devices(snapshot, sink);
+  visit_programs(snapshot, sink);
   visit_gaps(snapshot, sink);
   visit_xfrm_block(snapshot, sink);
   if (set == MetricSet::kFull) visit_outcomes(snapshot, sink);

@@ -257,6 +257,13 @@ json xfrm_block_of(const XfrmBlockSnapshot& block) {
           {"without", std::move(without)}};
 }
 
+json programs_of(const ProgramUse& use) {
+  return {{"loaded", use.loaded},
+          {"adopted", use.adopted},
+          {"why", use.why},
+          {"not_pinned", use.problem}};
+}
+
 json alarms_of(const std::vector<Alarm>& alarms) {
   json out = json::array();
   for (const Alarm& a : alarms)
@@ -310,6 +317,7 @@ json status_document(const Report& report) {
           {"no_peer", no_peer_of(snapshot.no_peer)},
           {"networks", networks_of(snapshot)},
           {"devices", devices_of(snapshot)},
+          {"programs", programs_of(snapshot.programs)},
           {"gaps",
            {{"count", snapshot.gaps.count},
             {"total_seconds", seconds_of(snapshot.gaps.total)},

@@ -102,9 +102,12 @@ class Node:
         assert self.wire.passed() == self.passed, f"{self.wire.passed() - self.passed} packets passed"
 
     def whole(self, program: str = "") -> None:
-        """The next start finds its way: the same pins as ever, counters that only grew."""
-        self.espial("run", "--arm", program=program)
+        """The next start finds its way: the same pins as ever, counters that only grew, the pinned
+        programs at work."""
+        self.said_at_start = self.espial("run", "--arm", program=program)
         self.intact()
+        working, kept = pinned.attached_ids(self.wire.ifindex), pinned.program_ids(PINS)
+        assert set(working) <= set(kept.values()), f"attached: {working}, pinned: {kept}"
         names = pinned.names(PINS)
         assert names == self.expected, f"pins: {sorted(names ^ self.expected)}"
         now = pinned.dropped(PINS, "node2")
@@ -188,9 +191,63 @@ def _starts(node: Node, new: str, variants: bool) -> None:
     node.gone()
 
 
+ADOPTED = "pinned programs adopted, none loaded"
+
+
 def adoption(node: Node) -> None:
-    """The same build starts again."""
+    """The same build starts again, and adopts the programs: nothing is attached anew."""
+    before = pinned.attached_ids(node.wire.ifindex)
+    node.whole()
+    assert ADOPTED in node.said_at_start, node.said_at_start
+    assert pinned.attached_ids(node.wire.ifindex) == before, "other programs were attached"
     _starts(node, node.old, False)
+
+
+def adoption_then_upgrade(node: Node) -> None:
+    """A start that adopts is killed, and another build starts: it adopts nothing of the old one."""
+    node.wire.flow(True)
+    arm = node.command("run", "--arm")
+    found = points.of_command(arm, node.trace)
+    for point in node.choose(found, "command"):
+        node.kill(arm, point)
+        node.intact()
+        for program in (node.grown, node.old):
+            node.whole(program)
+            assert "another build" in node.said_at_start, node.said_at_start
+            node.whole(program)
+            assert ADOPTED in node.said_at_start, node.said_at_start
+    node.exact()
+    node.gone()
+
+
+def damaged_programs(node: Node) -> None:
+    """Pinned programs that are not to be trusted are replaced as a whole, whenever that is killed."""
+    node.wire.flow(True)
+    arm = node.command("run", "--arm")
+    folder = pathlib.Path(PINS) / "programs"
+    damages = {
+        "is not pinned": lambda: (folder / "ep_tx").unlink(),
+        "are not those": lambda: pinned.pin(f"{folder}/ep_rx_wire", f"{folder}/ep_tx"),
+        "is not a program": lambda: pinned.pin(f"{folder}/ep_shot", f"{folder}/ep_tx"),
+        "another build": lambda: pinned.pin(f"{PINS}/maps/ep_layout", f"{folder}/ep_loaded"),
+        "this user alone": lambda: (folder / "ep_loaded").chmod(0o644),
+    }
+    for why, damage in damages.items():
+        damage()
+        node.whole()
+        assert why in node.said_at_start and ADOPTED not in node.said_at_start, node.said_at_start
+        node.whole()
+        assert ADOPTED in node.said_at_start, node.said_at_start
+    damages["is not pinned"]()
+    found = points.of_command(arm, node.trace)
+    for number, point in enumerate(node.choose(found, "start")):
+        node.whole()
+        list(damages.values())[number % len(damages)]()
+        node.kill(arm, point)
+        node.intact()
+    node.whole()
+    node.exact()
+    node.gone()
 
 
 def adoption_changed(node: Node) -> None:
@@ -350,5 +407,6 @@ def unknown_layout(node: Node) -> None:
     node.gone()
 
 
-MOMENTS = (resized, unknown_layout, first_start, adoption, adoption_changed, upgrade, rollback, reload, stop,
+MOMENTS = (resized, unknown_layout, first_start, adoption, adoption_changed, adoption_then_upgrade,
+           damaged_programs, upgrade, rollback, reload, stop,
            policy_with_daemon, policy_without_daemon, detaching, rejected_build)

@@ -6,7 +6,7 @@ import pathlib
 import re
 import struct
 
-_SYS_BPF, _LOOKUP, _OBJ_GET, _INFO, _QUERY = 321, 1, 7, 15, 16
+_SYS_BPF, _LOOKUP, _OBJ_PIN, _OBJ_GET, _INFO, _QUERY = 321, 1, 6, 7, 15, 16
 _HOOKS = (46, 47)      # BPF_TCX_INGRESS, BPF_TCX_EGRESS
 _libc = ctypes.CDLL(None, use_errno=True)
 _BPF = pathlib.Path(__file__).resolve().parents[2] / "bpf"
@@ -82,6 +82,40 @@ def attached(ifindex: int) -> list[int]:
     """How many programs are at ingress and at egress, in the network namespace of the caller."""
     return [struct.unpack_from("I", _bpf(_QUERY, struct.pack("IIIIQI", ifindex, hook, 0, 0, 0, 0))[1],
                                24)[0] for hook in _HOOKS]
+
+
+def attached_ids(ifindex: int) -> list[int]:
+    """The kernel's ids of these programs."""
+    found = []
+    for hook in _HOOKS:
+        ids = (ctypes.c_uint32 * 8)()
+        _, raw = _bpf(_QUERY, struct.pack("IIIIQI", ifindex, hook, 0, 0, ctypes.addressof(ids), 8))
+        found += ids[:struct.unpack_from("I", raw, 24)[0]]
+    return found
+
+
+def _open(path: str) -> int:
+    name = ctypes.create_string_buffer(path.encode())
+    return _bpf(_OBJ_GET, struct.pack("QII", ctypes.addressof(name), 0, 0))[0]
+
+
+def program_ids(pins: str) -> dict[str, int]:
+    """The ids of the pinned programs, by name."""
+    found = {}
+    for path in pathlib.Path(f"{pins}/programs").glob("ep_*x*"):
+        fd, info = _open(str(path)), ctypes.create_string_buffer(64)
+        _bpf(_INFO, struct.pack("IIQ", fd, 64, ctypes.addressof(info)))
+        os.close(fd)
+        found[path.name] = struct.unpack_from("I", info.raw, 4)[0]
+    return found
+
+
+def pin(source: str, path: str) -> None:
+    """What is pinned at one path is pinned at another, in the place of what is there."""
+    fd, name = _open(source), ctypes.create_string_buffer(path.encode())
+    pathlib.Path(path).unlink()
+    _bpf(_OBJ_PIN, struct.pack("QII", ctypes.addressof(name), fd, 0))
+    os.close(fd)
 
 
 def names(pins: str) -> set[str]:

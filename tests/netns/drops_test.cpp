@@ -269,6 +269,9 @@ TEST_F(Drop, OwnDropsAreNotTheKernelsOthersAre) {
   };
   EXPECT_EQ(enforced(), static_cast<std::uint64_t>(kPings));
   EXPECT_EQ(counted(), KernelDrops{}) << ::testing::PrintToString(counted().reasons);
+  // A daemon that starts again and adopts the program, whose drops were counted before.
+  drops_.reset();
+  drops_ = Drops::start(*programs_);
   // Another espial's program, in front of ours: somebody else's as far as we know.
   const auto others = load();
   ASSERT_TRUE(write_policy(others.map_fd(MapId::kPolicy), 1, {Mode::ENFORCE, {}}).ok());

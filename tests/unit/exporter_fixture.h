@@ -153,6 +153,7 @@ inline void add_golden_traffic(Snapshot& snapshot) {
   snapshot.kernel_drops = encrypted.kernel;
   count(snapshot.no_peer, Direction::RECEIVE, Class::OTHER, 7);
   snapshot.networks = {{"node2", "backendnet", {12, 0}}, {"node3", "backendnet", {0, 0}}};
+  snapshot.programs = {0, 8, "", ""};
   snapshot.gaps = {2, std::chrono::milliseconds{75}, std::chrono::milliseconds{25}, {}};
   snapshot.xfrm_block = {
       true,

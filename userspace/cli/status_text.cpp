@@ -260,6 +260,19 @@ std::string devices(const json& status, const RenderStyle& style) {
   return section("devices", table, style);
 }
 
+// How the daemon's start came to its programs; nothing without a daemon.
+std::string programs(const json& status) {
+  const auto& use = field(status, "programs");
+  const auto loaded = count_field(use, "loaded");
+  const auto adopted = count_field(use, "adopted");
+  if (loaded + adopted == 0) return {};
+  std::string out = "\nprograms: " + grouped(adopted) + " adopted, " + grouped(loaded) +
+                    " loaded at the last start";
+  if (const auto why = text_field(use, "why"); !why.empty()) out += " (" + why + ")";
+  if (const auto why = text_field(use, "not_pinned"); !why.empty()) out += "; not pinned: " + why;
+  return out + "\n";
+}
+
 // The XFRM policies behind the programs; nothing unless the configuration asks for them.
 std::string backstop(const json& status, const RenderStyle& style) {
   const auto& block = field(status, "xfrm_block");
@@ -311,7 +324,7 @@ std::string render_status(const json& status, const RenderStyle& style) {
          section("ipsec", unprovable_table(status), style) +
          section("enforcement", enforcement_table(status), style) +
          dropped_by_kernel(status, style) + probes_text(status, style) + backstop(status, style) +
-         devices(status, style) + troubles(status, style);
+         devices(status, style) + programs(status) + troubles(status, style);
 }
 
 int status_exit(const json& status) {

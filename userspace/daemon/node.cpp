@@ -39,6 +39,16 @@ std::string fixed_key_changed(const Config& now, const Config& next) {
   return {};
 }
 
+// What had to be loaded, and why.
+void tell(const ProgramUse& use) {
+  if (use.loaded == 0)
+    spdlog::info("{} pinned programs adopted, none loaded", use.adopted);
+  else
+    spdlog::info("{} programs loaded: {}", use.loaded, use.why);
+  if (!use.problem.empty())
+    spdlog::warn("programs are not pinned, so the next start loads them again: {}", use.problem);
+}
+
 }  // namespace
 
 Node::Node(Config config, std::string config_path, KernelWatch watch, KernelFacts facts,
@@ -67,6 +77,7 @@ Result<std::unique_ptr<Node>> Node::start(Config config, std::string config_path
   EP_ASSIGN(watch, KernelWatch::open());
   EP_ASSIGN(facts, watch.read());
   EP_ASSIGN(programs, Programs::load(config.pin_dir, limits_of(config)));
+  tell(programs.use());
   EP_ASSIGN(maps, Maps::of(programs));
   EP_ASSIGN(identities, Identities::load(maps));
   EP_ASSIGN(attachments, Attachments::open(config.pin_dir, config.state_dir, programs));
@@ -105,12 +116,6 @@ Status Node::begin(bool strict) {
   follow_devices(false);
   // Programs of a former layout counted until now.
   EP_TRY(programs_.release_former_maps(config_.pin_dir));
-  drops_.start(programs_);
-  follow_backstop();
-  judge_mesh();
-  save_topology();
-  probes_.follow(config_.verify, topology_, facts_);
-  if (strict && !probes_.problem().empty()) return Error{probes_.problem()};
   if (programs_.carried())
     spdlog::info("{}: the pinned maps were of another version or max_peers: their counters go on",
                  config_.pin_dir);
@@ -120,6 +125,12 @@ Status Node::begin(bool strict) {
   spdlog::info("watching {} peers on {} devices ({}){}", topology_.peers.size(),
                plans_.devices.size(), to_string(attachments_.mode()),
                programs_.adopted() ? ", counters of an earlier run go on" : "");
+  drops_.start(programs_);
+  follow_backstop();
+  judge_mesh();
+  save_topology();
+  probes_.follow(config_.verify, topology_, facts_);
+  if (strict && !probes_.problem().empty()) return Error{probes_.problem()};
   // charon says only once why it makes no SA: from the first moment on there is somebody to hear
   // it.
   vici_.tick(std::chrono::steady_clock::now());

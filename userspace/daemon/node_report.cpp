@@ -122,6 +122,7 @@ Result<Snapshot> Node::snapshot() {
   const auto xdp = xdp_.status();
   for (auto& device : snapshot.devices)
     if (const auto found = xdp.find(device.ifindex); found != xdp.end()) device.xdp = found->second;
+  snapshot.programs = programs_.use();
   snapshot.gaps = gaps_;
   snapshot.xfrm_block = backstop_.snapshot();
   snapshot.restored = restored_;

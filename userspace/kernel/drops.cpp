@@ -73,6 +73,16 @@ Result<std::vector<Value>> read_cpus(const bpf_map* map, std::uint32_t index) {
   return values;
 }
 
+// Own drops until now were not this program's to see: adopted tc programs counted before it.
+Status skip_own_drops(const drops_bpf& skeleton) {
+  const std::uint32_t zero = 0;
+  EP_ASSIGN(shots, read_cpus<std::uint64_t>(skeleton.maps.ep_shot, zero));
+  if (bpf_map_update_elem(bpf_map__fd(skeleton.maps.ep_shot_seen), &zero, shots.data(), BPF_ANY) !=
+      0)
+    return Error{fmt::format("map ep_shot_seen: write: {}", std::strerror(errno))};
+  return Ok{};
+}
+
 KernelDrops difference(const KernelDrops& before, KernelDrops now) {
   for (std::size_t h = 0; h < kHooks; ++h)
     for (std::size_t f = 0; f < kFamilies; ++f) now.netfilter[h][f] -= before.netfilter[h][f];
@@ -170,6 +180,7 @@ Status Drops::load(const Programs& programs, std::size_t way) {
   if (const int error = bpf_map__reuse_fd(skeleton.maps.ep_shot, programs.shot_fd()))
     return fail(-error, "share the count of own drops");
   if (const int error = drops_bpf__load(&skeleton)) return fail(-error, "load");
+  EP_TRY(skip_own_drops(skeleton));
   if (const int error = drops_bpf__attach(&skeleton)) return fail(-error, "attach");
   return chosen != nullptr ? Status(Ok{}) : Status(fail(ENOENT, "find the program"));
 }

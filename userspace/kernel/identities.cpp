@@ -20,6 +20,22 @@ Result<Value> read_entry(const Maps& maps, MapId id, std::uint32_t index) {
   return value;
 }
 
+// All entries of an array: at once where the kernel can (5.6), for there are thousands.
+template <typename Value>
+Result<std::vector<Value>> read_entries(const Maps& maps, MapId id, std::uint32_t entries) {
+  std::vector<Value> values(entries);
+  std::vector<std::uint32_t> keys(entries);
+  std::uint32_t count = entries, cursor = 0;
+  const int error = bpf_map_lookup_batch(maps.fd(id), nullptr, &cursor, keys.data(), values.data(),
+                                         &count, nullptr);
+  if ((error == 0 || errno == ENOENT) && count == entries) return values;
+  for (std::uint32_t i = 0; i < entries; ++i) {
+    EP_ASSIGN(value, read_entry<Value>(maps, id, i));
+    values[i] = value;
+  }
+  return values;
+}
+
 template <typename Value>
 Status write_entry(const Maps& maps, MapId id, std::uint32_t index, const Value& value) {
   if (bpf_map_update_elem(maps.fd(id), &index, &value, BPF_ANY) != 0) return map_error(id, "write");
@@ -74,14 +90,16 @@ Result<Identities> Identities::load(const Maps& maps) {
   Identities identities;
   identities.peer_used_.resize(maps.max_peers() + 1);
   identities.subnet_used_.resize(maps.max_subnets() + 1);
+  EP_ASSIGN(peers, read_entries<ep_peer_meta>(maps, MapId::kPeerMeta, maps.max_peers() + 1));
   for (std::uint32_t i = 1; i <= maps.max_peers(); ++i) {
-    EP_ASSIGN(meta, read_entry<ep_peer_meta>(maps, MapId::kPeerMeta, i));
+    const auto& meta = peers[i];
     if (meta.name[0] == '\0') continue;
     identities.peers_.emplace(std::string(meta.name, strnlen(meta.name, sizeof(meta.name))), i);
     identities.peer_used_[i] = true;
   }
+  EP_ASSIGN(subnets, read_entries<ep_net_meta>(maps, MapId::kNetMeta, maps.max_subnets() + 1));
   for (std::uint32_t i = 1; i <= maps.max_subnets(); ++i) {
-    EP_ASSIGN(meta, read_entry<ep_net_meta>(maps, MapId::kNetMeta, i));
+    const auto& meta = subnets[i];
     if (meta.peer == 0) continue;
     identities.subnets_.emplace(from_meta(meta), i);
     identities.subnet_used_[i] = true;

@@ -50,13 +50,20 @@ Status check_bpffs(const std::string& parent) {
 }
 
 constexpr std::string_view kFormer = "former-";
+constexpr const char* kNextPrograms = "/next-programs";
 
 Status move(const std::string& from, const std::string& to) {
   if (rename(from.c_str(), to.c_str()) != 0) return path_error(from, "rename to " + to, errno);
   return Ok{};
 }
 
+// The folder with its pins, or what stands in its place.
 Status remove_pins(const std::string& folder) {
+  struct stat status {};
+  if (lstat(folder.c_str(), &status) == 0 && !S_ISDIR(status.st_mode)) {
+    if (unlink(folder.c_str()) != 0) return path_error(folder, "remove pin", errno);
+    return Ok{};
+  }
   for (const auto& name : list_dir(folder)) {
     const auto path = folder + "/" + name;
     if (unlink(path.c_str()) != 0) return path_error(path, "remove pin", errno);
@@ -83,7 +90,8 @@ Status prepare_pin_dir(const std::string& pin_dir) {
   if (access((pin_dir + "/maps").c_str(), F_OK) != 0 &&
       access((pin_dir + "/next").c_str(), F_OK) == 0)
     EP_TRY(move(pin_dir + "/next", pin_dir + "/maps"));
-  EP_TRY(remove_pins(pin_dir + "/next"));  // a start that did not come that far
+  EP_TRY(remove_pins(pin_dir + "/next"));      // a start that did not come that far
+  (void)remove_pins(pin_dir + kNextPrograms);  // if it cannot be, the programs are not pinned
   EP_TRY(make_dir(pin_dir + "/maps"));
   EP_TRY(make_dir(pinned_links_dir(pin_dir)));
   return make_dir(pinned_xdp_dir(pin_dir));
@@ -125,6 +133,27 @@ Status swap_pinned_maps(const std::string& pin_dir) {
   return move(pin_dir + "/next", maps);
 }
 
+std::string pinned_programs_dir(const std::string& pin_dir) { return pin_dir + "/programs"; }
+
+Status make_programs_dir(const std::string& pin_dir) {
+  EP_TRY(make_dir(pin_dir));
+  return make_dir(pinned_programs_dir(pin_dir));
+}
+
+std::string next_program_path(const std::string& pin_dir, std::string_view name) {
+  return fmt::format("{}{}/{}", pin_dir, kNextPrograms, name);
+}
+
+Status begin_pinned_programs(const std::string& pin_dir) {
+  EP_TRY(remove_pins(pin_dir + kNextPrograms));
+  return make_dir(pin_dir + kNextPrograms);
+}
+
+Status swap_pinned_programs(const std::string& pin_dir) {
+  EP_TRY(remove_pins(pinned_programs_dir(pin_dir)));
+  return move(pin_dir + kNextPrograms, pinned_programs_dir(pin_dir));
+}
+
 std::vector<std::string> former_map_dirs(const std::string& pin_dir) {
   std::vector<std::string> dirs;
   for (const auto& name : list_dir(pin_dir))
@@ -154,7 +183,8 @@ Status remove_pin_dir(const std::string& pin_dir) {
   if (!std::filesystem::exists(pin_dir, error)) return Ok{};
   EP_TRY(check_bpffs(std::filesystem::path(pin_dir).parent_path().string()));
   // What drops packets goes before what it reads.
-  for (const auto* part : {"/xdp", "/links", "/maps", "/next"}) EP_TRY(remove_pins(pin_dir + part));
+  for (const auto* part : {"/xdp", "/links", "/programs", kNextPrograms, "/maps", "/next"})
+    EP_TRY(remove_pins(pin_dir + part));
   EP_TRY(remove_former_maps(pin_dir));
   if (rmdir(pin_dir.c_str()) != 0) return path_error(pin_dir, "remove folder", errno);
   return Ok{};

@@ -4,6 +4,8 @@
 //   PIN_DIR/maps/NAME    one pin per map
 //   PIN_DIR/next/NAME    maps of a start under way, until they are complete
 //   PIN_DIR/former-N/    maps of other layouts, as long as programs may count in them; oldest first
+//   PIN_DIR/programs/       the loaded programs (kernel/program_pins.h)
+//   PIN_DIR/next-programs/  those of a start under way
 //   PIN_DIR/links/IFINDEX-rx, IFINDEX-tx    one pin per tcx link
 //   PIN_DIR/xdp/IFINDEX                     one pin per XDP link
 //
@@ -34,6 +36,13 @@ Status replace_pin(int fd, const std::string& path);
 std::string next_map_path(const std::string& pin_dir, std::string_view name);
 Status begin_pinned_maps(const std::string& pin_dir);
 Status swap_pinned_maps(const std::string& pin_dir);
+
+// The programs of a start, likewise; what was PIN_DIR/programs, whatever it is, is removed.
+std::string pinned_programs_dir(const std::string& pin_dir);
+Status make_programs_dir(const std::string& pin_dir);
+std::string next_program_path(const std::string& pin_dir, std::string_view name);
+Status begin_pinned_programs(const std::string& pin_dir);
+Status swap_pinned_programs(const std::string& pin_dir);
 
 // Folders of former maps, oldest first.
 std::vector<std::string> former_map_dirs(const std::string& pin_dir);

@@ -3,14 +3,19 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/capability.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <memory>
 
+#include "espial.id.h"
 #include "espial.skel.h"
 #include "kernel/former_maps.h"
 #include "kernel/libbpf_log.h"
@@ -19,11 +24,6 @@
 
 namespace espial {
 namespace {
-
-constexpr std::array<std::string_view, kMapCount> kMapNames{
-    "ep_tables",    "ep_peer_stat", "ep_net_stat",  "ep_node_stat", "ep_flows",
-    "ep_limiter",   "ep_events",    "ep_peer_meta", "ep_net_meta",  "ep_policy",
-    "ep_peer_base", "ep_net_base",  "ep_node_base", "ep_layout"};
 
 bpf_map* map_of(const espial_bpf& skeleton, MapId id) {
   return bpf_object__find_map_by_name(skeleton.obj, map_name(id).data());
@@ -71,67 +71,145 @@ Error load_error(int error, std::string_view operation) {
   return Error{std::move(message)};
 }
 
-void configure(espial_bpf& skeleton, const ProgramLimits& limits, const TableCapacity& capacity,
-               bool xfrm_state) {
+void configure(espial_bpf& skeleton, const ProgramOrigin& origin) {
   // The skeleton maps the read-only section writable until load; const volatile is for the
   // programs.
-  auto& config = const_cast<ep_config&>(const_cast<const ep_config&>(skeleton.rodata->ep_config));
-  config.slots = capacity.slots;
-  config.max_peers = limits.max_peers;
-  config.max_subnets = limits.max_subnets;
-  config.flow_events_per_second = limits.flow_events_per_second;
-  config.have_xfrm = xfrm_state;
-  config.report = limits.report;
-  bpf_program__set_autoload(skeleton.progs.ep_xdp, limits.xdp);
-  bpf_map__set_max_entries(skeleton.maps.ep_peer_stat, limits.max_peers + 1);
-  bpf_map__set_max_entries(skeleton.maps.ep_peer_meta, limits.max_peers + 1);
-  bpf_map__set_max_entries(skeleton.maps.ep_peer_base, limits.max_peers + 1);
-  bpf_map__set_max_entries(skeleton.maps.ep_net_base, limits.max_subnets + 1);
-  bpf_map__set_max_entries(skeleton.maps.ep_policy, limits.max_peers + 1);
-  bpf_map__set_max_entries(skeleton.maps.ep_net_stat, limits.max_subnets + 1);
-  bpf_map__set_max_entries(skeleton.maps.ep_net_meta, limits.max_subnets + 1);
+  const_cast<ep_config&>(const_cast<const ep_config&>(skeleton.rodata->ep_config)) = origin.config;
+  bpf_program__set_autoload(skeleton.progs.ep_xdp, origin.xdp != 0);
+  const auto peers = origin.config.max_peers + 1, subnets = origin.config.max_subnets + 1;
+  bpf_map__set_max_entries(skeleton.maps.ep_peer_stat, peers);
+  bpf_map__set_max_entries(skeleton.maps.ep_peer_meta, peers);
+  bpf_map__set_max_entries(skeleton.maps.ep_peer_base, peers);
+  bpf_map__set_max_entries(skeleton.maps.ep_net_base, subnets);
+  bpf_map__set_max_entries(skeleton.maps.ep_policy, peers);
+  bpf_map__set_max_entries(skeleton.maps.ep_net_stat, subnets);
+  bpf_map__set_max_entries(skeleton.maps.ep_net_meta, subnets);
 }
 
+// What the verifier asks before it does without barriers (perfmon_capable in the kernel).
+bool has_perfmon() {
+  __user_cap_header_struct head{_LINUX_CAPABILITY_VERSION_3, 0};
+  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> data{};
+  if (syscall(SYS_capget, &head, data.data()) != 0) return false;
+  const auto holds = [&](unsigned capability) {
+    return (data[capability / 32].effective >> capability % 32 & 1U) != 0;
+  };
+  return holds(CAP_PERFMON) || holds(CAP_SYS_ADMIN);
+}
+
+bool knows_xfrm_state() {
+  return libbpf_probe_bpf_helper(BPF_PROG_TYPE_SCHED_CLS, BPF_FUNC_skb_get_xfrm_state, nullptr) ==
+         1;
+}
+
+UniqueFd duplicate(int fd) { return UniqueFd(fcntl(fd, F_DUPFD_CLOEXEC, 0)); }
+
+struct Close {
+  void operator()(espial_bpf* skeleton) const { espial_bpf__destroy(skeleton); }
+};
+
 }  // namespace
-
-std::string_view map_name(MapId id) { return kMapNames[static_cast<std::size_t>(id)]; }
-
-void Programs::Destroy::operator()(espial_bpf* skeleton) const { espial_bpf__destroy(skeleton); }
-Programs::Programs(Programs&&) noexcept = default;
-Programs& Programs::operator=(Programs&&) noexcept = default;
-Programs::~Programs() = default;
 
 Result<Programs> Programs::load(const std::string& pin_dir, const ProgramLimits& limits) {
   capture_libbpf_log();
   Programs programs;
   programs.limits_ = limits;
   programs.capacity_ = TableCapacity::for_peers(limits.max_peers);
-  programs.xfrm_state_ =
-      libbpf_probe_bpf_helper(BPF_PROG_TYPE_SCHED_CLS, BPF_FUNC_skb_get_xfrm_state, nullptr) == 1;
-  programs.skeleton_.reset(espial_bpf__open());
-  if (!programs.skeleton_) return load_error(errno, "open");
-  auto& skeleton = *programs.skeleton_;
-  configure(skeleton, limits, programs.capacity_, programs.xfrm_state_);
+  EP_TRY(programs.create_tables());
+  if (!pin_dir.empty()) EP_TRY(prepare_pin_dir(pin_dir));
+  if (programs.adopt(pin_dir)) return programs;
+  EP_TRY(programs.load_object(pin_dir));
+  if (!pin_dir.empty()) programs.pin(pin_dir);
+  return programs;
+}
 
-  for (auto& table : programs.tables_) {
-    table = create_table_map(programs.capacity_);
+ProgramOrigin Programs::origin() const {
+  ProgramOrigin origin;
+  static_assert(sizeof(EP_OBJECT_ID) == sizeof(origin.object) + 1);
+  std::copy_n(EP_OBJECT_ID, origin.object.size(), origin.object.begin());
+  origin.config.slots = capacity_.slots;
+  origin.config.max_peers = limits_.max_peers;
+  origin.config.max_subnets = limits_.max_subnets;
+  origin.config.flow_events_per_second = limits_.flow_events_per_second;
+  origin.config.have_xfrm = xfrm_state_;
+  origin.config.report = limits_.report;
+  origin.xdp = limits_.xdp;
+  origin.perfmon = has_perfmon();
+  return origin;
+}
+
+Status Programs::create_tables() {
+  for (auto& table : tables_) {
+    table = create_table_map(capacity_);
     if (!table.valid()) return load_error(errno, "create peer table");
   }
-  if (bpf_map__set_inner_map_fd(skeleton.maps.ep_tables, programs.tables_[0].get()) != 0)
+  return Ok{};
+}
+
+// Asking the kernel for XFRM state costs as much as adopting. Programs that were loaded with it are
+// of a kernel that has it, and this is that kernel: pins do not outlive it.
+bool Programs::adopt(const std::string& pin_dir) {
+  xfrm_state_ = true;
+  Result<ProgramSet> pinned = Error{};
+  if (!pin_dir.empty()) pinned = open_pinned_programs(pin_dir, origin());
+  if (!pinned.ok()) {
+    xfrm_state_ = knows_xfrm_state();
+    if (!pin_dir.empty() && !xfrm_state_) pinned = open_pinned_programs(pin_dir, origin());
+  }
+  if (pinned.ok() && !has_this_layout(pinned->maps[static_cast<std::size_t>(MapId::kLayout)].get()))
+    pinned = Error{"the pinned maps are of an unknown layout"};
+  if (!pinned.ok()) {
+    use_.why = pinned.error().message;
+    return false;
+  }
+  set_ = std::move(*pinned);
+  adopted_ = true;
+  for (const auto& program : set_.programs) use_.adopted += program.valid() ? 1 : 0;
+  return true;
+}
+
+Status Programs::load_object(const std::string& pin_dir) {
+  const std::unique_ptr<espial_bpf, Close> owner(espial_bpf__open());
+  if (!owner) return load_error(errno, "open");
+  auto& skeleton = *owner;
+  configure(skeleton, origin());
+  if (bpf_map__set_inner_map_fd(skeleton.maps.ep_tables, tables_[0].get()) != 0)
     return load_error(errno, "describe peer table");
   if (!pin_dir.empty()) {
-    EP_TRY(prepare_pin_dir(pin_dir));
-    programs.adopted_ = adopt_maps(skeleton, pin_dir);
-    programs.discarded_ = !programs.adopted_ && !list_dir(pin_dir + "/maps").empty();
+    adopted_ = adopt_maps(skeleton, pin_dir);
+    discarded_ = !adopted_ && !list_dir(pin_dir + "/maps").empty();
   }
   if (const int error = espial_bpf__load(&skeleton); error != 0) return load_error(-error, "load");
-  if (pin_dir.empty()) return programs;
-  if (!programs.adopted_)
-    EP_TRY(programs.replace_maps(pin_dir));
-  else
-    EP_TRY(replace_pin(programs.map_fd(MapId::kTables),
-                       pinned_map_path(pin_dir, map_name(MapId::kTables))));
-  return programs;
+  EP_TRY(take(skeleton));
+  if (pin_dir.empty()) return Ok{};
+  if (!adopted_) return replace_maps(pin_dir);
+  return replace_pin(map_fd(MapId::kTables), pinned_map_path(pin_dir, map_name(MapId::kTables)));
+}
+
+// The descriptors are all that is needed from now on; what libbpf knows of the object is freed.
+Status Programs::take(const espial_bpf& skeleton) {
+  for (std::size_t i = 0; i < kProgramCount; ++i) {
+    const auto id = static_cast<ProgramId>(i);
+    if (id == ProgramId::kXdp && !limits_.xdp) continue;
+    auto& fd = set_.programs[i];
+    fd = duplicate(
+        bpf_program__fd(bpf_object__find_program_by_name(skeleton.obj, program_name(id).data())));
+    if (!fd.valid()) return load_error(errno, "keep programs");
+    ++use_.loaded;
+  }
+  for (std::size_t i = 0; i < kMapCount; ++i) {
+    set_.maps[i] = duplicate(bpf_map__fd(map_of(skeleton, static_cast<MapId>(i))));
+    if (!set_.maps[i].valid()) return load_error(errno, "keep maps");
+  }
+  set_.shot = duplicate(bpf_map__fd(skeleton.maps.ep_shot));
+  if (!set_.shot.valid()) return load_error(errno, "keep maps");
+  return Ok{};
+}
+
+// A start without these pins only takes longer.
+void Programs::pin(const std::string& pin_dir) {
+  if (auto status = pin_programs(pin_dir, origin(), set_); !status.ok())
+    use_.problem = status.error().message;
 }
 
 // Whoever looks, and whoever continues after a SIGKILL at any point, finds the former maps or the
@@ -169,31 +247,30 @@ Status Programs::wait_for_readers() const {
 }
 
 int Programs::program_fd(Direction direction, DeviceRole role, bool ethernet) const {
-  const auto& programs = skeleton_->progs;
-  const bpf_program* program = nullptr;
-  if (direction == Direction::TRANSMIT) {
-    program = ethernet ? programs.ep_tx : programs.ep_tx_l3;
-  } else {
+  auto id = ethernet ? ProgramId::kTransmit : ProgramId::kTransmitL3;
+  if (direction == Direction::RECEIVE) {
     switch (role) {
       case DeviceRole::kWire:
-        program = ethernet ? programs.ep_rx_wire : programs.ep_rx_wire_l3;
+        id = ethernet ? ProgramId::kWire : ProgramId::kWireL3;
         break;
       case DeviceRole::kReentry:
-        program = ethernet ? programs.ep_rx_re : programs.ep_rx_re_l3;
+        id = ethernet ? ProgramId::kReentry : ProgramId::kReentryL3;
         break;
       case DeviceRole::kWireAndReentry:
-        program = ethernet ? programs.ep_rx_both : programs.ep_rx_both_l3;
+        id = ethernet ? ProgramId::kBoth : ProgramId::kBothL3;
         break;
     }
   }
-  return bpf_program__fd(program);
+  return set_.programs[static_cast<std::size_t>(id)].get();
 }
 
-int Programs::xdp_fd() const { return limits_.xdp ? bpf_program__fd(skeleton_->progs.ep_xdp) : -1; }
+int Programs::xdp_fd() const {
+  return set_.programs[static_cast<std::size_t>(ProgramId::kXdp)].get();
+}
 
-int Programs::shot_fd() const { return bpf_map__fd(skeleton_->maps.ep_shot); }
+int Programs::shot_fd() const { return set_.shot.get(); }
 
-int Programs::map_fd(MapId id) const { return bpf_map__fd(map_of(*skeleton_, id)); }
+int Programs::map_fd(MapId id) const { return set_.maps[static_cast<std::size_t>(id)].get(); }
 
 std::size_t Programs::restore_pins(const std::string& pin_dir) const {
   std::size_t missing = 0;
@@ -203,7 +280,7 @@ std::size_t Programs::restore_pins(const std::string& pin_dir) const {
     if (missing == 0 && !prepare_pin_dir(pin_dir).ok()) return 0;
     if (replace_pin(map_fd(static_cast<MapId>(i)), path).ok()) ++missing;
   }
-  return missing;
+  return missing + restore_program_pins(pin_dir, set_);
 }
 
 Status Programs::set_table(const TableSpec& spec) {

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Programs: the loaded BPF object. Loading is the one privileged moment; afterwards its program and
-// map descriptors serve without CAP_BPF.
+// Programs: the BPF object in the kernel, loaded or found there. Loading is the one privileged
+// moment; afterwards its program and map descriptors serve without CAP_BPF.
 #pragma once
 
 #include <array>
 #include <cstdint>
-#include <memory>
 #include <string>
-#include <string_view>
 
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "kernel/objects.h"
+#include "kernel/program_pins.h"
 #include "kernel/table.h"
 #include "model/snapshot.h"
 
@@ -27,35 +27,13 @@ struct ProgramLimits {
   bool xdp = false;     // load the accelerator, too (Linux 5.18)
 };
 
-// One map of the object; the order of kMapNames.
-enum class MapId : std::uint8_t {
-  kTables,
-  kPeerStat,
-  kNetStat,
-  kNodeStat,
-  kFlows,
-  kLimiter,
-  kEvents,
-  kPeerMeta,
-  kNetMeta,
-  kPolicy,
-  kPeerBase,
-  kNetBase,
-  kNodeBase,
-  kLayout,
-};
-inline constexpr std::size_t kMapCount = 14;
-std::string_view map_name(MapId id);
-
 class Programs {
  public:
-  // Loads the programs into the kernel. pin_dir: maps pinned there are adopted, missing ones are
-  // pinned; empty = nothing is pinned. Error: exit 3, with the last verifier lines.
+  // Brings the programs into the kernel. pin_dir: programs pinned there are adopted when this build
+  // with these limits would load the same, else they are loaded and pinned; maps are adopted when
+  // their layout is the same. Empty: nothing is pinned. Error: exit 3, with the last verifier
+  // lines.
   static Result<Programs> load(const std::string& pin_dir, const ProgramLimits& limits);
-
-  Programs(Programs&&) noexcept;
-  Programs& operator=(Programs&&) noexcept;
-  ~Programs();
 
   // The program for a device seen in one direction. ethernet: frames start with a link header.
   [[nodiscard]] int program_fd(Direction direction, DeviceRole role, bool ethernet) const;
@@ -65,6 +43,7 @@ class Programs {
   [[nodiscard]] const ProgramLimits& limits() const { return limits_; }
   [[nodiscard]] const TableCapacity& capacity() const { return capacity_; }
   [[nodiscard]] bool adopted() const { return adopted_; }  // counters of an earlier run go on
+  [[nodiscard]] const ProgramUse& use() const { return use_; }
   // Pinned maps of another layout were replaced; carried(): their counters go on, too.
   [[nodiscard]] bool discarded() const { return discarded_; }
   [[nodiscard]] bool carried() const { return carried_; }
@@ -87,18 +66,22 @@ class Programs {
 
  private:
   Programs() = default;
+  [[nodiscard]] ProgramOrigin origin() const;
+  Status create_tables();
+  bool adopt(const std::string& pin_dir);
+  Status load_object(const std::string& pin_dir);
+  Status take(const espial_bpf& skeleton);
+  void pin(const std::string& pin_dir);
   Status replace_maps(const std::string& pin_dir);
   Status wait_for_readers() const;
 
-  struct Destroy {
-    void operator()(espial_bpf* skeleton) const;
-  };
-  std::unique_ptr<espial_bpf, Destroy> skeleton_;
+  ProgramSet set_;
   std::array<UniqueFd, 2> tables_;
   std::size_t current_ = 0;
   std::size_t table_entries_ = 0;
   ProgramLimits limits_;
   TableCapacity capacity_;
+  ProgramUse use_;
   bool adopted_ = false;
   bool discarded_ = false;
   bool carried_ = false;

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <limits>
 
 #include "kernel/program_id.h"
 
@@ -18,7 +19,7 @@ constexpr auto kTcxIngress = static_cast<bpf_attach_type>(46);
 constexpr auto kTcxEgress = static_cast<bpf_attach_type>(47);
 constexpr __u32 kLinkTypeTcx = 11;
 constexpr __u32 kBefore = 1U << 3;  // BPF_F_BEFORE; relative to nothing: first of all
-constexpr int kLoopback = 1;
+constexpr int kNoDevice = std::numeric_limits<int>::max();
 
 // bpf_link_info of a tcx link: the common head, then {ifindex, attach_type}.
 struct TcxLinkInfo {
@@ -38,9 +39,10 @@ bpf_attach_type attach_type(Direction direction) {
 }  // namespace
 
 bool tcx_available(int program_fd) {
-  // Refused as unknown (EINVAL) before 6.6. EEXIST and the like mean that it is known.
-  const auto link = tcx_attach(program_fd, kLoopback, Direction::RECEIVE);
-  return link.ok();
+  // Before 6.6 the hook is refused as unknown (EINVAL) before the kernel looks for the device.
+  LIBBPF_OPTS(bpf_link_create_opts, options, .flags = kBefore);
+  const UniqueFd link(bpf_link_create(program_fd, kNoDevice, kTcxIngress, &options));
+  return link.valid() || errno == ENODEV;
 }
 
 Result<TcxLink> tcx_attach(int program_fd, int ifindex, Direction direction) {

@@ -19,7 +19,7 @@ struct TcxLink {
   Direction direction = Direction::RECEIVE;
 };
 
-// Does this kernel take tcx links? Tried with program_fd on the loopback device, and undone.
+// Does this kernel take tcx links? Asked for a device that is not there: nothing is attached.
 bool tcx_available(int program_fd);
 
 // Attaches the program before all others of the device's hook.

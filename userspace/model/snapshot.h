@@ -186,6 +186,15 @@ struct XfrmBlockSnapshot {
   bool operator==(const XfrmBlockSnapshot&) const = default;
 };
 
+// How the programs came into the kernel when the daemon started.
+struct ProgramUse {
+  std::size_t loaded = 0;
+  std::size_t adopted = 0;  // those that an earlier run had pinned
+  std::string why;          // why pinned ones were not adopted; empty: they were
+  std::string problem;      // why these are not pinned; empty: they are
+  bool operator==(const ProgramUse&) const = default;
+};
+
 struct Snapshot {
   WallTime time;
   MonoTime monotonic;
@@ -196,6 +205,7 @@ struct Snapshot {
   PeerCounters no_peer;
   std::vector<NetworkCounters> networks;
   std::vector<DeviceSnapshot> devices;
+  ProgramUse programs;
   GapCounters gaps;
   std::optional<Restored> restored;
   XfrmBlockSnapshot xfrm_block;

@@ -20,10 +20,11 @@ using Keys = std::vector<std::string>;
 
 TEST(StatusDocument, HasThePromisedKeys) {
   const json doc = status_document(*testing::golden_report());
-  EXPECT_EQ(keys(doc), (Keys{"alarms",  "config",   "daemon",   "devices",        "findings",
-                             "gaps",    "instance", "lost",     "maps",           "networks",
-                             "no_peer", "node",     "outcomes", "peers",          "schema_version",
-                             "sources", "time",     "verify",   "window_seconds", "xfrm_block"}));
+  EXPECT_EQ(keys(doc),
+            (Keys{"alarms",   "config",         "daemon",    "devices",        "findings", "gaps",
+                  "instance", "lost",           "maps",      "networks",       "no_peer",  "node",
+                  "outcomes", "peers",          "programs",  "schema_version", "sources",  "time",
+                  "verify",   "window_seconds", "xfrm_block"}));
   const json& peer = doc["peers"][0];
   EXPECT_EQ(keys(peer),
             (Keys{"backend", "ipsec", "kernel_drops", "last_cleartext", "last_dropped",

@@ -509,11 +509,14 @@ static __always_inline void ep_stage_ip(const void* context, struct ep_packet* p
   if (!ep_ip_known(pkt->outcome)) return;
   pkt->has_ip = 1;
   pkt->l3_len = pkt->ip.len;
-  if (pkt->outcome == EP_OUTCOME_LATER_FRAGMENT)
+  if (pkt->outcome == EP_OUTCOME_LATER_FRAGMENT) {
     pkt->wrap = ep_wrap_of_later_fragment(pkt->ip.proto);
-  else
+    /* verifier: two stores; clang 19 would make them one through a chosen pointer. */
+    asm volatile("" ::: "memory");
+  } else {
     pkt->more = pkt->ip.family == EP_FAMILY_IPV6 && ep_is_ext_header(pkt->ip.proto) ? EP_MORE_EXT
                                                                                     : EP_MORE_L4;
+  }
   ep_suspend(&cur, pkt);
 }
 

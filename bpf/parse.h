@@ -509,14 +509,11 @@ static __always_inline void ep_stage_ip(const void* context, struct ep_packet* p
   if (!ep_ip_known(pkt->outcome)) return;
   pkt->has_ip = 1;
   pkt->l3_len = pkt->ip.len;
-  if (pkt->outcome == EP_OUTCOME_LATER_FRAGMENT) {
+  if (pkt->outcome == EP_OUTCOME_LATER_FRAGMENT)
     pkt->wrap = ep_wrap_of_later_fragment(pkt->ip.proto);
-    /* verifier: two stores; clang 19 would make them one through a chosen pointer. */
-    asm volatile("" ::: "memory");
-  } else {
+  else
     pkt->more = pkt->ip.family == EP_FAMILY_IPV6 && ep_is_ext_header(pkt->ip.proto) ? EP_MORE_EXT
                                                                                     : EP_MORE_L4;
-  }
   ep_suspend(&cur, pkt);
 }
 
@@ -524,7 +521,11 @@ static __always_inline void ep_stage_ip(const void* context, struct ep_packet* p
  * there may be more. */
 static __always_inline int ep_step_ext(const void* context, struct ep_packet* pkt, int inner) {
   struct ep_cursor cur = ep_resume(context, pkt);
-  struct ep_ip* ip = inner ? &pkt->inner : &pkt->ip;
+  struct ep_ip* ip = &pkt->ip;
+  if (inner) {
+    ip = &pkt->inner;
+    asm volatile("" : "+r"(ip)); /* verifier: one of two pointers, not one plus a chosen offset */
+  }
   ip->outcome = ep_parse_ext_header(&cur, ip);
   ep_suspend(&cur, pkt);
   return ip->outcome != EP_OUTCOME_OK;

@@ -172,7 +172,7 @@ static __always_inline void ep_judge_ends(struct ep_packet* pkt, const struct ep
     v->class_ = EP_CLASS_FLOODED;
   } else if (src == EP_ROLE_NETWORK || dst == EP_ROLE_NETWORK) {
     v->class_ = EP_CLASS_UNKNOWN_NODE;
-    v->network_mode = ep_network_mode(names);
+    v->network_mode = (__u16)ep_network_mode(names);
   } else if (pkt->wrap == EP_WRAP_AH) {
     v->class_ = EP_CLASS_AH;
     v->peer = peer;

@@ -100,10 +100,10 @@ struct ep_table {
 struct ep_sa {
   __u64 remote_hi; /* a key, as in struct ep_ip */
   __u64 remote_lo;
-  __u32 family;
-  __u32 spi;     /* host order */
-  __u32 present; /* 0: no XFRM state */
-  __u32 reserved;
+  __u32 spi; /* host order */
+  __u8 family;
+  __u8 present; /* 0: no XFRM state */
+  __u8 reserved[2];
 };
 
 /* Everything that is known about one packet beside its bytes, from one look at one table. */
@@ -114,10 +114,9 @@ struct ep_names {
   struct ep_who inner_src; /* of a tunnelled packet */
   struct ep_who inner_dst;
   struct ep_who remote; /* the SA's remote address */
-  __u32 vlan_action;    /* enum ep_vlan_action */
+  __u16 vlan_action;    /* enum ep_vlan_action */
   __u8 null_spi;        /* the packet's SPI is of an SA without encryption */
   __u8 null_sa;         /* the SA it came through is one */
-  __u8 reserved[2];
 };
 
 /* What the judge says of one packet. */
@@ -125,9 +124,8 @@ struct ep_verdict {
   __u32 class_; /* enum ep_class */
   __u32 peer;
   __u32 subnet;
-  __u32 flags;        /* EP_VERDICT_* */
-  __u32 network_mode; /* enum ep_mode that an unknown node is under */
-  __u32 reserved;
+  __u16 flags;        /* EP_VERDICT_* */
+  __u16 network_mode; /* enum ep_mode that an unknown node is under */
 };
 #define EP_VERDICT_SKIP 1u         /* counted elsewhere: a VLAN device above, a re-entry device */
 #define EP_VERDICT_DECRYPTED 2u    /* came back from IPsec: its XFRM state says so */

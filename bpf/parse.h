@@ -521,7 +521,11 @@ static __always_inline void ep_stage_ip(const void* context, struct ep_packet* p
  * there may be more. */
 static __always_inline int ep_step_ext(const void* context, struct ep_packet* pkt, int inner) {
   struct ep_cursor cur = ep_resume(context, pkt);
-  struct ep_ip* ip = inner ? &pkt->inner : &pkt->ip;
+  struct ep_ip* ip = &pkt->ip;
+  if (inner) {
+    ip = &pkt->inner;
+    asm volatile("" : "+r"(ip)); /* verifier: one of two pointers, not one plus a chosen offset */
+  }
   ip->outcome = ep_parse_ext_header(&cur, ip);
   ep_suspend(&cur, pkt);
   return ip->outcome != EP_OUTCOME_OK;

@@ -5,7 +5,7 @@ import shutil
 import time
 from typing import Callable
 
-from . import traffic
+from . import keep, traffic
 from .count import (CLASSES, PROTECTED, UNPROTECTED, Count, Counts, SwitchCount, WireCount,
                     of_peer, since, unprotected)
 from .espial import Espial, executable
@@ -82,6 +82,8 @@ class Watch:
                     self.switch(number)
                 if espial and executable():
                     self.espials[number] = Espial(node, discover, **more)
+                    if not lab.fresh:
+                        keep.lay_out(self.espials[number].pins)
                     self.espials[number].start()
             for number, espial_ in self.espials.items():
                 espial_.ready()
@@ -339,7 +341,7 @@ class Watch:
         """What fails with one node must not leave another's pins to the next scenario."""
         problem: Exception | None = None
         for espial in self.espials.values():
-            for action in (espial.stop, espial.detach):
+            for action in (espial.stop, lambda: keep.hold(espial.pins), espial.detach):
                 try:
                     action()
                 except Exception as error:
@@ -353,8 +355,9 @@ class Watch:
 class Lab:
     """What a scenario gets: a mesh, traffic that is added up, and watches that end with it."""
 
-    def __init__(self, mesh: Mesh | None, kernel: str):
-        self.mesh, self.kernel = mesh, kernel
+    def __init__(self, mesh: Mesh | None, kernel: str, fresh: bool = True):
+        """`fresh`: espial loads its programs, else it adopts those of a former scenario (keep)."""
+        self.mesh, self.kernel, self.fresh = mesh, kernel, fresh
         self.sent = 0
         self.notes: list[str] = []      # told in the line of the result
         self._watches: list[Watch] = []

@@ -144,7 +144,7 @@ class Stage:
               loss: int) -> None:
         # What is expected to be lost is not waited for.
         sent = traffic.ping(namespace, address, self.node(target).pod.address(family), PINGS,
-                            0.05 if loss == 100 else 20)
+                            0.05 if loss == 100 else 20, all_of_them=True)
         self.lab.sent += sent.sent
         self.pings.append(Ping(name, f"pod{target}", f"ipv{family}", sent.sent, sent.received,
                                loss))

@@ -100,9 +100,9 @@ def udp(source: Namespace, source_address: str, target: Namespace, target_addres
 
 @phase("traffic")
 def ping(source: Namespace, source_address: str, target_address: str, count: int,
-         patience: float = 20.0) -> Sent:
+         patience: float = 20.0, all_of_them: bool = False) -> Sent:
     """ICMP echo requests, one after the other; `received` counts the replies. The first that gets none
-    within `patience` is the last."""
+    within `patience` is the last, unless all of them are to be sent."""
     family = 6 if ":" in target_address else 4
     protocol = socket.IPPROTO_ICMP if family == 4 else socket.IPPROTO_ICMPV6
     with source:
@@ -131,7 +131,7 @@ def ping(source: Namespace, source_address: str, target_address: str, count: int
                         struct.unpack("!HH", answer[4:8]) == (identifier, sequence):
                     result.received += 1
                     break
-            if result.received < result.sent:
+            if result.received < result.sent and not all_of_them:
                 break
     return result
 

@@ -98,12 +98,14 @@ def _devices() -> None:
 
 
 def find() -> int | None:
-    """Process id, seen from here, of process 1 of a demo that runs now."""
+    """Process id, seen from here, of process 1 of a demo that runs now. One that ended and that nobody
+    has waited for keeps its name, and has no namespaces any more."""
     for entry in os.listdir("/proc"):
         try:
             with open(f"/proc/{entry}/comm") as file:
-                if file.read().strip() == NAME and os.stat(f"/proc/{entry}").st_uid == 0:
-                    return int(entry)
+                named = file.read().strip() == NAME
+            if named and os.stat(f"/proc/{entry}").st_uid == 0 and os.readlink(f"/proc/{entry}/ns/net"):
+                return int(entry)
         except (OSError, ValueError):
             continue
     return None

@@ -108,8 +108,12 @@ def top_on_a_terminal(lab: Lab) -> None:
         terminal.shows("the daemon again", lambda lines: first("node3")(lines) and
                        not any("no daemon is running" in line for line in lines))
 
+        # The shell says that its job stopped when the first process of it has, maybe before top has given
+        # the screen back, and then on a screen that is gone.
         terminal.keys("C-z")
-        terminal.shows("the shell meanwhile", lambda lines: any("Stopped" in line for line in lines))
+        until("the shell's screen", lambda: not terminal.alternate())
+        terminal.command("jobs")
+        terminal.shows("the job has stopped", lambda lines: any("Stopped" in line for line in lines))
         terminal.command("fg")
         terminal.shows("the screen again", first("node3"))
         terminal.keys("q")

@@ -74,6 +74,12 @@ def forget(pins: str) -> None:
         os.close(fd)
 
 
+def forget_all() -> None:
+    """Nothing that a former scenario loaded lives on."""
+    for pins in list(_kept):
+        forget(pins)
+
+
 @phase("stop")
 def hold(pins: str) -> None:
     """Before `espial detach`."""

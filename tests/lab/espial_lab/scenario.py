@@ -341,7 +341,8 @@ class Watch:
         """What fails with one node must not leave another's pins to the next scenario."""
         problem: Exception | None = None
         for espial in self.espials.values():
-            for action in (espial.stop, lambda: keep.hold(espial.pins), espial.detach):
+            for action in (espial.stop, lambda: self.lab.fresh or keep.hold(espial.pins),
+                           espial.detach):
                 try:
                     action()
                 except Exception as error:
@@ -358,6 +359,8 @@ class Lab:
     def __init__(self, mesh: Mesh | None, kernel: str, fresh: bool = True):
         """`fresh`: espial loads its programs, else it adopts those of a former scenario (keep)."""
         self.mesh, self.kernel, self.fresh = mesh, kernel, fresh
+        if fresh:
+            keep.forget_all()
         self.sent = 0
         self.notes: list[str] = []      # told in the line of the result
         self._watches: list[Watch] = []

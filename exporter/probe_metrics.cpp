@@ -46,8 +46,8 @@ void visit_peers(const Probing& probing, const FamilySink& sink) {
     for (const Family f : kFamilyList) {
       const auto probes = family_probes_of(peer, f);
       if (!probes.any) continue;
-      const auto add = [&, &name = name](MetricBuilder& metric, auto value) {
-        metric.add({{"peer", name}, {"family", to_string(f)}}, value);
+      const auto add = [&, &peer_name = name](MetricBuilder& metric, auto value) {
+        metric.add({{"peer", peer_name}, {"family", to_string(f)}}, value);
       };
       add(success, probes.success);
       add(encrypted, probes.encrypted);

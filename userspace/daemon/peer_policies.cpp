@@ -23,7 +23,7 @@ void PeerPolicies::recover(const Maps& maps, const Identities& identities, const
     const auto policy = read_policy(maps.fd(MapId::kPolicy), id);
     if (!policy.ok() || policy->mode == Mode::MONITOR) continue;
     const auto by_file = std::find_if(config.peers.begin(), config.peers.end(),
-                                      [&name = name](const auto& p) { return p.name == name; });
+                                      [&peer = name](const auto& p) { return p.name == peer; });
     Mode file = config.mode.value_or(Mode::MONITOR);
     if (by_file != config.peers.end()) file = by_file->mode.value_or(file);
     if (policy->mode == file && !policy->deadline) continue;

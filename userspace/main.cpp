@@ -2,9 +2,9 @@
 // Wires the parts of espial to its command line.
 #include <iostream>
 
-#include "cli/classify.h"
+#include "classify/classify.h"
 #include "cli/cli.h"
-#include "cli/console.h"
+#include "cli/terminal/console.h"
 #include "daemon/diagnosis.h"
 #include "daemon/drop_rules.h"
 #include "daemon/offline.h"

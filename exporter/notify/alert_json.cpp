@@ -2,7 +2,7 @@
 #include "exporter/notify/alert_json.h"
 
 #include "base/rfc3339.h"
-#include "model/alarms.h"
+#include "model/alarms/alarms.h"
 
 namespace espial {
 namespace {

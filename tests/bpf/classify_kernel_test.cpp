@@ -2,7 +2,7 @@
 // The two engines of `espial classify` say the same of every frame.
 #include <gtest/gtest.h>
 
-#include "cli/judgement.h"
+#include "classify/judgement.h"
 #include "frames/corpus.h"
 #include "frames/host_engine.h"
 

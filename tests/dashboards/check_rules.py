@@ -67,7 +67,7 @@ def compact() -> set[str]:
 
 def alarms() -> dict[str, str]:
     """Severity by name, from the list that the daemon is built from."""
-    text = (ROOT / "userspace" / "model" / "alarms.h").read_text()
+    text = (ROOT / "userspace" / "model" / "alarms" / "alarms.h").read_text()
     found = re.findall(r"X\((\w+), k(Critical|Warning|Info), \d+, \d+, (?:true|false)\)", text)
     return {name: severity.lower() for name, severity in found}
 

@@ -8,9 +8,9 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "sources/iptables_save.h"
-#include "sources/nft_json.h"
-#include "sources/nft_text.h"
+#include "sources/firewall/iptables_save.h"
+#include "sources/firewall/nft_json.h"
+#include "sources/firewall/nft_text.h"
 
 namespace espial::test {
 namespace {

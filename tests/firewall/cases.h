@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "model/firewall.h"
+#include "model/facts/firewall.h"
 
 namespace espial::test {
 

@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "sources/opensvc_conf.h"
+#include "sources/opensvc/opensvc_conf.h"
 
 namespace {
 

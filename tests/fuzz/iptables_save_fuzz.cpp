@@ -5,8 +5,8 @@
 #include <string_view>
 #include <utility>
 
-#include "diagnose/rule_walk.h"
-#include "sources/iptables_save.h"
+#include "diagnose/rules/rule_walk.h"
+#include "sources/firewall/iptables_save.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);

@@ -8,10 +8,10 @@
 #include <cstring>
 #include <vector>
 
-#include "sources/kernel_watch.h"
-#include "sources/netlink_socket.h"
-#include "sources/route_parse.h"
-#include "sources/xfrm_parse.h"
+#include "sources/netlink/kernel_watch.h"
+#include "sources/netlink/netlink_socket.h"
+#include "sources/netlink/route_parse.h"
+#include "sources/netlink/xfrm_parse.h"
 
 namespace {
 

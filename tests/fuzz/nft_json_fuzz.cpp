@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <string_view>
 
-#include "diagnose/rule_walk.h"
-#include "sources/nft_json.h"
-#include "sources/nft_text.h"
+#include "diagnose/rules/rule_walk.h"
+#include "sources/firewall/nft_json.h"
+#include "sources/firewall/nft_text.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);

@@ -7,8 +7,8 @@
 #include <string>
 #include <string_view>
 
-#include "sources/http_answer.h"
-#include "sources/opensvc_api.h"
+#include "sources/opensvc/http_answer.h"
+#include "sources/opensvc/opensvc_api.h"
 
 namespace {
 

@@ -6,8 +6,8 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "sources/vici_message.h"
-#include "sources/vici_parse.h"
+#include "sources/vici/vici_message.h"
+#include "sources/vici/vici_parse.h"
 
 namespace {
 

@@ -16,7 +16,7 @@ from espial_lab.wait import Timeout, until
 import panels
 from clock import Rules, daemon_hold_off
 
-WINDOW = 60      # of espial's own alarms about traffic (userspace/model/window.h)
+WINDOW = 60      # of espial's own alarms about traffic (userspace/model/traffic/window.h)
 SNAPSHOT = 1     # seconds between two looks of espial at its counters
 BUSY = 40        # what a machine that does something else, too, may add: it guards against hanging only
 PROBES = 5       # seconds between espial's own probes of a way

@@ -12,7 +12,7 @@
 #include <string>
 #include <thread>
 
-#include "sources/xfrm_block.h"
+#include "sources/netlink/xfrm_block.h"
 #include "unit/facts_builder.h"
 
 namespace espial {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The IKE probe: what it sends, what counts as its answer, and what sockets on loopback tell it.
-#include "sources/ike_probe.h"
+#include "sources/probe/ike_probe.h"
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>

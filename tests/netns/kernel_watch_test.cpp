@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // KernelWatch against the running kernel, each test in a network namespace of its own that ends
 // with it. Needs root and iproute2.
-#include "sources/kernel_watch.h"
+#include "sources/netlink/kernel_watch.h"
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
@@ -21,8 +21,8 @@
 #include <cstdlib>
 #include <string>
 
-#include "model/devices.h"
-#include "model/learn.h"
+#include "model/devices/devices.h"
+#include "model/learn/learn.h"
 #include "netns/ip_batch.h"
 #include "unit/facts_builder.h"
 #include "unit/processor_time.h"

@@ -17,11 +17,11 @@
 #include <string>
 #include <vector>
 
-#include "diagnose/mesh_audit.h"
-#include "model/learn.h"
+#include "diagnose/audit/mesh_audit.h"
+#include "model/learn/learn.h"
 #include "netns/ip_batch.h"
 #include "netns/sa_dump.h"
-#include "sources/kernel_watch.h"
+#include "sources/netlink/kernel_watch.h"
 
 namespace espial {
 namespace {

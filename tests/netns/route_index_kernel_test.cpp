@@ -10,11 +10,11 @@
 #include <cerrno>
 #include <cstdlib>
 
-#include "diagnose/route_index.h"
+#include "diagnose/lookup/route_index.h"
 #include "firewall/random_rules.h"
 #include "netns/ip_batch.h"
-#include "sources/kernel_watch.h"
-#include "sources/route_parse.h"
+#include "sources/netlink/kernel_watch.h"
+#include "sources/netlink/route_parse.h"
 #include "unit/facts_builder.h"
 #include "unit/netlink_message.h"
 

@@ -14,12 +14,12 @@
 #include <string>
 #include <vector>
 
-#include "diagnose/fib.h"
-#include "diagnose/rule_walk.h"
+#include "diagnose/lookup/fib.h"
+#include "diagnose/rules/rule_walk.h"
 #include "firewall/forwarding_world.h"
 #include "firewall/random_rules.h"
-#include "sources/firewall_source.h"
-#include "sources/kernel_watch.h"
+#include "sources/firewall/firewall_source.h"
+#include "sources/netlink/kernel_watch.h"
 
 namespace espial {
 namespace {

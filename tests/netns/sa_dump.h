@@ -13,9 +13,9 @@
 #include <string>
 #include <vector>
 
-#include "model/facts.h"
-#include "sources/netlink_socket.h"
-#include "sources/xfrm_parse.h"
+#include "model/facts/facts.h"
+#include "sources/netlink/netlink_socket.h"
+#include "sources/netlink/xfrm_parse.h"
 #include "unit/netlink_message.h"
 
 namespace espial::test {

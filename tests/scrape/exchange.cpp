@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "exporter/http_server.h"
+#include "exporter/http/http_server.h"
 #include "unit/http_client.h"
 
 namespace espial::scrape {

@@ -7,7 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
-#include "exporter/api.h"
+#include "exporter/http/api.h"
 #include "scrape/exchange.h"
 #include "scrape/subjects.h"
 #include "scrape/timing.h"

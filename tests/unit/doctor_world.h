@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "diagnose/doctor.h"
-#include "diagnose/mesh_audit.h"
+#include "diagnose/audit/mesh_audit.h"
+#include "diagnose/doctor/doctor.h"
 #include "unit/facts_builder.h"
 
 namespace espial::test {

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "model/firewall.h"
+#include "model/facts/firewall.h"
 
 namespace espial::test {
 

@@ -6,8 +6,8 @@
 #include <memory>
 #include <string>
 
-#include "exporter/latest_report.h"
-#include "model/evaluate.h"
+#include "exporter/metrics/latest_report.h"
+#include "model/evaluate/evaluate.h"
 #include "model/probing.h"
 #include "unit/model_fixture.h"
 

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "base/ip.h"
-#include "model/facts.h"
+#include "model/facts/facts.h"
 #include "model/topology.h"
 
 namespace espial::test {

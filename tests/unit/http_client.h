@@ -11,7 +11,7 @@
 #include <string>
 
 #include "base/unique_fd.h"
-#include "exporter/listen_address.h"
+#include "exporter/http/listen_address.h"
 
 namespace espial::testing {
 

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "exporter/http_server.h"
+#include "exporter/http/http_server.h"
 
 namespace espial::testing {
 

@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 
 #include "base/printable.h"
+#include "base/system_error.h"
 
 namespace espial {
 namespace {
@@ -65,8 +65,7 @@ std::optional<CaptureReader::Header> CaptureReader::header_of(int datalink) {
 Result<CaptureReader> CaptureReader::open(const std::string& path) {
   if (path == "-") return from_stream(stdin, "standard input");
   std::FILE* stream = std::fopen(path.c_str(), "rbe");
-  if (stream == nullptr)
-    return Error{printable(path) + ": open: " + std::strerror(errno), Failure::kUnable};
+  if (stream == nullptr) return system_error(path, "open", errno);
   return from_stream(stream, path);
 }
 

@@ -2,8 +2,8 @@
 #include "cli/ask_daemon.h"
 
 #include "base/printable.h"
-#include "cli/control_client.h"
-#include "cli/wording.h"
+#include "cli/text/wording.h"
+#include "control/control_client.h"
 
 namespace espial {
 namespace {

@@ -7,8 +7,8 @@
 
 #include "base/printable.h"
 #include "cli/commands.h"
-#include "cli/flows_text.h"
 #include "cli/mesh_command.h"
+#include "cli/text/flows_text.h"
 #include "config/config_file.h"
 
 namespace espial {

@@ -2,8 +2,8 @@
 // The command line of espial, on CLI11, whose exceptions end here.
 #pragma once
 
-#include "cli/console.h"
 #include "cli/services.h"
+#include "cli/terminal/console.h"
 
 namespace espial {
 

@@ -6,23 +6,23 @@
 
 #include "base/duration.h"
 #include "base/printable.h"
-#include "cli/alarms_text.h"
 #include "cli/ask_daemon.h"
-#include "cli/audit_text.h"
-#include "cli/discover_text.h"
-#include "cli/doctor_text.h"
-#include "cli/explain_text.h"
-#include "cli/flows_text.h"
 #include "cli/follow_command.h"
-#include "cli/policy_text.h"
-#include "cli/status_text.h"
+#include "cli/terminal/watch_screen.h"
+#include "cli/text/alarms_text.h"
+#include "cli/text/audit_text.h"
+#include "cli/text/discover_text.h"
+#include "cli/text/doctor_text.h"
+#include "cli/text/explain_text.h"
+#include "cli/text/flows_text.h"
+#include "cli/text/policy_text.h"
+#include "cli/text/status_text.h"
+#include "cli/text/topology_text.h"
+#include "cli/text/verify_text.h"
+#include "cli/text/wording.h"
 #include "cli/top/top.h"
-#include "cli/topology_text.h"
-#include "cli/verify_text.h"
-#include "cli/watch_screen.h"
-#include "cli/wording.h"
 #include "config/config_file.h"
-#include "model/policy_plan.h"
+#include "model/policy/policy_plan.h"
 
 namespace espial {
 namespace {
@@ -32,26 +32,6 @@ using nlohmann::json;
 // ASCII only, so that no text of the document can be a control sequence; never throws.
 std::string dump(const json& document, int indent) {
   return document.dump(indent, ' ', true, json::error_handler_t::replace) + "\n";
-}
-
-// A multi-line error as lines after "espial: ".
-std::string error_text(const Error& error) {
-  std::string out = "espial: ";
-  for (const char c : error.message) {
-    out += c;
-    if (c == '\n') out += "espial: ";
-  }
-  return out + "\n";
-}
-
-int exit_of(const Error& error) {
-  switch (error.failure) {
-    case Failure::kUsage:
-      return kExitUsage;
-    case Failure::kUnable:
-      return kExitUnable;
-  }
-  return kExitBug;
 }
 
 // Writes what there is; 3 when it could not be written (disk full, reader gone).
@@ -108,11 +88,6 @@ Error no_duration(std::string_view option, std::string_view text) {
 }
 
 }  // namespace
-
-int report(const Error& error, Console& console) {
-  console.err << error_text(error) << std::flush;
-  return exit_of(error);
-}
 
 int status_command(const Config& config, const StatusOptions& options, const Services& services,
                    Console& console) {

@@ -4,17 +4,11 @@
 
 #include <string>
 
-#include "cli/console.h"
 #include "cli/services.h"
+#include "cli/terminal/console.h"
+#include "cli/terminal/report.h"
 
 namespace espial {
-
-// Exit statuses of every command.
-inline constexpr int kExitGood = 0;
-inline constexpr int kExitBad = 1;     // the answer is bad
-inline constexpr int kExitUsage = 2;   // usage or invalid configuration
-inline constexpr int kExitUnable = 3;  // could not find out
-inline constexpr int kExitBug = 70;    // sysexits.h EX_SOFTWARE
 
 struct StatusOptions {
   bool json = false;
@@ -74,8 +68,5 @@ int config_discover_command(const Config& config, const Services& services, Cons
 int config_check_command(const std::string& path, bool must_exist, Console&);
 int config_forget_command(const Config&, const std::string& peer, const Services&, Console&);
 int detach_command(const Config&, const Services&, Console&);
-
-// Writes the error to console.err, each of its lines after "espial: ", and returns its exit status.
-int report(const Error& error, Console& console);
 
 }  // namespace espial

@@ -9,10 +9,10 @@
 #include <ostream>
 
 #include "base/printable.h"
-#include "cli/control_client.h"
-#include "cli/flows_text.h"
-#include "cli/interrupts.h"
-#include "cli/wording.h"
+#include "cli/terminal/interrupts.h"
+#include "cli/text/flows_text.h"
+#include "cli/text/wording.h"
+#include "control/control_client.h"
 
 namespace espial {
 namespace {

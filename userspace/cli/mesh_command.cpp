@@ -9,9 +9,9 @@
 #include <ostream>
 
 #include "base/printable.h"
-#include "cli/commands.h"
-#include "cli/line_diff.h"
-#include "sources/state_file.h"
+#include "cli/terminal/report.h"
+#include "cli/text/line_diff.h"
+#include "sources/state/state_file.h"
 
 namespace espial {
 namespace {

@@ -4,8 +4,8 @@
 
 #include <string>
 
-#include "cli/console.h"
 #include "cli/services.h"
+#include "cli/terminal/console.h"
 #include "render/mesh.h"
 
 namespace espial {

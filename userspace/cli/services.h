@@ -10,26 +10,12 @@
 #include <vector>
 
 #include "base/result.h"
+#include "model/arguments.h"
 #include "model/config.h"
 #include "model/topology.h"
 #include "model/words.h"
 
 namespace espial {
-
-struct RunOptions {
-  std::string config_path;  // to read again at SIGHUP
-  bool arm = false;         // attach and pin what is saved, then end
-  bool strict = false;      // an optional source that cannot start is fatal
-};
-
-struct ClassifyArguments {
-  std::vector<std::string> captures;   // paths, at least one
-  std::optional<Direction> direction;  // of every packet; nothing: as the topology tells
-  bool captured_on_wire = false;       // else on a host device or bridge: no proof inbound
-  std::optional<Config> config;        // nothing: classify without a topology
-  std::string engine = "auto";         // "kernel", "host"; auto: the kernel's if it starts
-  bool json = false;
-};
 
 // A command whose function is empty is not offered. Documents have the shape of the manual page's
 // JSON section (schema_version 1). All run on the caller's thread and may block.
@@ -54,7 +40,7 @@ struct Services {
   std::function<Result<nlohmann::json>(const Config&, const std::vector<std::string>& peers,
                                        const std::vector<std::string>& pods)>
       verify;
-  // A request about policies (exporter/policy_document.h) when no daemon answers.
+  // A request about policies (exporter/documents/policy_document.h) when no daemon answers.
   std::function<Result<nlohmann::json>(const Config&, const nlohmann::json& request)>
       offline_policy;
   std::function<Result<Topology>(const Config&)> show_topology;  // for discover, too

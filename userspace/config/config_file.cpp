@@ -8,9 +8,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 
 #include "base/printable.h"
+#include "base/system_error.h"
 #include "base/unique_fd.h"
 #include "config/alerts_draft.h"
 #include "config/alerts_file.h"
@@ -66,23 +66,23 @@ Config finish(Draft&& draft) {
   return config;
 }
 
-Error system_error(const std::string& path, std::string_view operation, int error) {
-  const bool forbidden = error == EACCES || error == EPERM;
-  return {printable(path) + ": " + std::string(operation) + ": " + std::strerror(error) +
-              (forbidden ? " (run as root)" : ""),
-          forbidden ? Failure::kUnable : Failure::kUsage};
+Error config_error(const std::string& path, std::string_view operation, int code) {
+  const bool forbidden = code == EACCES || code == EPERM;
+  Error error = system_error(path, operation, code, forbidden ? " (run as root)" : "");
+  error.failure = forbidden ? Failure::kUnable : Failure::kUsage;
+  return error;
 }
 
 Result<std::string> read_file(const std::string& path, int fd) {
   struct stat info = {};
-  if (::fstat(fd, &info) != 0) return system_error(path, "read the configuration", errno);
-  if (S_ISDIR(info.st_mode)) return system_error(path, "read the configuration", EISDIR);
+  if (::fstat(fd, &info) != 0) return config_error(path, "read the configuration", errno);
+  if (S_ISDIR(info.st_mode)) return config_error(path, "read the configuration", EISDIR);
   std::string text;
   std::array<char, 65536> buffer{};
   while (text.size() <= kMaxConfigBytes) {
     const auto got = ::read(fd, buffer.data(), buffer.size());
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return system_error(path, "read the configuration", errno);
+    if (got < 0) return config_error(path, "read the configuration", errno);
     if (got == 0) break;
     text.append(buffer.data(), static_cast<std::size_t>(got));
   }
@@ -133,7 +133,7 @@ ConfigAlerts parse_alerts(std::string_view text) {
 Result<ConfigAlerts> load_alerts(const std::string& path) {
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd.valid() && errno == ENOENT) return ConfigAlerts{};
-  if (!fd.valid()) return system_error(path, "open the configuration", errno);
+  if (!fd.valid()) return config_error(path, "open the configuration", errno);
   EP_ASSIGN(text, read_file(path, fd.get()));
   // It may be another file than the one that was checked.
   if (const auto parsed = parse_config(text, path); !parsed.problems.empty())
@@ -158,7 +158,7 @@ Result<Config> load_config(const std::string& path, std::string_view default_pat
     EP_ASSIGN(content, read_file(path, fd.get()));
     text = std::move(content);
   } else if (errno != ENOENT || path != default_path) {
-    return system_error(path, "open the configuration", errno);
+    return config_error(path, "open the configuration", errno);
   }
   ParsedConfig parsed = parse_config(text, path);
   if (!parsed.problems.empty()) return Error{text_of(parsed.problems), Failure::kUsage};
@@ -168,7 +168,7 @@ Result<Config> load_config(const std::string& path, std::string_view default_pat
 
 Result<Config> load_place(const std::string& path) {
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd.valid()) return system_error(path, "open the configuration", errno);
+  if (!fd.valid()) return config_error(path, "open the configuration", errno);
   EP_ASSIGN(text, read_file(path, fd.get()));
   ParsedConfig parsed = parse_config(text, path);
   // A problem with a key of the first level may be a misspelt one of the three.

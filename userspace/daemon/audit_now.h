@@ -3,8 +3,8 @@
 // rules.
 #pragma once
 
-#include "diagnose/pod_nat.h"
-#include "model/vici.h"
+#include "diagnose/audit/pod_nat.h"
+#include "model/facts/vici.h"
 
 namespace espial {
 

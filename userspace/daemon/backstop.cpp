@@ -8,7 +8,7 @@
 #include <map>
 #include <utility>
 
-#include "sources/xfrm_block.h"
+#include "sources/netlink/xfrm_block.h"
 
 namespace espial {
 namespace {

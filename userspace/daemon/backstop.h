@@ -11,9 +11,9 @@
 #include <string_view>
 
 #include "base/result.h"
-#include "model/policy.h"
+#include "model/policy/policy.h"
+#include "model/policy/xfrm_block_plan.h"
 #include "model/snapshot.h"
-#include "model/xfrm_block_plan.h"
 
 namespace espial {
 

@@ -7,8 +7,8 @@
 
 #include "daemon/audit_now.h"
 #include "daemon/world.h"
-#include "diagnose/drop_rule.h"
-#include "sources/firewall_source.h"
+#include "diagnose/doctor/drop_rule.h"
+#include "sources/firewall/firewall_source.h"
 
 namespace espial {
 namespace {

@@ -13,7 +13,7 @@
 #include <utility>
 
 #include "daemon/privileges.h"
-#include "sources/firewall_source.h"
+#include "sources/firewall/firewall_source.h"
 
 namespace espial {
 namespace {

@@ -15,9 +15,9 @@
 #include <string>
 #include <thread>
 
-#include "diagnose/pod_nat.h"
+#include "diagnose/audit/pod_nat.h"
 #include "model/snapshot.h"
-#include "sources/netlink_socket.h"
+#include "sources/netlink/netlink_socket.h"
 
 namespace espial {
 

@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "base/rfc3339.h"
-#include "exporter/flow_document.h"
-#include "exporter/status_document.h"
+#include "exporter/documents/flow_document.h"
+#include "exporter/documents/status_document.h"
 
 namespace espial {
 namespace {

@@ -3,7 +3,7 @@
 // socket's streams ("follow", or "follow SECONDS" with what was seen that long ago).
 #pragma once
 
-#include "daemon/control_server.h"
+#include "control/control_server.h"
 #include "daemon/flow_feed.h"
 #include "daemon/node.h"
 

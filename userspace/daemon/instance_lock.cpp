@@ -6,8 +6,9 @@
 #include <sys/file.h>
 
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
+
+#include "base/system_error.h"
 
 namespace espial {
 
@@ -18,7 +19,7 @@ Result<UniqueFd> lock_instance(const std::string& state_dir) {
   if (error) return Error{fmt::format("{}: make folder: {}", state_dir, error.message())};
   const auto path = state_dir + "/lock";
   UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (!fd.valid()) return Error{fmt::format("{}: open: {}", path, std::strerror(errno))};
+  if (!fd.valid()) return system_error(path, "open", errno);
   if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0)
     return Error{
         fmt::format("{}: another espial runs with this state_dir (stop it, or set another "

@@ -4,7 +4,7 @@
 
 #include <memory>
 
-#include "daemon/journal.h"
+#include "daemon/alarms/journal.h"
 
 namespace espial {
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "model/policy.h"
+#include "model/policy/policy.h"
 
 namespace espial {
 

@@ -11,15 +11,15 @@
 #include <vector>
 
 #include "base/result.h"
-#include "daemon/alarm_keeper.h"
-#include "daemon/alarm_teller.h"
+#include "daemon/alarms/alarm_keeper.h"
+#include "daemon/alarms/alarm_teller.h"
 #include "daemon/backstop.h"
 #include "daemon/drop_watch.h"
 #include "daemon/firewall_follow.h"
 #include "daemon/path_mtu_watch.h"
 #include "daemon/peer_policies.h"
 #include "daemon/probe_watch.h"
-#include "exporter/latest_report.h"
+#include "exporter/metrics/latest_report.h"
 #include "exporter/notify/notifier.h"
 #include "kernel/attachments.h"
 #include "kernel/counters.h"
@@ -29,11 +29,11 @@
 #include "kernel/programs.h"
 #include "kernel/xdp_attachments.h"
 #include "model/config.h"
-#include "model/evaluate.h"
-#include "sources/kernel_watch.h"
-#include "sources/opensvc_watch.h"
-#include "sources/saved_topology.h"
-#include "sources/vici_watch.h"
+#include "model/evaluate/evaluate.h"
+#include "sources/netlink/kernel_watch.h"
+#include "sources/opensvc/opensvc_watch.h"
+#include "sources/state/saved_topology.h"
+#include "sources/vici/vici_watch.h"
 
 namespace espial {
 

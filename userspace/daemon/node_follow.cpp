@@ -9,8 +9,8 @@
 #include "daemon/moment.h"
 #include "daemon/node.h"
 #include "kernel/table_spec.h"
-#include "model/learn.h"
-#include "sources/redirects.h"
+#include "model/learn/learn.h"
+#include "sources/proc/redirects.h"
 
 namespace espial {
 namespace {

@@ -2,10 +2,10 @@
 // A running node tells receivers of its alarms.
 #include <spdlog/spdlog.h>
 
+#include "base/child_process.h"
 #include "config/alerts_file.h"
 #include "daemon/node.h"
 #include "daemon/privileges.h"
-#include "sources/child_process.h"
 
 namespace espial {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "daemon/moment.h"
 #include "daemon/node.h"
-#include "exporter/policy_document.h"
+#include "exporter/documents/policy_document.h"
 
 namespace espial {
 

@@ -4,8 +4,8 @@
 
 #include "daemon/moment.h"
 #include "daemon/node.h"
-#include "exporter/alarms_document.h"
-#include "sources/xfrm_stat.h"
+#include "exporter/documents/alarms_document.h"
+#include "sources/proc/xfrm_stat.h"
 
 namespace espial {
 namespace {

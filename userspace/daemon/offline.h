@@ -21,8 +21,8 @@ Result<nlohmann::json> offline_alarms(const Config& config);
 // Policies, SAs and routes of this moment against the topology; needs no pins.
 Result<nlohmann::json> offline_audit(const Config& config);
 
-// A request about policies (exporter/policy_document.h). What changes anything takes the instance's
-// lock, and edits the saved policy and the pinned map.
+// A request about policies (exporter/documents/policy_document.h). What changes anything takes the
+// instance's lock, and edits the saved policy and the pinned map.
 Result<nlohmann::json> offline_policy(const Config& config, const nlohmann::json& request);
 
 // The effective topology as a daemon started now would see it.

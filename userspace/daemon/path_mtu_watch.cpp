@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "daemon/privileges.h"
-#include "diagnose/underlay_check.h"
+#include "diagnose/doctor/underlay_check.h"
 
 namespace espial {
 namespace {

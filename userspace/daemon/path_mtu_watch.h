@@ -18,7 +18,7 @@
 
 #include "model/config.h"
 #include "model/probing.h"
-#include "sources/path_mtu.h"
+#include "sources/probe/path_mtu.h"
 
 namespace espial {
 

@@ -10,8 +10,8 @@
 #include "kernel/identities.h"
 #include "kernel/maps.h"
 #include "model/config.h"
-#include "model/policy_plan.h"
-#include "sources/saved_policy.h"
+#include "model/policy/policy_plan.h"
+#include "sources/state/saved_policy.h"
 
 namespace espial {
 

@@ -5,9 +5,10 @@
 #include <sys/prctl.h>
 
 #include <cerrno>
-#include <cstring>
 #include <iterator>
 #include <memory>
+
+#include "base/system_error.h"
 
 namespace espial {
 namespace {
@@ -19,7 +20,7 @@ struct FreeCaps {
 };
 
 Error privileges_error(const char* operation) {
-  return Error{std::string("privileges: ") + operation + ": " + std::strerror(errno)};
+  return system_error("privileges", operation, errno);
 }
 
 }  // namespace

@@ -10,9 +10,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <tuple>
 
+#include "base/system_error.h"
 #include "daemon/privileges.h"
 
 namespace espial {
@@ -23,9 +23,7 @@ namespace {
 // (bpf/drops.bpf.c).
 constexpr int kMostReplies = 256;
 
-Error probes_error(const char* what) {
-  return Error{fmt::format("probes: {}: {}", what, std::strerror(errno))};
-}
+Error probes_error(const char* what) { return system_error("probes", what, errno); }
 
 Status watch(int epoll, int fd) {
   epoll_event event{};

@@ -20,11 +20,11 @@
 
 #include "base/result.h"
 #include "base/unique_fd.h"
-#include "diagnose/probe_schedule.h"
-#include "diagnose/verify.h"
+#include "diagnose/verify/probe_schedule.h"
+#include "diagnose/verify/verify.h"
 #include "model/config.h"
 #include "model/probing.h"
-#include "sources/echo_socket.h"
+#include "sources/probe/echo_socket.h"
 
 namespace espial {
 

@@ -12,21 +12,21 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
-#include <cstring>
 #include <optional>
 
-#include "daemon/control_server.h"
+#include "base/system_error.h"
+#include "control/control_server.h"
 #include "daemon/followers.h"
 #include "daemon/instance_lock.h"
 #include "daemon/log.h"
 #include "daemon/node.h"
 #include "daemon/privileges.h"
-#include "exporter/api.h"
-#include "exporter/audit_document.h"
-#include "exporter/http_server.h"
-#include "exporter/ike_trouble_document.h"
-#include "exporter/policy_document.h"
-#include "exporter/status_document.h"
+#include "exporter/documents/audit_document.h"
+#include "exporter/documents/ike_trouble_document.h"
+#include "exporter/documents/policy_document.h"
+#include "exporter/documents/status_document.h"
+#include "exporter/http/api.h"
+#include "exporter/http/http_server.h"
 
 namespace espial {
 namespace {
@@ -36,9 +36,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds kSettleAfter{100};  // what changes together is read together
 constexpr milliseconds kEventPause{20};    // between evaluations that events wake
 
-Error loop_error(const char* what) {
-  return Error{fmt::format("event loop: {}: {}", what, std::strerror(errno))};
-}
+Error loop_error(const char* what) { return system_error("event loop", what, errno); }
 
 // Signals arrive through a descriptor; threads started later inherit the mask.
 Result<UniqueFd> take_signals() {

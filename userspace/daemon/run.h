@@ -5,7 +5,7 @@
 #include <string>
 
 #include "base/result.h"
-#include "cli/services.h"
+#include "model/arguments.h"
 #include "model/config.h"
 
 namespace espial {

@@ -5,11 +5,11 @@
 
 #include "daemon/moment.h"
 #include "kernel/pin_dir.h"
-#include "model/learn.h"
-#include "sources/kernel_watch.h"
-#include "sources/opensvc_watch.h"
-#include "sources/redirects.h"
-#include "sources/saved_topology.h"
+#include "model/learn/learn.h"
+#include "sources/netlink/kernel_watch.h"
+#include "sources/opensvc/opensvc_watch.h"
+#include "sources/proc/redirects.h"
+#include "sources/state/saved_topology.h"
 
 namespace espial {
 

@@ -10,8 +10,8 @@
 #include "kernel/identities.h"
 #include "kernel/maps.h"
 #include "model/config.h"
-#include "model/facts.h"
-#include "model/opensvc.h"
+#include "model/facts/facts.h"
+#include "model/facts/opensvc.h"
 #include "model/topology.h"
 
 namespace espial {

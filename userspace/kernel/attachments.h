@@ -16,7 +16,7 @@
 #include "kernel/missing.h"
 #include "kernel/programs.h"
 #include "kernel/tcx.h"
-#include "model/devices.h"
+#include "model/devices/devices.h"
 #include "model/snapshot.h"
 
 namespace espial {

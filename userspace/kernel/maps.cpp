@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/system_error.h"
 #include "wire.h"
 
 namespace espial {
@@ -22,7 +23,7 @@ Result<std::uint32_t> max_entries(int fd, MapId id) {
 }  // namespace
 
 Error map_error(MapId id, const char* operation) {
-  return Error{fmt::format("map {}: {}: {}", map_name(id), operation, std::strerror(errno))};
+  return system_error(fmt::format("map {}", map_name(id)), operation, errno);
 }
 
 Result<Maps> Maps::of(const Programs& programs) {

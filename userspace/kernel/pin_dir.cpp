@@ -15,12 +15,14 @@
 #include <cstring>
 #include <filesystem>
 
+#include "base/system_error.h"
+
 namespace espial {
 namespace {
 
 Error path_error(const std::string& path, std::string_view operation, int error) {
-  return Error{fmt::format("{}: {}: {}{}", path, operation, std::strerror(error),
-                           error == EPERM || error == EACCES ? " (needs root)" : "")};
+  return system_error(path, operation, error,
+                      error == EPERM || error == EACCES ? " (needs root)" : "");
 }
 
 Status make_dir(const std::string& path) {

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/system_error.h"
 #include "kernel/pin_dir.h"
 
 namespace espial {
@@ -99,7 +100,7 @@ Result<UniqueFd> open_pin(const std::string& path) {
     return Error{path + (access(path.c_str(), F_OK) == 0 ? ": is not of this user alone"
                                                          : ": is not pinned")};
   UniqueFd fd(bpf_obj_get(path.c_str()));
-  if (!fd.valid()) return Error{fmt::format("{}: open: {}", path, std::strerror(errno))};
+  if (!fd.valid()) return system_error(path, "open", errno);
   return fd;
 }
 

@@ -7,8 +7,9 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <fstream>
+
+#include "base/system_error.h"
 
 namespace espial {
 namespace {
@@ -29,8 +30,7 @@ std::map<int, QdiscEntry> load_qdiscs(const std::string& state_dir) {
 Status save_qdiscs(const std::string& state_dir, const std::map<int, QdiscEntry>& qdiscs) {
   const auto path = record_path(state_dir);
   if (qdiscs.empty()) {
-    if (unlink(path.c_str()) != 0 && errno != ENOENT)
-      return Error{fmt::format("{}: remove: {}", path, std::strerror(errno))};
+    if (unlink(path.c_str()) != 0 && errno != ENOENT) return system_error(path, "remove", errno);
     return Ok{};
   }
   const auto fresh = path + ".new";
@@ -39,7 +39,7 @@ Status save_qdiscs(const std::string& state_dir, const std::map<int, QdiscEntry>
     file << ifindex << ' ' << entry.name << ' ' << entry.made << '\n';
   file.close();
   if (!file || std::rename(fresh.c_str(), path.c_str()) != 0)
-    return Error{fmt::format("{}: write: {}", path, std::strerror(errno))};
+    return system_error(path, "write", errno);
   return Ok{};
 }
 

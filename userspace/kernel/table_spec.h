@@ -7,8 +7,8 @@
 #include "kernel/identities.h"
 #include "kernel/table.h"
 #include "model/config.h"
-#include "model/devices.h"
-#include "model/facts.h"
+#include "model/devices/devices.h"
+#include "model/facts/facts.h"
 #include "model/topology.h"
 
 namespace espial {

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <limits>
 
+#include "base/system_error.h"
 #include "kernel/program_id.h"
 
 namespace espial {
@@ -61,7 +62,7 @@ Result<TcxLink> tcx_attach(int program_fd, int ifindex, Direction direction) {
 Result<TcxLink> tcx_open(const std::string& path) {
   TcxLink link;
   link.fd = UniqueFd(bpf_obj_get(path.c_str()));
-  if (!link.fd.valid()) return Error{fmt::format("{}: open: {}", path, std::strerror(errno))};
+  if (!link.fd.valid()) return system_error(path, "open", errno);
   auto status = tcx_refresh(link);
   if (!status.ok()) return std::move(status).error().wrap(path);
   return link;

@@ -15,8 +15,8 @@
 #include "base/unique_fd.h"
 #include "kernel/missing.h"
 #include "kernel/programs.h"
+#include "model/devices/xdp_plan.h"
 #include "model/snapshot.h"
-#include "model/xdp_plan.h"
 
 namespace espial {
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the daemon's own probes came to (`verify` in the configuration): plain values, and the
-// alarms that follow from them.
+// What the daemon's own probes came to (`verify` in the configuration): plain values.
 #pragma once
 
 #include <chrono>
@@ -10,9 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "model/alarms.h"
+#include "model/probe_result.h"
 #include "model/snapshot.h"
-#include "model/verify.h"
 
 namespace espial {
 
@@ -60,11 +58,5 @@ struct Probing {
 // "; espial's own probes: 4 sent, 3 answered in 60 s": a peer with no other traffic might be silent
 // without them. Empty where none was sent.
 std::string own_probes_text(const PeerProbing& peer);
-
-// Of ProbeFailed: so many in a row.
-inline constexpr unsigned kProbeFailures = 3;
-
-// Ways whose last probes all failed, and underlays on whose way large packets vanish.
-void add_probe_conditions(std::vector<AlarmCondition>& out, const Probing& probing);
 
 }  // namespace espial

@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-#include "model/facts.h"
+#include "model/facts/facts.h"
 #include "model/mesh.h"
 #include "model/topology.h"
 #include "model/words.h"

@@ -13,7 +13,7 @@
 #include <string_view>
 
 #include "base/printable.h"
-#include "cli/console.h"
+#include "cli/terminal/console.h"
 
 namespace espial {
 namespace {

@@ -7,8 +7,8 @@
 #include <array>
 #include <optional>
 
-#include "cli/commands.h"
-#include "cli/interrupts.h"
+#include "cli/terminal/interrupts.h"
+#include "cli/terminal/report.h"
 #include "cli/top/curses_screen.h"
 
 namespace espial {

@@ -2,7 +2,7 @@
 // `espial top`: documents in, keys in, screens out, until it is left.
 #pragma once
 
-#include "cli/console.h"
+#include "cli/terminal/console.h"
 #include "cli/top/top_feed.h"
 
 namespace espial {

@@ -5,11 +5,11 @@
 #include <array>
 
 #include "base/printable.h"
-#include "cli/enforcement_text.h"
-#include "cli/flows_text.h"
-#include "cli/text_table.h"
+#include "cli/text/enforcement_text.h"
+#include "cli/text/flows_text.h"
+#include "cli/text/text_table.h"
+#include "cli/text/wording.h"
 #include "cli/top/top_rows.h"
-#include "cli/wording.h"
 #include "model/words.h"
 
 namespace espial {

@@ -8,7 +8,7 @@
 #include <map>
 #include <tuple>
 
-#include "cli/wording.h"
+#include "cli/text/wording.h"
 #include "model/words.h"
 
 namespace espial {

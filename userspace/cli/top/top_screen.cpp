@@ -7,11 +7,11 @@
 #include <map>
 
 #include "base/printable.h"
-#include "cli/text_table.h"
+#include "cli/terminal/watch_screen.h"
+#include "cli/text/text_table.h"
+#include "cli/text/wording.h"
 #include "cli/top/top_pages.h"
 #include "cli/top/top_rows.h"
-#include "cli/watch_screen.h"
-#include "cli/wording.h"
 
 namespace espial {
 namespace {

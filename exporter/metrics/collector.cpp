@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exporter/metrics/collector.h"
+
+#include "exporter/metrics/node_metrics.h"
+#include "exporter/metrics/notify_metrics.h"
+#include "exporter/metrics/peer_metrics.h"
+#include "exporter/metrics/probe_metrics.h"
+#include "exposition/prometheus_cpp.h"
+#include "exposition/text.h"
+
+namespace espial {
+
+Collector::Collector(std::shared_ptr<const LatestReport> latest, std::string version,
+                     MetricChoice choice, Notified notified)
+    : latest_(std::move(latest)),
+      version_(std::move(version)),
+      choice_(choice),
+      notified_(std::move(notified)) {}
+
+void Collector::visit(const Report* report, const FamilySink& sink) const {
+  // An empty family has a HELP line and no meaning: leave it out.
+  const FamilySink non_empty = [&](const exposition::Family& family) {
+    if (!family.series.empty()) sink(family);
+  };
+  auto build = MetricBuilder::gauge("espial_build_info", "1; the labels say which build this is.");
+  build.add({{"version", version_}}, true);
+  non_empty(std::move(build).take());
+  if (notified_) visit_notifications(notified_(), non_empty);
+  if (report == nullptr) return;
+  const MetricSet set = choose_metric_set(choice_, *report);
+  visit_peer_families(*report, set, non_empty);
+  visit_probes(*report, set, non_empty);
+  visit_alarms(*report, set, non_empty);
+  visit_node_families(*report, set, non_empty);
+}
+
+std::vector<prometheus::MetricFamily> Collector::Collect() const {
+  std::vector<prometheus::MetricFamily> out;
+  const auto report = latest_->get();
+  visit(report.get(), [&](const exposition::Family& family) {
+    out.push_back(exposition::to_prometheus_cpp(family));
+  });
+  return out;
+}
+
+void Collector::write(const Report* report,
+                      const std::function<void(std::string_view)>& sink) const {
+  std::string piece;
+  visit(report, [&](const exposition::Family& family) {
+    piece.clear();
+    exposition::append_text(piece, family);
+    sink(piece);
+  });
+}
+
+std::string Collector::text(const Report* report) const {
+  std::string out;
+  write(report, [&](std::string_view piece) { out += piece; });
+  return out;
+}
+
+}  // namespace espial

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/alarms/leak_cause.h"
+
+#include <algorithm>
+
+#include "model/traffic/offload.h"
+
+namespace espial {
+namespace {
+
+const DirectionTally& grown(const LeakView& view, Direction d) {
+  return view.window.growth.direction[at(d)];
+}
+
+void join_line(std::string& line, const std::string& more) {
+  if (more.empty()) return;
+  if (!line.empty()) line += "; ";
+  line += more;
+}
+
+bool leaked(const LeakView& view, Direction d, const PairAudit& pair) {
+  if (view.networks == nullptr) return false;
+  const auto& names = view.networks->of[at(d)];
+  return std::find(names.begin(), names.end(), pair.network) != names.end();
+}
+
+struct Named {
+  const PairAudit* pair = nullptr;
+  const PairFinding* finding = nullptr;
+  [[nodiscard]] std::string text() const {
+    return pair->own.text() + " > " + pair->theirs.text() + ": " + finding->evidence;
+  }
+};
+
+// The first finding that fits; one of a network in which cleartext was seen goes first.
+template <typename Fits>
+Named find(const LeakView& view, Direction d, Fits fits) {
+  Named found;
+  if (view.audit == nullptr) return found;
+  for (const auto& pair : view.audit->pairs) {
+    const auto at = std::find_if(pair.findings.begin(), pair.findings.end(), fits);
+    if (at == pair.findings.end()) continue;
+    if (leaked(view, d, pair)) return {&pair, &*at};
+    if (found.pair == nullptr) found = {&pair, &*at};
+  }
+  return found;
+}
+
+Named exposing(const LeakView& view, Direction d) {
+  return find(view, d, [&](const PairFinding& finding) {
+    return verdict_of(finding.problem) == PairVerdict::kExposed &&
+           finding.direction.value_or(d) == d;
+  });
+}
+
+// Every pair asks for IPsec, so nothing should leave in clear.
+bool closed(const PeerAudit& audit) {
+  return !audit.pairs.empty() &&
+         std::all_of(audit.pairs.begin(), audit.pairs.end(), [](const PairAudit& pair) {
+           return pair.verdict == PairVerdict::kProtected ||
+                  pair.verdict == PairVerdict::kFailClosed ||
+                  pair.verdict == PairVerdict::kUserSpace;
+         });
+}
+
+std::string why_sent(const LeakView& view) {
+  if (const auto open = exposing(view, Direction::TRANSMIT); open.pair != nullptr)
+    return "sent because of " + open.text();
+  if (view.audit == nullptr) return {};
+  if (!closed(*view.audit)) return {};
+  return "policies and SAs protect every pair, so what was sent went past them: from a packet "
+         "socket, through a bridge, a redirect, or another's program; espial flows names the "
+         "source and the device";
+}
+
+std::string why_received(const LeakView& view) {
+  std::string text = view.peer + " sends in clear: espial audit on " + view.peer + " says why";
+  if (const auto open = find(view, Direction::RECEIVE,
+                             [](const PairFinding& finding) {
+                               return finding.problem == PairProblem::RECEIVE_POLICY_MISSING ||
+                                      (finding.direction == Direction::RECEIVE &&
+                                       verdict_of(finding.problem) == PairVerdict::kExposed);
+                             });
+      open.pair != nullptr)
+    return text + "; this node takes it, " + open.text();
+  if (view.audit != nullptr && closed(*view.audit))
+    text += "; this node's policies refuse it (XfrmInTmplMismatch)";
+  return text;
+}
+
+std::string cause_of_drops(const LeakView& view, Action action) {
+  if (view.audit == nullptr || offloaded_pairs(*view.audit) == 0 ||
+      enforced_of(view.window.growth, action, Direction::TRANSMIT) == 0)
+    return {};
+  return "SAs to it are in packet offload: a device would have encrypted them after tc (" +
+         offload_remedies(view.peer) + ")";
+}
+
+}  // namespace
+
+std::unordered_map<std::string, LeakingNetworks> LeakWatch::advance(const Snapshot& snapshot) {
+  std::unordered_map<std::string, LeakingNetworks> leaking;
+  for (const auto& counters : snapshot.networks) {
+    auto [entry, first] = networks_.try_emplace(counters.peer + '\n' + counters.network);
+    for (std::size_t d = 0; d < kDirections; ++d) {
+      Seen& seen = entry->second[d];
+      const auto count = counters.cleartext_packets[d];
+      if (!first && count > seen.count) seen.grew = snapshot.monotonic;
+      seen.count = count;
+      if (seen.grew && snapshot.monotonic - *seen.grew < kLength)
+        leaking[counters.peer].of[d].push_back(counters.network);
+    }
+  }
+  if (networks_.size() > 2 * snapshot.networks.size() + 64) networks_.clear();
+  return leaking;
+}
+
+std::string cause_of_cleartext(const LeakView& view) {
+  std::string line;
+  if (grown(view, Direction::TRANSMIT).direct > 0) join_line(line, why_sent(view));
+  if (grown(view, Direction::RECEIVE).direct > 0) join_line(line, why_received(view));
+  return line;
+}
+
+std::string cause_of_host(const LeakView& view) {
+  std::string line;
+  if (grown(view, Direction::TRANSMIT).host > 0) {
+    const bool known = view.audit != nullptr && !view.audit->host_exposed.empty();
+    join_line(line, "this node's own traffic has a source outside of the selectors" +
+                        (known ? " (" + view.audit->host_exposed.front() + ")" : std::string()));
+  }
+  if (grown(view, Direction::RECEIVE).host > 0)
+    join_line(line, view.peer + " itself sends from an address outside of the selectors");
+  return line;
+}
+
+std::string cause_of_transit(const LeakView& view) {
+  if (grown(view, Direction::TRANSMIT).transit == 0) return {};
+  const auto nat = find(view, Direction::TRANSMIT, [](const PairFinding& finding) {
+    return finding.problem == PairProblem::NAT_BEFORE_IPSEC;
+  });
+  if (nat.pair != nullptr) return nat.text();
+  return "the source is in no subnet of this node: a NAT rule changed it before IPsec looked, or "
+         "somebody else's traffic is forwarded; espial flows names it";
+}
+
+std::string cause_of_leak(const LeakView& view) {
+  std::string line = cause_of_cleartext(view);
+  join_line(line, cause_of_transit(view));
+  join_line(line, cause_of_host(view));
+  return line;
+}
+
+void name_cause(const LeakView& view, AlarmCondition& condition) {
+  if (condition.id == AlarmId::CleartextTraffic)
+    join_line(condition.evidence, cause_of_cleartext(view));
+  if (condition.id == AlarmId::CleartextHost) join_line(condition.evidence, cause_of_host(view));
+  if (condition.id == AlarmId::CleartextTransit)
+    join_line(condition.evidence, cause_of_transit(view));
+  if (condition.id == AlarmId::EnforcementDropping)
+    join_line(condition.evidence, cause_of_drops(view, Action::kDrop));
+  if (condition.id == AlarmId::WouldDrop)
+    join_line(condition.evidence, cause_of_drops(view, Action::kWouldDrop));
+}
+
+}  // namespace espial

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/policy/policy_plan.h"
+
+#include <algorithm>
+
+#include "model/traffic/offload.h"
+
+namespace espial {
+namespace {
+
+using std::chrono::nanoseconds;
+
+std::string duration_text(nanoseconds duration) {
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(duration).count();
+  if (seconds < 120) return std::to_string(seconds) + " s";
+  return std::to_string(seconds / 60) + " min";
+}
+
+std::uint64_t would_drop_packets(const PeerCounters& counters) {
+  std::uint64_t sum = 0;
+  for (const auto& direction : counters.enforced[at(Action::kWouldDrop)])
+    for (const auto& cell : direction) sum += cell.packets;
+  return sum;
+}
+
+// How long ago; a clock that was set back makes it now.
+nanoseconds age(WallTime then, const Moment& now) {
+  return std::max(nanoseconds{now.wall - then}, nanoseconds{0});
+}
+
+std::string audit_objection(const Span* span, const Moment& now, std::chrono::minutes audit) {
+  if (span == nullptr || span->mode != Mode::AUDIT || !same_boot(span->since, now))
+    return "audit is not running (set audit, and wait " + duration_text(audit) + ")";
+  const auto ran = now.monotonic - span->since.monotonic;
+  if (ran >= audit) return {};
+  return "audit has run for " + duration_text(ran) + " of " + duration_text(audit);
+}
+
+// One command, peer by peer.
+class PolicyPlanner {
+ public:
+  PolicyPlanner(const PolicyRequest& request, const Policies& policies, const PolicySight& sight,
+                const Moment& now, std::chrono::minutes audit)
+      : request_(request), sight_(sight), now_(now), audit_(audit) {
+    plan_.policies = policies;
+  }
+
+  void set(const PeerSnapshot& peer) {
+    const auto& name = peer.peer.name;
+    const Mode next = request_.mode.value_or(peer.peer.by_file.mode);
+    auto& policy = plan_.policies[name];
+    const bool begins = next == Mode::ENFORCE && peer.peer.mode != Mode::ENFORCE;
+    if (begins && !request_.force && refuse(peer, policy)) return;
+    // A deadline for what is in force for good would only weaken it.
+    const bool for_good = peer.peer.mode == Mode::ENFORCE && !policy.confirm;
+    if (request_.confirm_within && for_good) {
+      plan_.notes.push_back(name + ": enforce is in force already: nothing to confirm");
+    } else if (request_.confirm_within) {
+      const Mode before = policy.confirm ? policy.confirm->before : peer.peer.mode;
+      policy.confirm = Confirmation{{now_.wall + *request_.confirm_within,
+                                     now_.monotonic + *request_.confirm_within, now_.boot},
+                                    before};
+    } else {
+      policy.confirm.reset();
+    }
+    policy.mode = request_.mode;
+    plan_.changed.push_back(name);
+  }
+
+  void confirm(const PeerSnapshot& peer) {
+    const auto it = plan_.policies.find(peer.peer.name);
+    if (it == plan_.policies.end() || !it->second.confirm) return;
+    it->second.confirm.reset();
+    plan_.changed.push_back(peer.peer.name);
+  }
+
+  void refuse(const std::string& peer, std::string reason) {
+    plan_.refused.push_back({peer, {std::move(reason)}, {}});
+  }
+
+  // A policy whose peer is gone can only be forgotten.
+  bool forget(const std::string& name) {
+    if (plan_.policies.erase(name) == 0) return false;
+    plan_.changed.push_back(name);
+    plan_.notes.push_back(name + ": no peer has that name; its mode is forgotten");
+    return true;
+  }
+
+  PolicyPlan finish(const Policies& before) {
+    if (!plan_.refused.empty()) {
+      plan_.policies = before;
+      plan_.changed.clear();
+    }
+    return std::move(plan_);
+  }
+  [[nodiscard]] bool idle() const { return plan_.changed.empty() && plan_.refused.empty(); }
+
+ private:
+  bool refuse(const PeerSnapshot& peer, const PeerPolicy& policy) {
+    auto reasons = objections(peer, &policy, now_, audit_);
+    if (const auto* mesh = sight_.mesh ? sight_.mesh->find(peer.peer.name) : nullptr)
+      if (auto offload = offload_objection(*mesh); !offload.empty())
+        reasons.push_back(std::move(offload));
+    if (reasons.empty()) return false;
+    PolicyRefusal refusal{peer.peer.name, std::move(reasons), {}};
+    for (const auto& flow : sight_.flows)
+      if (flow.peer == peer.peer.name && flow.enforced[at(Action::kWouldDrop)] > 0 &&
+          age(flow.last, now_) <= std::max<nanoseconds>(audit_, std::chrono::minutes{1}))
+        refusal.flows.push_back(flow);
+    plan_.refused.push_back(std::move(refusal));
+    return true;
+  }
+
+  const PolicyRequest& request_;
+  const PolicySight& sight_;
+  const Moment& now_;
+  std::chrono::minutes audit_;
+  PolicyPlan plan_;
+};
+
+Result<PolicyPlan> plan_all(const PolicyRequest& request, PolicyPlanner planner,
+                            const Policies& policies, const std::vector<PeerSnapshot>& peers) {
+  for (const auto& peer : peers) {
+    if (peer.peer.state == PeerState::kCandidate) continue;
+    if (request.kind == PolicyRequest::Kind::kSet)
+      planner.set(peer);
+    else
+      planner.confirm(peer);
+  }
+  if (planner.idle())
+    planner.refuse(request.peer, request.kind == PolicyRequest::Kind::kSet
+                                     ? "there is no peer (see espial status)"
+                                     : "nothing to confirm");
+  return planner.finish(policies);
+}
+
+}  // namespace
+
+bool lowers(const PolicyRequest& request) {
+  return request.kind == PolicyRequest::Kind::kSet && request.mode &&
+         *request.mode != Mode::ENFORCE;
+}
+
+std::vector<std::string> objections(const PeerSnapshot& peer, const PeerPolicy* policy,
+                                    const Moment& now, std::chrono::minutes audit) {
+  std::vector<std::string> out;
+  const Span* span = policy != nullptr && policy->span ? &*policy->span : nullptr;
+  if (auto reason = audit_objection(span, now, audit); !reason.empty())
+    out.push_back(std::move(reason));
+  const auto encrypted = encrypted_packets(peer.counters);
+  if (encrypted == 0 || (span != nullptr && encrypted <= span->encrypted))
+    out.emplace_back("no encrypted packet was seen since audit began: IPsec may not work at all");
+  const auto& last = peer.counters.last_enforced[at(Action::kWouldDrop)];
+  if (last && age(*last, now) < audit)
+    out.push_back(std::to_string(would_drop_packets(peer.counters)) +
+                  " packets would have been dropped, the last " + duration_text(age(*last, now)) +
+                  " ago (see espial flows)");
+  return out;
+}
+
+Result<PolicyPlan> plan_policy(const PolicyRequest& request, const Policies& policies,
+                               const PolicySight& sight, const Moment& now,
+                               std::chrono::minutes audit) {
+  const auto& peers = sight.peers;
+  if (request.confirm_within &&
+      (request.kind != PolicyRequest::Kind::kSet || request.mode != Mode::ENFORCE))
+    return Error{"policy: only enforce is to be confirmed", Failure::kUsage};
+  PolicyPlanner planner(request, policies, sight, now, audit);
+  if (request.peer == kAllPeers) return plan_all(request, std::move(planner), policies, peers);
+  const auto peer = std::find_if(peers.begin(), peers.end(),
+                                 [&](const auto& p) { return p.peer.name == request.peer; });
+  const bool known = peer != peers.end();
+  const bool set = request.kind == PolicyRequest::Kind::kSet;
+  if (!known && !(set && !request.mode && planner.forget(request.peer)))
+    return Error{request.peer + ": no such peer (see espial policy show)", Failure::kUsage};
+  if (!known) return planner.finish(policies);
+  if (peer->peer.state == PeerState::kCandidate)
+    planner.refuse(request.peer, "known from a route only: never enforced (configure it first)");
+  else if (set)
+    planner.set(*peer);
+  else
+    planner.confirm(*peer);
+  if (planner.idle())
+    planner.refuse(request.peer,
+                   "nothing to confirm (when the deadline has passed, its mode is audit)");
+  return planner.finish(policies);
+}
+
+}  // namespace espial

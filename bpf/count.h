@@ -45,12 +45,12 @@ static __always_inline void ep_send_event(const struct ep_flow* flow, __u64 now)
     limiter->used = 0;
   }
   if (limiter->used >= ep_config.flow_events_per_second) {
-    ep_lose(EP_LOST_FLOW_EVENT_RATE);
+    ep_count_lost(EP_LOST_FLOW_EVENT_RATE);
     return;
   }
   limiter->used++;
   if (bpf_ringbuf_output(&ep_events, (void*)flow, sizeof(*flow), 0))
-    ep_lose(EP_LOST_FLOW_EVENT_FULL);
+    ep_count_lost(EP_LOST_FLOW_EVENT_FULL);
 }
 
 /* What became of a packet. */
@@ -92,7 +92,7 @@ static __always_inline struct ep_flow* ep_flow_slot(const struct ep_sighting* se
   /* Whose turn it is to go says the clock. */
   struct ep_flow* flow = ep_element(&ep_flows, first + (seen->now >> 24 & (EP_FLOW_WAYS - 1)));
   if (!flow) return NULL;
-  ep_lose(EP_LOST_FLOW_EVICTED);
+  ep_count_lost(EP_LOST_FLOW_EVICTED);
   flow->packets = 0;
   return flow;
 }
@@ -156,7 +156,7 @@ static __always_inline int ep_add_cell(__u32 peer, __u64 index, __u64 packets, _
 __noinline int ep_add_decrypted(__u32 peer, __u32 family, __u32 flags, __u64 packets, __u64 bytes) {
   struct ep_peer_stat* stat = ep_element(&ep_peer_stat, peer);
   if (!stat) {
-    ep_lose(EP_LOST_NO_COUNTER);
+    ep_count_lost(EP_LOST_NO_COUNTER);
     return 0;
   }
   struct ep_cell* cell = &stat->decrypted[family & (EP_FAMILY_COUNT - 1)];
@@ -183,7 +183,7 @@ static __always_inline void ep_count_enforced(__u32 peer, __u32 action, __u32 ro
                                               const struct ep_cell* size) {
   struct ep_peer_stat* stat = ep_element(&ep_peer_stat, peer);
   if (!stat) {
-    ep_lose(EP_LOST_NO_COUNTER);
+    ep_count_lost(EP_LOST_NO_COUNTER);
     return;
   }
   const __u64 index = ep_unknown(action * EP_ROWS + row, size->packets);

@@ -17,6 +17,7 @@ static __always_inline long ep_load_bytes(const void* context, __u32 at, void* t
 
 #include "drop_wire.h"
 #include "judge.h"
+#include "shared_maps.h"
 #include "table.h"
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
@@ -64,20 +65,6 @@ struct sk_buff {
 
 const volatile struct ep_drop_config ep_drop_config = {};
 
-/* As in maps.h, whose map is used here, too. */
-struct {
-  __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-  __uint(max_entries, 1);
-  __type(key, __u32);
-  __array(
-      values, struct {
-        __uint(type, BPF_MAP_TYPE_ARRAY);
-        __uint(max_entries, 1);
-        __uint(key_size, sizeof(__u32));
-        __uint(value_size, sizeof(struct ep_table_head));
-      });
-} ep_tables SEC(".maps");
-
 struct {
   __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
   __uint(max_entries, 1);
@@ -91,12 +78,6 @@ struct {
   __type(key, __u32);
   __type(value, struct ep_drop_flow);
 } ep_drop_flows SEC(".maps");
-
-static __always_inline const struct ep_table_head* ep_drop_table(void) {
-  const __u32 zero = 0;
-  void* inner = bpf_map_lookup_elem(&ep_tables, &zero);
-  return inner ? bpf_map_lookup_elem(inner, &zero) : NULL;
-}
 
 struct ep_dropped {
   struct sk_buff* skb;
@@ -224,7 +205,7 @@ static __always_inline int ep_read_headers(struct ep_dropped* drop, struct ep_dr
   flow->proto = l4.proto;
   if (drop->reason == ep_drop_config.no_socket && ep_is_icmp(l4.proto)) return 0;
   const struct ep_table table = {
-      .head = ep_drop_table(),
+      .head = ep_current_table(),
       .slots = ep_drop_config.slots,
   };
   if (!table.head) return 0;

@@ -18,10 +18,12 @@ static __always_inline long ep_load_bytes(const void* context, __u32 at, void* t
 
 #include "count.h"
 #include "fast.h"
+#define EP_CONTEXT struct __sk_buff
+#include "stages.h"
 
 /* The parser's stages as global functions: verified once each, whoever calls them.
  * verifier: a pointer argument may be NULL. */
-__noinline int ep_parse_ip(struct __sk_buff* skb, struct ep_packet* pkt, __u32 how) {
+__noinline int ep_run_ip(struct __sk_buff* skb, struct ep_packet* pkt, __u32 how) {
   if (!pkt) return 0;
   __builtin_memset(pkt, 0, sizeof(*pkt));
   pkt->left = skb->len;
@@ -31,43 +33,27 @@ __noinline int ep_parse_ip(struct __sk_buff* skb, struct ep_packet* pkt, __u32 h
   return 0;
 }
 
-__noinline int ep_parse_ext(struct __sk_buff* skb, struct ep_packet* pkt, int inner) {
+__noinline int ep_run_ext(struct __sk_buff* skb, struct ep_packet* pkt, int inner) {
   return pkt ? ep_step_ext(skb, pkt, inner) : 1;
 }
 
-__noinline int ep_parse_upper(struct __sk_buff* skb, struct ep_packet* pkt) {
+__noinline int ep_run_l4(struct __sk_buff* skb, struct ep_packet* pkt) {
   if (pkt) ep_stage_l4(skb, pkt);
   return 0;
 }
 
-__noinline int ep_parse_tunnels(struct __sk_buff* skb, struct ep_packet* pkt) {
+__noinline int ep_run_tunnel(struct __sk_buff* skb, struct ep_packet* pkt) {
   if (pkt) ep_stage_tunnel(skb, pkt);
   return 0;
 }
 
-__noinline int ep_parse_inside(struct __sk_buff* skb, struct ep_packet* pkt) {
-  if (!pkt) return 0;
-  if (pkt->inner.family == EP_FAMILY_IPV6) {
-    for (int i = 0; i < EP_MAX_EXT_HEADERS && ep_is_ext_header(pkt->inner.proto); i++)
-      if (ep_parse_ext(skb, pkt, 1)) break;
-    ep_end_inner_ext(pkt);
-  }
-  ep_stage_inner(skb, pkt);
+__noinline int ep_run_inside(struct __sk_buff* skb, struct ep_packet* pkt) {
+  if (pkt) ep_stages_inside(skb, pkt);
   return 0;
 }
 
-/* Any packet. */
 __noinline int ep_parse_skb(struct __sk_buff* skb, struct ep_packet* pkt, __u32 how) {
-  if (!pkt) return 0;
-  ep_parse_ip(skb, pkt, how);
-  if (pkt->more == EP_MORE_EXT) {
-    for (int i = 0; i < EP_MAX_EXT_HEADERS && ep_is_ext_header(pkt->ip.proto); i++)
-      if (ep_parse_ext(skb, pkt, 0)) break;
-    ep_end_ext(pkt);
-  }
-  if (pkt->more == EP_MORE_L4) ep_parse_upper(skb, pkt);
-  if (pkt->more == EP_MORE_TUNNEL) ep_parse_tunnels(skb, pkt);
-  if (pkt->more == EP_MORE_INNER) ep_parse_inside(skb, pkt);
+  if (pkt) ep_stages(skb, pkt, how);
   return 0;
 }
 
@@ -129,7 +115,7 @@ static __always_inline __u32 ep_count(struct __sk_buff* skb, struct ep_packet* p
   const __u64 index = ep_unknown(EP_CELL(how, pkt->ip.family & 1, class_), ep_anything(skb));
   if (!(how & EP_HOW_TRANSMIT && fate == EP_FATE_DROP) &&
       !ep_add_cell(v->peer, index, size.packets, size.bytes))
-    ep_lose(EP_LOST_NO_COUNTER);
+    ep_count_lost(EP_LOST_NO_COUNTER);
   if (suspect) ep_suspect(pkt, v, ep_scene(skb->ifindex, fate, how), size.packets, size.bytes);
   return fate;
 }
@@ -247,7 +233,7 @@ static __always_inline int ep_watch_any(struct __sk_buff* skb, __u32 how, const 
   struct ep_verdict v = {};
   if (!ep_read_plain(skb, &pkt, how)) ep_parse_skb(skb, &pkt, how);
   if (transmit ? ep_decide_tx(skb, &pkt, &names, &v) : ep_decide_rx(skb, &pkt, &names, &v)) {
-    ep_lose(EP_LOST_NO_TABLE);
+    ep_count_lost(EP_LOST_NO_TABLE);
     return EP_FATE_PASS;
   }
   const __u32 fate = ep_counts_here(&v, how) ? ep_count(skb, &pkt, &v, how) : EP_FATE_PASS;
@@ -259,8 +245,8 @@ __noinline int ep_watch_rx(struct __sk_buff* skb, __u32 how) { return ep_watch_a
 __noinline int ep_watch_tx(struct __sk_buff* skb, __u32 how) { return ep_watch_any(skb, how, 1); }
 
 /* Tells the drop program that the next packet which tc drops on this CPU is ours (own.h). */
-static __always_inline int ep_shoot(void) {
-  __u64* shot = ep_element(&ep_shot, 0);
+static __always_inline int ep_drop(void) {
+  __u64* shot = ep_element(&ep_own_drops, 0);
   if (shot) ++*shot;
   return TC_ACT_SHOT;
 }
@@ -268,7 +254,7 @@ static __always_inline int ep_shoot(void) {
 static __always_inline int ep_watch(struct __sk_buff* skb, const __u32 how) {
   if (how & EP_HOW_WIRE && ep_watch_esp(skb, how)) return TC_ACT_UNSPEC;
   const int fate = how & EP_HOW_TRANSMIT ? ep_watch_tx(skb, how) : ep_watch_rx(skb, how);
-  return fate == EP_FATE_DROP ? ep_shoot() : TC_ACT_UNSPEC;
+  return fate == EP_FATE_DROP ? ep_drop() : TC_ACT_UNSPEC;
 }
 
 SEC("tc") int ep_rx_wire(struct __sk_buff* skb) { return ep_watch(skb, EP_HOW_WIRE); }

@@ -21,6 +21,32 @@ static inline long ep_load_bytes(const void* context, __u32 at, void* to, __u32 
 }
 
 #include "enforce.h"
+#define EP_CONTEXT const struct ep_capture
+#include "stages.h"
+
+int ep_run_ip(EP_CONTEXT* capture, struct ep_packet* pkt, __u32 how) {
+  ep_stage_ip(capture, pkt, how);
+  return 0;
+}
+
+int ep_run_ext(EP_CONTEXT* capture, struct ep_packet* pkt, int inner) {
+  return ep_step_ext(capture, pkt, inner);
+}
+
+int ep_run_l4(EP_CONTEXT* capture, struct ep_packet* pkt) {
+  ep_stage_l4(capture, pkt);
+  return 0;
+}
+
+int ep_run_tunnel(EP_CONTEXT* capture, struct ep_packet* pkt) {
+  ep_stage_tunnel(capture, pkt);
+  return 0;
+}
+
+int ep_run_inside(EP_CONTEXT* capture, struct ep_packet* pkt) {
+  ep_stages_inside(capture, pkt);
+  return 0;
+}
 
 struct ep_verdict ep_host_judge(const struct ep_table* table, const void* frame, __u32 captured,
                                 __u32 length, __u32 how, __u16 vid, __u32 ifindex,
@@ -29,22 +55,7 @@ struct ep_verdict ep_host_judge(const struct ep_table* table, const void* frame,
   memset(pkt, 0, sizeof(*pkt));
   pkt->left = length;
   pkt->vid = vid;
-  ep_stage_ip(&capture, pkt, how);
-  if (pkt->more == EP_MORE_EXT) {
-    for (int i = 0; i < EP_MAX_EXT_HEADERS && ep_is_ext_header(pkt->ip.proto); i++)
-      if (ep_step_ext(&capture, pkt, 0)) break;
-    ep_end_ext(pkt);
-  }
-  if (pkt->more == EP_MORE_L4) ep_stage_l4(&capture, pkt);
-  if (pkt->more == EP_MORE_TUNNEL) ep_stage_tunnel(&capture, pkt);
-  if (pkt->more == EP_MORE_INNER) {
-    if (pkt->inner.family == EP_FAMILY_IPV6) {
-      for (int i = 0; i < EP_MAX_EXT_HEADERS && ep_is_ext_header(pkt->inner.proto); i++)
-        if (ep_step_ext(&capture, pkt, 1)) break;
-      ep_end_inner_ext(pkt);
-    }
-    ep_stage_inner(&capture, pkt);
-  }
+  ep_stages(&capture, pkt, how);
   struct ep_names names = {0};
   struct ep_verdict verdict = {0};
   ep_name(table, pkt, ifindex, &names);

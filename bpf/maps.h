@@ -1,31 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The maps of the programs (layout: wire.h), and how an element of one is reached.
+ * The maps of the programs (layout: wire.h).
  */
 #ifndef EP_MAPS_H
 #define EP_MAPS_H
 
-#include <linux/bpf.h>
-/* linux/bpf.h first: the helpers' prototypes need its types. */
-#include <bpf/bpf_helpers.h>
-
-#include "wire.h"
+#include "shared_maps.h"
 
 const volatile struct ep_config ep_config = {};
-
-/* The single inner array's value is the whole table (wire.h); user space sets its size. */
-struct {
-  __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-  __uint(max_entries, 1);
-  __type(key, __u32);
-  __array(
-      values, struct {
-        __uint(type, BPF_MAP_TYPE_ARRAY);
-        __uint(max_entries, 1);
-        __uint(key_size, sizeof(__u32));
-        __uint(value_size, sizeof(struct ep_table_head));
-      });
-} ep_tables SEC(".maps");
 
 struct {
   __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -120,15 +102,6 @@ struct {
   __type(value, struct ep_layout);
 } ep_layout SEC(".maps");
 
-/* Packets that tc was told to drop: for the drop program (own.h), which runs as long as the daemon;
- * so this is not pinned. */
-struct {
-  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-  __uint(max_entries, 1);
-  __type(key, __u32);
-  __type(value, __u64);
-} ep_shot SEC(".maps");
-
 /* bit n: class n is unprotected */
 #define EP_KIND_ENCRYPTED 0
 #define EP_KIND_UNPROTECTED 1
@@ -138,16 +111,7 @@ struct {
 
 EP_STATIC_ASSERT(EP_CLASS_COUNT == 16, "a class is used as a masked index");
 
-/* An element of an array map, or NULL. verifier: the key is written as a whole word of the stack;
- * Linux 6.1 without CAP_PERFMON refuses four bytes where eight were spilled. */
-static __always_inline void* ep_element(void* map, __u64 index) {
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-  index <<= 32;
-#endif
-  return bpf_map_lookup_elem(map, &index);
-}
-
-static __always_inline void ep_lose(enum ep_lost what) {
+static __always_inline void ep_count_lost(enum ep_lost what) {
   struct ep_node_stat* node = ep_element(&ep_node_stat, 0);
   if (node) node->lost[what]++;
 }
@@ -155,12 +119,6 @@ static __always_inline void ep_lose(enum ep_lost what) {
 static __always_inline void ep_count_outcome(__u32 outcome) {
   struct ep_node_stat* node = ep_element(&ep_node_stat, 0);
   if (node && outcome < EP_OUTCOME_COUNT) node->outcome[outcome]++;
-}
-
-/* The current table. Called once a packet: none is judged by a mixture of two tables. */
-static __always_inline const struct ep_table_head* ep_current_table(void) {
-  void* inner = ep_element(&ep_tables, 0);
-  return inner ? ep_element(inner, 0) : NULL;
 }
 
 #endif /* EP_MAPS_H */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Espial's own drops, told from others'. A tc program that is about to drop adds one to a per-CPU
- * count (ep_shot, espial.bpf.c). The kernel frees that packet next on the same CPU, before any
+ * count (ep_own_drops, espial.bpf.c). The kernel frees that packet next on the same CPU, before any
  * other tc program can run there: a drop by tc is ours exactly when the count has moved. What XDP
  * drops never was an skb on a NIC. A veth makes skbs before its XDP program runs: what that drops
  * there is not told from others' (reason NOT_SPECIFIED on 6.18).
@@ -11,26 +11,18 @@
 
 #include "dropped.h"
 
-struct {
-  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-  __uint(max_entries, 1);
-  __type(key, __u32);
-  __type(value, __u64);
-} ep_shot SEC(".maps");
-
 /* The count as it was at the last look. */
 struct {
   __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
   __uint(max_entries, 1);
   __type(key, __u32);
   __type(value, __u64);
-} ep_shot_seen SEC(".maps");
+} ep_own_seen SEC(".maps");
 
 static __always_inline int ep_is_own(__u32 reason) {
   if (reason != ep_drop_config.tc_ingress && reason != ep_drop_config.tc_egress) return 0;
-  const __u32 zero = 0;
-  const __u64* shot = bpf_map_lookup_elem(&ep_shot, &zero);
-  __u64* seen = bpf_map_lookup_elem(&ep_shot_seen, &zero);
+  const __u64* shot = ep_element(&ep_own_drops, 0);
+  __u64* seen = ep_element(&ep_own_seen, 0);
   if (!shot || !seen || *shot == *seen) return 0;
   *seen = *shot;
   return 1;

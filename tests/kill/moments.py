@@ -228,7 +228,7 @@ def damaged_programs(node: Node) -> None:
     damages = {
         "is not pinned": lambda: (folder / "ep_tx").unlink(),
         "are not those": lambda: pinned.pin(f"{folder}/ep_rx_wire", f"{folder}/ep_tx"),
-        "is not a program": lambda: pinned.pin(f"{folder}/ep_shot", f"{folder}/ep_tx"),
+        "is not a program": lambda: pinned.pin(f"{folder}/ep_own_drops", f"{folder}/ep_tx"),
         "another build": lambda: pinned.pin(f"{PINS}/maps/ep_layout", f"{folder}/ep_loaded"),
         "this user alone": lambda: (folder / "ep_loaded").chmod(0o644),
     }

@@ -85,10 +85,10 @@ std::uint64_t counted(const Programs& programs) {
       .packets;
 }
 
-std::uint64_t shots(const Programs& programs) {
+std::uint64_t own_drops(const Programs& programs) {
   std::vector<std::uint64_t> values(static_cast<std::size_t>(libbpf_num_possible_cpus()));
   const std::uint32_t zero = 0;
-  EXPECT_EQ(bpf_map_lookup_elem(programs.shot_fd(), &zero, values.data()), 0);
+  EXPECT_EQ(bpf_map_lookup_elem(programs.own_drops_fd(), &zero, values.data()), 0);
   std::uint64_t sum = 0;
   for (const auto value : values) sum += value;
   return sum;
@@ -185,7 +185,7 @@ TEST_F(Adoption, SwapsTablesAndDrops) {
   expect_adopted(programs);
   ASSERT_TRUE(write_policy(programs.map_fd(MapId::kPolicy), kPeer, {Mode::ENFORCE, {}}).ok());
   EXPECT_EQ(judge(programs), 2) << "TC_ACT_SHOT";
-  EXPECT_EQ(shots(programs), 1U) << "the count for the drop program";
+  EXPECT_EQ(own_drops(programs), 1U) << "the count for the drop program";
   // Another table, and the first again: both tables of this start take their turn.
   for (int turn = 0; turn < 3; ++turn) {
     ASSERT_TRUE(programs.set_table(TableSpec{}).ok());
@@ -193,7 +193,7 @@ TEST_F(Adoption, SwapsTablesAndDrops) {
     ASSERT_TRUE(programs.set_table(table()).ok());
     EXPECT_EQ(judge(programs), 2);
   }
-  EXPECT_EQ(shots(programs), 4U);
+  EXPECT_EQ(own_drops(programs), 4U);
   const auto drops = Drops::start(programs);
   EXPECT_TRUE(drops.running()) << drops.why();
 }
@@ -222,7 +222,7 @@ TEST_F(Adoption, OtherLimitsLoad) {
 
 TEST_F(Adoption, MissingPinsLoad) {
   (void)start();
-  for (const std::string name : {"ep_tx_l3", "ep_shot", "ep_loaded"})
+  for (const std::string name : {"ep_tx_l3", "ep_own_drops", "ep_loaded"})
     spoilt_by([&] { ASSERT_EQ(unlink((kPrograms + "/" + name).c_str()), 0); }, "is not pinned");
   spoilt_by([] { std::filesystem::remove_all(kPrograms); }, "no programs were pinned");
   spoilt_by([] { ASSERT_EQ(unlink((kPins + "/maps/ep_limiter").c_str()), 0); }, "is not pinned",
@@ -236,10 +236,10 @@ TEST_F(Adoption, OtherObjectsLoad) {
   const int wire = other->program_fd(Direction::RECEIVE, DeviceRole::kWire, true);
   spoilt_by([&] { pin_again(wire, kPrograms + "/ep_rx_wire"); }, "not those");
   spoilt_by([&] { pin_again(wire, kPrograms + "/ep_tx"); }, "not those");
-  spoilt_by([&] { pin_again(other->shot_fd(), kPrograms + "/ep_tx"); }, "is not a program");
-  spoilt_by([&] { pin_again(other->shot_fd(), kPrograms + "/ep_shot"); }, "not those");
-  spoilt_by([&] { pin_again(wire, kPrograms + "/ep_shot"); }, "not those");
-  spoilt_by([&] { pin_again(other->shot_fd(), kPrograms + "/ep_loaded"); }, "another build");
+  spoilt_by([&] { pin_again(other->own_drops_fd(), kPrograms + "/ep_tx"); }, "is not a program");
+  spoilt_by([&] { pin_again(other->own_drops_fd(), kPrograms + "/ep_own_drops"); }, "not those");
+  spoilt_by([&] { pin_again(wire, kPrograms + "/ep_own_drops"); }, "not those");
+  spoilt_by([&] { pin_again(other->own_drops_fd(), kPrograms + "/ep_loaded"); }, "another build");
   spoilt_by([&] { ASSERT_EQ(bpf_obj_pin(wire, (kPrograms + "/more").c_str()), 0); }, "more than");
 }
 
@@ -290,7 +290,7 @@ TEST_F(Adoption, OthersMayNotHaveTouchedThem) {
       [] {
         std::filesystem::remove_all(kPrograms);
         const auto other = Programs::load("", limits());
-        ASSERT_EQ(bpf_obj_pin(other->shot_fd(), kPrograms.c_str()), 0);
+        ASSERT_EQ(bpf_obj_pin(other->own_drops_fd(), kPrograms.c_str()), 0);
       },
       "this user alone");
 }

@@ -76,10 +76,10 @@ Result<std::vector<Value>> read_cpus(const bpf_map* map, std::uint32_t index) {
 // Own drops until now were not this program's to see: adopted tc programs counted before it.
 Status skip_own_drops(const drops_bpf& skeleton) {
   const std::uint32_t zero = 0;
-  EP_ASSIGN(shots, read_cpus<std::uint64_t>(skeleton.maps.ep_shot, zero));
-  if (bpf_map_update_elem(bpf_map__fd(skeleton.maps.ep_shot_seen), &zero, shots.data(), BPF_ANY) !=
-      0)
-    return Error{fmt::format("map ep_shot_seen: write: {}", std::strerror(errno))};
+  EP_ASSIGN(own_drops, read_cpus<std::uint64_t>(skeleton.maps.ep_own_drops, zero));
+  if (bpf_map_update_elem(bpf_map__fd(skeleton.maps.ep_own_seen), &zero, own_drops.data(),
+                          BPF_ANY) != 0)
+    return Error{fmt::format("map ep_own_seen: write: {}", std::strerror(errno))};
   return Ok{};
 }
 
@@ -177,7 +177,7 @@ Status Drops::load(const Programs& programs, std::size_t way) {
   }
   if (const int error = bpf_map__reuse_fd(skeleton.maps.ep_tables, programs.map_fd(MapId::kTables)))
     return fail(-error, "share the peer table");
-  if (const int error = bpf_map__reuse_fd(skeleton.maps.ep_shot, programs.shot_fd()))
+  if (const int error = bpf_map__reuse_fd(skeleton.maps.ep_own_drops, programs.own_drops_fd()))
     return fail(-error, "share the count of own drops");
   if (const int error = drops_bpf__load(&skeleton)) return fail(-error, "load");
   EP_TRY(skip_own_drops(skeleton));

@@ -3,7 +3,7 @@
 // configuration uses them and has nothing to load.
 //
 //   PIN_DIR/programs/NAME       one pin per program
-//   PIN_DIR/programs/ep_shot    the map that they share with the drop program
+//   PIN_DIR/programs/ep_own_drops    the map that they share with the drop program
 //   PIN_DIR/programs/ep_loaded  what they were made of, and what the kernel called them
 //
 // The folder is made under another name and renamed when it is complete.
@@ -31,7 +31,7 @@ struct ProgramOrigin {
 struct ProgramSet {
   std::array<UniqueFd, kProgramCount> programs;  // not valid: not wanted
   std::array<UniqueFd, kMapCount> maps;
-  UniqueFd shot;
+  UniqueFd own_drops;
   UniqueFd loaded;  // not valid: the programs are not pinned
 };
 

@@ -201,8 +201,8 @@ Status Programs::take(const espial_bpf& skeleton) {
     set_.maps[i] = duplicate(bpf_map__fd(map_of(skeleton, static_cast<MapId>(i))));
     if (!set_.maps[i].valid()) return load_error(errno, "keep maps");
   }
-  set_.shot = duplicate(bpf_map__fd(skeleton.maps.ep_shot));
-  if (!set_.shot.valid()) return load_error(errno, "keep maps");
+  set_.own_drops = duplicate(bpf_map__fd(skeleton.maps.ep_own_drops));
+  if (!set_.own_drops.valid()) return load_error(errno, "keep maps");
   return Ok{};
 }
 
@@ -268,7 +268,7 @@ int Programs::xdp_fd() const {
   return set_.programs[static_cast<std::size_t>(ProgramId::kXdp)].get();
 }
 
-int Programs::shot_fd() const { return set_.shot.get(); }
+int Programs::own_drops_fd() const { return set_.own_drops.get(); }
 
 int Programs::map_fd(MapId id) const { return set_.maps[static_cast<std::size_t>(id)].get(); }
 

@@ -39,7 +39,7 @@ class Programs {
   [[nodiscard]] int program_fd(Direction direction, DeviceRole role, bool ethernet) const;
   [[nodiscard]] int xdp_fd() const;  // -1: not loaded
   [[nodiscard]] int map_fd(MapId id) const;
-  [[nodiscard]] int shot_fd() const;  // what the tc programs dropped (bpf/own.h)
+  [[nodiscard]] int own_drops_fd() const;  // what the tc programs dropped (bpf/own.h)
   [[nodiscard]] const ProgramLimits& limits() const { return limits_; }
   [[nodiscard]] const TableCapacity& capacity() const { return capacity_; }
   [[nodiscard]] bool adopted() const { return adopted_; }  // counters of an earlier run go on

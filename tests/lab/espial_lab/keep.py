@@ -65,7 +65,7 @@ def _begin_anew(name: str, fd: int) -> None:
         _bpf(_LOOKUP, where)
         value[36:40] = bytes(4)     # `carried`, its last member
         _bpf(_UPDATE, where)
-    elif name == "programs/ep_shot" or name.startswith("maps/") and name != "maps/ep_tables":
+    elif name == "programs/ep_own_drops" or name.startswith("maps/") and name != "maps/ep_tables":
         _zero(fd)
 
 

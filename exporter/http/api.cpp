@@ -36,12 +36,11 @@ Response plain_response(int status, std::string_view text) {
 }
 
 Api::Api(std::shared_ptr<const LatestReport> latest, Flows flows, ApiOptions options, Drops drops)
-    : latest_(latest),
+    : latest_(std::move(latest)),
       flows_(std::move(flows)),
       drops_(std::move(drops)),
       version_(options.version),
-      collector_(std::move(latest), std::move(options.version), options.metrics,
-                 std::move(options.notified)) {}
+      collector_(std::move(options.version), options.metrics, std::move(options.notified)) {}
 
 Response Api::get(std::string_view path, bool accepts_gzip) {
   if (path == "/") return index();

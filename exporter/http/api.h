@@ -10,8 +10,8 @@
 
 #include "base/result.h"
 #include "exporter/http/body_cache.h"
+#include "exporter/http/latest_report.h"
 #include "exporter/metrics/collector.h"
-#include "exporter/metrics/latest_report.h"
 
 namespace espial {
 

@@ -1,21 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exporter/metrics/collector.h"
 
+#include <utility>
+
 #include "exporter/metrics/node_metrics.h"
 #include "exporter/metrics/notify_metrics.h"
 #include "exporter/metrics/peer_metrics.h"
 #include "exporter/metrics/probe_metrics.h"
-#include "exposition/prometheus_cpp.h"
 #include "exposition/text.h"
 
 namespace espial {
 
-Collector::Collector(std::shared_ptr<const LatestReport> latest, std::string version,
-                     MetricChoice choice, Notified notified)
-    : latest_(std::move(latest)),
-      version_(std::move(version)),
-      choice_(choice),
-      notified_(std::move(notified)) {}
+Collector::Collector(std::string version, MetricChoice choice, Notified notified)
+    : version_(std::move(version)), choice_(choice), notified_(std::move(notified)) {}
 
 void Collector::visit(const Report* report, const FamilySink& sink) const {
   // An empty family has a HELP line and no meaning: leave it out.
@@ -32,15 +29,6 @@ void Collector::visit(const Report* report, const FamilySink& sink) const {
   visit_probes(*report, set, non_empty);
   visit_alarms(*report, set, non_empty);
   visit_node_families(*report, set, non_empty);
-}
-
-std::vector<prometheus::MetricFamily> Collector::Collect() const {
-  std::vector<prometheus::MetricFamily> out;
-  const auto report = latest_->get();
-  visit(report.get(), [&](const exposition::Family& family) {
-    out.push_back(exposition::to_prometheus_cpp(family));
-  });
-  return out;
 }
 
 void Collector::write(const Report* report,

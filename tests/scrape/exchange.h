@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "exporter/metrics/latest_report.h"
+#include "exporter/http/latest_report.h"
 #include "model/report.h"
 #include "scrape/timing.h"
 

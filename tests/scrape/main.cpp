@@ -11,6 +11,7 @@
 #include "scrape/exchange.h"
 #include "scrape/subjects.h"
 #include "scrape/timing.h"
+#include "unit/prometheus_cpp.h"
 
 namespace espial::scrape {
 namespace {
@@ -58,16 +59,16 @@ Api api_of(std::shared_ptr<const LatestReport> latest) {
 Result<Rows> measure(const Mesh& mesh, std::size_t rounds) {
   const auto reports = reports_of(mesh.peers, 4);
   const auto latest = std::make_shared<LatestReport>();
-  const Collector collector(latest, std::string(kVersion), MetricChoice::kAuto);
+  const Collector collector(std::string(kVersion), MetricChoice::kAuto);
   const prometheus::TextSerializer serializer;
   Api plain = api_of(latest);
   Api packing = api_of(latest);
   std::vector<std::vector<double>> values;
   for (const auto& report : reports) {
     latest->publish(report);
-    values.push_back(RegistrySubject::values_of(collector.Collect()));
+    values.push_back(RegistrySubject::values_of(testing::collect(collector, report.get())));
   }
-  RegistrySubject registry(collector.Collect());
+  RegistrySubject registry(testing::collect(collector, reports.back().get()));
   Rows out;
   out.series = values.front().size();
   for (std::size_t i = 0; i < rounds; ++i) {
@@ -85,7 +86,8 @@ Result<Rows> measure(const Mesh& mesh, std::size_t rounds) {
     if (theirs.size() != own->size() && i < values.size())
       return Error{fmt::format("{}: {} bytes of text, prometheus-cpp's registry {}", mesh.name,
                                own->size(), theirs.size())};
-    time_into(out.collectable, [&] { theirs = serializer.Serialize(collector.Collect()); });
+    time_into(out.collectable,
+              [&] { theirs = serializer.Serialize(testing::collect(collector, report.get())); });
     if (theirs != *own)
       return Error{fmt::format("{}: not the text of prometheus-cpp's serializer", mesh.name)};
     time_into(out.packed, [&] { packed = packing.get("/metrics", true).body; });

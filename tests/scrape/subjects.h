@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "exporter/http/latest_report.h"
 #include "exporter/metrics/collector.h"
-#include "exporter/metrics/latest_report.h"
 
 namespace espial::scrape {
 

@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "exporter/metrics/latest_report.h"
+#include "exporter/http/latest_report.h"
 #include "model/evaluate/evaluate.h"
 #include "model/probing.h"
 #include "unit/model_fixture.h"

@@ -19,7 +19,7 @@
 #include "daemon/path_mtu_watch.h"
 #include "daemon/peer_policies.h"
 #include "daemon/probe_watch.h"
-#include "exporter/metrics/latest_report.h"
+#include "exporter/http/latest_report.h"
 #include "exporter/notify/notifier.h"
 #include "kernel/attachments.h"
 #include "kernel/counters.h"

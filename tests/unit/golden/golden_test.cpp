@@ -40,7 +40,7 @@ NotifyStatus notified() {
 
 std::string exposition(MetricChoice choice) {
   const auto report = testing::golden_report();
-  return Collector(testing::published(report), "0.1.0", choice, notified).text(report.get());
+  return Collector("0.1.0", choice, notified).text(report.get());
 }
 
 TEST(Golden, Metrics) { expect_golden("metrics.prom", exposition(MetricChoice::kAuto)); }
@@ -57,9 +57,10 @@ TEST(Golden, SeriesOfAMesh) {
   for (const std::size_t nodes : {10, 100, 1000})
     for (const MetricChoice choice : {MetricChoice::kFull, MetricChoice::kCompact}) {
       const auto report = testing::busy_report(nodes - 1);
-      const Collector collector(testing::published(report), "0.1.0", choice);
+      const Collector collector("0.1.0", choice);
       std::size_t series = 0;
-      for (const auto& family : collector.Collect()) series += family.metric.size();
+      collector.visit(report.get(),
+                      [&](const exposition::Family& family) { series += family.series.size(); });
       table << "| " << nodes << " | " << (choice == MetricChoice::kFull ? "full" : "compact")
             << " | " << series << " | " << nodes * series << " | "
             << collector.text(report.get()).size() << " |\n";

@@ -32,7 +32,7 @@ using testing::write_all;
 using Clock = std::chrono::steady_clock;
 
 std::string text_of(const std::shared_ptr<const Report>& report) {
-  return Collector(testing::published(report), "0.1.0", MetricChoice::kFull).text(report.get());
+  return Collector("0.1.0", MetricChoice::kFull).text(report.get());
 }
 
 // Of a machine that does other things as well.

@@ -47,8 +47,7 @@ TEST_F(HttpServerTest, ServesEveryPath) {
 
 TEST_F(HttpServerTest, MetricsAreTheCollectorsText) {
   const Reply reply = get("/metrics");
-  EXPECT_EQ(reply.body,
-            Collector(latest_, "0.1.0", MetricChoice::kFull).text(latest_->get().get()));
+  EXPECT_EQ(reply.body, Collector("0.1.0", MetricChoice::kFull).text(latest_->get().get()));
   EXPECT_NE(reply.head.find("Content-Type: text/plain; version=0.0.4"), std::string::npos);
 }
 

@@ -10,17 +10,17 @@
 
 #include "model/alarms/alarms.h"
 #include "unit/exporter_fixture.h"
+#include "unit/prometheus_cpp.h"
 
 namespace espial {
 namespace {
 
 using testing::busy_report;
 using testing::golden_report;
-using testing::published;
 
 std::vector<prometheus::MetricFamily> collect(std::shared_ptr<const Report> report,
                                               MetricChoice choice = MetricChoice::kAuto) {
-  return Collector(published(std::move(report)), "0.1.0", choice).Collect();
+  return testing::collect(Collector("0.1.0", choice), report.get());
 }
 
 std::string label(const prometheus::ClientMetric& metric, std::string_view name) {
@@ -52,8 +52,7 @@ std::map<std::string, std::size_t> series_by_peer(
 }
 
 TEST(Collector, SaysWhichBuildItIsBeforeTheFirstSnapshot) {
-  const auto families =
-      Collector(std::make_shared<LatestReport>(), "0.1.0", MetricChoice::kAuto).Collect();
+  const auto families = testing::collect(Collector("0.1.0", MetricChoice::kAuto), nullptr);
   ASSERT_EQ(families.size(), 1U);
   EXPECT_EQ(values(families),
             (std::map<std::string, double>{{"espial_build_info{version=0.1.0,}", 1}}));
@@ -299,17 +298,16 @@ TEST(Collector, PendingAlarmsDoNotFire) {
 TEST(Collector, LabelValuesAreEscapedAndAlwaysUtf8) {
   auto report = std::make_shared<Report>(*golden_report());
   report->snapshot.devices[0].name = "e\"t\\h\n\xff";
-  const std::string text =
-      Collector(published(report), "0.1.0", MetricChoice::kFull).text(report.get());
+  const std::string text = Collector("0.1.0", MetricChoice::kFull).text(report.get());
   EXPECT_NE(text.find("device=\"e\\\"t\\\\h\\n\xEF\xBF\xBD\""), std::string::npos);
 }
 
 // Byte for byte: these values are whole, or have few digits.
 TEST(Collector, TheTextIsThatOfPrometheusCpp) {
   for (const auto& report : {golden_report(), busy_report(3), busy_report(100)}) {
-    const Collector collector(published(report), "0.1.0", MetricChoice::kAuto);
+    const Collector collector("0.1.0", MetricChoice::kAuto);
     EXPECT_EQ(collector.text(report.get()),
-              prometheus::TextSerializer().Serialize(collector.Collect()));
+              prometheus::TextSerializer().Serialize(testing::collect(collector, report.get())));
   }
 }
 

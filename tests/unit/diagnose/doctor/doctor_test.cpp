@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "base/protocols.h"
 #include "diagnose/rules/rule_walk.h"
 #include "firewall/cases.h"
 #include "unit/doctor_world.h"
@@ -182,6 +183,10 @@ TEST(Doctor, AnUnderlayThatIsSilentComesFirst) {
   auto report = world.look();
   ASSERT_EQ(report.findings.size(), 1u);
   EXPECT_EQ(report.findings[0].effect, Effect::kRisk) << "its SAs carry packets: ping is filtered";
+  for (auto& sa : world.facts().states)
+    if (sa.source == world.echoes[0].address) sa.packets = 0;
+  report = world.look();
+  EXPECT_EQ(report.findings[0].effect, Effect::kLost) << "nothing ever came back";
   for (auto& sa : world.facts().states) sa.packets = 0;
   world.rules = firewall_case("opensvc");
   report = world.look();
@@ -206,6 +211,20 @@ TEST(Doctor, ATrapNeedsNoSaUntilTrafficWaits) {
   for (const auto& peer : world.topology.peers)
     world.facts().states.push_back(state("10.45.0.11", peer.underlays[0].address.text(), 0, 1));
   EXPECT_EQ(world.first_cause(), "no_sa");
+}
+
+TEST(Doctor, APortThatIsClosedIsNeitherAFaultNorUnknown) {
+  World world;
+  world.rules = drops("t", PacketHook::kForward, "fwd", 0);
+  auto& steps = world.rules.tables[0].chains[0].rules[0].steps;
+  Match ssh;
+  ssh.keys.emplace_back().field = Field::kDestinationPort;
+  ssh.keys.back().protocol = kProtocolTcp;
+  ssh.elements.emplace_back().patterns = {Interval{22, 22}};
+  steps.insert(steps.begin(), ssh);
+  const auto report = world.look();
+  EXPECT_TRUE(report.findings.empty());
+  EXPECT_EQ(report.unknown, Lines{});
 }
 
 TEST(Doctor, WhatCannotBeToldIsSaid) {

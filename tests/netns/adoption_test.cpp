@@ -85,6 +85,14 @@ std::uint64_t counted(const Programs& programs) {
       .packets;
 }
 
+// The id of the table that programs read now.
+std::uint32_t table_in_use(const Programs& programs) {
+  const std::uint32_t zero = 0;
+  std::uint32_t id = 0;
+  EXPECT_EQ(bpf_map_lookup_elem(programs.map_fd(MapId::kTables), &zero, &id), 0);
+  return id;
+}
+
 std::uint64_t own_drops(const Programs& programs) {
   std::vector<std::uint64_t> values(static_cast<std::size_t>(libbpf_num_possible_cpus()));
   const std::uint32_t zero = 0;
@@ -177,6 +185,18 @@ TEST_F(Adoption, TakesTheVeryProgramsAndGoesOn) {
   EXPECT_TRUE(second.xfrm_state());
   EXPECT_EQ(judge(second), -1);
   EXPECT_EQ(counted(second), 2U);
+}
+
+// Filling the table in use would judge packets by half of one and half of the other.
+TEST_F(Adoption, ATableIsFilledWhereNoProgramReads) {
+  auto programs = start();
+  std::uint32_t before = table_in_use(programs);
+  for (int turn = 0; turn < 3; ++turn) {
+    ASSERT_TRUE(programs.set_table(table()).ok());
+    const std::uint32_t now = table_in_use(programs);
+    EXPECT_NE(now, before);
+    before = now;
+  }
 }
 
 TEST_F(Adoption, SwapsTablesAndDrops) {

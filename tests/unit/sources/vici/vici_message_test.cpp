@@ -57,6 +57,8 @@ TEST(ViciMessage, SaysWhatIsWrong) {
   EXPECT_EQ(problem("\x06"), "VICI message: an item outside a list");
   EXPECT_EQ(problem("\x04\x01l\x04\x01m"), "VICI message: a list holds something else than items");
   EXPECT_EQ(problem("\x04\x01l"), "VICI message: a list is not closed");
+  // By less than the length field itself takes.
+  EXPECT_EQ(problem("\x03\x01k\0\x04val"s), "VICI message: it ends inside an element");
   EXPECT_EQ(problem("\x01\x01s"), "VICI message: a section is not closed");
   EXPECT_EQ(problem("\x03\x05ke"), "VICI message: it ends inside an element");
   EXPECT_EQ(problem("\x09"), "VICI message: element type 9 is unknown");

@@ -62,17 +62,7 @@ __noinline int ep_find_sa(struct __sk_buff* skb, struct ep_sa* sa) {
   struct bpf_xfrm_state state = {};
   if (!sa || !ep_config.have_xfrm) return 0;
   if (bpf_skb_get_xfrm_state(skb, 0, &state, sizeof(state), 0)) return 0;
-  sa->present = 1;
-  sa->spi = bpf_ntohl(state.spi);
-  if (state.family == 2 /* AF_INET */) {
-    sa->family = EP_FAMILY_IPV4;
-    sa->remote_hi = ~0ULL;
-    sa->remote_lo = (__u64)bpf_ntohl(state.remote_ipv4) << 32;
-  } else {
-    sa->family = EP_FAMILY_IPV6;
-    sa->remote_hi = ep_load64(state.remote_ipv6);
-    sa->remote_lo = ep_load64(state.remote_ipv6 + 2);
-  }
+  ep_read_sa(state.spi, state.family, state.remote_ipv6, sa);
   return 1;
 }
 

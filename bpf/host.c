@@ -77,3 +77,9 @@ struct ep_who ep_host_lookup(const struct ep_table* table, __u32 family, __u64 h
   ep_lookup(table, family, hi, lo, &who);
   return who;
 }
+
+struct ep_sa ep_host_sa(__u32 spi, __u32 family, const __u32 remote[4]) {
+  struct ep_sa sa = {0};
+  ep_read_sa(spi, family, remote, &sa);
+  return sa;
+}

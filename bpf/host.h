@@ -27,6 +27,9 @@ enum ep_mode ep_host_enforce(const struct ep_table* table, const struct ep_packe
 /* What the table says about one address, given as a key (struct ep_ip). */
 struct ep_who ep_host_lookup(const struct ep_table* table, __u32 family, __u64 hi, __u64 lo);
 
+/* The SA that the kernel says a packet came through (struct bpf_xfrm_state, in its byte order). */
+struct ep_sa ep_host_sa(__u32 spi, __u32 family, const __u32 remote[4]);
+
 #ifdef __cplusplus
 }
 #endif

@@ -488,6 +488,23 @@ static __always_inline void ep_suspend(const struct ep_cursor* cur, struct ep_pa
   if (pkt->has_ip) pkt->header_len = pkt->ip.len - cur->remaining;
 }
 
+/* An SA as struct bpf_xfrm_state has it: spi and the remote address in network order, family as in
+ * socket addresses; of IPv4 the first word counts. */
+static __always_inline void ep_read_sa(__be32 spi, __u32 family, const __u32* remote,
+                                       struct ep_sa* sa) {
+  sa->present = 1;
+  sa->spi = bpf_ntohl(spi);
+  if (family == 2 /* AF_INET */) {
+    sa->family = EP_FAMILY_IPV4;
+    sa->remote_hi = ~0ULL;
+    sa->remote_lo = (__u64)bpf_ntohl(remote[0]) << 32;
+  } else {
+    sa->family = EP_FAMILY_IPV6;
+    sa->remote_hi = ep_load64(remote);
+    sa->remote_lo = ep_load64(remote + 2);
+  }
+}
+
 /* First: the link header and the IP header. pkt is zero but for left (the frame's length), vid
  * (VLAN metadata) and lenient. */
 static __always_inline void ep_stage_ip(const void* context, struct ep_packet* pkt, __u32 how) {

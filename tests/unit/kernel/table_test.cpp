@@ -2,10 +2,12 @@
 // The peer table as it is built and as the programs' own look-up reads it.
 #include "kernel/table.h"
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <random>
 
 #include "host.h"
@@ -45,6 +47,29 @@ ep_who look_up(const Built& built, const IpAddress& address) {
 
 ep_who look_up(const Built& built, const std::string& address) {
   return look_up(built, IpAddress::parse(address).value());
+}
+
+// Of an SA as the kernel has it: the peer whose underlay is its remote end.
+std::uint32_t peer_of_sa(const Built& built, const std::string& remote) {
+  const auto address = IpAddress::parse(remote).value();
+  std::uint32_t words[4] = {};
+  const auto bytes = address.bytes();
+  std::memcpy(words, bytes.data(), bytes.size());
+  const auto sa =
+      ep_host_sa(htonl(0x1234), address.family() == Family::kIpv4 ? AF_INET : AF_INET6, words);
+  EXPECT_EQ(sa.spi, 0x1234u);
+  EXPECT_EQ(sa.present, 1);
+  return ep_host_lookup(&built.table, sa.family, sa.remote_hi, sa.remote_lo).peer;
+}
+
+TEST(Table, KnowsTheRemoteEndOfAnSa) {
+  TableSpec spec;
+  spec.entries = {{prefix("10.45.0.12/32"), EP_ROLE_PEER_UNDERLAY, 1, 0, true},
+                  {prefix("fd00:45::12/128"), EP_ROLE_PEER_UNDERLAY, 2, 0, true}};
+  const auto built = build(spec, 16);
+  EXPECT_EQ(peer_of_sa(built, "10.45.0.12"), 1u);
+  EXPECT_EQ(peer_of_sa(built, "fd00:45::12"), 2u);
+  EXPECT_EQ(peer_of_sa(built, "fd00:45::13"), 0u);
 }
 
 TEST(Table, TheLongestPrefixWinsInBothFamilies) {

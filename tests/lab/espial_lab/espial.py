@@ -80,8 +80,14 @@ class Espial:
 
     def looked(self) -> None:
         """Waits until the daemon has just looked at its counters, as it does each second."""
-        before = self.status()["time"]
-        until(f"{self.node.name}: the daemon looks", lambda: self.status()["time"] != before, every=0.01)
+        before = self.served()["time"]
+        until(f"{self.node.name}: the daemon looks", lambda: self.served()["time"] != before, every=0.01)
+
+    def served(self) -> dict:
+        """The status as of the daemon's last look. A command would make it look now."""
+        code, body = self.get("/api/v1/status")
+        assert code == 200, f"{self.node.name}: /api/v1/status: {code}"
+        return json.loads(body)
 
     def tail(self) -> str:
         with open(self.log, errors="replace") as file:

@@ -74,13 +74,13 @@ PolicyRequest read_request(const json& from) {
   const auto command = from.at("command").get<std::string>();
   if (command == "show") return request;
   if (command != "set" && command != "confirm")
-    throw std::runtime_error("'" + command + "' is no command about policies");
+    throw std::runtime_error("'" + command + "' is not a policy command");
   request.peer = from.at("peer").get<std::string>();
   request.kind = command == "set" ? PolicyRequest::Kind::kSet : PolicyRequest::Kind::kConfirm;
   if (command == "confirm") return request;
   const auto mode = from.at("mode").get<std::string>();
   request.mode = mode_named(mode);
-  if (!request.mode && mode != "file") throw std::runtime_error("'" + mode + "' is no mode");
+  if (!request.mode && mode != "file") throw std::runtime_error("'" + mode + "' is not a mode");
   request.force = from.value("force", false);
   if (const auto seconds = from.value("confirm_within_seconds", std::int64_t{0}); seconds != 0) {
     if (seconds < 0 || seconds > kMaxConfirmWithin.count())

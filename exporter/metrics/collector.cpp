@@ -19,7 +19,8 @@ void Collector::visit(const Report* report, const FamilySink& sink) const {
   const FamilySink non_empty = [&](const exposition::Family& family) {
     if (!family.series.empty()) sink(family);
   };
-  auto build = MetricBuilder::gauge("espial_build_info", "1; the labels say which build this is.");
+  auto build =
+      MetricBuilder::gauge("espial_build_info", "1, with the version of this build as a label.");
   build.add({{"version", version_}}, true);
   non_empty(std::move(build).take());
   if (notified_) visit_notifications(notified_(), non_empty);

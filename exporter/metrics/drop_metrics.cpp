@@ -9,10 +9,10 @@ namespace {
 
 void visit_netfilter(const Report& report, const PeerLabels& peers, MetricSet set,
                      const FamilySink& sink) {
-  auto metric = MetricBuilder::counter(
-      "espial_netfilter_dropped_packets_total",
-      "Packets of the mesh that netfilter dropped on this node, by hook, since the daemon "
-      "started; as nft counts them, a GSO packet is one.");
+  auto metric =
+      MetricBuilder::counter("espial_netfilter_dropped_packets_total",
+                             "Mesh packets that netfilter dropped on this node, by hook, since the "
+                             "daemon started. A GSO packet counts once, as in nft.");
   for (std::size_t h = 0; h < kHooks; ++h)
     for (const Family f : kFamilyList) {
       const Labels row{{"family", to_string(f)}, {"hook", kHookLabels[h]}};
@@ -29,8 +29,8 @@ void visit_reasons(const Report& report, const PeerLabels& peers, MetricSet set,
                    const FamilySink& sink) {
   auto metric = MetricBuilder::counter(
       "espial_kernel_dropped_packets_total",
-      "Packets of the mesh that the kernel dropped on this node, by its own name of the reason, "
-      "since the daemon started; what espial's tc programs drop is not among them.");
+      "Mesh packets that the kernel dropped on this node, by the kernel's drop reason, since the "
+      "daemon started. Drops by espial's tc programs are not included.");
   if (set == MetricSet::kCompact)
     for (const auto& [reason, packets] : report.snapshot.kernel_drops.reasons)
       metric.add({{"reason", reason}}, packets);

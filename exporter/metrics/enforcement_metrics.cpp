@@ -20,11 +20,12 @@ struct Rows {
 };
 
 std::string_view help_of(Action action, Direction direction) {
-  if (action == Action::kWouldDrop) return "What passed, and mode enforce would have dropped.";
-  return direction == Direction::RECEIVE
-             ? "What espial dropped on arrival; it was on the wire and counts there, too."
-             : "What espial dropped on its way out; it was never on the wire and counts nowhere "
-               "else.";
+  if (action == Action::kWouldDrop)
+    return "Packets that passed and that mode enforce would have dropped.";
+  return direction == Direction::RECEIVE ? "Packets that espial dropped on receive. They were on "
+                                           "the wire, so the wire counters include them."
+                                         : "Packets that espial dropped on transmit. They never "
+                                           "reached the wire; no other counter includes them.";
 }
 
 MetricBuilder enforced_family(std::string_view whose, const Rows& rows) {
@@ -37,8 +38,7 @@ MetricBuilder enforced_family(std::string_view whose, const Rows& rows) {
 MetricBuilder exempted_family(std::string_view whose, Direction direction) {
   return MetricBuilder::counter(
       std::string(whose) + std::string(to_string(direction)) + "_exempted_packets_total",
-      "What passed in audit and enforce although it is of a kind that is dropped, by what "
-      "exempts it.");
+      "Unprotected packets that passed in audit or enforce because of an exemption, by exemption.");
 }
 
 const EnforcedCells& cells_of(const PeerCounters& counters, Action action) {

@@ -36,21 +36,19 @@ bool of_the_mesh(std::string_view error) {
 }  // namespace
 
 void visit_peer_mesh(const Report& report, const PeerLabels& peers, const FamilySink& sink) {
-  auto missing = MetricBuilder::gauge(
-      "espial_peer_policy_missing",
-      "1 if some packet between this node and the peer's subnets of the network finds no IPsec "
-      "policy, else 0.");
+  auto missing = MetricBuilder::gauge("espial_peer_policy_missing",
+                                      "1 if some packet between this node and the peer's subnets "
+                                      "in the network matches no IPsec policy, else 0.");
   auto sas = MetricBuilder::gauge("espial_peer_sas", "SAs with the peer, by state.");
-  auto offloaded = MetricBuilder::gauge(
-      "espial_peer_sas_offloaded",
-      "SAs with the peer in packet offload: a device encrypts what is still clear to espial.");
-  auto expiry = MetricBuilder::gauge(
-      "espial_peer_sa_expiry_timestamp_seconds",
-      "When the last SA to the peer ends unless it is replaced; 0 = there is none, or it never "
-      "ends.");
+  auto offloaded = MetricBuilder::gauge("espial_peer_sas_offloaded",
+                                        "SAs with the peer in packet offload: the device encrypts "
+                                        "after espial has seen the packets in clear.");
+  auto expiry = MetricBuilder::gauge("espial_peer_sa_expiry_timestamp_seconds",
+                                     "Unix time when the last SA to the peer expires unless it is "
+                                     "rekeyed; 0 = no SA, or no expiry.");
   auto unknown = MetricBuilder::counter(
       "espial_peer_unknown_spi_packets_total",
-      "ESP received from the peer that no SA took, since the daemon started.");
+      "ESP packets received from the peer that matched no SA, since the daemon started.");
   for (std::size_t i = 0; i < report.peers.size(); ++i) {
     const PeerSnapshot& peer = report.snapshot.peers[i];
     if (peer.peer.state == PeerState::kCandidate) continue;
@@ -77,8 +75,8 @@ void visit_peer_mesh(const Report& report, const PeerLabels& peers, const Family
 }
 
 void visit_xfrm_errors(const Snapshot& snapshot, MetricSet set, const FamilySink& sink) {
-  auto metric = MetricBuilder::counter("espial_xfrm_errors_total",
-                                       "What XFRM refused, as the kernel counts it.");
+  auto metric =
+      MetricBuilder::counter("espial_xfrm_errors_total", "XFRM errors, as the kernel counts them.");
   for (const auto& error : snapshot.xfrm_errors)
     if (set == MetricSet::kFull || of_the_mesh(error.name))
       metric.add({{"error", error.name}}, error.count);

@@ -20,7 +20,7 @@ void visit_no_peer(const Report& report, std::size_t d, bool packets, MetricSet 
   const std::string unit = packets ? "packets" : "bytes";
   auto metric = MetricBuilder::counter(
       "espial_no_peer_" + std::string(kDirectionLabels[d]) + "_" + unit + "_total",
-      "Traffic of the wire devices that belongs to no peer, by class and family of the outermost "
+      "Traffic on wire devices that belongs to no peer, by class and by family of the outermost "
       "header.");
   for (std::size_t c = 0; c < kClasses; ++c) {
     if (set == MetricSet::kCompact && static_cast<Class>(c) != Class::UNKNOWN_NODE) continue;
@@ -34,8 +34,8 @@ void visit_no_peer(const Report& report, std::size_t d, bool packets, MetricSet 
 }
 
 void visit_devices(const Snapshot& snapshot, const FamilySink& sink) {
-  auto attached = MetricBuilder::gauge("espial_program_attached",
-                                       "1 if the device's hook carries espial's program, else 0.");
+  auto attached = MetricBuilder::gauge(
+      "espial_program_attached", "1 if espial's program is attached to the device's hook, else 0.");
   for (const DeviceSnapshot& d : snapshot.devices) {
     attached.add({{"device", d.name}, {"hook", "ingress"}, {"mode", to_string(d.mode)}},
                  d.receive_attached);
@@ -49,31 +49,34 @@ void visit_devices(const Snapshot& snapshot, const FamilySink& sink) {
 }
 
 void visit_gaps(const Snapshot& snapshot, const FamilySink& sink) {
-  auto gaps = MetricBuilder::counter(
-      "espial_device_gaps_total",
-      "How often a wire device was without its programs: it was new, or somebody removed them.");
+  auto gaps = MetricBuilder::counter("espial_device_gaps_total",
+                                     "Times a wire device was without its programs: it was new, or "
+                                     "they had been removed externally.");
   gaps.add({}, snapshot.gaps.count);
   sink(std::move(gaps).take());
   auto seconds = MetricBuilder::counter("espial_device_gap_seconds_total",
-                                        "How long wire devices were without their programs.");
+                                        "Time that wire devices were without their programs.");
   seconds.add({}, std::chrono::duration<double>(snapshot.gaps.total).count());
   sink(std::move(seconds).take());
 }
 
 void visit_xfrm_block(const Snapshot& snapshot, const FamilySink& sink) {
-  auto wanted = MetricBuilder::gauge("espial_xfrm_block_policies_wanted",
-                                     "XFRM policies that should stand behind enforced peers.");
+  auto wanted = MetricBuilder::gauge(
+      "espial_xfrm_block_policies_wanted",
+      "XFRM policies that xfrm_block should have in place for enforced peers.");
   wanted.add({}, static_cast<std::uint64_t>(snapshot.xfrm_block.wanted));
   sink(std::move(wanted).take());
-  auto placed = MetricBuilder::gauge("espial_xfrm_block_policies",
-                                     "XFRM policies that stand behind enforced peers.");
+  auto placed =
+      MetricBuilder::gauge("espial_xfrm_block_policies",
+                           "XFRM policies that xfrm_block has in place for enforced peers.");
   placed.add({}, static_cast<std::uint64_t>(snapshot.xfrm_block.in_place));
   sink(std::move(placed).take());
 }
 
 void visit_outcomes(const Snapshot& snapshot, const FamilySink& sink) {
-  auto metric = MetricBuilder::counter("espial_parse_outcomes_total",
-                                       "Frames by how far the parser came; ok is not counted.");
+  auto metric =
+      MetricBuilder::counter("espial_parse_outcomes_total",
+                             "Frames that the parser could not read to the end, by reason.");
   for (std::size_t i = 0; i < kOutcomes; ++i)
     if (static_cast<Outcome>(i) != Outcome::OK)
       metric.add({{"outcome", kOutcomeLabels[i]}}, snapshot.outcomes[i]);
@@ -81,7 +84,8 @@ void visit_outcomes(const Snapshot& snapshot, const FamilySink& sink) {
 }
 
 void visit_lost(const Snapshot& snapshot, const FamilySink& sink) {
-  auto metric = MetricBuilder::counter("espial_lost_total", "What could not be counted or told.");
+  auto metric = MetricBuilder::counter("espial_lost_total",
+                                       "Events and packets that could not be counted or reported.");
   for (std::size_t i = 0; i < kLosts; ++i) metric.add({{"what", kLostLabels[i]}}, snapshot.lost[i]);
   sink(std::move(metric).take());
 }
@@ -116,16 +120,16 @@ void visit_programs(const Snapshot& snapshot, const FamilySink& sink) {
 
 // A daemon that never reloaded runs the configuration it was started with: that one was accepted.
 void visit_reload(const Snapshot& snapshot, const FamilySink& sink) {
-  auto metric = MetricBuilder::gauge("espial_config_last_reload_successful",
-                                     "0 if the last configuration was refused and the one before "
-                                     "it is still in use, else 1.");
+  auto metric = MetricBuilder::gauge(
+      "espial_config_last_reload_successful",
+      "0 if the last reload was rejected and the previous configuration is still in use, else 1.");
   metric.add({}, snapshot.last_reload_successful.value_or(true));
   sink(std::move(metric).take());
 }
 
 void visit_time(const Snapshot& snapshot, const FamilySink& sink) {
   auto metric = MetricBuilder::gauge("espial_snapshot_timestamp_seconds",
-                                     "When the counters of this scrape were read.");
+                                     "Unix time when the counters of this scrape were read.");
   metric.add({}, timestamp_seconds(snapshot.time));
   sink(std::move(metric).take());
 }

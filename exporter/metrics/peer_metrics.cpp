@@ -55,10 +55,10 @@ struct Protection {
 };
 constexpr std::array kProtections{
     Protection{"encrypted",
-               "esp, esp_udp and esp_tcp; if received, the bigger of those and decrypted.",
+               "esp, esp_udp and esp_tcp; on receive, the larger of their sum and decrypted.",
                &Flux::encrypted, &Flux::encrypted_bytes},
-    Protection{"unprotected", "Every class that is unprotected for coverage.", &Flux::unprotected,
-               &Flux::unprotected_bytes},
+    Protection{"unprotected", "All classes that count as unprotected for coverage.",
+               &Flux::unprotected, &Flux::unprotected_bytes},
 };
 
 void visit_protection(const Report& report, const PeerLabels& peers, std::size_t d,
@@ -83,10 +83,10 @@ void visit_coverage(const Report& report, const PeerLabels& peers, const FamilyS
 void visit_decrypted(const Report& report, const PeerLabels& peers, const FamilySink& sink) {
   auto decrypted = MetricBuilder::counter(
       "espial_peer_receive_decrypted_packets_total",
-      "Inner packets that came back from IPsec, told by their XFRM state, by inner family.");
-  auto spoofed = MetricBuilder::counter(
-      "espial_peer_receive_spoofed_packets_total",
-      "Decrypted packets whose SA belongs to another peer, or whose inner source is this node's.");
+      "Inner packets that IPsec decrypted, recognized by their XFRM state, by inner family.");
+  auto spoofed = MetricBuilder::counter("espial_peer_receive_spoofed_packets_total",
+                                        "Decrypted packets whose SA belongs to another peer, or "
+                                        "whose inner source is an address of this node.");
   for (std::size_t i = 0; i < peers.size(); ++i) {
     const PeerCounters& counters = report.snapshot.peers[i].counters;
     for (const Family f : kFamilyList)
@@ -102,7 +102,7 @@ void visit_networks(const Report& report, const FamilySink& sink) {
     auto metric = MetricBuilder::counter(
         "espial_network_" + std::string(kDirectionLabels[d]) + "_cleartext_packets_total",
         "Cleartext packets " + std::string(verb(d)) +
-            " the peer in this network. ESP hides its network, so there is no other class.");
+            " the peer in this network. ESP hides the network, so there are no other classes.");
     for (const NetworkCounters& network : report.snapshot.networks)
       metric.add({{"peer", network.peer}, {"network", network.network}},
                  network.cleartext_packets[d]);
@@ -112,7 +112,7 @@ void visit_networks(const Report& report, const FamilySink& sink) {
 
 void visit_last_cleartext(const Report& report, const PeerLabels& peers, const FamilySink& sink) {
   auto metric = MetricBuilder::gauge("espial_peer_last_cleartext_timestamp_seconds",
-                                     "When the last unprotected packet passed; 0 = never.");
+                                     "Unix time of the last unprotected packet; 0 = never.");
   for (std::size_t i = 0; i < peers.size(); ++i) {
     const auto last = report.snapshot.peers[i].counters.last_cleartext();
     metric.add(peers[i], last ? timestamp_seconds(*last) : 0.0);

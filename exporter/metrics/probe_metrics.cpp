@@ -33,15 +33,15 @@ FamilyProbes family_probes_of(const PeerProbing& peer, Family family) {
 }
 
 void visit_peers(const Probing& probing, const FamilySink& sink) {
-  auto success = MetricBuilder::gauge(
-      "espial_probe_success",
-      "1 if the last probe of every way to the peer was answered, else 0; 0 until one ended.");
-  auto encrypted = MetricBuilder::gauge(
-      "espial_probe_encrypted",
-      "1 if espial saw the last probe of every way to the peer on the wire, encrypted both ways.");
+  auto success = MetricBuilder::gauge("espial_probe_success",
+                                      "1 if the last probe on every path to the peer was answered, "
+                                      "else 0; 0 until the first probe ends.");
+  auto encrypted = MetricBuilder::gauge("espial_probe_encrypted",
+                                        "1 if espial saw the last probe on every path to the peer "
+                                        "on the wire, encrypted in both directions.");
   auto rtt = MetricBuilder::gauge(
       "espial_probe_rtt_seconds",
-      "Round trip of the last probe, the slowest of all ways to the peer; 0 = not answered.");
+      "Round-trip time of the last probe on the slowest path to the peer; 0 = not answered.");
   for (const auto& [name, peer] : probing.peers)
     for (const Family f : kFamilyList) {
       const auto probes = family_probes_of(peer, f);
@@ -65,7 +65,7 @@ void visit_ways(const Probing& probing, const FamilySink& sink) {
       ++counts[at(probe.last.target.family())][probe.at ? at(probe.last.outcome) : kProbeOutcomes];
   auto metric = MetricBuilder::gauge(
       "espial_probe_ways",
-      "Ways to peers that are probed, by how the last probe ended; pending = none ended yet.");
+      "Probed paths to peers, by result of the last probe; pending = no result yet.");
   for (const Family f : kFamilyList)
     for (std::size_t o = 0; o <= kProbeOutcomes; ++o)
       metric.add({{"family", to_string(f)},

@@ -29,13 +29,13 @@ void Attempts::note(const Status& outcome, MonoTime now) {
   if (outcome.ok()) {
     failures_ = 0;
     not_before_ = MonoTime::min();
-    if (failed_before) log_(true, place_ + ": takes alarms again");
+    if (failed_before) log_(true, place_ + ": accepts alarms again");
     return;
   }
   const double chance = std::uniform_real_distribution<double>(0, 1)(random_);
   not_before_ = now + backoff_.wait(++failures_, chance);
   if (!failed_before)
-    log_(false, place_ + ": " + outcome.error().message + " (alarms wait, trying on)");
+    log_(false, place_ + ": " + outcome.error().message + " (alarms are queued; retrying)");
 }
 
 void Attempts::waiting(std::size_t alerts) {

@@ -230,7 +230,7 @@ def damaged_programs(node: Node) -> None:
         "are not those": lambda: pinned.pin(f"{folder}/ep_rx_wire", f"{folder}/ep_tx"),
         "is not a program": lambda: pinned.pin(f"{folder}/ep_own_drops", f"{folder}/ep_tx"),
         "another build": lambda: pinned.pin(f"{PINS}/maps/ep_layout", f"{folder}/ep_loaded"),
-        "this user alone": lambda: (folder / "ep_loaded").chmod(0o644),
+        "this user only": lambda: (folder / "ep_loaded").chmod(0o644),
     }
     for why, damage in damages.items():
         damage()
@@ -400,7 +400,7 @@ def unknown_layout(node: Node) -> None:
     with pinned.Map(f"{PINS}/maps/ep_layout") as layout:
         layout.write(0, b"\xff" * layout.size)
     said = node.espial("run", "--arm")
-    assert "counters begin anew" in said, said
+    assert "counters start at zero" in said, said
     node.intact()
     assert pinned.names(PINS) == node.expected
     node.offered = node.wire.sent - node.sent

@@ -294,17 +294,16 @@ TEST_F(Adoption, AnotherBuildLoads) {
 }
 
 TEST_F(Adoption, OthersMayNotHaveTouchedThem) {
-  spoilt_by([] { ASSERT_EQ(chown((kPrograms + "/ep_tx").c_str(), 1000, 0), 0); },
-            "this user alone");
-  spoilt_by([] { ASSERT_EQ(chmod((kPrograms + "/ep_tx").c_str(), 0666), 0); }, "this user alone");
-  spoilt_by([] { ASSERT_EQ(chown(kPrograms.c_str(), 1000, 0), 0); }, "this user alone");
-  spoilt_by([] { ASSERT_EQ(chmod(kPrograms.c_str(), 0777), 0); }, "this user alone");
+  spoilt_by([] { ASSERT_EQ(chown((kPrograms + "/ep_tx").c_str(), 1000, 0), 0); }, "this user only");
+  spoilt_by([] { ASSERT_EQ(chmod((kPrograms + "/ep_tx").c_str(), 0666), 0); }, "this user only");
+  spoilt_by([] { ASSERT_EQ(chown(kPrograms.c_str(), 1000, 0), 0); }, "this user only");
+  spoilt_by([] { ASSERT_EQ(chmod(kPrograms.c_str(), 0777), 0); }, "this user only");
   spoilt_by(
       [] {
         ASSERT_EQ(rename((kPrograms + "/ep_tx").c_str(), (kPins + "/elsewhere").c_str()), 0);
         ASSERT_EQ(symlink((kPins + "/elsewhere").c_str(), (kPrograms + "/ep_tx").c_str()), 0);
       },
-      "this user alone");
+      "this user only");
   ASSERT_EQ(unlink((kPins + "/elsewhere").c_str()), 0);
   spoilt_by(
       [] {
@@ -312,7 +311,7 @@ TEST_F(Adoption, OthersMayNotHaveTouchedThem) {
         const auto other = Programs::load("", limits());
         ASSERT_EQ(bpf_obj_pin(other->own_drops_fd(), kPrograms.c_str()), 0);
       },
-      "this user alone");
+      "this user only");
 }
 
 // What cannot be put away is no reason not to start: the programs are loaded, and not pinned.

@@ -140,7 +140,7 @@ TEST_F(Xdp, LeavesAnothersProgramAlone) {
   auto xdp = XdpAttachments::open(kPins);
   xdp.apply(plan(), programs);
   EXPECT_FALSE(xdp.status().at(near_).attached);
-  EXPECT_EQ(xdp.status().at(near_).why, "another XDP program is attached: left alone");
+  EXPECT_EQ(xdp.status().at(near_).why, "another XDP program is attached; espial leaves it alone");
   // Its place is taken within a second of its leaving.
   others.apply({}, programs);
   (void)xdp.verify(programs);
@@ -170,7 +170,7 @@ TEST_F(Xdp, StaysAwayWhereVlanTagsAreHidden) {
     xdp.apply(plan(), programs);
     EXPECT_FALSE(xdp.status().at(near_).attached);
     EXPECT_EQ(xdp.status().at(near_).why,
-              std::string("VLAN tags are taken off before XDP, which would drop what is of other "
+              std::string("VLAN tags are stripped before XDP, which would drop packets of other "
                           "VLANs: ethtool -K near ") +
                   feature + " off");
     ASSERT_TRUE(set_feature("near", feature, false));

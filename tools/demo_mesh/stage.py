@@ -215,7 +215,7 @@ class Stage:
         self.facts.append((f"node{number}$ espial {' '.join(arguments)}", ok))
         self.facts.append((f"  {line or said}", ok))
 
-    def mend(self, number: int) -> None:
+    def repair(self, number: int) -> None:
         """Runs what `espial doctor` says against its first finding, as it stands."""
         done = self.watching.espials[number].run("doctor", "--json")
         for command in json.loads(done.stdout)["findings"][0]["remedies"]:

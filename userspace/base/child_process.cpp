@@ -64,11 +64,11 @@ Result<Pipe> make_pipe() {
 Result<UniqueFd> input_of(std::string_view text) {
   UniqueFd fd(text.empty() ? ::open("/dev/null", O_RDONLY | O_CLOEXEC)
                            : memfd_create("espial-input", MFD_CLOEXEC));
-  if (!fd.valid()) return Error{std::string("make its input: ") + std::strerror(errno)};
+  if (!fd.valid()) return Error{std::string("create its stdin: ") + std::strerror(errno)};
   while (!text.empty()) {
     const ssize_t done = ::write(fd.get(), text.data(), text.size());
     if (done < 0 && errno == EINTR) continue;
-    if (done < 0) return Error{std::string("make its input: ") + std::strerror(errno)};
+    if (done < 0) return Error{std::string("create its stdin: ") + std::strerror(errno)};
     text.remove_prefix(static_cast<std::size_t>(done));
   }
   ::lseek(fd.get(), 0, SEEK_SET);
@@ -150,7 +150,7 @@ Status drain(Stream& out, Stream& err, const ChildLimits& limits) {
     if (poll(fds, 2, static_cast<int>(pause.count())) < 0 && errno != EINTR)
       return Error{std::string("poll: ") + std::strerror(errno)};
     if (fds[0].revents != 0) out.take();
-    if (out.over) return Error{"prints more than " + std::to_string(out.max) + " bytes, stopped"};
+    if (out.over) return Error{"output larger than " + std::to_string(out.max) + " bytes, stopped"};
     if (fds[1].revents != 0) err.take();
   }
   return Ok{};

@@ -133,10 +133,11 @@ std::string classify_text(const ClassifyTally& tally, const ClassifyHeading& hea
   for (std::size_t i = 0; i < kOutcomes; ++i)
     if (i != static_cast<std::size_t>(Outcome::OK) && tally.by_outcome[i] != 0)
       out += fmt::format("\nparse outcome {}: {}", kOutcomeLabels[i], tally.by_outcome[i]);
-  if (tally.cut != 0) out += fmt::format("\ncut by the capture's snapshot length: {}", tally.cut);
+  if (tally.cut != 0)
+    out += fmt::format("\ntruncated by the capture's snapshot length: {}", tally.cut);
   if (tally.by_class[ClassifyTally::kAmbiguous] != 0)
     out += fmt::format(
-        "\n{} inbound frames may have been decrypted on this host: capture on the wire to know "
+        "\n{} inbound frames may have been decrypted on this host; capture on the wire to find out "
         "(--captured-on wire)",
         tally.by_class[ClassifyTally::kAmbiguous]);
   if (out.back() != '\n') out += '\n';

@@ -13,14 +13,14 @@ using nlohmann::json;
 Result<json> parse_answer(const std::string& path, const std::string& answer) {
   json document = json::parse(answer, nullptr, false);
   const auto where = printable(path) + ": read the answer: ";
-  if (!document.is_object()) return Error{where + "it is no JSON object (is this espial?)"};
+  if (!document.is_object()) return Error{where + "it is not a JSON object (is this espial?)"};
   if (const auto error = text_field(document, "error"); !error.empty()) {
     if (true_field(document, "usage")) return Error{error, Failure::kUsage};
     return Error{where + error};
   }
   if (const auto version = count_field(document, "schema_version"); version != 1)
     return Error{where + "schema_version is " + std::to_string(version) +
-                 ", this espial reads 1 (use the daemon's own version)"};
+                 "; this espial reads 1 (use the daemon's version of espial)"};
   return document;
 }
 

@@ -51,8 +51,8 @@ class CommandLine {
     app_.require_subcommand(1);
     app_.fallthrough();
     app_.footer(
-        "Exit status: 0 good, 1 the answer is bad, 2 usage or configuration, 3 could not "
-        "find out, 70 bug. See espial(8).");
+        "Exit status: 0 good, 1 problems found, 2 usage or configuration error, 3 could not find "
+        "out, 70 bug. See espial(8).");
     if (services_.run_daemon) add_run();
     add_status();
     add_alarms();
@@ -151,28 +151,27 @@ class CommandLine {
       });
     });
     app.add_flag("--json", arguments_.status.json, "as JSON");
-    app.add_flag("--watch", arguments_.status.watch, "again every second until interrupted");
+    app.add_flag("--watch", arguments_.status.watch, "repeat every second until interrupted");
   }
 
   void add_alarms() {
-    auto& app =
-        command(app_, "alarms", "what is wrong: evidence, since when, and a runbook", [this] {
-          return with_daemon([this](const Config& config, const Services& services) {
-            return alarms_command(config, arguments_.alarms, services, console_);
-          });
-        });
+    auto& app = command(app_, "alarms", "what is wrong: evidence, start time and runbook", [this] {
+      return with_daemon([this](const Config& config, const Services& services) {
+        return alarms_command(config, arguments_.alarms, services, console_);
+      });
+    });
     app.add_flag("--json", arguments_.alarms.json, "as JSON");
-    app.add_flag("--history", arguments_.alarms.history, "also what fired and was resolved before");
-    app.add_option("--peer", arguments_.alarms.peer, "only what is about this peer")
-        ->type_name("PEER");
+    app.add_flag("--history", arguments_.alarms.history, "also resolved alarms");
+    app.add_option("--peer", arguments_.alarms.peer, "only alarms of this peer")->type_name("PEER");
   }
 
   void add_flows() {
-    auto& app = command(app_, "flows", "recent unprotected flows: who, where, how much", [this] {
-      return with_daemon([this](const Config& config, const Services& services) {
-        return flows_command(config, arguments_.flows, services, console_);
-      });
-    });
+    auto& app =
+        command(app_, "flows", "recent unprotected flows: addresses, device, packets", [this] {
+          return with_daemon([this](const Config& config, const Services& services) {
+            return flows_command(config, arguments_.flows, services, console_);
+          });
+        });
     app.add_flag("--json", arguments_.flows.json, "as JSON");
     app.add_option("--class", arguments_.flows.klass,
                    "only flows of this class, or: dropped, would_drop")
@@ -181,26 +180,26 @@ class CommandLine {
     auto* follow = app.add_flag("--follow", arguments_.flows.follow,
                                 "print flows as they happen, until interrupted");
     app.add_option("--since", arguments_.flows.since,
-                   "with --follow: begin with what was seen that long ago: 60s, 5m, 1h")
+                   "with --follow: start with flows of the last 60s, 5m, 1h")
         ->type_name("TIME")
         ->needs(follow);
   }
 
   void add_top() {
-    auto& app = command(app_, "top", "the peers live: sort, filter, look into one", [this] {
+    auto& app = command(app_, "top", "live view of the peers: sort, filter, drill down", [this] {
       return with_daemon([this](const Config& config, const Services& services) {
         return top_command(config, arguments_.top_interval, services, console_);
       });
     });
-    app.add_option("--interval", arguments_.top_interval, "seconds between two looks")
+    app.add_option("--interval", arguments_.top_interval, "seconds between updates")
         ->type_name("SECONDS")
         ->check(CLI::Range(0.2, 3600.0))
         ->capture_default_str();
   }
 
   void add_audit() {
-    auto& app =
-        command(app_, "audit", "policies, SAs and routes: would anything leave in clear?", [this] {
+    auto& app = command(
+        app_, "audit", "check policies, SAs and routes: would anything leave in clear?", [this] {
           return with_daemon([this](const Config& config, const Services& services) {
             return audit_command(config, arguments_.audit_json, services, console_);
           });
@@ -209,19 +208,21 @@ class CommandLine {
   }
 
   void add_doctor() {
-    auto& app =
-        command(app_, "doctor",
-                "firewall, routes, switches, IPsec: what is in the way, and what to do", [this] {
-                  return with_config([this](const Config& config) {
-                    return doctor_command(config, arguments_.doctor, services_, console_);
-                  });
-                });
+    auto& app = command(
+        app_, "doctor",
+        "find what blocks or exposes traffic (firewall, routes, sysctls, IPsec), and how to fix it",
+        [this] {
+          return with_config([this](const Config& config) {
+            return doctor_command(config, arguments_.doctor, services_, console_);
+          });
+        });
     app.add_flag("--json", arguments_.doctor.json, "as JSON");
-    auto* peer = app.add_option("--peer", arguments_.doctor.peers, "only what concerns this peer")
+    auto* peer = app.add_option("--peer", arguments_.doctor.peers, "only findings about this peer")
                      ->type_name("PEER");
     if (!services_.explain) return;
     app.add_option("--explain", arguments_.doctor.explain,
-                   "what would happen to a packet from or to this node or a pod of it, hop by hop")
+                   "trace what would happen to a packet from or to this node or one of its pods, "
+                   "step by step")
         ->type_name("SRC DST")
         ->expected(2)
         ->excludes(peer);
@@ -241,20 +242,21 @@ class CommandLine {
   }
 
   void add_classify() {
-    auto& app = command(app_, "classify", "judge a capture with the programs' own parser",
+    auto& app = command(app_, "classify", "classify a capture with the BPF programs' parser",
                         [this] { return classify(); });
     auto& a = arguments_;
     app.add_option("captures", a.classify.captures, "pcap or pcapng files")
         ->required()
         ->type_name("CAPTURE");
-    app.add_option("--direction", a.classify_direction, "which way every packet went")
+    app.add_option("--direction", a.classify_direction, "direction of all packets")
         ->check(CLI::IsMember({"receive", "transmit"}));
     app.add_option("--captured-on", a.classify_captured_on,
                    "wire: a tap or NIC port; host: a bridge or host device")
         ->check(CLI::IsMember({"wire", "host"}))
         ->capture_default_str();
     app.add_option("--engine", a.classify.engine,
-                   "kernel: the BPF programs; host: their parser without privileges; auto: either")
+                   "kernel: the BPF programs; host: the same parser without privileges; auto: "
+                   "kernel if possible")
         ->check(CLI::IsMember({"auto", "kernel", "host"}))
         ->capture_default_str();
     app.add_flag("--json", a.classify.json, "as JSON");
@@ -289,29 +291,28 @@ class CommandLine {
 
   void add_policy() {
     auto& options = arguments_.policy;
-    auto* policy =
-        app_.add_subcommand("policy", "what is done about unprotected packets, per peer");
+    auto* policy = app_.add_subcommand("policy", "what happens to unprotected packets, per peer");
     policy->require_subcommand(1);
     policy->fallthrough();
-    policy_command(*policy, "show", "the mode of each peer, who said it, and what it did",
+    policy_command(*policy, "show", "the mode of each peer, its source, and what it did",
                    policy_show_command);
     auto& set = policy_command(*policy, "set", "set the mode of a peer", policy_set_command);
     set.add_option("peer", options.peer, "its name, or all")->required()->type_name("PEER");
-    set.add_option("mode", options.mode, "file: what the configuration says")
+    set.add_option("mode", options.mode, "file: the mode in the configuration")
         ->required()
         ->type_name("MODE")
         ->check(CLI::IsMember({"monitor", "audit", "enforce", "file"}));
     set.add_option("--confirm-within", options.confirm_within,
-                   "enforce becomes audit after this time unless confirmed: 60s, 5m, 1h")
+                   "fall back from enforce to audit after this time unless confirmed: 60s, 5m, 1h")
         ->type_name("TIME");
-    set.add_flag("--force", options.force, "enforce without quiet audit");
-    auto& confirm = policy_command(*policy, "confirm", "keep an enforce that has a deadline",
+    set.add_flag("--force", options.force, "allow enforce without a quiet audit period");
+    auto& confirm = policy_command(*policy, "confirm", "confirm an enforce that has a deadline",
                                    policy_confirm_command);
     confirm.add_option("peer", options.peer, "its name, or all")->required()->type_name("PEER");
   }
 
   void add_mesh() {
-    auto* mesh = app_.add_subcommand("mesh", "what has to be deployed for the topology");
+    auto* mesh = app_.add_subcommand("mesh", "configuration files for the whole mesh");
     mesh->require_subcommand(1);
     mesh->fallthrough();
     auto& render =
@@ -322,14 +323,14 @@ class CommandLine {
             return mesh_render_command(loaded, arguments_.mesh, services_, console_);
           });
         });
-    render.add_option("--out", arguments_.mesh.out, "folder; what changes there is told")
+    render.add_option("--out", arguments_.mesh.out, "output folder; changes are listed")
         ->required()
         ->type_name("DIR");
     render.add_option("--auth", arguments_.mesh_auth, "psk: a secret per pair; cert: certificates")
         ->check(CLI::IsMember({"psk", "cert"}))
         ->capture_default_str();
     render.add_flag("--force", arguments_.mesh.force,
-                    "overwrite files that espial did not write or that were edited");
+                    "overwrite files that were edited or not written by espial");
   }
 
   void add_config() {
@@ -337,26 +338,28 @@ class CommandLine {
     config->require_subcommand(1);
     config->fallthrough();
     if (services_.show_topology) {
-      auto& show = command(*config, "show", "the effective topology and who said it", [this] {
-        return with_config([this](const Config& loaded) {
-          return config_show_command(loaded, arguments_.show_json, services_, console_);
-        });
-      });
+      auto& show =
+          command(*config, "show", "the effective topology and the source of each part", [this] {
+            return with_config([this](const Config& loaded) {
+              return config_show_command(loaded, arguments_.show_json, services_, console_);
+            });
+          });
       show.add_flag("--json", arguments_.show_json, "as JSON");
-      command(*config, "discover", "a complete espial.yaml of what was learnt, commented", [this] {
-        return with_config([this](const Config& loaded) {
-          return config_discover_command(loaded, services_, console_);
-        });
-      });
+      command(*config, "discover", "print a complete, commented espial.yaml of what was learnt",
+              [this] {
+                return with_config([this](const Config& loaded) {
+                  return config_discover_command(loaded, services_, console_);
+                });
+              });
     }
-    auto& check = command(*config, "check", "report every error of a file at once", [this] {
+    auto& check = command(*config, "check", "report all errors of a file", [this] {
       const bool named = !arguments_.check_path.empty();
       return config_check_command(named ? arguments_.check_path : arguments_.config_path, named,
                                   console_);
     });
     check.add_option("file", arguments_.check_path, "default: that of --config")->type_name("F");
     if (!services_.forget) return;
-    auto& forget = command(*config, "forget", "forget a peer that was learnt and has left", [this] {
+    auto& forget = command(*config, "forget", "forget a learnt peer that has left", [this] {
       return with_config([this](const Config& loaded) {
         return config_forget_command(loaded, arguments_.forget_peer, services_, console_);
       });

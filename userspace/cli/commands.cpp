@@ -74,8 +74,7 @@ int change_policy(const Config& config, const json& request, const PolicyOptions
   if (options.json) return write_out(dump(*answer, 2), status, console);
   if (refused) {
     console.err << render_refusals(*answer) << "espial: nothing was changed"
-                << (request.contains("force") ? " (--force sets it all the same)\n" : "\n")
-                << std::flush;
+                << (request.contains("force") ? " (--force sets it anyway)\n" : "\n") << std::flush;
     return status;
   }
   return write_out(render_changes(*answer), status, console);
@@ -83,7 +82,7 @@ int change_policy(const Config& config, const json& request, const PolicyOptions
 
 Error no_duration(std::string_view option, std::string_view text) {
   return Error{std::string(option) + ": " + in_quotes(text) +
-                   " is no duration from 1s to 24h (write 60s, 5m or 1h)",
+                   " is not a duration between 1s and 24h (write 60s, 5m or 1h)",
                Failure::kUsage};
 }
 

@@ -32,10 +32,10 @@ class Follow {
   int run() {
     auto first = connect();
     if (!first.ok())
-      return report(Error{first.error().message +
-                          "\nflows --follow is told by the daemon (systemctl start espial; without "
-                          "--follow the pinned maps are read)"},
-                    console_);
+      return report(
+          Error{first.error().message + "\nflows --follow needs a running daemon (systemctl start "
+                                        "espial); without --follow the pinned maps are read"},
+          console_);
     stream_ = std::move(first).value();
     while (!done_) {
       wait();
@@ -79,7 +79,7 @@ class Follow {
     if (open || done_) return;
     stream_.reset();
     gone_ = Clock::now();
-    say("the daemon has gone; waiting for it (Ctrl-C ends)");
+    say("the daemon stopped; waiting for it (Ctrl-C quits)");
   }
 
   // One line of the stream as it is printed; empty when it is not.
@@ -87,13 +87,13 @@ class Follow {
     const json event = json::parse(line, nullptr, false);
     if (const auto error = text_field(event, "error"); !error.empty() || !event.is_object()) {
       fail(Error{printable(path_) + ": follow: " +
-                 (error.empty() ? "the answer is no JSON object (is this espial?)" : error)});
+                 (error.empty() ? "the answer is not a JSON object (is this espial?)" : error)});
       return {};
     }
     if (text_field(event, "event") == "start") {
       if (const auto version = count_field(event, "schema_version"); version != 1) {
         fail(Error{printable(path_) + ": follow: schema_version is " + std::to_string(version) +
-                   ", this espial reads 1 (use the daemon's own version)"});
+                   "; this espial reads 1 (use the daemon's version of espial)"});
         return {};
       }
       if (gone_) say("the daemon is back");

@@ -55,9 +55,9 @@ Result<std::vector<Entry>> compare(const std::string& folder, const RenderedMesh
       const auto author = authorship(entry.before);
       const auto path = printable(folder + "/" + file.name);
       if (author == Authorship::kForeign)
-        refused += path + ": espial did not write it (--force overwrites it)\n";
+        refused += path + ": not written by espial (--force overwrites it)\n";
       if (author == Authorship::kEdited)
-        refused += path + ": it was edited since espial wrote it (--force overwrites it)\n";
+        refused += path + ": edited since espial wrote it (--force overwrites it)\n";
     }
     entries.push_back(std::move(entry));
   }

@@ -149,7 +149,7 @@ std::optional<double> YamlReader::ratio(const YAML::Node& node, const Place& at)
   if (percent) value = std::round(value * 1e7) / 1e9;
   // Written so that what is no number is refused, too.
   if (error == std::errc() && stop == end && value > 0 && value <= 1) return value;
-  problems_.add(at, in_quotes(*scalar) + " is no ratio (write 0.999 or 99.9%)");
+  problems_.add(at, in_quotes(*scalar) + " is not a ratio (write 0.999 or 99.9%)");
   return std::nullopt;
 }
 
@@ -161,8 +161,8 @@ std::optional<std::chrono::seconds> YamlReader::interval(const YAML::Node& node,
   if (*scalar == "off") return std::chrono::seconds{0};
   auto duration = parse_duration(*scalar, low, high);
   if (!duration)
-    problems_.add(at, in_quotes(*scalar) + " is no duration from " + duration_text(low) + " to " +
-                          duration_text(high) + " (write 30s, 5m or 1h, or off)");
+    problems_.add(at, in_quotes(*scalar) + " is not a duration from " + duration_text(low) +
+                          " to " + duration_text(high) + " (write 30s, 5m or 1h, or off)");
   return duration;
 }
 

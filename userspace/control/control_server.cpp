@@ -43,8 +43,9 @@ Status remove_stale(const std::string& path, const sockaddr_un& address) {
     return system_error(path, "look at the control socket", errno);
   }
   if (!S_ISSOCK(info.st_mode))
-    return Error{printable(path) +
-                 ": bind the control socket: a file that is no socket is in the way (remove it)"};
+    return Error{
+        printable(path) +
+        ": bind the control socket: a file that is not a socket is in the way (remove it)"};
   const UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!probe.valid()) return system_error(path, "create a socket", errno);
   if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ||

@@ -102,7 +102,7 @@ void Backstop::follow(const Config& config, const Topology& topology, const Kern
   auto next = follow_plan(config, plan, now, Follow::kWhole);
   trusted_ = looked_ = next.in_place == next.wanted && next.why.empty();
   if (!next.why.empty() && next.why != snapshot_.why)
-    spdlog::warn("xfrm_block: {} of {} policies in place: {}; the programs enforce all the same",
+    spdlog::warn("xfrm_block: {} of {} policies in place: {}; the BPF programs enforce regardless",
                  next.in_place, next.wanted, next.why);
   if (next.in_place != snapshot_.in_place)
     spdlog::info("xfrm_block: {} of {} policies in place", next.in_place, next.wanted);

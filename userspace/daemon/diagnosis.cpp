@@ -214,7 +214,7 @@ Result<ProbeScope> scope_of(const Topology& topology, const std::vector<std::str
   }
   for (const auto& text : remote_pods) {
     const auto address = IpAddress::parse(text);
-    if (!address) return Error{"--pod " + text + ": no IP address", Failure::kUsage};
+    if (!address) return Error{"--pod " + text + ": not an IP address", Failure::kUsage};
     const bool known =
         std::any_of(topology.peers.begin(), topology.peers.end(), [&](const Peer& peer) {
           return std::any_of(peer.backends.begin(), peer.backends.end(),
@@ -230,10 +230,10 @@ Result<ProbeScope> scope_of(const Topology& topology, const std::vector<std::str
 
 Result<IpAddress> unicast(const std::string& text) {
   const auto address = IpAddress::parse(text);
-  if (!address) return Error{"--explain " + printable(text) + ": no IP address", Failure::kUsage};
+  if (!address)
+    return Error{"--explain " + printable(text) + ": not an IP address", Failure::kUsage};
   if (address->unspecified() || address->multicast() || address->loopback())
-    return Error{"--explain " + text + ": one host's address on the network is wanted",
-                 Failure::kUsage};
+    return Error{"--explain " + text + ": must be a host address on the network", Failure::kUsage};
   return *address;
 }
 
@@ -294,9 +294,9 @@ Result<nlohmann::json> verify_now(const Config& config, const std::vector<std::s
   EP_ASSIGN(scope, scope_of(world.topology, peers, remote_pods));
   EP_ASSIGN(pins, open_pins(config));
   if (!pins)
-    return Error{config.pin_dir +
-                 ": no programs of espial are attached, nothing sees the wire "
-                 "(start espial)"};
+    return Error{
+        config.pin_dir +
+        ": espial's programs are not attached, so the wire is not observed (start espial)"};
   EP_ASSIGN(sockets, EchoSockets::open());
   CharonEar ear(config);
   std::vector<Prefix> own;

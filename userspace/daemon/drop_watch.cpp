@@ -32,7 +32,7 @@ void DropWatch::read(Snapshot& snapshot, const Identities& identities) {
   snapshot.sources.push_back(
       {"drops", drops_->running(),
        drops_->running()
-           ? (missed > 0 ? fmt::format("{} drops could not be looked at", missed) : std::string())
+           ? (missed > 0 ? fmt::format("{} drops could not be examined", missed) : std::string())
            : fmt::format("drop attribution is not available: {}", drops_->why())});
   if (seen == seen_) return;
   seen_ = seen;

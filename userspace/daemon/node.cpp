@@ -46,7 +46,7 @@ void tell(const ProgramUse& use) {
   else
     spdlog::info("{} programs loaded: {}", use.loaded, use.why);
   if (!use.problem.empty())
-    spdlog::warn("programs are not pinned, so the next start loads them again: {}", use.problem);
+    spdlog::warn("programs could not be pinned; the next start loads them again: {}", use.problem);
 }
 
 }  // namespace
@@ -117,14 +117,15 @@ Status Node::begin(bool strict) {
   // Programs of a former layout counted until now.
   EP_TRY(programs_.release_former_maps(config_.pin_dir));
   if (programs_.carried())
-    spdlog::info("{}: the pinned maps were of another version or max_peers: their counters go on",
-                 config_.pin_dir);
+    spdlog::info(
+        "{}: the pinned maps had another version or max_peers; their counters were carried over",
+        config_.pin_dir);
   else if (programs_.discarded())
-    spdlog::warn("{}: the pinned maps are of an unknown version: counters begin anew",
+    spdlog::warn("{}: the pinned maps have an unknown version; counters start at zero",
                  config_.pin_dir);
   spdlog::info("watching {} peers on {} devices ({}){}", topology_.peers.size(),
                plans_.devices.size(), to_string(attachments_.mode()),
-               programs_.adopted() ? ", counters of an earlier run go on" : "");
+               programs_.adopted() ? ", continuing the counters of an earlier run" : "");
   drops_.start(programs_);
   follow_backstop();
   judge_mesh();
@@ -143,7 +144,7 @@ Status Node::load_policies(bool strict) {
   if (strict && !policies_.problem().empty()) return Error{policies_.problem()};
   if (policies_.lost()) policies_.recover(maps_, identities_, config_, now);
   if (!policies_.problem().empty())
-    spdlog::error("{}; what is enforced stays enforced", policies_.problem());
+    spdlog::error("{}; peers in enforce stay in enforce", policies_.problem());
   if (!programs_.adopted()) policies_.forget_spans();
   for (const auto& line : policies_.expire(now)) spdlog::warn("{}", line);
   // From now on a missing file is a lost one.
@@ -198,7 +199,7 @@ void Node::reload() {
   last_reload_successful_ = problem.empty();
   last_reload_error_ = problem;
   if (!problem.empty()) {
-    spdlog::error("reload: the running configuration stays: {}", problem);
+    spdlog::error("reload rejected, keeping the running configuration: {}", problem);
     return;
   }
   config_ = std::move(*next);

@@ -63,7 +63,7 @@ void Node::on_kernel_events() {
   gaps_.last = std::chrono::steady_clock::now() - woken;
   gaps_.total += gaps_.last;
   gaps_.new_device = std::chrono::steady_clock::now();
-  spdlog::info("{} programs attached, {} us after the kernel told of the device", attached,
+  spdlog::info("{} programs attached, {} us after the kernel announced the device", attached,
                gaps_.last.count() / 1000);
 }
 
@@ -98,7 +98,7 @@ void Node::follow_topology() {
     auto assigned = identities_.assign(topology_, maps_);
     if (!assigned.ok()) spdlog::error("{}", assigned.error().message);
     if (auto status = follow_table(); !status.ok())
-      spdlog::error("the former peer table stays: {}", status.error().message);
+      spdlog::error("keeping the previous peer table: {}", status.error().message);
     else if (auto released = identities_.release(topology_, maps_); !released.ok())
       spdlog::error("{}", released.error().message);
   }
@@ -180,8 +180,8 @@ void Node::restore() {
   missing += xdp_.verify(programs_);
   verified_ = now;
   if (missing.programs + missing.pins + maps == 0) return;
-  spdlog::warn("{} programs and {} pins had been removed by somebody; they are back",
-               missing.programs, missing.pins + maps);
+  spdlog::warn("{} programs and {} pins were removed externally; reattached", missing.programs,
+               missing.pins + maps);
   restored_ = Restored{now, missing.programs, missing.pins + maps, within};
   if (missing.programs == 0) return;
   gaps_.count += 1;

@@ -35,7 +35,7 @@ Status Node::start_opensvc(bool strict) {
   }
   expect(cluster_, !saved_.networks.empty());
   if (!silent(cluster_)) return Ok{};
-  spdlog::warn("OpenSVC: what it said last stands: {}", cluster_.reason);
+  spdlog::warn("OpenSVC: keeping the last known state: {}", cluster_.reason);
   if (strict) return Error{"OpenSVC: " + cluster_.reason};
   return Ok{};
 }
@@ -46,8 +46,8 @@ void Node::on_opensvc() {
   if (facts == cluster_) return;
   const bool was_silent = silent(cluster_);
   if (silent(facts) && facts.reason != cluster_.reason)
-    spdlog::warn("OpenSVC: what it said last stands: {}", facts.reason);
-  if (was_silent && facts.readable()) spdlog::info("OpenSVC: {} is read again", facts.source);
+    spdlog::warn("OpenSVC: keeping the last known state: {}", facts.reason);
+  if (was_silent && facts.readable()) spdlog::info("OpenSVC: {} can be read again", facts.source);
   cluster_ = std::move(facts);
   follow_topology();
 }

@@ -44,7 +44,7 @@ Result<PolicyPlan> Node::set_policy(const PolicyRequest& request, const Moment& 
   if (!plan.refused.empty()) return plan;
   if (auto saved = policies_.take(plan, lowers(request)); !saved.ok()) {
     if (!lowers(request)) return std::move(saved).error();
-    plan.notes.push_back("in force, but not saved, so only until a restart: " +
+    plan.notes.push_back("in force but not saved, so it is lost at a restart: " +
                          saved.error().message);
   }
   follow_topology();

@@ -82,7 +82,9 @@ std::vector<SourceStatus> Node::sources() const {
       {"saved", saved_problem_.empty(), saved_problem_},
       {"xfrm", facts_.xfrm_readable, facts_.xfrm_reason},
       {"xfrm_state", programs_.xfrm_state(),
-       programs_.xfrm_state() ? "" : "this kernel cannot tell decrypted packets"},
+       programs_.xfrm_state() ? ""
+                              : "this kernel does not expose the XFRM state to BPF, so decrypted "
+                                "packets cannot be recognized"},
   };
   // A charon in a container shows its socket to nobody: that is no source that fails.
   const bool expected = config_.vici != "auto" || charon_seen_;

@@ -133,13 +133,14 @@ Result<nlohmann::json> change_policy(const Config& config, const PolicyRequest& 
   if (plan.refused.empty()) {
     if (auto saved = world.policies.take(plan, lowers(request)); !saved.ok()) {
       if (!lowers(request)) return std::move(saved).error();
-      plan.notes.push_back("not saved, so only until a restart: " + saved.error().message);
+      plan.notes.push_back("not saved, so it is lost at a restart: " + saved.error().message);
     }
     merge(config, world);
     if (pins)
       EP_TRY(world.policies.write(pins->maps, pins->identities, world.topology, now));
     else
-      plan.notes.emplace_back("saved only: no programs are attached; the next start follows");
+      plan.notes.emplace_back(
+          "saved, but no programs are attached; it takes effect at the next start");
     // Without programs nothing begins, but what is no longer wanted must not stay.
     const auto block = follow_backstop(config, world, now, pins ? Follow::kWhole : Follow::kRemove);
     if (!block.why.empty()) plan.notes.push_back("xfrm_block: " + block.why);
@@ -213,9 +214,9 @@ Result<nlohmann::json> offline_policy(const Config& config, const nlohmann::json
   if (request.kind == PolicyRequest::Kind::kShow) return show_policy(config, world, pins, now);
   // Programs of the former layout may be attached still, and obey maps of theirs.
   if (!former_map_dirs(config.pin_dir).empty())
-    return Error{config.pin_dir + ": an upgrade was cut short (start espial: it ends it)"};
+    return Error{config.pin_dir + ": an upgrade was interrupted (start espial to complete it)"};
   if (!world.policies.problem().empty())
-    return Error{world.policies.problem() + " (start espial: it keeps what is enforced)"};
+    return Error{world.policies.problem() + " (start espial; it keeps what is enforced)"};
   if (world.policies.lost() && pins) {
     world.policies.recover(pins->maps, pins->identities, config, now);
     merge(config, world);
@@ -232,12 +233,12 @@ Result<std::string> forget_saved_peer(const Config& config, const std::string& p
   EP_ASSIGN(forgotten, SavedTopology(config.state_dir).forget(peer));
   if (!forgotten)
     return Error{
-        fmt::format("{}: no such learnt peer in {} (a peer of espial.yaml is removed there)", peer,
-                    SavedTopology(config.state_dir).path()),
+        fmt::format("{}: no such learnt peer in {} (remove peers of espial.yaml in that file)",
+                    peer, SavedTopology(config.state_dir).path()),
         Failure::kUsage};
   return fmt::format(
-      "{} is forgotten; a running espial follows at its next reload (SIGHUP), and "
-      "learns it again if the kernel still names it",
+      "{} is forgotten; a running daemon applies this at its next reload (SIGHUP), and learns the "
+      "peer again if the kernel still names it",
       peer);
 }
 

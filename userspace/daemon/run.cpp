@@ -299,7 +299,7 @@ Result<int> run_daemon(const Config& config, const RunOptions& options,
   node->save_alarms();
   (void)sd_notify(0, "STOPPING=1");
   spdlog::info(
-      "stopping; the programs stay attached and go on counting (espial detach removes them)");
+      "stopping; the programs stay attached and keep counting (espial detach removes them)");
   return 0;
 }
 

@@ -23,7 +23,7 @@ Result<std::map<std::uint32_t, std::string>> kernel_drop_reasons() {
   const std::unique_ptr<btf, FreeBtf> types(btf__load_vmlinux_btf());
   if (!types) return Error{std::string("kernel BTF: read: ") + std::strerror(errno)};
   const auto id = btf__find_by_name_kind(types.get(), "skb_drop_reason", BTF_KIND_ENUM);
-  if (id < 0) return Error{"this kernel gives no reasons of drops (Linux 5.17 and later do)"};
+  if (id < 0) return Error{"this kernel does not report drop reasons (needs Linux 5.17)"};
   const btf_type* type = btf__type_by_id(types.get(), static_cast<__u32>(id));
   std::map<std::uint32_t, std::string> names;
   const struct btf_enum* values = btf_enum(type);

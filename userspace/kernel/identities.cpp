@@ -129,8 +129,8 @@ Result<std::vector<std::string>> Identities::assign(const Topology& topology, co
       if (subnets_.contains(key)) continue;
       const auto index = first_free(subnet_used_);
       if (index == 0) {
-        left_out.push_back(fmt::format("{}: {} has no counter of its own (raise max_peers)",
-                                       peer.name, backend.prefix.text()));
+        left_out.push_back(fmt::format("{}: {} has no counter (raise max_peers)", peer.name,
+                                       backend.prefix.text()));
         continue;
       }
       EP_TRY(clear_counters(maps, MapId::kNetStat, MapId::kNetBase, index, sizeof(ep_net_stat)));

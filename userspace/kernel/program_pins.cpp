@@ -97,8 +97,9 @@ bool is_ours(const std::string& path, mode_t kind) {
 
 Result<UniqueFd> open_pin(const std::string& path) {
   if (!is_ours(path, S_IFREG))
-    return Error{path + (access(path.c_str(), F_OK) == 0 ? ": is not of this user alone"
-                                                         : ": is not pinned")};
+    return Error{path + (access(path.c_str(), F_OK) == 0
+                             ? ": is not owned and accessible by this user only"
+                             : ": is not pinned")};
   UniqueFd fd(bpf_obj_get(path.c_str()));
   if (!fd.valid()) return system_error(path, "open", errno);
   return fd;
@@ -134,7 +135,7 @@ Result<Loaded> read_loaded(int map) {
   if (bpf_obj_get_info_by_fd(map, &info, &size) != 0 || info.type != BPF_MAP_TYPE_ARRAY ||
       info.key_size != sizeof(zero) || info.value_size != sizeof(Loaded) || info.max_entries != 1 ||
       bpf_map_lookup_elem(map, &zero, &loaded) != 0)
-    return Error{"the pinned programs are of another build"};
+    return Error{"the pinned programs come from another build"};
   return loaded;
 }
 
@@ -147,15 +148,16 @@ bool equal(const ProgramOrigin& a, const ProgramOrigin& b) {
 Result<ProgramSet> open_pinned_programs(const std::string& pin_dir, const ProgramOrigin& origin) {
   const auto folder = pinned_programs_dir(pin_dir);
   if (access(folder.c_str(), F_OK) != 0) return Error{"no programs were pinned"};
-  if (!is_ours(folder, S_IFDIR)) return Error{folder + ": is not a folder of this user alone"};
+  if (!is_ours(folder, S_IFDIR))
+    return Error{folder + ": is not a folder owned and accessible by this user only"};
   ProgramSet set;
   EP_ASSIGN(map, open_pin(folder + "/" + kLoaded));
   set.loaded = std::move(map);
   EP_ASSIGN(loaded, read_loaded(set.loaded.get()));
   if (loaded.origin.object != origin.object)
-    return Error{"the pinned programs are of another build"};
+    return Error{"the pinned programs come from another build"};
   if (!equal(loaded.origin, origin))
-    return Error{"the pinned programs are of another configuration"};
+    return Error{"the pinned programs were loaded with another configuration"};
   for (std::size_t i = 0; i < kProgramCount; ++i) {
     const auto id = static_cast<ProgramId>(i);
     if (id == ProgramId::kXdp && origin.xdp == 0) continue;
@@ -172,7 +174,7 @@ Result<ProgramSet> open_pinned_programs(const std::string& pin_dir, const Progra
   if (std::memcmp(&now, &loaded, sizeof(now)) != 0)
     return Error{"the pinned programs and maps are not those that were loaded together"};
   if (list_dir(folder).size() != pins_of(set).size())
-    return Error{folder + ": holds more than the programs"};
+    return Error{folder + ": contains other files"};
   return set;
 }
 

@@ -214,7 +214,7 @@ Result<std::vector<std::byte>> build_table(const TableSpec& spec, const TableCap
       return std::move(block.bytes);
   }
   return Error{
-      fmt::format("peer table: no arrangement found for {} prefixes, {} VLANs and {} "
+      fmt::format("peer table: no hash table layout found for {} prefixes, {} VLANs and {} "
                   "integrity-only SAs (raise max_peers)",
                   spec.entries.size(), spec.vlans.size(), spec.integrity_spis.size())};
 }

@@ -84,8 +84,7 @@ std::string vlan_tags_hidden(int ifindex) {
   const int which = strips(sock.get(), target);
   if (which < 0) return {};
   const std::string feature(kStrips[static_cast<std::size_t>(which)]);
-  return "VLAN tags are taken off before XDP, which would drop what is of other VLANs: ethtool "
-         "-K " +
+  return "VLAN tags are stripped before XDP, which would drop packets of other VLANs: ethtool -K " +
          std::string(target.ifr_name) + " " + feature + " off";
 }
 

@@ -23,7 +23,7 @@ namespace {
 std::string refusal(int error) {
   switch (error) {
     case EBUSY:
-      return "another XDP program is attached: left alone";
+      return "another XDP program is attached; espial leaves it alone";
     case EOPNOTSUPP:
       return "its driver has no native XDP";
     case EPERM:

@@ -48,7 +48,7 @@ def cause_bypass_policy(lab: Lab) -> None:
     reason = watch.espials[1].peer("node2")["reason"]
     assert "bypass policy" in reason, reason
     evidence(watch, 2, "CleartextTraffic", "node1", "node1 sends in clear",
-             "this node's policies refuse it")
+             "this node's policies reject it")
     lab.udp(1, 2, 20, 6)        # the other family has its policies
     watch.verdict(1, 2, "mixed")
     assert "bypass policy" in watch.espials[1].peer("node2")["reason"]
@@ -60,7 +60,7 @@ def cause_past_policies(lab: Lab) -> None:
     watch = lab.watch(1)
     lab.wire_frames(1, ipv4("10.101.1.10", "10.101.2.10", 17, udp_payload(), 64), 20)
     watch.expect(1, 2, transmit={"cleartext/ipv4": 20})
-    evidence(watch, 1, "CleartextTraffic", "node2", "went past them")
+    evidence(watch, 1, "CleartextTraffic", "node2", "bypassed IPsec")
     assert audit(watch, 1)[0] == 0, "the audit has nothing to say"
 
 

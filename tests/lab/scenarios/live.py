@@ -251,7 +251,7 @@ def flows_follow(lab: Lab) -> None:
         assert chosen.events[-1]["dropped_packets"] == 1, chosen.events[-1]
 
         espial.stop()
-        until("told that the daemon has gone", lambda: "has gone" in reader.errors())
+        until("told that the daemon stopped", lambda: "the daemon stopped" in reader.errors())
         burst(lab, range(28000, 28001))     # the programs see it all the same
         espial.start()
         espial.ready()

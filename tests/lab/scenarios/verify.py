@@ -182,7 +182,7 @@ def verify_enforced(lab: Lab) -> None:
     assert status == 1
     all_are(document, 2, "lost_here")
     for probe in document["probes"]:
-        assert probe["why"].startswith("espial drops what would leave in clear"), probe["why"]
+        assert probe["why"].startswith("espial drops cleartext on transmit"), probe["why"]
         assert probe["wire"]["transmit"]["dropped"] == 3, probe
     one, two = lab.mesh.node(1).pod, lab.mesh.node(2).pod
     for family in (4, 6):

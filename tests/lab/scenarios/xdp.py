@@ -187,7 +187,7 @@ def xdp_before_ipsec(lab: Lab) -> None:
 
 # -- others on the same device -------------------------------------------------------------------
 
-BUSY = "another XDP program is attached: left alone"
+BUSY = "another XDP program is attached; espial leaves it alone"
 
 
 def beside(lab: Lab, attach, detach) -> None:
@@ -310,7 +310,7 @@ def xdp_mtu(lab: Lab) -> None:
 
 # -- VLANs ---------------------------------------------------------------------------------------
 
-HIDDEN = "VLAN tags are taken off before XDP, which would drop what is of other VLANs: " \
+HIDDEN = "VLAN tags are stripped before XDP, which would drop packets of other VLANs: " \
     "ethtool -K prd-port rx-vlan-hw-parse off"
 
 

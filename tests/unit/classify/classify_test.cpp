@@ -197,18 +197,19 @@ TEST_F(ClassifyTest, TableForPeople) {
   arguments_.json = false;
   const auto answer = run();
   EXPECT_EQ(answer.status, 1);
-  EXPECT_EQ(answer.out,
-            "5 frames, engine host, captured on host, direction auto\n"
-            "\n"
-            "CLASS                   PEER   FRAMES\n"
-            "esp                     node2       2\n"
-            "cleartext               node3       1\n"
-            "flooded                 -           1\n"
-            "cleartext_or_decrypted  node2       1\n"
-            "\n"
-            "parse outcome not_ip: 1\n"
-            "1 inbound frames may have been decrypted on this host: capture on the wire to know "
-            "(--captured-on wire)\n");
+  EXPECT_EQ(
+      answer.out,
+      "5 frames, engine host, captured on host, direction auto\n"
+      "\n"
+      "CLASS                   PEER   FRAMES\n"
+      "esp                     node2       2\n"
+      "cleartext               node3       1\n"
+      "flooded                 -           1\n"
+      "cleartext_or_decrypted  node2       1\n"
+      "\n"
+      "parse outcome not_ip: 1\n"
+      "1 inbound frames may have been decrypted on this host; capture on the wire to find out "
+      "(--captured-on wire)\n");
 }
 
 TEST_F(ClassifyTest, EmptyCapture) {

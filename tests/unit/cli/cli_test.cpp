@@ -174,14 +174,12 @@ TEST_F(CliTest, FollowsFlowsAsLines) {
   EXPECT_EQ(outcome.err, "");
   EXPECT_EQ(followed(), "follow 0");
   EXPECT_EQ(outcome.out,
-            "2026-01-02T03:04:05.250Z  transmit  cleartext          node3         "
-            "tcp 10.101.0.10:4000 > 10.101.2.10:80  eth0  dropped\n"
-            "2026-01-02T03:04:06.000Z  receive   cleartext_host     n\\x1b[31m     "
-            "icmp6 fd00::1 > fd00::2  eth0  "
-            "1,234 packets since 2026-01-02T03:00:00.000Z, 4 would be dropped\n"
-            "2026-01-02T03:04:07.000Z  receive   netfilter forward  node2         "
-            "udp 10.101.1.10:1 > 10.101.0.10:2  dropped by the kernel\n"
-            "12 lost: more flows at once than are told one by one; the counters have all\n");
+            "2026-01-02T03:04:05.250Z  transmit  cleartext          node3         tcp "
+            "10.101.0.10:4000 > 10.101.2.10:80  eth0  dropped\n2026-01-02T03:04:06.000Z  receive   "
+            "cleartext_host     n\\x1b[31m     icmp6 fd00::1 > fd00::2  eth0  1,234 packets since "
+            "2026-01-02T03:00:00.000Z, 4 would be dropped\n2026-01-02T03:04:07.000Z  receive   "
+            "netfilter forward  node2         udp 10.101.1.10:1 > 10.101.0.10:2  dropped by the "
+            "kernel\n12 not shown: too many new flows at once; the counters include them all\n");
 }
 
 TEST_F(CliTest, FollowsFlowsAsJsonOfOneClass) {
@@ -233,7 +231,7 @@ TEST_F(CliTest, FollowingWaitsForADaemonThatRestarts) {
   EXPECT_EQ(outcome.status, 0);
   EXPECT_EQ(
       outcome.err,
-      "espial: the daemon has gone; waiting for it (Ctrl-C ends)\nespial: the daemon is back\n");
+      "espial: the daemon stopped; waiting for it (Ctrl-C quits)\nespial: the daemon is back\n");
   EXPECT_NE(outcome.out.find("tcp 10.101.0.10:4000"), std::string::npos);
   EXPECT_NE(followed(), "follow 0") << "what passed meanwhile was not asked for";
 }
@@ -252,7 +250,7 @@ TEST_F(CliTest, DoctorExplainsOnePacketAndSaysHowItEnds) {
   };
   services_.explain = [](const Config&, const std::string& from,
                          const std::string& to) -> Result<json> {
-    if (to == "x") return Error{"--explain x: no IP address", Failure::kUsage};
+    if (to == "x") return Error{"--explain x: not an IP address", Failure::kUsage};
     return json{
         {"source", from}, {"destination", to}, {"end", "fail_closed"}, {"conclusion", "waits"}};
   };
@@ -450,12 +448,11 @@ TEST_F(PolicyCliTest, ARefusalIsOneLinePerReasonAndFlow) {
   const auto outcome = run_configured({"policy", "set", "node2", "enforce"});
   EXPECT_EQ(outcome.status, 1);
   EXPECT_EQ(outcome.out, "");
-  EXPECT_EQ(outcome.err,
-            "espial: node2: refused: audit has run for 3 min of 10 min\n"
-            "espial: node2: refused: another\n"
-            "espial: node2: would die: transmit tcp 10.101.1.2:40000 > 10.101.2.2:80, cleartext, "
-            "1,234 packets\n"
-            "espial: nothing was changed (--force sets it all the same)\n");
+  EXPECT_EQ(
+      outcome.err,
+      "espial: node2: refused: audit has run for 3 min of 10 min\nespial: node2: refused: "
+      "another\nespial: node2: would be dropped: transmit tcp 10.101.1.2:40000 > 10.101.2.2:80, "
+      "cleartext, 1,234 packets\nespial: nothing was changed (--force sets it anyway)\n");
   EXPECT_EQ(run_configured({"policy", "set", "node2", "enforce", "--json"}).status, 1);
 }
 

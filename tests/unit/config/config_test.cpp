@@ -197,12 +197,12 @@ constexpr Bad kBad[] = {
     {"discover: yes\n", "f:1: discover: \"yes\" is not one of true, false\n"},
     {"metrics: all\n", "f:1: metrics: \"all\" is not one of auto, full, compact\n"},
     {"coverage_target: 99.9\n",
-     "f:1: coverage_target: \"99.9\" is no ratio (write 0.999 or 99.9%)\n"},
-    {"coverage_target: 0\n", "f:1: coverage_target: \"0\" is no ratio (write 0.999 or 99.9%)\n"},
+     "f:1: coverage_target: \"99.9\" is not a ratio (write 0.999 or 99.9%)\n"},
+    {"coverage_target: 0\n", "f:1: coverage_target: \"0\" is not a ratio (write 0.999 or 99.9%)\n"},
     {"coverage_target: 100.1%\n",
-     "f:1: coverage_target: \"100.1%\" is no ratio (write 0.999 or 99.9%)\n"},
+     "f:1: coverage_target: \"100.1%\" is not a ratio (write 0.999 or 99.9%)\n"},
     {"coverage_target: nan\n",
-     "f:1: coverage_target: \"nan\" is no ratio (write 0.999 or 99.9%)\n"},
+     "f:1: coverage_target: \"nan\" is not a ratio (write 0.999 or 99.9%)\n"},
     {"coverage_target: [1]\n", "f:1: coverage_target: expected a ratio, found a list\n"},
     {"max_peers: 0\n", "f:1: max_peers: \"0\" is not a whole number from 1 to 10000\n"},
     {"max_peers: 10001\n", "f:1: max_peers: \"10001\" is not a whole number from 1 to 10000\n"},
@@ -319,12 +319,11 @@ constexpr Bad kBad[] = {
     {"verify:\n  pods: [10.101.1.9]\n",
      "f:1: verify: without an interval no probe is sent (write interval: 60s, or off)\n"},
     {"verify:\n  interval: 1s\n  path_mtu_interval: 25h\n  probes_per_second: 101\n  every: 3\n",
-     "f:2: verify.interval: \"1s\" is no duration from 5s to 24h (write 30s, 5m or 1h, or off)\n"
-     "f:3: verify.path_mtu_interval: \"25h\" is no duration from 10s to 24h (write 30s, 5m or 1h, "
-     "or off)\n"
-     "f:4: verify.probes_per_second: \"101\" is not a whole number from 1 to 100\n"
-     "f:5: verify.every: unknown key (known here: interval, path_mtu_interval, probes_per_second, "
-     "pods)\n"},
+     "f:2: verify.interval: \"1s\" is not a duration from 5s to 24h (write 30s, 5m or 1h, or "
+     "off)\nf:3: verify.path_mtu_interval: \"25h\" is not a duration from 10s to 24h (write 30s, "
+     "5m or 1h, or off)\nf:4: verify.probes_per_second: \"101\" is not a whole number from 1 to "
+     "100\nf:5: verify.every: unknown key (known here: interval, path_mtu_interval, "
+     "probes_per_second, pods)\n"},
     {"verify:\n  interval: off\n  pods:\n  - 10.101.1.9\n  - 10.101.1.0/24\n  - \"ff02::1\"\n"
      "  - 10.101.1.9\n",
      "f:5: verify.pods[1]: \"10.101.1.0/24\" is not an IPv4 or IPv6 address\n"

@@ -148,7 +148,7 @@ TEST_F(ControlTest, NeverDisplacesALiveDaemonNorAnotherFile) {
   std::ofstream(file) << "precious";
   const auto third = ControlServer::open(file, [](std::string_view) { return "third"; });
   ASSERT_FALSE(third.ok());
-  EXPECT_NE(third.error().message.find("no socket is in the way"), std::string::npos);
+  EXPECT_NE(third.error().message.find("not a socket is in the way"), std::string::npos);
   EXPECT_TRUE(std::filesystem::is_regular_file(file));
 }
 

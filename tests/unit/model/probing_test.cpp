@@ -100,7 +100,7 @@ TEST_F(ProbingTest, WhatEspialDidNotSeeIsItsOwnFault) {
   ASSERT_EQ(alarms.size(), 1U);
   EXPECT_EQ(alarms[0].evidence,
             "ipv4 10.101.2.1 (host): not seen by espial, 3 probes in a row, the last: 1 of 1 "
-            "answered; it is espial itself that fails to see the wire (espial status)");
+            "answered; espial does not see the wire (espial status)");
 }
 
 TEST_F(ProbingTest, ABlackHoleIsToldWithWhatPasses) {
@@ -111,8 +111,8 @@ TEST_F(ProbingTest, ABlackHoleIsToldWithWhatPasses) {
   ASSERT_EQ(alarms.size(), 1U);
   EXPECT_EQ(alarms[0].peer, "b");
   EXPECT_EQ(alarms[0].evidence,
-            "10.45.0.12: packets of 1500 bytes vanish and no router says so, of 1400 bytes they "
-            "pass");
+            "10.45.0.12: packets of 1500 bytes are lost without an ICMP error; packets of 1400 "
+            "bytes pass");
   peer().black_holes.clear();
   EXPECT_TRUE(firing().empty());
 }

@@ -215,9 +215,9 @@ TEST_F(MeshCommand, WhatOthersWroteOrEditedStays) {
   topology_ = mesh(3);
   EXPECT_EQ(run(), kExitUsage);
   EXPECT_EQ(err_, "espial: " + path("strongswan.conf") +
-                      ": espial did not write it (--force overwrites it)\n" +
+                      ": not written by espial (--force overwrites it)\n" +
                       "espial: " + path("swanctl.node2.conf") +
-                      ": it was edited since espial wrote it (--force overwrites it)\n" +
+                      ": edited since espial wrote it (--force overwrites it)\n" +
                       "espial: nothing was written\n");
   EXPECT_FALSE(std::filesystem::exists(path("swanctl.node3.cluster.conf")));
   options_.force = true;

@@ -45,9 +45,9 @@ std::string alarms_headline(const json& document, const RenderStyle& style) {
     out += "  instance " + instance;
   out += "  " + text_field(document, "time") + "\n";
   if (!true_field(field(document, "daemon"), "running"))
-    out += painted("no daemon is running: this is what the last one saved " +
+    out += painted("no daemon is running; these alarms were saved by the last one " +
                        ago(text_field(document, "saved"), text_field(document, "time")) +
-                       ", and nobody looks now (start it: systemctl start espial)",
+                       " and are not being updated (start it: systemctl start espial)",
                    Colour::kYellow, style) +
            "\n";
   return out;
@@ -105,10 +105,10 @@ std::string messages(const json& document) {
   std::string out;
   if (const auto count = count_field(counts, "collapsed"); count > 0)
     out += "\n" + grouped(count) + (count == 1 ? " change" : " changes") +
-           " of many peers at once had no line of their own in the log\n";
+           " affecting many peers at once were not logged one by one\n";
   if (const auto count = count_field(counts, "lost"); count > 0)
     out += "\n" + grouped(count) + (count == 1 ? " line" : " lines") +
-           " about alarms were not taken by the journal\n";
+           " about alarms were not accepted by the journal\n";
   return out;
 }
 

@@ -67,7 +67,7 @@ std::string finding_lines(const json& findings, const RenderStyle& style) {
            (direction.empty() ? "" : ", " + direction) + ": " + text_field(finding, "evidence") +
            "\n";
     if (const auto remedy = text_field(finding, "remedy"); !remedy.empty())
-      out += "    mend: " + remedy + "\n";
+      out += "    fix: " + remedy + "\n";
   }
   return out;
 }
@@ -101,7 +101,7 @@ std::string hosts_of(const json& document) {
                printable(line.get_ref<const std::string&>()) + "\n";
   return out.empty()
              ? out
-             : "\ntraffic of this node itself that no policy covers (pods are not concerned)\n" +
+             : "\ntraffic of this node itself that no policy covers (pods are not affected)\n" +
                    out;
 }
 

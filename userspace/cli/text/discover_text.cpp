@@ -40,14 +40,14 @@ void add_settings(YamlLines& lines, const Topology& topology, const Config& conf
   const Config none;
   lines.push_back("node: " + scalar(topology.node) + "  # the host's name, or the file's");
   setting(lines, "instance", scalar(config.instance), scalar(none.instance),
-          "several espials on one machine need names");
+          "needed if several instances run on one machine");
   setting(lines, "pin_dir", scalar(config.pin_dir), scalar(none.pin_dir), "programs and maps");
   setting(lines, "state_dir", scalar(config.state_dir), scalar(none.state_dir), "what was learnt");
   setting(lines, "listen", scalar(config.listen), scalar(none.listen), "/metrics and /api, or off");
   setting(lines, "listen_anywhere", flag(config.listen_anywhere), flag(none.listen_anywhere),
           "allow an address that is not loopback");
   setting(lines, "discover", flag(config.discover), flag(none.discover),
-          "learn from OpenSVC and the kernel, too");
+          "also learn from OpenSVC and the kernel");
   setting(lines, "opensvc", config.opensvc ? "auto" : "off", "auto", "auto or off");
   setting(lines, "opensvc_conf", scalar(config.opensvc_conf), scalar(none.opensvc_conf),
           "the agent's configuration");
@@ -57,7 +57,7 @@ void add_settings(YamlLines& lines, const Topology& topology, const Config& conf
   setting(lines, "metrics", config.metrics, none.metrics, "auto, full or compact");
   if (config.coverage_target)
     lines.push_back("coverage_target: " + fmt::format("{}", *config.coverage_target) +
-                    "  # file; what share of a peer's packets is to be encrypted");
+                    "  # file; required encrypted share of a peer's packets");
   setting(lines, "xdp", std::string(to_string(config.xdp)), std::string(to_string(none.xdp)),
           "off, auto or require");
   setting(lines, "flow_events_per_second", number(config.flow_events_per_second),
@@ -100,8 +100,7 @@ void add_side(YamlLines& lines, const std::string& indent, const std::vector<Und
 
 void add_networks(YamlLines& lines, const std::vector<Network>& networks) {
   if (networks.empty())
-    lines.emplace_back(
-        "#networks: [{name: backendnet, subnets: [10.101.0.0/16]}]  # none is known");
+    lines.emplace_back("#networks: [{name: backendnet, subnets: [10.101.0.0/16]}]  # none known");
   else
     lines.emplace_back("networks:");
   for (const auto& network : networks) {
@@ -130,7 +129,7 @@ void add_peers(YamlLines& lines, const std::vector<Peer>& peers) {
       (candidate ? guesses : known).push_back(std::move(line));
     }
   }
-  lines.emplace_back(known.empty() ? "#peers:  # none is known" : "peers:");
+  lines.emplace_back(known.empty() ? "#peers:  # none known" : "peers:");
   lines.insert(lines.end(), known.begin(), known.end());
   lines.insert(lines.end(), guesses.begin(), guesses.end());
 }
@@ -177,14 +176,15 @@ void satisfy_check(YamlLines& lines) {
 
 std::string render_discovered(const Topology& topology, const Config& config) {
   YamlLines lines{
-      "# espial.yaml by `espial config discover`. A comment says who said the line: file, opensvc,",
+      "# espial.yaml by `espial config discover`. Each comment names the source of its line: file, "
+      "opensvc,",
       "# policy (SPD), state (SAD), route, address, or saved: learnt earlier and not seen now."};
   for (const auto& finding : topology.findings) lines.push_back("# finding: " + printable(finding));
   add_settings(lines, topology, config);
   add_enforce(lines, config.enforce);
   add_networks(lines, topology.networks);
   const bool self = !topology.self_underlays.empty() || !topology.self_backends.empty();
-  lines.emplace_back(self ? "self:" : "#self:  # nothing is known");
+  lines.emplace_back(self ? "self:" : "#self:  # nothing known");
   add_side(lines, "  ", topology.self_underlays, topology.self_backends);
   add_peers(lines, topology.peers);
   add_devices(lines, config);

@@ -33,7 +33,7 @@ std::string finding_text(std::size_t number, const json& finding, const RenderSt
   each_text(field(finding, "evidence"),
             [&](const std::string& line) { out += "     " + line + "\n"; });
   each_text(field(finding, "remedies"),
-            [&](const std::string& line) { out += "   mend: " + line + "\n"; });
+            [&](const std::string& line) { out += "   fix: " + line + "\n"; });
   return out;
 }
 

@@ -197,7 +197,7 @@ std::string follow_line(const json& event, const RenderStyle& style) {
   const auto what = text_field(event, "event");
   if (what == "lost") {
     const auto text = grouped(count_field(event, "lost")) +
-                      " lost: more flows at once than are told one by one; the counters have all";
+                      " not shown: too many new flows at once; the counters include them all";
     return painted(text, Colour::kYellow, style) + "\n";
   }
   if (what != "flow" && what != "kernel_drop") return {};
@@ -218,7 +218,7 @@ std::string render_flows(const json& flows, const RenderStyle& style) {
   std::vector<const json*> sorted;
   for (const auto& flow : field(flows, "flows")) sorted.push_back(&flow);
   const auto drops = render_drops(field(flows, "kernel_drops"), style);
-  if (sorted.empty()) return drops.empty() ? "no unprotected flow was seen\n" : drops;
+  if (sorted.empty()) return drops.empty() ? "no unprotected flows seen\n" : drops;
   std::stable_sort(sorted.begin(), sorted.end(), [](const json* a, const json* b) {
     const auto left = parse_time(text_field(*a, "last"));
     const auto right = parse_time(text_field(*b, "last"));

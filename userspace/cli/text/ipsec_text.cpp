@@ -14,11 +14,12 @@ TextTable unprovable_table(const nlohmann::json& status) {
     if (offloaded > 0)
       table.add({{text_field(peer, "name")},
                  {grouped(offloaded) + (offloaded == 1 ? " SA" : " SAs") +
-                      " in packet offload: a device encrypts what XDP and tc see in clear",
+                      " in packet offload: the device encrypts after XDP and tc have seen the "
+                      "packets in clear",
                   Colour::kYellow}});
     if (text_field(ipsec, "verdict") == "user_space")
       table.add({{text_field(peer, "name")},
-                 {"user-space IPsec (kernel-libipsec): the kernel has no policies and SAs to ask",
+                 {"user-space IPsec (kernel-libipsec): the kernel has no policies or SAs to check",
                   Colour::kYellow}});
   }
   return table;

@@ -61,7 +61,7 @@ std::string indented_lines(const json& list, const std::string& before) {
 std::string flow_lines(const json& flows, const std::string& peer) {
   std::string out;
   for (std::size_t i = 0; i < flows.size() && i < kFlowsShown; ++i)
-    out += "espial: " + peer + ": would die: " + text_field(flows[i], "direction") + " " +
+    out += "espial: " + peer + ": would be dropped: " + text_field(flows[i], "direction") + " " +
            flow_line(flows[i]) + ", " + text_field(flows[i], "class") + ", " +
            grouped(count_field(flows[i], "packets")) + " packets\n";
   if (flows.size() > kFlowsShown)
@@ -78,8 +78,7 @@ std::string render_policy(const json& document, const RenderStyle& style) {
                     "  enforce needs " + std::to_string(count_field(document, "audit_minutes")) +
                     " min of quiet audit\n";
   if (!true_field(field(document, "daemon"), "running"))
-    out +=
-        painted("no daemon is running: deadlines pass all the same", Colour::kYellow, style) + "\n";
+    out += painted("no daemon is running; deadlines still apply", Colour::kYellow, style) + "\n";
   TextTable table({{"PEER"},
                    {"MODE"},
                    {"FROM"},

@@ -25,7 +25,7 @@ std::string probes_headline(const json& status, const json& verify) {
     for (const auto& probe : field(peer, "probes")) {
       const auto outcome = text_field(probe, "outcome_text");
       ++counts[{text_field(probe, "outcome") != "encrypted",
-                outcome.empty() ? "not ended yet" : outcome}];
+                outcome.empty() ? "no result yet" : outcome}];
     }
   std::string out =
       "probes, each way every " + std::to_string(count_field(verify, "round_seconds")) + " s";
@@ -34,7 +34,7 @@ std::string probes_headline(const json& status, const json& verify) {
     out += separator + std::to_string(count) + " " + key.second;
     separator = ", ";
   }
-  return out + (counts.empty() ? ": there is nobody to probe" : "");
+  return out + (counts.empty() ? ": no peer to probe" : "");
 }
 
 }  // namespace

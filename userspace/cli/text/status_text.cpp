@@ -45,17 +45,17 @@ std::string status_headline(const json& status, const RenderStyle& style) {
   out += "  window " + std::to_string(count_field(status, "window_seconds")) + " s\n";
   if (!true_field(field(status, "daemon"), "running"))
     out += painted(
-               "no daemon is running: the counters below are read from the pinned maps "
-               "(start it: systemctl start espial)",
+               "no daemon is running; the counters below come from the pinned maps (start it: "
+               "systemctl start espial)",
                Colour::kYellow, style) +
            "\n";
   const auto& config = field(status, "config");
   const auto& reload = field(config, "last_reload_successful");
   if (reload.is_boolean() && !reload.get<bool>())
-    out +=
-        painted("configuration rejected, the old one is in force: " + text_field(config, "error"),
-                Colour::kRed, style) +
-        "\n";
+    out += painted("configuration rejected, the previous one stays in force: " +
+                       text_field(config, "error"),
+                   Colour::kRed, style) +
+           "\n";
   return out;
 }
 
@@ -304,13 +304,13 @@ std::string troubles(const json& status, const RenderStyle& style) {
   for (std::size_t i = 0; i < kLosts; ++i)
     if (const auto count = count_field(field(status, "lost"), kLostLabels[i]); count > 0)
       lost.add({{std::string(kLostLabels[i]), Colour::kYellow}, {grouped(count)}});
-  std::string out = section("what does not agree", findings, style);
-  out += section("what espial cannot see", sources, style);
-  out += section("not counted, or not told", lost, style);
+  std::string out = section("contradictions in the topology", findings, style);
+  out += section("not visible to espial", sources, style);
+  out += section("not counted or not reported", lost, style);
   const auto& gaps = field(status, "gaps");
   if (const auto count = count_field(gaps, "count"); count > 0)
     out += "\n" + grouped(count) + (count == 1 ? " time" : " times") +
-           " a device was unwatched, new or robbed of its programs, " +
+           " a device was not watched (new, or programs removed), " +
            seconds_text(field(gaps, "total_seconds")) + " in all\n";
   return out;
 }

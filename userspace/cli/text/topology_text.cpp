@@ -157,7 +157,7 @@ json side_document(const std::vector<Underlay>& underlays,
 }  // namespace
 
 std::string render_topology(const Topology& topology, const Config& config) {
-  std::string out = "# The effective topology; a comment says who said it.\n";
+  std::string out = "# The effective topology; each comment names the source.\n";
   for (const auto& finding : topology.findings) out += "# finding: " + printable(finding) + "\n";
   out += yaml_settings(topology, config);
   out += yaml_enforcement(config);

@@ -59,7 +59,7 @@ std::string reasons_text(const json& probes) {
            text_field(probe, "why") + "\n";
     for (const auto& remedy : field(probe, "remedies"))
       if (remedy.is_string())
-        out += "   mend: " + printable(remedy.get_ref<const std::string&>()) + "\n";
+        out += "   fix: " + printable(remedy.get_ref<const std::string&>()) + "\n";
   }
   return out;
 }
@@ -68,7 +68,7 @@ std::string notes_text(const json& notes) {
   std::string out;
   for (const auto& note : notes) {
     if (out.empty())
-      out = "FORWARD not exercised: no pod of this node to send from; by its rules\n";
+      out = "FORWARD not exercised: no pod on this node to send from; according to its rules\n";
     out += "   " + text_field(note, "peer") + " " + text_field(note, "family") + " " +
            text_field(note, "direction") + "  " + text_field(note, "walk") + "\n";
   }

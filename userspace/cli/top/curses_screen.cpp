@@ -110,7 +110,7 @@ Status CursesScreen::usable() {
     return no_screen("standard input and output are no terminal");
   const auto term = environment("TERM");
   if (term.empty()) return no_screen("TERM is not set");
-  if (term == "dumb") return no_screen("TERM is \"dumb\": such a terminal cannot be drawn on");
+  if (term == "dumb") return no_screen("TERM is \"dumb\": it cannot show a live view");
   return Ok{};
 }
 
@@ -119,7 +119,7 @@ Result<CursesScreen> CursesScreen::open() {
   CursesScreen screen;
   screen.screen_.reset(::newterm(nullptr, stdout, stdin));
   if (!screen.screen_)
-    return no_screen("TERM is " + in_quotes(environment("TERM")) + ": there is no such terminal");
+    return no_screen("TERM is " + in_quotes(environment("TERM")) + ": unknown terminal type");
   ::cbreak();
   ::noecho();
   ::nonl();

@@ -102,7 +102,8 @@ TextLines warnings(const TopData& data, const TopView& view, const RenderStyle& 
         painted("no daemon is running: read from the pinned maps", Colour::kYellow, style));
   const auto& reload = field(field(data.status, "config"), "last_reload_successful");
   if (reload.is_boolean() && !reload.get<bool>() && view.height > 12)
-    out.push_back(painted("configuration rejected, the old one is in force", Colour::kRed, style));
+    out.push_back(
+        painted("configuration rejected, the previous one stays in force", Colour::kRed, style));
   return out;
 }
 

@@ -11,7 +11,7 @@ void AlarmKeeper::restore(AlarmEngine& engine, const Moment& now) {
   auto record = file_.load();
   if (!record.ok()) {
     problem_ = file_.set_aside(record.error()).message;
-    spdlog::warn("{}; alarms begin anew", problem_);
+    spdlog::warn("{}; the alarm history starts anew", problem_);
   } else if (*record) {
     engine.restore((*record)->memory, gap_between((*record)->saved, now), now.monotonic);
   }
@@ -43,7 +43,7 @@ void AlarmKeeper::take() {
   if (status.ok() != failing_) return;
   failing_ = !status.ok();
   if (failing_)
-    spdlog::warn("{} (alarms go on, but a restart will not know them)", problem_);
+    spdlog::warn("{} (alarms still work, but will be lost at a restart)", problem_);
   else
     spdlog::info("{}: alarms are saved again", file_.path());
 }

@@ -63,7 +63,7 @@ bool Journal::send_datagram(const std::string& datagram) const {
 bool Journal::send(const Fields& fields) {
   if (const auto untold = untold_.load(); untold > 0) {
     const auto told = send_datagram(datagram_of(
-        {{"MESSAGE", std::to_string(untold) + " lines are lost: the journal did not take them"},
+        {{"MESSAGE", std::to_string(untold) + " lines lost: the journal did not accept them"},
          {"PRIORITY", "4"}}));
     if (told) untold_ -= untold;
   }

@@ -52,11 +52,11 @@ std::optional<PairProblem> opens(const XfrmPolicyFact& policy) {
 std::string why_open(PairProblem problem, const XfrmPolicyFact& policy) {
   const std::string name = policy.text();
   if (problem == PairProblem::LEVEL_USE)
-    return "policy " + name + " has level use: without an SA packets pass in clear";
+    return "policy " + name + " has level use: without an SA, packets pass in clear";
   if (problem == PairProblem::NOT_ESP)
     return "policy " + name + " asks for " + protocol_text(policy.template_protocol) +
            ", which does not encrypt";
-  return "bypass policy " + name + " lets packets pass in clear";
+  return "bypass policy " + name + " passes packets in clear";
 }
 
 }  // namespace
@@ -136,8 +136,8 @@ void PairJudge::judge_route(const RouteAnswer& answer) {
   if (auto nat = input_.nat_before_ipsec(indexes_.routes, audit_.own, audit_.theirs))
     add(nat->certain ? PairProblem::NAT_BEFORE_IPSEC : PairProblem::NAT_UNKNOWN,
         Direction::TRANSMIT,
-        nat->evidence + (nat->certain ? ", before IPsec looks: the selector no longer matches"
-                                      : ": whether before IPsec cannot be told"),
+        nat->evidence + (nat->certain ? " before IPsec: the selector no longer matches"
+                                      : "; whether before IPsec is not known"),
         std::move(nat->remedy));
 }
 
@@ -167,15 +167,14 @@ void PairJudge::missing(const PolicyPiece& piece, const PolicyDecision& decision
   if (out ? defaults.block_out : defaults.block_forward) {
     add(PairProblem::BLOCK_POLICY, direction,
         part(piece.own, piece.theirs) +
-            "no policy, and the kernel's default blocks what has none: nothing passes",
+            "no policy, and the kernel's default is block: nothing passes",
         swanctl_lines());
     return;
   }
   audit_.policy_missing[static_cast<std::size_t>(direction)] = true;
-  std::string evidence =
-      part(piece.own, piece.theirs) +
-      (out ? "no policy: packets leave in clear"
-           : "no policy demands IPsec of what arrives: packets in clear are accepted");
+  std::string evidence = part(piece.own, piece.theirs) +
+                         (out ? "no policy: packets leave in clear"
+                              : "no inbound policy requires IPsec: packets in clear are accepted");
   if (!decision.elsewhere.empty())
     evidence += " (" + decision.elsewhere.front()->text() +
                 (decision.elsewhere.front()->mark.matches_unmarked()
@@ -207,7 +206,7 @@ void PairJudge::judge_newest(const MatchingStates& states, Direction direction) 
       newest->added + newest->soft.seconds_added < input_.now)
     add(PairProblem::SA_EXPIRING, direction,
         "the last SA ends in " + std::to_string(*last > input_.now ? *last - input_.now : 0) +
-            " s, and its successor is not there");
+            " s, and it has not been rekeyed");
 }
 
 void PairJudge::judge_states(const XfrmPolicyFact& policy, Direction direction) {
@@ -216,11 +215,9 @@ void PairJudge::judge_states(const XfrmPolicyFact& policy, Direction direction) 
       policy.template_source.text() + " > " + policy.template_destination.text();
   if (states.installed.empty()) {
     add(PairProblem::NO_SA, direction,
-        explained(states.larval ? "no SA " + ends + ": traffic asked for one and waits"
-                                : "no SA " + ends + ": nothing passes until traffic asks for one"),
-        "swanctl --initiate --ike " + peer_.name +
-            ", or swanctl --log to see why it does not "
-            "come up");
+        explained(states.larval ? "no SA " + ends + ": traffic triggered an acquire and waits"
+                                : "no SA " + ends + ": nothing passes until traffic triggers one"),
+        "swanctl --initiate --ike " + peer_.name + ", or see in swanctl --log why it fails");
     return;
   }
   for (const auto* state : direction == Direction::TRANSMIT ? states.in_use : states.installed) {

@@ -84,9 +84,9 @@ PairFinding outer_finding(const AuditIndexes& indexes, const Peer& peer, const O
       "through " + flow.text() + ", whose packets policy " + selector(flow, &policy);
   if (states.installed.empty())
     return {PairProblem::NO_SA, direction,
-            through + " holds back: no SA " + whole.template_source.text() + " > " +
+            through + " holds: no SA " + whole.template_source.text() + " > " +
                 whole.template_destination.text(),
-            "swanctl --log shows why it does not come up"};
+            "see in swanctl --log why it fails"};
   const bool null = std::any_of(states.installed.begin(), states.installed.end(),
                                 [](const XfrmStateFact* s) { return s->null_encryption; });
   if (null)

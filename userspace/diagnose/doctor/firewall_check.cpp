@@ -99,7 +99,7 @@ class FirewallCheck {
     for (const auto& path : paths) look(path);
     for (auto& [key, group] : groups_) report_.findings.push_back(finding_of(group));
     for (const auto& [reason, pairs] : unknown_) {
-      std::string line = "rules that are not understood: " + reason + ": " + *pairs.begin();
+      std::string line = "rules that espial does not understand: " + reason + ": " + *pairs.begin();
       if (pairs.size() > 1) line += " and " + std::to_string(pairs.size() - 1) + " more";
       report_.unknown.push_back(std::move(line));
     }

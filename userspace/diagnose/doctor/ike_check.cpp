@@ -181,13 +181,13 @@ std::string answer_text(const IkeReach& reach) {
     case IkeAnswer::kAnswered:
       return port_text(reach) + " answers IKE";
     case IkeAnswer::kRefused:
-      return "nobody listens at " + port_text(reach);
+      return "nothing listens at " + port_text(reach);
     case IkeAnswer::kRejected:
-      return port_text(reach) + ": an ICMP error says that it must not be reached";
+      return port_text(reach) + ": an ICMP error says it is administratively unreachable";
     case IkeAnswer::kSilent:
       return port_text(reach) + " does not answer IKE";
     case IkeAnswer::kNotSent:
-      return port_text(reach) + " could not be asked";
+      return port_text(reach) + " could not be queried";
   }
   return {};
 }

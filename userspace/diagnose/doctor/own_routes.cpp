@@ -25,22 +25,22 @@ const LinkFact* arrival(const Topology& topology, const RouteIndex& routes) {
 // What is wrong with the way of packets to the subnet; "": nothing, or it is not known.
 std::string trouble(const KernelFacts& facts, const RouteIndex& routes, const Prefix& subnet,
                     const LinkFact& holder, const RouteAnswer& answer) {
-  const std::string what = "what arrives for " + subnet.text();
+  const std::string what = "packets to " + subnet.text();
   switch (answer.kind) {
     case RouteAnswer::Kind::kUnknown:
       return {};
     case RouteAnswer::Kind::kNone:
-      return what + " has no route, though " + holder.name + " has an address of it";
+      return what + " have no route, though " + holder.name + " has an address in it";
     case RouteAnswer::Kind::kRejected:
-      return what + " is rejected, not given to " + holder.name;
+      return what + " are rejected, not delivered to " + holder.name;
     case RouteAnswer::Kind::kRoute:
       break;
   }
   if (holds(facts, answer.route->oif, subnet)) return {};
   const auto* link = routes.link(answer.route->oif);
-  return what + " is sent " +
-         (answer.route->gateway ? "to " + answer.route->gateway->text() + " " : "") + "by " +
-         (link == nullptr ? "an unknown device" : link->name) + ", not given to " + holder.name;
+  return what + " are sent " +
+         (answer.route->gateway ? "to " + answer.route->gateway->text() + " " : "") + "through " +
+         (link == nullptr ? "an unknown device" : link->name) + ", not delivered to " + holder.name;
 }
 
 }  // namespace
@@ -58,8 +58,8 @@ void check_own_routes(const Topology& topology, const KernelFacts& facts, const 
         if (theirs.prefix.family() != own.prefix.family()) continue;
         const auto answer = routes.ask({own.prefix, theirs.prefix, iif});
         if (answer.kind == RouteAnswer::Kind::kUnknown)
-          unknown.insert("where what arrives for " + own.prefix.text() +
-                         " goes depends on the rule " + answer.why);
+          unknown.insert("where packets to " + own.prefix.text() + " go depends on the rule " +
+                         answer.why);
         const auto wrong = trouble(facts, routes, own.prefix, *holder, answer);
         if (wrong.empty()) continue;
         auto& finding = found[wrong];

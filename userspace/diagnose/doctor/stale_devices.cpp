@@ -90,7 +90,7 @@ class StaleDevices {
     const std::string index = stale.word + " " + stale.number;
     DoctorFinding finding{"stale_device",
                           saved.empty() ? Effect::kRisk : Effect::kLost,
-                          "no device has the interface index of a rule any more: " + index,
+                          "a rule names an interface index that no longer exists: " + index,
                           {evidence.text()},
                           {},
                           {}};

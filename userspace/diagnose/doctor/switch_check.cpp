@@ -110,7 +110,7 @@ class SwitchCheck {
           !keys.empty())
         add_switches(
             "xfrm_disabled", Effect::kLeaks,
-            "IPv4 that leaves by " + device + " is never encrypted, whatever the policies say",
+            "IPv4 leaving through " + device + " is never encrypted, regardless of the policies",
             keys, peers);
   }
 
@@ -140,7 +140,7 @@ class SwitchCheck {
     if (!keys.empty())
       add_switches(
           "policy_disabled", Effect::kRisk,
-          "IPv4 in clear that arrives by " + device + " is accepted, whatever the policies say",
+          "cleartext IPv4 arriving through " + device + " is accepted, regardless of the policies",
           keys, peers);
   }
 
@@ -174,8 +174,9 @@ class SwitchCheck {
             finding.peers.push_back(peer.name);
     }
     if (finding.evidence.empty()) return;
-    finding.summary = "ESP and IKE that arrive by " + device +
-                      " are dropped: the way back is another (strict reverse path filter)";
+    finding.summary =
+        "ESP and IKE arriving through " + device +
+        " are dropped by the strict reverse path filter: the route back uses another device";
     finding.evidence.push_back(key(device, "rp_filter") + " = 1 (the larger of it and " +
                                key(kAllDevices, "rp_filter") + " counts)");
     if (in_.sysctls.reverse_path_drops.value_or(0) > 0)
@@ -209,7 +210,7 @@ class SwitchCheck {
                                   Effect::kLost,
                                   "packets between pods of this node on " + *packet.iif +
                                       " are dropped in FORWARD by " + walk.culprits.front().text(),
-                                  {name + " = 1: rules are asked about bridged packets, too"},
+                                  {name + " = 1: bridged packets traverse the IP rules, too"},
                                   {"sysctl -w " + name + "=0"},
                                   {},
                                   family});

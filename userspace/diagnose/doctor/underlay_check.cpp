@@ -141,7 +141,7 @@ class UnderlayCheck {
     if (works) finding.effect = Effect::kRisk;
     finding.summary = works
                           ? peer.name + " does not answer ping, though its SAs have carried packets"
-                          : peer.name + " cannot be reached without any VPN";
+                          : peer.name + " is unreachable on the underlay, even without IPsec";
     finding.remedies = {"ping " + silent.front()->address.text() +
                         (link_layer ? ", then the node itself, its cable and its VLAN"
                                     : ", then the cable, VLAN and firewall between the nodes")};
@@ -153,7 +153,7 @@ class UnderlayCheck {
     DoctorFinding finding{"mtu_black_hole",
                           Effect::kLost,
                           "packets of more than " + passes + " bytes between this node and " +
-                              echo.address.text() + " are lost, and no router says so",
+                              echo.address.text() + " are lost without an ICMP error",
                           {},
                           {},
                           {peer.name}};

@@ -81,12 +81,12 @@ bool Explainer::origin() {
                    " is an address of this node: it does not go to another node");
   if (own) {
     packet_.iif = "";
-    say("origin", "this node sends it: a ping, the first packet of its connection");
+    say("origin", "sent by this node: a ping, the first packet of its connection");
     return true;
   }
   if (near == nullptr && (here || address_fact(told_.destination, true) != nullptr)) {
     from_afar_ = true;
-    say("origin", "another node sends it: a ping, the first packet of its connection");
+    say("origin", "sent by another node: a ping, the first packet of its connection");
     return true;
   }
   from_ = near == nullptr ? nullptr : routes_.link(near->ifindex);
@@ -96,7 +96,7 @@ bool Explainer::origin() {
                    "where the packet starts or ends");
   packet_.iif = from_->name;
   packet_.iif_type = from_->arphrd;
-  say("origin", "a ping comes in by " + from_->name + ", the first packet of its connection");
+  say("origin", "a ping comes in through " + from_->name + ", the first packet of its connection");
   return true;
 }
 
@@ -123,7 +123,7 @@ bool Explainer::send() {
   if (!route()) return false;
   if (from_ != nullptr) {
     if (device_ == from_ && on_link())
-      return unknown("it goes out by " + from_->name +
+      return unknown("it leaves through " + from_->name +
                      " again, where it came in, to a neighbour there: a bridge may carry it "
                      "without asking routes or rules of IP");
     return forward_policy() && protection() && hook({Layer::kIp, PacketHook::kForward}) &&
@@ -177,7 +177,8 @@ bool Explainer::postrouting() {
   if (!packet_.source) packet_.source = masquerade_address();
   if (!packet_.source)
     return unknown("the address that it is masqueraded to, and so what IPsec sees");
-  say("nat", "from here on it is " + packet_text(packet_) + ": IPsec is asked again");
+  say("nat",
+      "from here on the packet is " + packet_text(packet_) + ": the IPsec lookup is repeated");
   return protection() && (protect_.kind != PolicyKind::kHeld || fails_closed());
 }
 
@@ -230,7 +231,7 @@ bool Explainer::link_hooks(const std::vector<LinkHook>& hooks) {
                                (hook.bridge != nullptr ? " of bridge " : " of ") + of->name;
       say(name, std::string(to_string(walk.fate)), walk.trace);
       if (hook.maybe && walk.fate != Fate::kPassed)
-        return unknown("does it take " + of->name + "? Rules there do not let it pass");
+        return unknown("does it take " + of->name + "? Rules there block it");
       if (!walked(walk, name)) return false;
       if (walk.packet.source != packet_.source || walk.packet.destination != packet_.destination)
         return unknown("a rule of " + name + " rewrites its addresses");
@@ -255,8 +256,8 @@ bool Explainer::down() {
 bool Explainer::unknown_rules(const Walk& walk, const std::string& name) {
   if (walk.reasons.empty()) return unknown("the rules of " + name);
   for (const auto& reason : walk.reasons)
-    told_.reasons.push_back("a rule of " + name + " that is not understood: " + reason);
-  return end(FlowEnd::UNKNOWN, "it cannot be told");
+    told_.reasons.push_back("a rule of " + name + " that espial does not understand: " + reason);
+  return end(FlowEnd::UNKNOWN, "not known");
 }
 
 void Explainer::place_devices(const WalkStep& step) {
@@ -302,7 +303,7 @@ bool Explainer::end(FlowEnd end, std::string conclusion) {
 
 bool Explainer::unknown(const std::string& why) {
   told_.reasons.push_back(why);
-  return end(FlowEnd::UNKNOWN, "it cannot be told");
+  return end(FlowEnd::UNKNOWN, "not known");
 }
 
 void Explainer::enforce() {
@@ -313,13 +314,13 @@ void Explainer::enforce() {
     return subnet.prefix.contains(far);
   });
   if (at == enforced.end()) return;
-  say("espial", at->peer + " is under enforce: what is in clear is dropped on the wire's device");
+  say("espial", at->peer + " is in enforce: cleartext is dropped at the wire device");
   if (in_.exempting) {
     unknown("is it one of the exemptions of enforce?");
     return;
   }
   end(FlowEnd::DROPPED,
-      "dropped by espial: " + at->peer + " is under enforce; without that it " + told_.conclusion);
+      "dropped by espial: " + at->peer + " is in enforce; otherwise it " + told_.conclusion);
 }
 
 Explanation Explainer::finish() {
@@ -327,9 +328,7 @@ Explanation Explainer::finish() {
   for (const auto& line : in_.ruleset.unread) missing_.push_back("firewall: " + line);
   if (told_.end != FlowEnd::DROPPED && told_.end != FlowEnd::UNKNOWN && !missing_.empty()) {
     told_.end = FlowEnd::UNKNOWN;
-    told_.conclusion = told_.conclusion +
-                       ", unless what could not be read says "
-                       "otherwise";
+    told_.conclusion = told_.conclusion + ", unless something that could not be read changes this";
     told_.reasons = std::move(missing_);
   }
   return std::move(told_);

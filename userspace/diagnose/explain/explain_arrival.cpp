@@ -15,12 +15,12 @@ void Explainer::receive() {
   const auto* back = routes_.find(host_prefix(source));
   from_ = back == nullptr ? nullptr : routes_.link(back->oif);
   if (from_ == nullptr) {
-    unknown("by which device it comes: there is no route to " + source.text());
+    unknown("the arrival device is not known: no route to " + source.text());
     return;
   }
   if (is_tunnel(*from_) || from_->kind == "xfrm" || from_->kind == "tun") {
-    unknown("it comes by " + from_->name + ", a " + from_->kind +
-            " device: what reaches it is not followed");
+    unknown("it arrives through " + from_->name + ", a " + from_->kind +
+            " device: espial does not trace packets into it");
     return;
   }
   if (!expected()) return;
@@ -54,7 +54,7 @@ bool Explainer::expected() {
     case Kind::kUnknown:
       return unknown(protect_.why);
     case Kind::kNone:
-      say("policy", "none: it may come in clear");
+      say("policy", "none: cleartext is accepted");
       if (here ? defaults.block_in : defaults.block_forward)
         return end(FlowEnd::DROPPED, "dropped: no " + name + ", and the default is to block");
       return true;
@@ -63,7 +63,7 @@ bool Explainer::expected() {
       return end(FlowEnd::DROPPED,
                  "dropped: " + name + " " + protect_.policy->text() + " blocks it");
     case Kind::kClear:
-      say("policy", protect_.policy->text() + " lets it come as it is");
+      say("policy", protect_.policy->text() + " accepts it as it is");
       return true;
     case Kind::kHeld:
     case Kind::kProtect:
@@ -80,9 +80,9 @@ bool Explainer::expected() {
     protect_.kind = Kind::kClear;
     return true;
   }
-  say("policy", protect_.policy->text() + ": it has to come as ESP " +
-                    protect_.outer_source.text() + " > " + protect_.outer_destination.text() +
-                    ", reqid " + std::to_string(protect_.policy->reqid) +
+  say("policy", protect_.policy->text() + ": must arrive as ESP " + protect_.outer_source.text() +
+                    " > " + protect_.outer_destination.text() + ", reqid " +
+                    std::to_string(protect_.policy->reqid) +
                     (whole.level_use ? ", or in clear" : "; in clear it is dropped"));
   return true;
 }
@@ -91,7 +91,7 @@ bool Explainer::decrypt() {
   const std::string ends = protect_.outer_source.text() + " > " + protect_.outer_destination.text();
   if (protect_.states.empty()) {
     say("sa", "none " + ends);
-    return end(FlowEnd::FAIL_CLOSED, "not taken until there is an SA " + ends);
+    return end(FlowEnd::FAIL_CLOSED, "not accepted until there is an SA " + ends);
   }
   const auto* device = routes_.holder(host_prefix(protect_.outer_destination));
   if (device == nullptr)
@@ -128,7 +128,7 @@ void Explainer::deliver() {
                        : FlowEnd::CLEAR;
   if (!hook({Layer::kIp, PacketHook::kPrerouting})) return;
   if (packet_.destination != to) {
-    unknown("NAT sends it to " + packet_.destination->text());
+    unknown("NAT redirects it to " + packet_.destination->text());
     return;
   }
   if (here) {

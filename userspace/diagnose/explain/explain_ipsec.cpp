@@ -41,7 +41,7 @@ bool Explainer::forward_policy() {
   say("policy", text + (found.kind == PolicyKind::kBlocked ? " blocks it" : " asks for IPsec"));
   return end(FlowEnd::DROPPED, found.kind == PolicyKind::kBlocked
                                    ? "dropped: " + text + " blocks it"
-                                   : "dropped: " + text + " wants it to come through IPsec");
+                                   : "dropped: " + text + " requires it to arrive through IPsec");
 }
 
 bool Explainer::protection(bool by_interface) {
@@ -92,7 +92,7 @@ bool Explainer::judged(bool by_interface) {
       say("policy", "none");
       if (by_interface)
         return end(FlowEnd::DROPPED,
-                   "dropped: " + device_->name + " sends nothing that no policy of it takes");
+                   "dropped: " + device_->name + " sends only what one of its policies matches");
       return no_policy();
     case PolicyKind::kBlocked:
       say("policy", policy->text() + " blocks it");
@@ -100,7 +100,7 @@ bool Explainer::judged(bool by_interface) {
     case PolicyKind::kClear:
       say("policy",
           policy->text() + (policy->has_template ? ": IPsec if there is an SA, and there is none"
-                                                 : " lets it pass as it is"));
+                                                 : " passes it as it is"));
       return true;
     case PolicyKind::kHeld:
     case PolicyKind::kProtect:
@@ -135,13 +135,13 @@ void Explainer::leave() {
   if (device_->kind == "xfrm") {
     if (!protection(true)) return;
     if (protect_.kind == PolicyKind::kProtect) return outer();
-    unknown("what " + device_->name + " makes of it");
+    unknown("what " + device_->name + " turns the packet into");
     return;
   }
   if (auto flow = outer_flow(routes_, route_, packet_.family)) return tunnel(*flow);
   if (is_tunnel(*device_) || device_->kind == "tun") {
     unknown(device_->name + " is a " + device_->kind +
-            " device: what it makes of packets is not followed");
+            " device: espial does not trace packets through it");
     return;
   }
   if (!down()) return;

@@ -98,7 +98,7 @@ Flow ChainWalk::chain(const Chain& chain, const WalkState& state) {
   for (const auto& one : chain.rules) {
     if (!all.on || depth_ > kChainDepthMax) break;
     if (ledger_.rules_left == 0) {
-      ledger_.because("more rules than espial follows");
+      ledger_.because("more rules than espial can trace");
       all.add_ending(Fate::kUnknown, evidence(chain, &one));
       break;
     }

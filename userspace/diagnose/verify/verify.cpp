@@ -170,7 +170,7 @@ ProbeOutcome of_lost(ProbeResult& probe, const MeshAudit& audit, const DoctorRep
   const auto& out = probe.seen[at(Direction::TRANSMIT)];
   const auto& in = probe.seen[at(Direction::RECEIVE)];
   if (out.dropped > 0) {
-    probe.why = "espial drops what would leave in clear (" + std::to_string(out.dropped) +
+    probe.why = "espial drops cleartext on transmit (" + std::to_string(out.dropped) +
                 " packets); " + probe.why;
     return ProbeOutcome::LOST_HERE;
   }

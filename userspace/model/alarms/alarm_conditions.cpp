@@ -51,7 +51,7 @@ void add_earlier(std::vector<AlarmCondition>& out, const std::string& peer,
                      std::string("last packet ") +
                          (d == at(Direction::RECEIVE) ? "received " : "sent ") + alarm.what + " " +
                          seconds_text(*window.unprotected_before[d]) +
-                         " ago, before this daemon started to watch"});
+                         " ago, before this daemon started"});
       return;
     }
   }
@@ -66,10 +66,11 @@ void add_peer(std::vector<AlarmCondition>& out, const std::string& peer,
           {alarm.id, peer, both_ways(window.growth, alarm.counter, alarm.what, window.covered)});
   if (out.size() == before) add_earlier(out, peer, counters, window);
   if (window.growth.spoofed > 0)
-    out.push_back({AlarmId::SpoofedInner, peer,
-                   packets_text(window.growth.spoofed) +
-                       " decrypted under another peer's SA, or with a source of ours, in " +
-                       seconds_text(window.covered)});
+    out.push_back(
+        {AlarmId::SpoofedInner, peer,
+         packets_text(window.growth.spoofed) +
+             " decrypted under another peer's SA, or with a source address of this node, in " +
+             seconds_text(window.covered)});
 }
 
 std::string reasons_text(const std::array<std::uint64_t, kReasons>& by_reason) {
@@ -124,9 +125,10 @@ void add_unknown_node(std::vector<AlarmCondition>& out, const NodeWindow& window
     for (std::size_t d = 0; d < kDirections; ++d)
       all.direction[d].unknown_node += peer.growth.direction[d].unknown_node;
   if (sum(all, &DirectionTally::unknown_node) > 0)
-    out.push_back({AlarmId::UnknownNode, "",
-                   both_ways(all, &DirectionTally::unknown_node,
-                             "in clear in a backend network, of no known node", window.covered)});
+    out.push_back(
+        {AlarmId::UnknownNode, "",
+         both_ways(all, &DirectionTally::unknown_node,
+                   "in clear in a backend network, from or to no known node", window.covered)});
 }
 
 std::string missing_hooks(const DeviceSnapshot& device) {
@@ -156,7 +158,7 @@ void add_detached(std::vector<AlarmCondition>& out, const Snapshot& snapshot) {
     if (!device.why.empty()) evidence += " (" + device.why + ")";
   }
   if (const auto enforced = enforced_peers(snapshot); count > 0 && enforced > 0)
-    evidence += "; nothing is dropped there, and " + std::to_string(enforced) +
+    evidence += "; nothing is dropped there and " + std::to_string(enforced) +
                 (enforced == 1 ? " peer is" : " peers are") + " in enforce";
   if (count > 0)
     out.push_back({AlarmId::ProgramDetached, "",
@@ -182,15 +184,15 @@ void add_restored(std::vector<AlarmCondition>& out, const Snapshot& snapshot) {
   if (const auto& restored = snapshot.restored; restored && recent(restored->at)) {
     const auto within = seconds_text(restored->within);
     out.push_back({AlarmId::ProgramDetached, "",
-                   "somebody removed " + std::to_string(restored->programs) + " programs and " +
+                   "removed externally: " + std::to_string(restored->programs) + " programs and " +
                        std::to_string(restored->pins) + " pins; put back within " + within +
-                       (restored->programs > 0 ? ", meanwhile packets passed unseen"
-                                               : ", the programs went on")});
+                       (restored->programs > 0 ? "; packets passed unseen meanwhile"
+                                               : "; the programs kept running")});
     return;
   }
   if (enforced_peers(snapshot) > 0 && snapshot.gaps.new_device && recent(*snapshot.gaps.new_device))
     out.push_back({AlarmId::ProgramDetached, "",
-                   "a new device was without programs for its first " +
+                   "a new device had no programs for its first " +
                        seconds_text(snapshot.gaps.last) + ": nothing was dropped there"});
 }
 

@@ -63,7 +63,7 @@ void CoverageWatch::add(std::vector<AlarmCondition>& out, const std::string& pee
   out.push_back({AlarmId::CoverageBelowTarget, peer,
                  percent_text(*coverage) + " of " + std::to_string(encrypted + received + sent) +
                      " packets in " + seconds_text(at_time - from.at) +
-                     " were encrypted, the target is " + target_text(target) + ": " +
+                     " were encrypted; the target is " + target_text(target) + ": " +
                      std::to_string(received) + " received and " + std::to_string(sent) +
                      " sent unprotected"});
 }

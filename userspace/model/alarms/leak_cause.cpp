@@ -68,9 +68,8 @@ std::string why_sent(const LeakView& view) {
     return "sent because of " + open.text();
   if (view.audit == nullptr) return {};
   if (!closed(*view.audit)) return {};
-  return "policies and SAs protect every pair, so what was sent went past them: from a packet "
-         "socket, through a bridge, a redirect, or another's program; espial flows names the "
-         "source and the device";
+  return "policies and SAs protect every pair now, so these packets bypassed IPsec or were sent "
+         "before the policies were in place; espial flows shows their source and device";
 }
 
 std::string why_received(const LeakView& view) {
@@ -82,9 +81,9 @@ std::string why_received(const LeakView& view) {
                                        verdict_of(finding.problem) == PairVerdict::kExposed);
                              });
       open.pair != nullptr)
-    return text + "; this node takes it, " + open.text();
+    return text + "; this node accepts it, " + open.text();
   if (view.audit != nullptr && closed(*view.audit))
-    text += "; this node's policies refuse it (XfrmInTmplMismatch)";
+    text += "; this node's policies reject it (XfrmInTmplMismatch)";
   return text;
 }
 
@@ -92,7 +91,7 @@ std::string cause_of_drops(const LeakView& view, Action action) {
   if (view.audit == nullptr || offloaded_pairs(*view.audit) == 0 ||
       enforced_of(view.window.growth, action, Direction::TRANSMIT) == 0)
     return {};
-  return "SAs to it are in packet offload: a device would have encrypted them after tc (" +
+  return "SAs to it are in packet offload: the device would have encrypted them after tc (" +
          offload_remedies(view.peer) + ")";
 }
 
@@ -126,11 +125,11 @@ std::string cause_of_host(const LeakView& view) {
   std::string line;
   if (grown(view, Direction::TRANSMIT).host > 0) {
     const bool known = view.audit != nullptr && !view.audit->host_exposed.empty();
-    join_line(line, "this node's own traffic has a source outside of the selectors" +
+    join_line(line, "this node sends from a source address outside the selectors" +
                         (known ? " (" + view.audit->host_exposed.front() + ")" : std::string()));
   }
   if (grown(view, Direction::RECEIVE).host > 0)
-    join_line(line, view.peer + " itself sends from an address outside of the selectors");
+    join_line(line, view.peer + " itself sends from an address outside the selectors");
   return line;
 }
 
@@ -140,8 +139,8 @@ std::string cause_of_transit(const LeakView& view) {
     return finding.problem == PairProblem::NAT_BEFORE_IPSEC;
   });
   if (nat.pair != nullptr) return nat.text();
-  return "the source is in no subnet of this node: a NAT rule changed it before IPsec looked, or "
-         "somebody else's traffic is forwarded; espial flows names it";
+  return "the source is in no subnet of this node: NAT rewrote it before IPsec, or traffic of "
+         "another network is forwarded; espial flows shows it";
 }
 
 std::string cause_of_leak(const LeakView& view) {

@@ -84,7 +84,7 @@ void add_one_way(std::vector<AlarmCondition>& out, const std::string& peer,
                  (we ? "this node encrypts and " + peer + " does not: "
                      : peer + " encrypts and this node does not: ") +
                      packets_text(encrypted.encrypted) + (we ? " sent" : " received") +
-                     " encrypted, all that was " + (we ? "received" : "sent") + " in clear (" +
+                     " encrypted, everything " + (we ? "received" : "sent") + " in clear (" +
                      std::to_string(other.unprotected) + "), in " + seconds_text(window.covered) +
                      (we ? "; run espial audit on " + peer : "; espial audit here says why")});
 }
@@ -102,7 +102,7 @@ void add_errors(std::vector<AlarmCondition>& out, const XfrmErrorReport& errors)
 void add_unknown_spi(std::vector<AlarmCondition>& out, const XfrmErrorReport& growth) {
   for (const auto& peer : growth.growing)
     out.push_back({AlarmId::UnknownSpi, peer.name,
-                   packets_text(peer.count) + " of ESP received that no SA takes, in " +
+                   packets_text(peer.count) + " of ESP received that match no SA, in " +
                        seconds_text(growth.covered)});
 }
 

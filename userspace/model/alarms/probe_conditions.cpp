@@ -15,15 +15,14 @@ std::string failure_text(const PeerProbe& probe) {
                     std::string(to_string(last.path)) +
                     "): " + std::string(in_words(last.outcome)) + ", " +
                     std::to_string(probe.failures) + " probes in a row, the last: " + last.why;
-  if (last.outcome == ProbeOutcome::UNSEEN)
-    out += "; it is espial itself that fails to see the wire (espial status)";
+  if (last.outcome == ProbeOutcome::UNSEEN) out += "; espial does not see the wire (espial status)";
   return out;
 }
 
 std::string black_hole_text(const MtuBlackhole& hole) {
   return hole.address.text() + ": packets of " + std::to_string(hole.asked_bytes) +
-         " bytes vanish and no router says so, of " + std::to_string(hole.largest) +
-         " bytes they pass";
+         " bytes are lost without an ICMP error; packets of " + std::to_string(hole.largest) +
+         " bytes pass";
 }
 
 void join(std::string& evidence, const std::string& more) {

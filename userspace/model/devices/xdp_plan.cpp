@@ -36,9 +36,9 @@ std::string obstacle(const DevicePlan& device, const KernelFacts& facts, XdpChoi
   if (packet_offload(facts))
     return "an SA is in packet offload: XDP would see its packets in clear";
   if (link->kind == "veth" && choice == XdpChoice::kRequire) return {};
-  if (link->kind == "veth") return "native XDP takes segmentation offload from a veth";
+  if (link->kind == "veth") return "native XDP disables segmentation offload on a veth";
   if (link->kind.empty() || link->kind == "tun") return {};
-  return "a " + link->kind + " is no port: its XDP would see decrypted packets";
+  return "a " + link->kind + " is not a port: its XDP would see decrypted packets";
 }
 
 }  // namespace

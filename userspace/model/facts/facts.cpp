@@ -41,7 +41,7 @@ std::string action_text(const RuleFact& rule) {
     case RuleAction::kNop:
       return "nop";
     case RuleAction::kOther:
-      return "an action that espial does not know";
+      return "an unknown action";
   }
   return "";
 }

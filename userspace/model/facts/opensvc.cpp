@@ -81,7 +81,7 @@ void take_assigned(const OpensvcNetworkText& text, OpensvcNetwork& network, Open
       out.assigned = out.subnet.has_value();
       if (!out.subnet || out.subnet->family() != network.prefix.family())
         add_problem(facts, "network " + network.name + ": subnet " + in_quotes(member.subnet) +
-                               " of " + member.node + " is no subnet of its family");
+                               " of " + member.node + " is not a subnet of its family");
       else if (!network.prefix.contains(*out.subnet))
         add_problem(facts, "network " + network.name + ": subnet " + out.subnet->text() + " of " +
                                member.node + " lies outside of " + network.prefix.text());
@@ -154,7 +154,7 @@ std::vector<std::string> node_list(std::string_view text, OpensvcFacts& facts) {
     auto word = lower(text.substr(begin, end - begin));
     text.remove_prefix(end);
     if (!host_name(word)) {
-      add_problem(facts, "cluster.nodes: " + in_quotes(word) + " is no node name");
+      add_problem(facts, "cluster.nodes: " + in_quotes(word) + " is not a node name");
     } else if (nodes.size() == kMaxOpensvcNodes) {
       add_problem(facts, "cluster.nodes: more than " + std::to_string(kMaxOpensvcNodes) +
                              " nodes: the rest is left out");
@@ -171,7 +171,7 @@ void add_network(const OpensvcNetworkText& text, OpensvcFacts& facts) {
   const auto prefix = Prefix::parse(text.network, true);
   if (!prefix || text.network.find('/') == std::string::npos) {
     add_problem(facts, "network " + network.name + ": network " + in_quotes(text.network) +
-                           " is no prefix: the network is left out");
+                           " is not a prefix: the network is left out");
     return;
   }
   if (facts.networks.size() == kMaxOpensvcNetworks) {

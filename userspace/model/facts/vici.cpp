@@ -110,7 +110,7 @@ std::string nearest(const ViciFacts& facts, const Prefix& own, const Prefix& pee
       return "connection " + printable(connection.name) +
              " is loaded, but none of its children has " + pair_words(own, peer) +
              " in its traffic selectors";
-  if (facts.connections.empty()) return "charon runs, no connection is loaded";
+  if (facts.connections.empty()) return "charon is running without any loaded connection";
   return "no connection has " + pair_words(own, peer) + " in its traffic selectors";
 }
 

@@ -168,8 +168,8 @@ std::vector<Drafts::Ranked> Drafts::settle(Findings& findings) const {
       findings.add("contradicting backend subnets",
                    best.claim.prefix.text() + ": " + drafts_[best.claim.draft].name + " (" +
                        says(best.from) + ") and " + drafts_[other.claim.draft].name + " (" +
-                       says(other.from) +
-                       ") claim it: " + (disputed ? "nobody gets it" : "the first gets it"));
+                       says(other.from) + ") claim it: " +
+                       (disputed ? "it is given to neither" : "it is given to the first"));
     }
     if (!disputed) settled.push_back(best);
     i = end;
@@ -188,7 +188,7 @@ void Drafts::report_nesting(const std::vector<Ranked>& settled, Findings& findin
       findings.add("nested backend subnets",
                    entry.claim.prefix.text() + " of " + drafts_[entry.claim.draft].name +
                        " lies inside " + outer.prefix.text() + " of " + drafts_[outer.draft].name +
-                       ": the longer prefix counts");
+                       ": the longer prefix wins");
     }
     around.push_back(&entry);
   }

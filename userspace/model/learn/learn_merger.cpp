@@ -60,7 +60,7 @@ void Merger::add_file() {
       if (!drafts_.add_underlay(id, address, Origin::kFile))
         findings_.add("contradicting underlays",
                       address.text() + ": the file names it for two nodes: " + peer.name +
-                          " does not get it");
+                          " is not given it");
     for (const auto& prefix : peer.backends) drafts_.claim(id, prefix, Origin::kFile);
   }
 }

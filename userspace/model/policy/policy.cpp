@@ -31,8 +31,8 @@ void apply_to(Peer& peer, Mode mode, bool default_given, std::vector<std::string
   if (file_speaks && peer.by_file.mode != mode)
     findings.push_back(peer.name + ": mode " + word(mode) + " by command, " +
                        word(peer.by_file.mode) +
-                       " by the configuration: the command counts (espial policy set '" +
-                       peer.name + "' file goes back)");
+                       " in the configuration: the command wins (espial policy set '" + peer.name +
+                       "' file returns to it)");
 }
 
 }  // namespace

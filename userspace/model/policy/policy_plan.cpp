@@ -30,7 +30,7 @@ nanoseconds age(WallTime then, const Moment& now) {
 
 std::string audit_objection(const Span* span, const Moment& now, std::chrono::minutes audit) {
   if (span == nullptr || span->mode != Mode::AUDIT || !same_boot(span->since, now))
-    return "audit is not running (set audit, and wait " + duration_text(audit) + ")";
+    return "audit is not running (set audit and wait " + duration_text(audit) + ")";
   const auto ran = now.monotonic - span->since.monotonic;
   if (ran >= audit) return {};
   return "audit has run for " + duration_text(ran) + " of " + duration_text(audit);
@@ -54,7 +54,7 @@ class PolicyPlanner {
     // A deadline for what is in force for good would only weaken it.
     const bool for_good = peer.peer.mode == Mode::ENFORCE && !policy.confirm;
     if (request_.confirm_within && for_good) {
-      plan_.notes.push_back(name + ": enforce is in force already: nothing to confirm");
+      plan_.notes.push_back(name + ": enforce is already in force: nothing to confirm");
     } else if (request_.confirm_within) {
       const Mode before = policy.confirm ? policy.confirm->before : peer.peer.mode;
       policy.confirm = Confirmation{{now_.wall + *request_.confirm_within,
@@ -82,7 +82,7 @@ class PolicyPlanner {
   bool forget(const std::string& name) {
     if (plan_.policies.erase(name) == 0) return false;
     plan_.changed.push_back(name);
-    plan_.notes.push_back(name + ": no peer has that name; its mode is forgotten");
+    plan_.notes.push_back(name + ": no such peer; its mode is forgotten");
     return true;
   }
 
@@ -129,7 +129,7 @@ Result<PolicyPlan> plan_all(const PolicyRequest& request, PolicyPlanner planner,
   }
   if (planner.idle())
     planner.refuse(request.peer, request.kind == PolicyRequest::Kind::kSet
-                                     ? "there is no peer (see espial status)"
+                                     ? "no peers (see espial status)"
                                      : "nothing to confirm");
   return planner.finish(policies);
 }
@@ -164,7 +164,7 @@ Result<PolicyPlan> plan_policy(const PolicyRequest& request, const Policies& pol
   const auto& peers = sight.peers;
   if (request.confirm_within &&
       (request.kind != PolicyRequest::Kind::kSet || request.mode != Mode::ENFORCE))
-    return Error{"policy: only enforce is to be confirmed", Failure::kUsage};
+    return Error{"policy: only enforce can be confirmed", Failure::kUsage};
   PolicyPlanner planner(request, policies, sight, now, audit);
   if (request.peer == kAllPeers) return plan_all(request, std::move(planner), policies, peers);
   const auto peer = std::find_if(peers.begin(), peers.end(),
@@ -175,14 +175,14 @@ Result<PolicyPlan> plan_policy(const PolicyRequest& request, const Policies& pol
     return Error{request.peer + ": no such peer (see espial policy show)", Failure::kUsage};
   if (!known) return planner.finish(policies);
   if (peer->peer.state == PeerState::kCandidate)
-    planner.refuse(request.peer, "known from a route only: never enforced (configure it first)");
+    planner.refuse(request.peer,
+                   "known from a route only: cannot be enforced (configure it first)");
   else if (set)
     planner.set(*peer);
   else
     planner.confirm(*peer);
   if (planner.idle())
-    planner.refuse(request.peer,
-                   "nothing to confirm (when the deadline has passed, its mode is audit)");
+    planner.refuse(request.peer, "nothing to confirm (after the deadline, the mode is audit)");
   return planner.finish(policies);
 }
 

@@ -32,7 +32,7 @@ struct PolicyRequest {
 struct PolicyRefusal {
   std::string peer;
   std::vector<std::string> reasons;  // one line each
-  std::vector<FlowRecord> flows;     // what would die, latest first
+  std::vector<FlowRecord> flows;     // what would be dropped, latest first
 };
 
 struct PolicyPlan {

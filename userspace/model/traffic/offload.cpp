@@ -72,19 +72,20 @@ std::size_t offloaded_pairs(const PeerAudit& audit) {
 std::string offload_objection(const PeerAudit& audit) {
   if (offloaded_pairs(audit) == 0) return {};
   return of_pairs(audit) +
-         ": tc sees their packets before the device encrypts them, and enforce would drop them all "
-         "(hw_offload = no or crypto in their children of swanctl.conf)";
+         ": tc sees their packets before the device encrypts them, so enforce would drop them all "
+         "(set hw_offload = no or crypto for these children in swanctl.conf)";
 }
 
 std::string offload_finding(const PeerAudit& audit) {
   return audit.peer + " is in enforce, and " + of_pairs(audit) +
-         ": what this node sends to it there is dropped before the device could encrypt it (" +
+         ": packets that this node sends to it there are dropped before the device could encrypt "
+         "them (" +
          offload_remedies(audit.peer) + ")";
 }
 
 std::string offload_remedies(const std::string& peer) {
   return "espial policy set " + peer +
-         " audit, or hw_offload = no or crypto in the children of swanctl.conf";
+         " audit, or hw_offload = no or crypto for the children in swanctl.conf";
 }
 
 void OffloadWatch::look_at(PeerCounters& counters, const PeerAudit* audit, Seen& seen,

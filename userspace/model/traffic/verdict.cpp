@@ -51,7 +51,7 @@ Judgement judge_protected(const Numbers& n) {
     return {Verdict::kOneWay,
             count(n.transmit.encrypted) + " sent encrypted, none received " + n.span};
   const bool dropped = n.dropped[at(Direction::TRANSMIT)] > 0;
-  return {Verdict::kSilent, (dropped ? "no packet on the wire " : "no packet ") + n.span};
+  return {Verdict::kSilent, (dropped ? "no packets on the wire " : "no packet ") + n.span};
 }
 
 // What the programs saw and the verdict, which is about the wire, may not show.
@@ -66,8 +66,8 @@ std::string dropped_text(const Numbers& n) {
 // Neither encrypted nor leaking can be said.
 Judgement judge_offloaded(const Numbers& n, std::uint64_t sent) {
   return {Verdict::kUnknown, "offloaded: " + count(sent) +
-                                 " sent that a device encrypts behind tc, which sees them in "
-                                 "clear; only a capture outside of this node can tell; " +
+                                 " sent that the device encrypts after tc, which sees them in "
+                                 "clear; only a capture outside this node can prove it; " +
                                  std::to_string(n.receive.encrypted) + " received encrypted " +
                                  n.span};
 }
@@ -83,7 +83,7 @@ Judgement judge_numbers(const Numbers& n, const PeerWindow& window, const Sight&
     return {Verdict::kUnknown, "no wire device is watched in receive direction"};
   if (!sight.direction[at(Direction::TRANSMIT)])
     return {Verdict::kUnknown, "no wire device is watched in transmit direction"};
-  if (window.covered.count() == 0) return {Verdict::kUnknown, "first look, no history yet"};
+  if (window.covered.count() == 0) return {Verdict::kUnknown, "first snapshot, no history yet"};
   return judge_protected(n);
 }
 

@@ -99,7 +99,7 @@ Status HttpAnswer::on_head(std::string_view head) {
   std::size_t code = 0;
   if (first.substr(0, 7) != "HTTP/1." || first.size() < 12 || first[8] != ' ' ||
       !http_number(first.substr(9, 3), 10, code) || code < 100 || code > 599)
-    return Error{"what answers does not speak HTTP/1.1"};
+    return Error{"the server does not speak HTTP/1.1"};
   has_length_ = chunked_ = false;
   while (end < head.size()) {
     head.remove_prefix(end + 2);
@@ -124,7 +124,7 @@ Status HttpAnswer::on_header(std::string_view line) {
   if (name == "content-length") {
     std::size_t length = 0;
     if (!http_number(value, 10, length) || (has_length_ && length != left_))
-      return Error{"the answer's Content-Length is no number"};
+      return Error{"the answer's Content-Length is not a number"};
     left_ = length;
     has_length_ = true;
   } else if (name == "transfer-encoding") {
@@ -136,7 +136,8 @@ Status HttpAnswer::on_header(std::string_view line) {
 
 Status HttpAnswer::on_size(std::string_view line) {
   const auto size = trimmed(line.substr(0, line.find(';')));  // extensions mean nothing
-  if (!http_number(size, 16, left_)) return Error{"the size of a chunk of the answer is no number"};
+  if (!http_number(size, 16, left_))
+    return Error{"the size of a chunk of the answer is not a number"};
   stage_ = left_ == 0 ? Stage::kTrailer : Stage::kChunk;
   return Ok{};
 }

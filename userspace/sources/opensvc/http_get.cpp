@@ -20,7 +20,7 @@ constexpr std::size_t kPiece = 16 << 10;
 Error http_error(const char* operation, int code) {
   std::string hint;
   if (code == EACCES || code == EPERM) hint = " (run as root)";
-  if (code == EAGAIN) hint = " (too many wait for it)";
+  if (code == EAGAIN) hint = " (its queue is full)";
   return Error{std::string(operation) + ": " + std::strerror(code) + hint};
 }
 

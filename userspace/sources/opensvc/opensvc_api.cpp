@@ -85,12 +85,12 @@ Outline outline_of(std::string_view text) {
 std::optional<Error> refusal(const Outline& outline) {
   if (outline.secret.empty()) return std::nullopt;
   return Error{"the answer has \"" + std::string(outline.secret) +
-               "\", which nobody asked for: it was not read"};
+               "\", which espial did not ask for: ignored"};
 }
 
 // The list of items; null when there are none.
 Result<nlohmann::json> items_of(std::string_view body, const char* kind) {
-  const Error other{"the answer is no " + std::string(kind) + " (is this agent om3?)"};
+  const Error other{"the answer is not " + std::string(kind) + " (is this agent om3?)"};
   const auto outline = outline_of(body);
   if (body.size() > kMaxOpensvcAnswer || outline.too_deep)
     return Error{"the answer is too large or too deeply nested"};
@@ -99,7 +99,7 @@ Result<nlohmann::json> items_of(std::string_view body, const char* kind) {
   auto json = nlohmann::json::parse(body, nullptr, false);
   if (json.is_discarded() || !json.is_object() || !json.contains("items")) return other;
   auto& items = json["items"];
-  if (!items.is_null() && !items.is_array()) return Error{"the items of the answer are no list"};
+  if (!items.is_null() && !items.is_array()) return Error{"the items of the answer are not a list"};
   return std::move(items);
 }
 

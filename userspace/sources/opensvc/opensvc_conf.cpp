@@ -164,7 +164,7 @@ Result<OpensvcFacts> read_cluster_conf(const std::string& path) {
   if (!fd.valid()) return unreadable_conf(path, "open", errno);
   struct stat info = {};
   if (::fstat(fd.get(), &info) != 0) return unreadable_conf(path, "read", errno);
-  if (!S_ISREG(info.st_mode)) return Error{printable(path) + ": read: it is no regular file"};
+  if (!S_ISREG(info.st_mode)) return Error{printable(path) + ": read: not a regular file"};
   const auto size = static_cast<std::size_t>(info.st_size);
   if (size > kMaxClusterConf)
     return Error{printable(path) + ": read: larger than " + std::to_string(kMaxClusterConf) +

@@ -56,7 +56,7 @@ Json entry_json(const AlarmMemory::Entry& entry) {
 
 // A fraction has no business here, and one beyond the type's range would be undefined.
 std::int64_t read_whole(const Json& json) {
-  if (!json.is_number_integer()) throw std::runtime_error(json.dump() + " is no whole number");
+  if (!json.is_number_integer()) throw std::runtime_error(json.dump() + " is not a whole number");
   return json.get<std::int64_t>();
 }
 

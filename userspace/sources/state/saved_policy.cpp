@@ -42,7 +42,7 @@ Mode read_mode(const Json& json) {
   const auto text = json.get<std::string>();
   for (std::size_t i = 0; i < kModes; ++i)
     if (text == kModeLabels[i]) return static_cast<Mode>(i);
-  throw std::runtime_error("'" + text + "' is no mode");
+  throw std::runtime_error("'" + text + "' is not a mode");
 }
 
 Moment read_moment(const Json& json) {

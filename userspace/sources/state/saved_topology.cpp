@@ -64,7 +64,7 @@ std::vector<Underlay> read_underlays(const Json& list) {
   for (const auto& item : list) {
     const auto text = item.at("address").get<std::string>();
     const auto address = IpAddress::parse(text);
-    if (!address) throw std::runtime_error("'" + text + "' is no address");
+    if (!address) throw std::runtime_error("'" + text + "' is not an address");
     underlays.push_back({*address, read_origins(item.at("from"))});
   }
   return underlays;
@@ -75,7 +75,7 @@ std::vector<BackendSubnet> read_backends(const Json& list) {
   for (const auto& item : list) {
     const auto text = item.at("prefix").get<std::string>();
     const auto prefix = Prefix::parse(text);
-    if (!prefix) throw std::runtime_error("'" + text + "' is no prefix");
+    if (!prefix) throw std::runtime_error("'" + text + "' is not a prefix");
     backends.push_back(
         {*prefix, item.at("network").get<std::string>(), read_origins(item.at("from"))});
   }
@@ -85,7 +85,7 @@ std::vector<BackendSubnet> read_backends(const Json& list) {
 PeerState read_state(const std::string& text) {
   for (const auto state : {PeerState::kCandidate, PeerState::kLearnt, PeerState::kConfigured})
     if (to_string(state) == text) return state;
-  throw std::runtime_error("'" + text + "' is no peer state");
+  throw std::runtime_error("'" + text + "' is not a peer state");
 }
 
 Peer read_peer(const Json& item) {
@@ -106,7 +106,7 @@ Network read_network(const Json& item) {
   network.from = Origin::kOpensvc;
   for (const auto& text : item.at("prefixes")) {
     const auto prefix = Prefix::parse(text.get<std::string>());
-    if (!prefix) throw std::runtime_error("'" + text.get<std::string>() + "' is no prefix");
+    if (!prefix) throw std::runtime_error("'" + text.get<std::string>() + "' is not a prefix");
     network.prefixes.push_back(*prefix);
   }
   return network;

@@ -117,13 +117,14 @@ Status ViciClient::on_packet(std::string_view bytes) {
     }
     case ViciPacketType::kUnknownCommand:
     case ViciPacketType::kUnknownEvent:
-      return Error{std::string(command.name) + ": charon does not know it (is it too old?)"};
+      return Error{std::string(command.name) +
+                   ": charon does not know this command (is it too old?)"};
     case ViciPacketType::kRequest:
     case ViciPacketType::kRegister:
     case ViciPacketType::kUnregister:
       break;
   }
-  return Error{std::string(command.name) + ": an answer that was not asked for (is this charon?)"};
+  return Error{std::string(command.name) + ": an unexpected answer (is this charon?)"};
 }
 
 ViciFacts read_vici(const std::string& path, std::chrono::milliseconds deadline) {

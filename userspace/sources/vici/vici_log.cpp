@@ -14,7 +14,7 @@ Status take(const std::string& bytes, const ViciLog::Sink& sink) {
   EP_ASSIGN(packet, parse_vici_packet(bytes));
   if (packet.type == ViciPacketType::kConfirm) return Ok{};
   if (packet.type != ViciPacketType::kEvent || packet.name != "log")
-    return Error{"log: an answer that was not asked for (is this charon?)"};
+    return Error{"log: an unexpected answer (is this charon?)"};
   EP_ASSIGN(event, decode_vici(packet.message));
   sink({std::string(event.value("ikesa-name")), std::string(event.value("ikesa-uniqueid")),
         std::string(event.value("msg"))});

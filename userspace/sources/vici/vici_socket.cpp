@@ -21,7 +21,8 @@ constexpr std::size_t kLengthField = 4;
 
 Error vici_error(const std::string& path, std::string_view operation, int code) {
   std::string_view hint;
-  if (code == ENOENT || code == ECONNREFUSED) hint = " (charon does not run, or listens elsewhere)";
+  if (code == ENOENT || code == ECONNREFUSED)
+    hint = " (charon is not running, or listens elsewhere)";
   if (code == EACCES || code == EPERM) hint = " (run as root)";
   if (code == EAGAIN) hint = " (charon is busy)";
   return system_error(path, operation, code, hint);

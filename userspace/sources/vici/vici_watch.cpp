@@ -71,10 +71,9 @@ void ViciWatch::hear() {
 void ViciWatch::begin(Time now) {
   const auto path = find_vici_socket(choice_);
   if (!path)
-    return end(
-        unreadable_vici("no VICI socket of charon in the usual places (vici: PATH names another, "
-                        "vici: off does without)"),
-        now);
+    return end(unreadable_vici(
+                   "no VICI socket of charon in the usual places (set vici: PATH, or vici: off)"),
+               now);
   auto client = ViciClient::open(*path);
   if (!client.ok()) return end(unreadable_vici(client.error().message), now);
   client_ = std::move(client).value();

@@ -48,9 +48,9 @@ TEST(AlarmsText, OnlyADaemonKnowsThatNothingFires) {
   document["daemon"]["running"] = false;
   document["saved"] = "2024-05-01T12:19:30.000Z";
   EXPECT_EQ(alarms_exit(document), 3);
-  EXPECT_NE(
-      render_alarms(document, {}).find("no daemon is running: this is what the last one saved"),
-      std::string::npos);
+  EXPECT_NE(render_alarms(document, {})
+                .find("no daemon is running; these alarms were saved by the last one"),
+            std::string::npos);
   document["alarms"][0]["state"] = "firing";
   EXPECT_EQ(alarms_exit(document), 1);
   EXPECT_EQ(alarms_exit(json::object()), 3);

@@ -33,7 +33,7 @@ json doctor_sample() {
        {"10.45.0.13 does not answer ping"},
        {"ping 10.45.0.13"},
        {"node3"}}};
-  report.unknown = {"rules that are not understood: geoip: 10.101.1.0/24 > 10.101.2.0/24"};
+  report.unknown = {"rules that espial does not understand: geoip: 10.101.1.0/24 > 10.101.2.0/24"};
   return doctor_document(report, "node1", WallTime{std::chrono::seconds{1714564800}});
 }
 

@@ -18,7 +18,7 @@ json explain_sample() {
   told.destination = IpAddress::parse("10.101.2.10").value();
   const std::string inner = "10.101.1.10 > 10.101.2.10";
   told.steps = {
-      {"origin", inner, "a ping comes in by br-prd, the first packet of its connection", {}},
+      {"origin", inner, "a ping comes in through br-prd, the first packet of its connection", {}},
       {"prerouting", inner, "no chain", {}},
       {"route", inner, "10.101.2.0/24 via 10.45.0.12 dev eth0", {}},
       {"policy", inner, "10.101.1.0/24 > 10.101.2.0/24 priority 0: tunnel, reqid 1", {}},
@@ -31,8 +31,8 @@ json explain_sample() {
       {"output", "10.45.0.11 > 10.45.0.12", "no chain", {}}};
   told.end = FlowEnd::UNKNOWN;
   told.conclusion =
-      "leaves as ESP SPI 0x00000001, to 10.45.0.12 over eth0, unless what could not be read says "
-      "otherwise";
+      "leaves as ESP SPI 0x00000001, to 10.45.0.12 over eth0, unless something that could not be "
+      "read changes this";
   told.reasons = {"firewall: nft: not found"};
   return explain_document(told, "node1", WallTime{std::chrono::seconds{1714564800}});
 }

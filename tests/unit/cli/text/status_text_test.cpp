@@ -195,7 +195,7 @@ TEST(FlowsText, LatestFirst) {
             "2026-01-02T03:00:01Z  2026-01-02T03:00:00Z  transmit   cleartext       node2  eth0    "
             "icmp   "
             "10.101.0.5       10.101.1.5          5     420\n");
-  EXPECT_EQ(render_flows({{"flows", json::array()}}, {}), "no unprotected flow was seen\n");
+  EXPECT_EQ(render_flows({{"flows", json::array()}}, {}), "no unprotected flows seen\n");
 }
 
 TEST(FlowsText, SaysWhatWasDroppedOnceSomethingWas) {

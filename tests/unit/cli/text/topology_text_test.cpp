@@ -46,7 +46,7 @@ TEST(TopologyText, SaysWhoSaidIt) {
   Config config = enforcing();
   config.exclude_devices = {"wg0"};
   EXPECT_EQ(render_topology(topology(), config),
-            R"(# The effective topology; a comment says who said it.
+            R"(# The effective topology; each comment names the source.
 # finding: file and policy disagree\x0aabout node2
 node: "node1"
 instance: "default"

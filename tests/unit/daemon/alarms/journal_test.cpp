@@ -91,8 +91,8 @@ TEST_F(JournalTest, AFullJournalHoldsNobodyUpAndIsToldHowMuchItMissed) {
   }
   EXPECT_TRUE(own->send({{"MESSAGE", "again"}}));
   EXPECT_EQ(received(),
-            "MESSAGE=1000 lines are lost: the journal did not take them\nPRIORITY=4\n"
-            "SYSLOG_IDENTIFIER=espial\n");
+            "MESSAGE=1000 lines lost: the journal did not accept "
+            "them\nPRIORITY=4\nSYSLOG_IDENTIFIER=espial\n");
   EXPECT_EQ(received(), "MESSAGE=again\nSYSLOG_IDENTIFIER=espial\n");
   EXPECT_EQ(received(), "");
 }

@@ -334,7 +334,7 @@ TEST(MeshAudit, EvidenceNamesProtocolPortAndLevel) {
       {51, " AH,"},  {108, " IPComp,"}, {47, " protocol 47,"}};
   for (const auto& [protocol, name] : names)
     EXPECT_EQ(slice(protocol), "bypass policy 10.101.1.0/24 > 10.101.2.0/24" + std::string(name) +
-                                   " priority 1000 lets packets pass in clear");
+                                   " priority 1000 passes packets in clear");
   const auto port = evidence([](auto& policy) {
     policy.has_template = false;
     policy.source_port = {53, 0xffff};

@@ -154,14 +154,14 @@ TEST(DoctorOwnRoutes, WhatArrivesForPodsGoesElsewhere) {
   auto finding = only(world.look());
   EXPECT_EQ(finding.cause, "own_route");
   EXPECT_EQ(finding.summary,
-            "what arrives for 10.101.1.0/24 is sent by docker0, not given to br-prd");
+            "packets to 10.101.1.0/24 are sent through docker0, not delivered to br-prd");
   EXPECT_EQ(finding.remedies, Lines{"ip route del 10.101.0.0/16 table 78"});
   EXPECT_EQ(finding.peers, (Lines{"node2", "node3"}));
   EXPECT_EQ(finding.family, Family::kIpv4);
 
   world.facts().rules[0].action = RuleAction::kBlackhole;
   EXPECT_EQ(only(world.look()).summary,
-            "what arrives for 10.101.1.0/24 is rejected, not given to br-prd");
+            "packets to 10.101.1.0/24 are rejected, not delivered to br-prd");
   world.facts().rules[0].iif = "eth9";
   EXPECT_TRUE(world.look().findings.empty()) << "for what comes by another device";
   world.facts().rules[0].iif = "eth0";
@@ -190,8 +190,7 @@ TEST(DoctorOwnRoutes, ABridgeThatIsDownHasNoRoute) {
   world.facts().links[1].up = false;
   const auto finding = only(world.look());
   EXPECT_EQ(finding.summary,
-            "what arrives for 10.101.1.0/24 has no route, though br-prd has an "
-            "address of it");
+            "packets to 10.101.1.0/24 have no route, though br-prd has an address in it");
   EXPECT_EQ(finding.remedies, Lines{"ip link set br-prd up"});
 }
 
@@ -357,7 +356,7 @@ TEST(DoctorStaleDevices, TheDeviceThatWasMeantIsNamed) {
   EXPECT_EQ(finding.cause, "stale_device");
   EXPECT_EQ(finding.effect, Effect::kLost);
   EXPECT_EQ(finding.peers, (Lines{"node2", "node3"}));
-  EXPECT_EQ(finding.summary, "no device has the interface index of a rule any more: iif 7");
+  EXPECT_EQ(finding.summary, "a rule names an interface index that no longer exists: iif 7");
   EXPECT_EQ(finding.remedies,
             Lines{"nft replace rule ip filter FORWARD handle 5 ip ttl 64 iifname br-prd counter "
                   "packets 0 bytes 0 accept"});
@@ -623,9 +622,9 @@ TEST(DoctorIke, APortWithoutAnAnswerIsNamed) {
   ASSERT_GE(report.findings.size(), 2u);
   EXPECT_EQ(report.findings[0].cause, "ike_unreachable");
   EXPECT_EQ(report.findings[0].summary,
-            "no IKE daemon runs on node2: nobody listens at UDP 500 of 10.45.0.12");
-  EXPECT_EQ(report.findings[0].evidence, (Lines{"nobody listens at UDP 500 of 10.45.0.12",
-                                                "nobody listens at UDP 4500 of 10.45.0.12"}));
+            "no IKE daemon runs on node2: nothing listens at UDP 500 of 10.45.0.12");
+  EXPECT_EQ(report.findings[0].evidence, (Lines{"nothing listens at UDP 500 of 10.45.0.12",
+                                                "nothing listens at UDP 4500 of 10.45.0.12"}));
   EXPECT_EQ(report.findings[1].summary,
             "node3 cannot be reached by IKE: UDP 4500 of 10.45.0.13 does not answer IKE");
   EXPECT_EQ(report.findings[1].effect, Effect::kLeaks);

@@ -138,7 +138,7 @@ TEST(ExplainArrival, PoliciesThatDoNotAskForAnSaThatIsThere) {
   world.facts().states.clear();
   auto told = world.to_pod();
   EXPECT_EQ(told.end, FlowEnd::FAIL_CLOSED);
-  EXPECT_EQ(told.conclusion, "not taken until there is an SA 10.45.0.12 > 10.45.0.11");
+  EXPECT_EQ(told.conclusion, "not accepted until there is an SA 10.45.0.12 > 10.45.0.11");
   for (auto& policy : world.facts().policies) policy.level_use = true;
   EXPECT_EQ(world.to_pod().end, FlowEnd::CLEAR) << "optional, and no SA";
   for (auto& policy : world.facts().policies) policy.allow = false;
@@ -178,7 +178,7 @@ TEST(ExplainEnforced, EspialDropsWhatIsInClearEitherWay) {
     const auto told = out ? explain(input, near, far) : explain(input, far, near);
     EXPECT_EQ(told.end, FlowEnd::DROPPED);
     EXPECT_EQ(told.conclusion,
-              std::string("dropped by espial: node2 is under enforce; without that it ") +
+              std::string("dropped by espial: node2 is in enforce; otherwise it ") +
                   (out ? "leaves in clear over br-prd to 10.45.0.12"
                        : "comes in clear by br-prd, goes to the pod by obr_backendnet"));
     EXPECT_EQ(told.steps.back().where, "espial");
@@ -204,7 +204,7 @@ TEST(ExplainArrival, WhatCannotBeTold) {
   tunnel.node.link(9, "ipsec0", "tun");
   for (auto& route : tunnel.facts().routes)
     if (route.destination == net("10.101.2.0/24")) route.oif = 9;
-  EXPECT_TRUE(unknown(tunnel.to_pod())) << "user space makes of it what it likes";
+  EXPECT_TRUE(unknown(tunnel.to_pod())) << "user space turns it into what it likes";
   ArrivalWorld away;
   for (auto& policy : away.facts().policies) policy.template_destination = addr("10.45.0.99");
   away.facts().states = {state("10.45.0.12", "10.45.0.99", 7, 1)};

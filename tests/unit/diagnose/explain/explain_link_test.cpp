@@ -105,7 +105,7 @@ TEST(ExplainBelowIp, APortThatIsNotKnownMayBeAny) {
   auto told = world.with(dropping(egress));
   EXPECT_EQ(told.end, FlowEnd::UNKNOWN) << told.conclusion;
   ASSERT_FALSE(told.reasons.empty());
-  EXPECT_EQ(told.reasons[0], "does it take pod0? Rules there do not let it pass");
+  EXPECT_EQ(told.reasons[0], "does it take pod0? Rules there block it");
   told = world.with(one_rule(egress, {VerdictStep{RuleVerdict::kAccept, {}}}));
   EXPECT_EQ(told.end, FlowEnd::ENCRYPTED) << "any port lets it pass: " << told.conclusion;
   const Hooked input{TableFamily::kBridge, PacketHook::kInput};

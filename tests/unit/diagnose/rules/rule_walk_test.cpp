@@ -395,7 +395,7 @@ TEST(RuleWalk, AnExplosionOfJumpsIsBounded) {
   rules.tables[0].chains.push_back({"c15", {}, {}, {}});
   const auto walk = walk_rules(rules, backend(), kForwardOnly);
   EXPECT_EQ(walk.fate, Fate::kUnknown);
-  EXPECT_EQ(walk.reasons.front(), "more rules than espial follows");
+  EXPECT_EQ(walk.reasons.front(), "more rules than espial can trace");
 }
 
 }  // namespace

@@ -172,7 +172,7 @@ TEST_F(NotifierTest, OneThatWasAwayGetsTheStateWhenItComesBack) {
   ASSERT_EQ(bad().size(), 1u) << "one line, however often it fails";
   EXPECT_NE(bad()[0].find("alerts.alertmanager[0]: Failed to connect"), std::string::npos)
       << bad()[0];
-  EXPECT_EQ(good(), std::vector<std::string>{"alerts.alertmanager[0]: takes alarms again"});
+  EXPECT_EQ(good(), std::vector<std::string>{"alerts.alertmanager[0]: accepts alarms again"});
 }
 
 TEST_F(NotifierTest, OneThatHangsHoldsUpNobody) {
@@ -297,7 +297,7 @@ TEST_F(NotifierTest, ACommandThatFailsIsRunAgain) {
   ASSERT_TRUE(until([&] { return status().delivered == 1; }));
   EXPECT_EQ(status().failed, 1u);
   ASSERT_EQ(bad().size(), 1u);
-  EXPECT_EQ(bad()[0], "alerts.command[0]: /bin/sh: no mail today (alarms wait, trying on)");
+  EXPECT_EQ(bad()[0], "alerts.command[0]: /bin/sh: no mail today (alarms are queued; retrying)");
 }
 
 TEST_F(NotifierTest, PasswordsComeFromFilesThatNobodyElseReads) {

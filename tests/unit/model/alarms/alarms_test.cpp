@@ -173,7 +173,7 @@ TEST_F(AlarmsTest, UnknownNodeWaitsItsHoldOff) {
   const Evaluation fired = after(1s);
   EXPECT_EQ(lines(fired.changes),
             Lines{"UnknownNode/warning//firing: 0 packets received, 3 sent in clear in a backend "
-                  "network, of no known node in 11 s"});
+                  "network, from or to no known node in 11 s"});
 }
 
 TEST_F(AlarmsTest, SpoofedInnerFires) {
@@ -208,8 +208,8 @@ TEST_F(AlarmsTest, WhatSomebodyRemovedIsToldThoughItWasPutBack) {
   snapshot_.restored = Restored{snapshot_.monotonic, 2, 3, 1s};
   EXPECT_EQ(changes_within(2), 0U);
   EXPECT_EQ(lines(after(1s).changes),
-            Lines{"ProgramDetached/critical//firing: somebody removed 2 programs and 3 pins; put "
-                  "back within 1 s, meanwhile packets passed unseen"});
+            Lines{"ProgramDetached/critical//firing: removed externally: 2 programs and 3 pins; "
+                  "put back within 1 s; packets passed unseen meanwhile"});
   EXPECT_EQ(changes_within(56), 0U);
   EXPECT_EQ(changes_within(5), 1U);
 }
@@ -272,7 +272,7 @@ TEST_F(AlarmsTest, ARestartedDaemonSeesTheLeakOfTheLastMinute) {
   Evaluator restarted;
   EXPECT_EQ(lines(restarted.evaluate(old).changes),
             Lines{"CleartextHost/warning/b/firing: last packet received in clear from or to a host "
-                  "address 20 s ago, before this daemon started to watch"});
+                  "address 20 s ago, before this daemon started"});
 }
 
 TEST_F(AlarmsTest, AHostLeakNeverTurnsIntoTrafficWhenItsWindowEnds) {
@@ -352,7 +352,7 @@ TEST_F(AlarmsTest, ADeviceWithoutProgramsIsWorseInEnforce) {
   after(1s);
   EXPECT_EQ(lines(after(2s).changes),
             Lines{"ProgramDetached/critical//firing: 1 of 1 device: eth0: transmit not attached; "
-                  "nothing is dropped there, and 1 peer is in enforce"});
+                  "nothing is dropped there and 1 peer is in enforce"});
 }
 
 TEST_F(AlarmsTest, RequiredXdpThatIsNotThere) {

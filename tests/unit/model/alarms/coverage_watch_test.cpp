@@ -47,7 +47,7 @@ class CoverageWatchTest : public ::testing::Test {
 
 TEST_F(CoverageWatchTest, BelowTheTargetIsToldInNumbers) {
   EXPECT_EQ(pass(100, 998, 2),
-            "99.80 % of 100000 packets in 100 s were encrypted, the target is 99.9 %: 200 received "
+            "99.80 % of 100000 packets in 100 s were encrypted; the target is 99.9 %: 200 received "
             "and 0 sent unprotected");
 }
 

@@ -89,7 +89,7 @@ TEST_F(LeakCause, WhatPoliciesForbidWentPastThem) {
   count(counters(), Direction::TRANSMIT, Class::CLEARTEXT, 3);
   const auto report = look();
   EXPECT_EQ(report.peers[0].verdict, Verdict::kLeaking);
-  EXPECT_TRUE(says(evidence(report, "CleartextTraffic"), "went past them"));
+  EXPECT_TRUE(says(evidence(report, "CleartextTraffic"), "bypassed IPsec"));
 }
 
 TEST_F(LeakCause, NothingIsClaimedOfPoliciesThatNobodyCouldRead) {
@@ -109,8 +109,8 @@ TEST_F(LeakCause, WhatADeviceEncryptsIsOffloadedAndNotLeaking) {
   auto report = look();
   EXPECT_EQ(report.peers[0].verdict, Verdict::kUnknown);
   EXPECT_EQ(report.peers[0].reason,
-            "offloaded: 3 packets sent that a device encrypts behind tc, which sees them in clear; "
-            "only a capture outside of this node can tell; 2 received encrypted in 1 s");
+            "offloaded: 3 packets sent that the device encrypts after tc, which sees them in "
+            "clear; only a capture outside this node can prove it; 2 received encrypted in 1 s");
   EXPECT_TRUE(report.alarms.empty()) << report.alarms[0].name;
   EXPECT_EQ(report.peers[0].window[at(Direction::TRANSMIT)].coverage(), std::nullopt);
   for (int i = 0; i < 8; ++i) report = look();
@@ -180,7 +180,7 @@ TEST_F(LeakCause, AnEnforcedPeerWithOffloadHasAFindingAndItsDropsACause) {
   auto report = look();
   ASSERT_EQ(report.snapshot.findings.size(), 1u);
   for (const char* words :
-       {"node2 is in enforce", "1 of 2 pairs", "is dropped before the device could encrypt it",
+       {"node2 is in enforce", "1 of 2 pairs", "are dropped before the device could encrypt them",
         "espial policy set node2 audit", "hw_offload = no"})
     EXPECT_TRUE(says(report.snapshot.findings[0], words)) << report.snapshot.findings[0];
   testing::enforce(counters(), Action::kDrop, Direction::TRANSMIT, Reason::CLEARTEXT,
@@ -197,11 +197,11 @@ TEST_F(LeakCause, WhatIsReceivedNamesThePeerToGoTo) {
   count(counters(), Direction::RECEIVE, Class::CLEARTEXT, 3);
   auto text = evidence(look(), "CleartextTraffic");
   EXPECT_TRUE(says(text, "node2 sends in clear: espial audit on node2 says why")) << text;
-  EXPECT_TRUE(says(text, "this node's policies refuse it")) << text;
+  EXPECT_TRUE(says(text, "this node's policies reject it")) << text;
   problem(0, PairProblem::RECEIVE_POLICY_MISSING, Direction::RECEIVE, "no policy demands IPsec");
   count(counters(), Direction::RECEIVE, Class::CLEARTEXT, 3);
   text = evidence(look(), "CleartextTraffic");
-  EXPECT_TRUE(says(text, "this node takes it")) << text;
+  EXPECT_TRUE(says(text, "this node accepts it")) << text;
 }
 
 TEST_F(LeakCause, HostAndTransitHaveTheirOwn) {
@@ -211,8 +211,8 @@ TEST_F(LeakCause, HostAndTransitHaveTheirOwn) {
   count(counters(), Direction::TRANSMIT, Class::CLEARTEXT_TRANSIT, 3);
   auto report = look();
   EXPECT_TRUE(says(evidence(report, "CleartextHost"),
-                   "outside of the selectors (10.45.0.11 > 10.101.2.0/24)"));
-  EXPECT_TRUE(says(evidence(report, "CleartextTransit"), "a NAT rule changed it"));
+                   "outside the selectors (10.45.0.11 > 10.101.2.0/24)"));
+  EXPECT_TRUE(says(evidence(report, "CleartextTransit"), "NAT rewrote it"));
   problem(0, PairProblem::NAT_BEFORE_IPSEC, Direction::TRANSMIT, "rule M changes the source");
   report = look();
   EXPECT_TRUE(says(evidence(report, "CleartextTransit"), "rule M changes the source"));
@@ -226,8 +226,8 @@ TEST_F(LeakCause, OneWayEncryptionSaysWhoDoesNot) {
     (void)look();
   }
   EXPECT_EQ(evidence(look(), "OneWayEncryption"),
-            "this node encrypts and node2 does not: 40 packets sent encrypted, all that was "
-            "received in clear (40), in 9 s; run espial audit on node2");
+            "this node encrypts and node2 does not: 40 packets sent encrypted, everything received "
+            "in clear (40), in 9 s; run espial audit on node2");
 }
 
 TEST_F(LeakCause, AHealthyPeerHasNone) {

@@ -480,7 +480,7 @@ TEST(XdpPlan, NativeOnPortsOnly) {
   EXPECT_EQ(xdp_reason({}, XdpChoice::kAuto, ""), "");
   EXPECT_EQ(xdp_reason({}, XdpChoice::kRequire, ""), "");
   EXPECT_EQ(xdp_reason({}, XdpChoice::kAuto, "veth"),
-            "native XDP takes segmentation offload from a veth");
+            "native XDP disables segmentation offload on a veth");
   EXPECT_EQ(xdp_reason({}, XdpChoice::kRequire, "veth"), "");
   for (const auto* kind : {"bridge", "vlan", "bond", "macvlan", "team"})
     EXPECT_NE(xdp_reason({}, XdpChoice::kRequire, kind), "") << kind;

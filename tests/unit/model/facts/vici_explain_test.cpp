@@ -87,7 +87,7 @@ TEST(ExplainPair, NoChildHasThePair) {
             "10.101.1.0/24 and 10.101.2.0/24");
   ViciFacts none;
   none.readable = true;
-  EXPECT_EQ(reason(none), "charon runs, no connection is loaded");
+  EXPECT_EQ(reason(none), "charon is running without any loaded connection");
 }
 
 TEST(ExplainPair, ItGoesElsewhere) {

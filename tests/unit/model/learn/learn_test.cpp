@@ -286,8 +286,9 @@ TEST(MergeTopology, ASubnetThatBothSidesClaimIsNobodys) {
   const auto topology = merge_topology(Config{}, node.facts, {});
   EXPECT_TRUE(topology.self_backends.empty());
   EXPECT_TRUE(topology.peers[0].backends.empty());
-  EXPECT_TRUE(
-      found(topology, "10.0.0.0/9: 192.0.2.2 (policy) and this node (policy) claim it: nobody"));
+  EXPECT_TRUE(found(
+      topology,
+      "10.0.0.0/9: 192.0.2.2 (policy) and this node (policy) claim it: it is given to neither"));
 }
 
 TEST(MergeTopology, NestedSubnetsAreKeptAndSaid) {

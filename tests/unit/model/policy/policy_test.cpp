@@ -62,9 +62,8 @@ TEST(EffectiveMode, ACommandCountsMoreThanTheFile) {
   EXPECT_EQ(t.peers[2].mode, Mode::AUDIT);
   EXPECT_EQ(t.peers[2].mode_from, ModeSource::kFile);
   // A default that nobody wrote is no opinion.
-  EXPECT_EQ(t.findings,
-            Lines{"b: mode audit by command, enforce by the configuration: the command counts "
-                  "(espial policy set 'b' file goes back)"});
+  EXPECT_EQ(t.findings, Lines{"b: mode audit by command, enforce in the configuration: the command "
+                              "wins (espial policy set 'b' file returns to it)"});
 }
 
 TEST(EffectiveMode, ADefaultOfTheFileIsAnOpinion) {
@@ -227,8 +226,8 @@ TEST_F(GuardTest, PacketOffloadIsAnObjection) {
   EXPECT_EQ(made.refused[0].peer, "a");
   EXPECT_EQ(made.refused[0].reasons,
             Lines{"the SAs that send for 1 of 1 pairs of subnets are in packet offload: tc sees "
-                  "their packets before the device encrypts them, and enforce would drop them all "
-                  "(hw_offload = no or crypto in their children of swanctl.conf)"});
+                  "their packets before the device encrypts them, so enforce would drop them all "
+                  "(set hw_offload = no or crypto for these children in swanctl.conf)"});
   EXPECT_EQ(made.policies.at("b").mode, Mode::AUDIT) << "all or none";
   EXPECT_TRUE(plan(set("a", Mode::AUDIT)).refused.empty());
   auto forced = set("a");
@@ -254,7 +253,7 @@ TEST_F(GuardTest, AWallClockStepDoesNotAgeTheAudit) {
 TEST_F(GuardTest, AuditOfAnotherBootOrNoneAtAllDoesNotCount) {
   now_ = after_reboot(now_);
   EXPECT_EQ(plan(set("a")).refused.at(0).reasons,
-            Lines{"audit is not running (set audit, and wait 10 min)"});
+            Lines{"audit is not running (set audit and wait 10 min)"});
   policies_.clear();
   EXPECT_EQ(plan(set("a")).refused.size(), 1U);
 }

@@ -63,7 +63,7 @@ TEST(Verdict, DroppedOnTheWayOutIsNoLeak) {
   drop(counters, Direction::TRANSMIT, 12);
   EXPECT_EQ(judge_growth(counters).verdict, Verdict::kSilent);
   EXPECT_EQ(judge_growth(counters).reason,
-            "no packet on the wire in 60 s; dropped 0 received, 12 about to be sent");
+            "no packets on the wire in 60 s; dropped 0 received, 12 about to be sent");
 
   testing::count(counters, Direction::RECEIVE, Class::ESP, 5);
   EXPECT_EQ(judge_growth(counters).verdict, Verdict::kOneWay);

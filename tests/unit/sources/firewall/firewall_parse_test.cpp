@@ -104,7 +104,7 @@ TEST(ChildProcess, IsBoundedAndSaysWhatFailed) {
                       {std::chrono::milliseconds(10'000), 100})
                 .error()
                 .message,
-            "/bin/sh: prints more than 100 bytes, stopped");
+            "/bin/sh: output larger than 100 bytes, stopped");
 }
 
 }  // namespace

@@ -50,17 +50,17 @@ TEST(HttpAnswer, WhatIsWrongIsSaidAndEnds) {
   EXPECT_EQ(outcome(""), "!the connection ended before the answer");
   EXPECT_EQ(outcome(answer_with("Content-Length: 9\r\n", "short")), middle);
   EXPECT_EQ(outcome(kChunked.substr(0, kChunked.size() - 1)), middle);
-  EXPECT_EQ(outcome("SSH-2.0-x\r\n\r\n"), "!what answers does not speak HTTP/1.1");
+  EXPECT_EQ(outcome("SSH-2.0-x\r\n\r\n"), "!the server does not speak HTTP/1.1");
   EXPECT_EQ(outcome(answer_with("Content-Length: -1\r\n", "")),
-            "!the answer's Content-Length is no number");
+            "!the answer's Content-Length is not a number");
   EXPECT_EQ(outcome(answer_with("Content-Length: 99999999999999999999\r\n", "")),
-            "!the answer's Content-Length is no number");
+            "!the answer's Content-Length is not a number");
   EXPECT_EQ(outcome(answer_with("Content-Length: 3\r\nTransfer-Encoding: chunked\r\n", "")),
             "!the answer's length is given in two ways");
   EXPECT_EQ(outcome(answer_with("Transfer-Encoding: chunked\r\n", "2\r\nabc\r\n")),
             "!a chunk of the answer is longer than it said");
   EXPECT_EQ(outcome(answer_with("Transfer-Encoding: chunked\r\n", "zz\r\n")),
-            "!the size of a chunk of the answer is no number");
+            "!the size of a chunk of the answer is not a number");
 }
 
 TEST(HttpAnswer, NothingGrowsWithoutBounds) {
@@ -128,17 +128,17 @@ TEST(OpensvcApi, WhatIsNoAnswerIsRefusedWithoutItsValues) {
     const auto got = parse_keyword_list(text, asked);
     return got.ok() ? "fine" : got.error().message;
   };
-  const std::string secret = "the answer has \"secret\", which nobody asked for: it was not read";
+  const std::string secret = "the answer has \"secret\", which espial did not ask for: ignored";
   EXPECT_EQ(error(list("[" + item("cluster.secret", R"("s3cr3t")") + "]")), secret);
   EXPECT_EQ(error(R"({"data":{"cluster":{"nodes":"a","secret" : "s3cr3t"}},"mtime":"x"})"), secret);
   EXPECT_EQ(error(R"({"data":{"cluster":{"secret@node1":"s3cr3t"}}})"), secret);
   EXPECT_EQ(error(R"({"data":{"cluster":{"nodes":"a","items":[]}}})"),
-            "the answer is no KeywordList (is this agent om3?)");
+            "the answer is not KeywordList (is this agent om3?)");
   EXPECT_EQ(error(list("[" + item("cluster.name", R"("secret")") + "]")),
             "the answer has a keyword that was not asked for");
-  EXPECT_EQ(error(R"({"items":[)"), "the answer is no KeywordList (is this agent om3?)");
-  EXPECT_EQ(error("[]"), "the answer is no KeywordList (is this agent om3?)");
-  EXPECT_EQ(error(list("{}")), "the items of the answer are no list");
+  EXPECT_EQ(error(R"({"items":[)"), "the answer is not KeywordList (is this agent om3?)");
+  EXPECT_EQ(error("[]"), "the answer is not KeywordList (is this agent om3?)");
+  EXPECT_EQ(error(list("{}")), "the items of the answer are not a list");
   EXPECT_EQ(error(list("[7]")), "an item of the answer has no keyword or no value");
   EXPECT_EQ(error(std::string(100'000, '[')), "the answer is too large or too deeply nested");
   EXPECT_EQ(error(list("[" + item("cluster.nodes", R"("[[[[[[[[[[[[[[[[[[\"[[[[")") + "]")),
@@ -174,9 +174,9 @@ TEST(OpensvcApi, NetworksOfEveryShape) {
   EXPECT_EQ(networks(R"({"items":null})"), "");
   EXPECT_EQ(networks(R"({"items":[{"name":7}]})"), "!a network of the answer has no name");
   EXPECT_EQ(networks(R"({"items":[{"name":"a","type":)"),
-            "!the answer is no NetworkList (is this agent om3?)");
+            "!the answer is not NetworkList (is this agent om3?)");
   EXPECT_EQ(networks(R"({"data":{"cluster":{"secret":"x"}},"items":null})"),
-            "!the answer has \"secret\", which nobody asked for: it was not read");
+            "!the answer has \"secret\", which espial did not ask for: ignored");
 }
 
 TEST(EventStream, CountsEventsAndNothingElse) {

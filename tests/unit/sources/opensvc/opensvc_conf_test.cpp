@@ -169,8 +169,8 @@ TEST(ClusterConf, WhatCannotBeFollowedIsSaid) {
   const auto said = problems(facts);
   EXPECT_NE(said.find("tunnel \"maybe\""), std::string::npos) << said;
   EXPECT_NE(said.find("10.200.0.0/24 of node2 lies outside"), std::string::npos) << said;
-  EXPECT_NE(said.find("\"fd00::/64\" of node3 is no subnet"), std::string::npos) << said;
-  EXPECT_NE(said.find("network bad: network \"ten\" is no prefix"), std::string::npos) << said;
+  EXPECT_NE(said.find("\"fd00::/64\" of node3 is not a subnet"), std::string::npos) << said;
+  EXPECT_NE(said.find("network bad: network \"ten\" is not a prefix"), std::string::npos) << said;
 }
 
 TEST(ClusterConf, AFileWithoutNodesIsNotBelieved) {

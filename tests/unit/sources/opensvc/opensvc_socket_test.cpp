@@ -186,7 +186,7 @@ TEST_F(OpensvcSocketTest, AnswersThatAreNone) {
   EXPECT_EQ(reason_when("/api/network", "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"items"),
             "the connection ended in the middle of the answer");
   EXPECT_EQ(reason_when("subnet", ok(R"({"items":[{"meta")")),
-            "network#b.subnet@node1: the answer is no KeywordList (is this agent om3?)");
+            "network#b.subnet@node1: the answer is not KeywordList (is this agent om3?)");
   EXPECT_EQ(reason_when("cluster.nodes", "HTTP/1.1 500 no\r\n\r\n"),
             "cluster.nodes: the agent answers 500");
   EXPECT_EQ(reason_when("/api/network", "HTTP/1.1 403 no\r\n\r\n"),
@@ -250,7 +250,7 @@ TEST_F(OpensvcSocketTest, AWholeConfigurationIsRefusedAndNotAskedForAgain) {
   for (int turn = 0; turn < 2; ++turn) {
     const auto facts = socket.read();
     EXPECT_EQ(facts.state, OpensvcState::kUnreadable);
-    EXPECT_NE(facts.reason.find("\"secret\", which nobody asked for"), std::string::npos)
+    EXPECT_NE(facts.reason.find("\"secret\", which espial did not ask for"), std::string::npos)
         << facts.reason;
     EXPECT_EQ(facts.reason.find("s3cr3t"), std::string::npos);
   }

@@ -188,7 +188,7 @@ TEST_F(ViciClientTest, AnswersThatComeByteByByte) {
 
 TEST_F(ViciClientTest, NobodyListens) {
   EXPECT_EQ(reason(),
-            "connect: No such file or directory (charon does not run, or listens elsewhere)");
+            "connect: No such file or directory (charon is not running, or listens elsewhere)");
 }
 
 TEST_F(ViciClientTest, ItClosesAtOnce) {
@@ -254,7 +254,7 @@ TEST_F(ViciClientTest, AnAnswerThatNobodyAskedFor) {
     peer.say(event("list-conn", connection("node2")));
     peer.wait_until_gone();
   });
-  EXPECT_EQ(reason(), "version: an answer that was not asked for (is this charon?)");
+  EXPECT_EQ(reason(), "version: an unexpected answer (is this charon?)");
 }
 
 TEST_F(ViciClientTest, ACommandThatItDoesNotKnow) {
@@ -263,7 +263,7 @@ TEST_F(ViciClientTest, ACommandThatItDoesNotKnow) {
     peer.say(reply(Type::kUnknownCommand));
     peer.wait_until_gone();
   });
-  EXPECT_EQ(reason(), "version: charon does not know it (is it too old?)");
+  EXPECT_EQ(reason(), "version: charon does not know this command (is it too old?)");
 }
 
 TEST_F(ViciClientTest, AFloodHasAnEnd) {
@@ -309,7 +309,7 @@ TEST_F(ViciClientTest, TheWatchLooksAgainAndFollowsACharonThatLeaves) {
   EXPECT_TRUE(watch.facts().readable) << "asked again too soon";
   watch.tick(Clock::now() + kViciInterval + seconds(1));
   EXPECT_FALSE(watch.facts().readable);
-  EXPECT_NE(watch.facts().reason.find("charon does not run"), std::string::npos);
+  EXPECT_NE(watch.facts().reason.find("charon is not running"), std::string::npos);
 }
 
 // Advances until the condition holds; a look may have ended within tick() already.

@@ -260,7 +260,7 @@ TEST_F(Adoption, OtherObjectsLoad) {
   spoilt_by([&] { pin_again(other->own_drops_fd(), kPrograms + "/ep_own_drops"); }, "not those");
   spoilt_by([&] { pin_again(wire, kPrograms + "/ep_own_drops"); }, "not those");
   spoilt_by([&] { pin_again(other->own_drops_fd(), kPrograms + "/ep_loaded"); }, "another build");
-  spoilt_by([&] { ASSERT_EQ(bpf_obj_pin(wire, (kPrograms + "/more").c_str()), 0); }, "more than");
+  spoilt_by([&] { ASSERT_EQ(bpf_obj_pin(wire, (kPrograms + "/more").c_str()), 0); }, "other files");
 }
 
 TEST_F(Adoption, MapsOfAnotherLoadAreNotMixed) {
@@ -321,7 +321,7 @@ TEST_F(Adoption, PinsThatCannotBeReplacedAreLeftOut) {
   ASSERT_EQ(mkdir((kPrograms + "/folder/in").c_str(), 0700), 0);
   auto second = Programs::load(kPins, limits());
   ASSERT_TRUE(second.ok()) << second.error().message;
-  expect_loaded(*second, "more than");
+  expect_loaded(*second, "other files");
   EXPECT_NE(second->use().problem, "");
   EXPECT_TRUE(second->adopted());
   std::filesystem::remove_all(kPrograms);

@@ -187,7 +187,7 @@ def verify_enforced(lab: Lab) -> None:
     one, two = lab.mesh.node(1).pod, lab.mesh.node(2).pod
     for family in (4, 6):
         explained(watch, 1, one.address(family), two.address(family), "dropped",
-                  "by espial: node2 is under enforce")
+                  "by espial: node2 is in enforce")
     watch.sealed(1)
 
 

@@ -10,7 +10,7 @@ nlohmann::json doctor_document(const DoctorReport& report, const std::string& no
   auto findings = nlohmann::json::array();
   for (const auto& finding : report.findings)
     findings.push_back(
-        {{"cause", finding.cause},
+        {{"cause", to_string(finding.cause)},
          {"effect", std::string(to_string(finding.effect))},
          {"summary", finding.summary},
          {"peers", finding.peers},

@@ -2,6 +2,7 @@
 // node1 of the seed's mesh, healthy, with both families, for the doctor: break it and look.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,9 +47,11 @@ struct DoctorWorld {
     return diagnose(
         {topology, node.facts, rules, sysctls, audit, host, charon, echoes, ike, now, firing});
   }
-  std::string first_cause() const {
+  // Nothing: there is no finding.
+  std::optional<Cause> first_cause() const {
     const auto report = look();
-    return report.findings.empty() ? "" : report.findings.front().cause;
+    if (report.findings.empty()) return std::nullopt;
+    return report.findings.front().cause;
   }
 
   Node node;

@@ -15,4 +15,22 @@ std::string_view to_string(Effect effect) {
   return "";
 }
 
+std::string_view to_string(Cause cause) {
+#define EP_X_(name, label, ...) \
+  case Cause::name:             \
+    return label;
+  switch (cause) { EP_DOCTOR_CAUSE_LIST(EP_X_) EP_PAIR_PROBLEM_LIST(EP_X_) }
+#undef EP_X_
+  return "";
+}
+
+Cause cause_of(PairProblem problem) {
+#define EP_X_(name, ...)  \
+  case PairProblem::name: \
+    return Cause::name;
+  switch (problem) { EP_PAIR_PROBLEM_LIST(EP_X_) }
+#undef EP_X_
+  return Cause::NO_POLICY;
+}
+
 }  // namespace espial

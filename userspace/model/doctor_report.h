@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/ip.h"
+#include "model/mesh.h"
 
 namespace espial {
 
@@ -19,8 +20,46 @@ enum class Effect : std::uint8_t {
 };
 std::string_view to_string(Effect effect);  // "lost", "leaks", "risk"
 
+// X(NAME, "word"): what the doctor finds itself, in words that scripts compare. In the order in
+// which causes explain one another: without the underlay nothing else works, without forwarding no
+// rule is asked. What the audit finds (EP_PAIR_PROBLEM_LIST) are causes, too.
+#define EP_DOCTOR_CAUSE_LIST(X)                   \
+  X(KERNEL_WITHOUT_ESP, "kernel_without_esp")     \
+  X(REVERSE_PATH_FILTER, "reverse_path_filter")   \
+  X(NEIGHBOURS_BLOCKED, "neighbours_blocked")     \
+  X(UNDERLAY_ROUTE, "underlay_route")             \
+  X(UNDERLAY_UNREACHABLE, "underlay_unreachable") \
+  X(MTU_BLACK_HOLE, "mtu_black_hole")             \
+  X(STALE_DEVICE, "stale_device")                 \
+  X(IKE_BLOCKED, "ike_blocked")                   \
+  X(ESP_BLOCKED, "esp_blocked")                   \
+  X(NO_IKE_DAEMON, "no_ike_daemon")               \
+  X(IKE_UNKNOWN_PEER, "ike_unknown_peer")         \
+  X(IKE_CERTIFICATE_TIME, "ike_certificate_time") \
+  X(IKE_AUTHENTICATION, "ike_authentication")     \
+  X(IKE_PROPOSALS, "ike_proposals")               \
+  X(CHILD_PROPOSALS, "child_proposals")           \
+  X(TRAFFIC_SELECTORS, "traffic_selectors")       \
+  X(IKE_UNANSWERED, "ike_unanswered")             \
+  X(IKE_UNREACHABLE, "ike_unreachable")           \
+  X(IKE_REFUSED, "ike_refused")                   \
+  X(OWN_ROUTE, "own_route")                       \
+  X(FORWARDING_OFF, "forwarding_off")             \
+  X(XFRM_DISABLED, "xfrm_disabled")               \
+  X(RULE_DROPS, "rule_drops")                     \
+  X(BRIDGE_RULES, "bridge_rules")                 \
+  X(PATH_MTU_BLOCKED, "path_mtu_blocked")         \
+  X(POLICY_DISABLED, "policy_disabled")           \
+  X(ONE_WAY_ESP, "one_way_esp")
+
+#define EP_X_(name, ...) name,
+enum class Cause : std::uint8_t { EP_DOCTOR_CAUSE_LIST(EP_X_) EP_PAIR_PROBLEM_LIST(EP_X_) };
+#undef EP_X_
+std::string_view to_string(Cause cause);  // "rule_drops", "forwarding_off", "no_policy"...
+Cause cause_of(PairProblem problem);
+
 struct DoctorFinding {
-  std::string cause;  // a word that scripts compare: "rule_drops", "forwarding_off", "no_policy"...
+  Cause cause = Cause::RULE_DROPS;
   Effect effect = Effect::kLost;
   std::string summary;                // one line
   std::vector<std::string> evidence;  // rules as their tool prints them, values, counters

@@ -2,7 +2,6 @@
 #include "diagnose/doctor/doctor.h"
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <optional>
 #include <set>
@@ -23,22 +22,18 @@
 namespace espial {
 namespace {
 
-// In the order in which causes explain one another: without the underlay nothing else can work,
-// without forwarding no rule is asked. Others come after, leaks before losses.
-constexpr std::array kFirst = {
-    "kernel_without_esp",   "reverse_path_filter", "neighbours_blocked", "underlay_route",
-    "underlay_unreachable", "mtu_black_hole",      "stale_device",       "ike_blocked",
-    "esp_blocked",          "no_ike_daemon",       "ike_unknown_peer",   "ike_certificate_time",
-    "ike_authentication",   "ike_proposals",       "child_proposals",    "traffic_selectors",
-    "ike_unanswered",       "ike_unreachable",     "ike_refused",        "no_route",
-    "route_rejects",        "own_route",           "forwarding_off",     "xfrm_disabled",
-    "rule_drops",           "bridge_rules"};
+// In the order of their list; routes that the audit found belong before this node's own.
+std::size_t place_of(Cause cause) {
+  if (cause == Cause::NO_ROUTE || cause == Cause::ROUTE_REJECTS) cause = Cause::IKE_REFUSED;
+  return static_cast<std::size_t>(cause);
+}
 
+// Causes after BRIDGE_RULES explain no other: leaks before losses.
 std::size_t rank_of(const DoctorFinding& finding) {
-  const auto at = std::find(kFirst.begin(), kFirst.end(), finding.cause);
-  const auto place = static_cast<std::size_t>(at - kFirst.begin());
   if (finding.effect == Effect::kRisk) return 1000;
-  return at != kFirst.end() ? place : finding.effect == Effect::kLeaks ? 100 : 200;
+  const auto place = place_of(finding.cause);
+  if (place <= place_of(Cause::BRIDGE_RULES)) return place;
+  return finding.effect == Effect::kLeaks ? 100 : 200;
 }
 
 class Doctor {
@@ -104,7 +99,7 @@ class Doctor {
       // A trap without traffic has no SA and needs none.
       if (problem.problem == PairProblem::NO_SA && !waits(peer)) return;
       auto& finding = found[{problem.problem, problem.remedy}];
-      finding.cause = std::string(to_string(problem.problem));
+      finding.cause = cause_of(problem.problem);
       finding.effect = *effect;
       if (finding.summary.empty()) {
         finding.summary = pair + problem.evidence;
@@ -136,7 +131,7 @@ class Doctor {
   void one_way() {
     for (const auto& seen : in_.firing) {
       if (seen.alarm != rule_of(AlarmId::OneWayEncryption).name) continue;
-      report_.findings.push_back({"one_way_esp",
+      report_.findings.push_back({Cause::ONE_WAY_ESP,
                                   Effect::kLeaks,
                                   seen.peer + ": ESP in one direction, cleartext in the other",
                                   {seen.evidence},

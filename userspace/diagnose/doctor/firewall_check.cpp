@@ -18,20 +18,20 @@ constexpr std::size_t kMaxEvidence = 6;
 
 bool is_loss(Fate fate) { return fate == Fate::kDropped || fate == Fate::kRejected; }
 
-const char* cause_of(PathKind kind) {
+Cause cause_of_path(PathKind kind) {
   switch (kind) {
     case PathKind::kPods:
-      return "rule_drops";
+      return Cause::RULE_DROPS;
     case PathKind::kEsp:
-      return "esp_blocked";
+      return Cause::ESP_BLOCKED;
     case PathKind::kIke:
-      return "ike_blocked";
+      return Cause::IKE_BLOCKED;
     case PathKind::kPathMtu:
-      return "path_mtu_blocked";
+      return Cause::PATH_MTU_BLOCKED;
     case PathKind::kNeighbours:
-      return "neighbours_blocked";
+      return Cause::NEIGHBOURS_BLOCKED;
   }
-  return "";
+  return Cause::RULE_DROPS;
 }
 
 std::string what_of(const BackendPath& path) {
@@ -131,7 +131,7 @@ class FirewallCheck {
 
   DoctorFinding finding_of(const Group& group) {
     DoctorFinding finding;
-    finding.cause = cause_of(group.first->kind);
+    finding.cause = cause_of_path(group.first->kind);
     // What routers between the nodes say is needed on a narrow path only, what this node tells its
     // pods with every large packet.
     const bool routers =

@@ -42,7 +42,7 @@ Effect worst_effect(const std::vector<Harm>& harms) {
 }
 
 // Of the node, whatever the peer.
-DoctorFinding of_node(const std::vector<Harm>& harms, const char* cause, const char* summary,
+DoctorFinding of_node(const std::vector<Harm>& harms, Cause cause, const char* summary,
                       const char* evidence, const char* remedy) {
   DoctorFinding finding{cause, worst_effect(harms), summary, {evidence}, {remedy}, {}, {}};
   for (const auto& harm : harms) {
@@ -96,6 +96,24 @@ TroubleText text_of(IkeTroubleKind kind) {
   return {};
 }
 
+Cause cause_of_trouble(IkeTroubleKind kind) {
+  switch (kind) {
+    case IkeTroubleKind::kAuthentication:
+      return Cause::IKE_AUTHENTICATION;
+    case IkeTroubleKind::kIkeProposals:
+      return Cause::IKE_PROPOSALS;
+    case IkeTroubleKind::kChildProposals:
+      return Cause::CHILD_PROPOSALS;
+    case IkeTroubleKind::kSelectors:
+      return Cause::TRAFFIC_SELECTORS;
+    case IkeTroubleKind::kCertificateTime:
+      return Cause::IKE_CERTIFICATE_TIME;
+    case IkeTroubleKind::kUnknownPeer:
+      return Cause::IKE_UNKNOWN_PEER;
+  }
+  return Cause::IKE_REFUSED;
+}
+
 // A trouble of some hours ago explains what is wrong now only where packets wait still.
 constexpr std::chrono::minutes kFresh{10};
 
@@ -121,7 +139,7 @@ class Attempts {
     const auto& name = harm.peer->peer;
     if (trouble_ != nullptr && (harm.waits || now_ - trouble_->at < kFresh)) return told(harm);
     if (going_on_ != nullptr && done_ == nullptr)
-      return DoctorFinding{"ike_unanswered",
+      return DoctorFinding{Cause::IKE_UNANSWERED,
                            harm.effect,
                            name + " does not answer this node's IKE",
                            {"IKE_SA " + going_on_->name + " is CONNECTING"},
@@ -131,7 +149,7 @@ class Attempts {
                            {}};
     if (!harm.waits || connection_ == nullptr || going_on_ != nullptr) return std::nullopt;
     return DoctorFinding{
-        "ike_refused",
+        Cause::IKE_REFUSED,
         harm.effect,
         done_ == nullptr ? name +
                                " and this node do not agree on an IKE_SA: proposals, identities "
@@ -152,7 +170,7 @@ class Attempts {
   DoctorFinding told(const Harm& harm) const {
     const auto& name = harm.peer->peer;
     const auto text = text_of(trouble_->kind);
-    DoctorFinding finding{std::string(to_string(trouble_->kind)),
+    DoctorFinding finding{cause_of_trouble(trouble_->kind),
                           harm.effect,
                           name + " and this node " + text.summary,
                           {"charon at " + rfc3339(trouble_->at) + ": " + printable(trouble_->line)},
@@ -211,7 +229,7 @@ class Reachability {
     const auto* first = worst_effect();
     if (first == nullptr) return std::nullopt;
     const auto& name = harm.peer->peer;
-    DoctorFinding found{"ike_unreachable", harm.effect, {}, evidence(), {}, {name}, {}};
+    DoctorFinding found{Cause::IKE_UNREACHABLE, harm.effect, {}, evidence(), {}, {name}, {}};
     const bool refused = first->answer == IkeAnswer::kRefused;
     found.summary = refused ? "no IKE daemon runs on " + name + ": " + answer_text(*first)
                             : name + " cannot be reached by IKE: " + answer_text(*first);
@@ -244,15 +262,15 @@ class Reachability {
 
 // Does the report say already why packets to the peer's underlay, or its IKE, are lost?
 bool explained(const DoctorReport& report, const std::string& peer) {
-  constexpr std::string_view kReasons[] = {"underlay_route", "underlay_unreachable",
-                                           "ike_blocked",    "ike_refused",
-                                           "ike_unanswered", "neighbours_blocked"};
+  constexpr Cause kReasons[] = {Cause::UNDERLAY_ROUTE, Cause::UNDERLAY_UNREACHABLE,
+                                Cause::IKE_BLOCKED,    Cause::IKE_REFUSED,
+                                Cause::IKE_UNANSWERED, Cause::NEIGHBOURS_BLOCKED};
   return std::any_of(
       report.findings.begin(), report.findings.end(), [&](const DoctorFinding& finding) {
         const bool its =
             std::find(finding.peers.begin(), finding.peers.end(), peer) != finding.peers.end();
         return its && finding.effect != Effect::kRisk &&
-               (parse_ike_trouble(finding.cause) ||
+               (parse_ike_trouble(to_string(finding.cause)) ||
                 std::find(std::begin(kReasons), std::end(kReasons), finding.cause) !=
                     std::end(kReasons));
       });
@@ -277,12 +295,12 @@ void check_ike(const IkeInput& input, DoctorReport& report) {
   if (!input.audit.readable || harms.empty()) return;
   if (input.host.esp == false)
     report.findings.push_back(of_node(
-        harms, "kernel_without_esp", "this node's kernel has no ESP: it cannot encrypt",
+        harms, Cause::KERNEL_WITHOUT_ESP, "this node's kernel has no ESP: it cannot encrypt",
         "no function of esp4 in /proc/kallsyms, and no module of that name",
         "install a kernel with CONFIG_INET_ESP and CONFIG_INET6_ESP, as Debian's have them"));
   if (input.host.ike_listens == false && !input.charon.readable)
     report.findings.push_back(
-        of_node(harms, "no_ike_daemon", "charon does not run on this node",
+        of_node(harms, Cause::NO_IKE_DAEMON, "charon does not run on this node",
                 "no socket has UDP port 500 or 4500",
                 "systemctl start strongswan, or start the OpenSVC service that runs charon"));
   for (const auto& harm : harms)

@@ -63,7 +63,7 @@ void check_own_routes(const Topology& topology, const KernelFacts& facts, const 
         const auto wrong = trouble(facts, routes, own.prefix, *holder, answer);
         if (wrong.empty()) continue;
         auto& finding = found[wrong];
-        finding.cause = "own_route";
+        finding.cause = Cause::OWN_ROUTE;
         finding.summary = wrong;
         finding.family = own.prefix.family();
         if (answer.kind != RouteAnswer::Kind::kNone) {

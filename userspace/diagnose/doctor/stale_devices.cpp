@@ -88,7 +88,7 @@ class StaleDevices {
     const RuleEvidence evidence{table.tool, table.family, table.name,
                                 chain.name, rule.handle,  rule.text};
     const std::string index = stale.word + " " + stale.number;
-    DoctorFinding finding{"stale_device",
+    DoctorFinding finding{Cause::STALE_DEVICE,
                           saved.empty() ? Effect::kRisk : Effect::kLost,
                           "a rule names an interface index that no longer exists: " + index,
                           {evidence.text()},

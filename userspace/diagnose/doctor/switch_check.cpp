@@ -51,7 +51,7 @@ class SwitchCheck {
     return keys;
   }
 
-  void add_switches(const char* cause, Effect effect, std::string summary,
+  void add_switches(Cause cause, Effect effect, std::string summary,
                     const std::vector<std::string>& keys, const Peers& peers) {
     DoctorFinding finding{cause, effect, std::move(summary), {}, {"sysctl -w"}, {}, Family::kIpv4};
     for (const auto& key : keys) {
@@ -81,7 +81,7 @@ class SwitchCheck {
       set += " " + key(device, "forwarding") + "=1";
     }
     if (!off.empty())
-      report_.findings.push_back({"forwarding_off",
+      report_.findings.push_back({Cause::FORWARDING_OFF,
                                   Effect::kLost,
                                   "this node does not forward IPv4",
                                   off,
@@ -89,7 +89,7 @@ class SwitchCheck {
                                   {},
                                   Family::kIpv4});
     if (in_.sysctls.forwarding_v6 == false && !arriving(Family::kIpv6).empty())
-      report_.findings.push_back({"forwarding_off",
+      report_.findings.push_back({Cause::FORWARDING_OFF,
                                   Effect::kLost,
                                   "this node does not forward IPv6",
                                   {"net.ipv6.conf.all.forwarding = 0"},
@@ -109,7 +109,7 @@ class SwitchCheck {
       if (const auto keys = on(device, "disable_xfrm", &DeviceSysctls::disable_xfrm_v4);
           !keys.empty())
         add_switches(
-            "xfrm_disabled", Effect::kLeaks,
+            Cause::XFRM_DISABLED, Effect::kLeaks,
             "IPv4 leaving through " + device + " is never encrypted, regardless of the policies",
             keys, peers);
   }
@@ -139,7 +139,7 @@ class SwitchCheck {
     const auto keys = on(device, "disable_policy", &DeviceSysctls::disable_policy_v4);
     if (!keys.empty())
       add_switches(
-          "policy_disabled", Effect::kRisk,
+          Cause::POLICY_DISABLED, Effect::kRisk,
           "cleartext IPv4 arriving through " + device + " is accepted, regardless of the policies",
           keys, peers);
   }
@@ -151,7 +151,7 @@ class SwitchCheck {
     const int mode = std::max(own == nullptr ? 0 : own->reverse_path_filter.value_or(0),
                               all == nullptr ? 0 : all->reverse_path_filter.value_or(0));
     if (mode != kStrict) return;
-    DoctorFinding finding{"reverse_path_filter", Effect::kLost, {}, {}, {}, {}, Family::kIpv4};
+    DoctorFinding finding{Cause::REVERSE_PATH_FILTER, Effect::kLost, {}, {}, {}, {}, Family::kIpv4};
     for (const auto& policy : in_.facts.policies) {
       const auto* link = holder(policy.template_destination);
       if (policy.direction != PolicyDirection::kIn || !policy.has_template || link == nullptr ||
@@ -206,7 +206,7 @@ class SwitchCheck {
         continue;
       const std::string name =
           std::string("net.bridge.bridge-nf-call-") + (v4 ? "iptables" : "ip6tables");
-      report_.findings.push_back({"bridge_rules",
+      report_.findings.push_back({Cause::BRIDGE_RULES,
                                   Effect::kLost,
                                   "packets between pods of this node on " + *packet.iif +
                                       " are dropped in FORWARD by " + walk.culprits.front().text(),

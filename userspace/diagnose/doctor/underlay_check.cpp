@@ -69,7 +69,7 @@ class UnderlayCheck {
 
   // No route to the peer, one that rejects, or one away from the network that both are on.
   bool misrouted(const Peer& peer, const std::vector<const UnderlayEcho*>& silent) {
-    DoctorFinding finding{"underlay_route", Effect::kLost, {}, {}, {}, {peer.name}};
+    DoctorFinding finding{Cause::UNDERLAY_ROUTE, Effect::kLost, {}, {}, {}, {peer.name}};
     for (const auto* echo : silent) {
       const auto answer = answer_to(echo->address);
       const auto* near = on_link(echo->address);
@@ -128,7 +128,7 @@ class UnderlayCheck {
   }
 
   void unreachable(const Peer& peer, const std::vector<const UnderlayEcho*>& silent) {
-    DoctorFinding finding{"underlay_unreachable", Effect::kLost, {}, {}, {}, {peer.name}};
+    DoctorFinding finding{Cause::UNDERLAY_UNREACHABLE, Effect::kLost, {}, {}, {}, {peer.name}};
     bool link_layer = true;
     for (const auto* echo : silent) {
       finding.evidence.push_back(echo->address.text() + " does not answer ping");
@@ -150,7 +150,7 @@ class UnderlayCheck {
 
   void black_hole(const Peer& peer, const UnderlayEcho& echo) {
     const std::string passes = std::to_string(*echo.largest);
-    DoctorFinding finding{"mtu_black_hole",
+    DoctorFinding finding{Cause::MTU_BLACK_HOLE,
                           Effect::kLost,
                           "packets of more than " + passes + " bytes between this node and " +
                               echo.address.text() + " are lost without an ICMP error",

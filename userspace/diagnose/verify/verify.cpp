@@ -132,7 +132,8 @@ bool explains(const DoctorFinding& finding, Effect effect, const ProbeResult& pr
   if (!finding.peers.empty() &&
       std::find(finding.peers.begin(), finding.peers.end(), probe.peer) == finding.peers.end())
     return false;
-  const bool of_forward = finding.cause == "rule_drops" || finding.cause == "forwarding_off";
+  const bool of_forward =
+      finding.cause == Cause::RULE_DROPS || finding.cause == Cause::FORWARDING_OFF;
   return !of_forward || probe.path == ProbePath::FORWARD_HERE || probe.path == ProbePath::PODS;
 }
 

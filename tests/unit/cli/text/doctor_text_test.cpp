@@ -15,19 +15,19 @@ using nlohmann::json;
 json doctor_sample() {
   DoctorReport report;
   report.findings = {
-      {"rule_drops",
+      {Cause::RULE_DROPS,
        Effect::kLost,
        "packets of pods are dropped in FORWARD by ip filter FORWARD policy drop",
        {"10.101.1.0/24 > 10.101.2.0/24", "forward, priority 0: dropped by ip filter FORWARD"},
        {"iptables-nft -I FORWARD -s 10.101.0.0/16 -d 10.101.0.0/16 -j ACCEPT"},
        {"node2", "node3"}},
-      {"forwarding_off",
+      {Cause::FORWARDING_OFF,
        Effect::kLost,
        "this node does not forward IPv6",
        {"net.ipv6.conf.all.forwarding = 0"},
        {"sysctl -w net.ipv6.conf.all.forwarding=1"},
        {}},
-      {"underlay_unreachable",
+      {Cause::UNDERLAY_UNREACHABLE,
        Effect::kRisk,
        "node3 does not answer ping, though its SAs have carried packets",
        {"10.45.0.13 does not answer ping"},

@@ -22,7 +22,7 @@ DoctorFinding only(const DoctorReport& report) {
   return report.findings.empty() ? DoctorFinding{} : report.findings.front();
 }
 
-bool has_cause(const DoctorReport& report, const std::string& cause) {
+bool has_cause(const DoctorReport& report, Cause cause) {
   return std::any_of(report.findings.begin(), report.findings.end(),
                      [&](const DoctorFinding& finding) { return finding.cause == cause; });
 }
@@ -35,7 +35,7 @@ TEST(DoctorUnderlay, ANeighbourWithoutLinkLayerAddressIsNoFirewall) {
   auto& neighbours = world.facts().neighbours;
   neighbours.erase(neighbours.begin());
   const auto finding = only(world.look());
-  EXPECT_EQ(finding.cause, "underlay_unreachable");
+  EXPECT_EQ(finding.cause, Cause::UNDERLAY_UNREACHABLE);
   EXPECT_EQ(finding.effect, Effect::kLost) << "whatever its SAs carried before";
   EXPECT_EQ(finding.evidence,
             (Lines{"10.45.0.12 does not answer ping", "10.45.0.12 does not answer ARP on eth0"}));
@@ -50,9 +50,9 @@ TEST(DoctorUnderlay, TheAddressThatTunnelsEndAtCounts) {
   EXPECT_TRUE(world.look().findings.empty()) << "no tunnel ends there";
   world.echoes.back().answered = true;
   world.echoes[0].answered = false;
-  EXPECT_EQ(only(world.look()).cause, "underlay_unreachable");
+  EXPECT_EQ(only(world.look()).cause, Cause::UNDERLAY_UNREACHABLE);
   world.facts().policies.clear();
-  EXPECT_FALSE(has_cause(world.look(), "underlay_unreachable")) << "one of the two answers";
+  EXPECT_FALSE(has_cause(world.look(), Cause::UNDERLAY_UNREACHABLE)) << "one of the two answers";
 }
 
 TEST(DoctorUnderlay, OfTwoAddressesThatTunnelsEndAtEachCounts) {
@@ -66,7 +66,7 @@ TEST(DoctorUnderlay, OfTwoAddressesThatTunnelsEndAtEachCounts) {
   const auto report = world.look();
   const auto at = std::find_if(
       report.findings.begin(), report.findings.end(),
-      [](const DoctorFinding& finding) { return finding.cause == "underlay_unreachable"; });
+      [](const DoctorFinding& finding) { return finding.cause == Cause::UNDERLAY_UNREACHABLE; });
   ASSERT_NE(at, report.findings.end());
   EXPECT_EQ(at->evidence[0], "10.45.0.112 does not answer ping");
 }
@@ -104,7 +104,7 @@ TEST(DoctorUnderlay, ARouteAwayFromTheNetworkOfBothIsNamed) {
   EXPECT_TRUE(world.look().findings.empty()) << "it answers all the same";
   world.echoes[0].answered = false;
   auto finding = only(world.look());
-  EXPECT_EQ(finding.cause, "underlay_route");
+  EXPECT_EQ(finding.cause, Cause::UNDERLAY_ROUTE);
   EXPECT_EQ(finding.effect, Effect::kLost);
   EXPECT_EQ(finding.summary,
             "packets to 10.45.0.12 are sent to 10.45.0.250 by eth0, and node2 is on the network of "
@@ -123,7 +123,7 @@ TEST(DoctorUnderlay, ARouteAwayFromTheNetworkOfBothIsNamed) {
 
   world.facts().rules = {main_rule()};
   world.facts().routes.erase(world.facts().routes.begin());
-  EXPECT_EQ(world.first_cause(), "underlay_route") << "the device's own network has no route";
+  EXPECT_EQ(world.first_cause(), Cause::UNDERLAY_ROUTE) << "the device's own network has no route";
 }
 
 TEST(DoctorUnderlay, TunnelsAreAskedFromWhereTheyBegin) {
@@ -152,7 +152,7 @@ TEST(DoctorOwnRoutes, WhatArrivesForPodsGoesElsewhere) {
   world.facts().rules[0].iif = "eth0";
   world.facts().routes.push_back({net("10.101.0.0/16"), 9, {}, 78, 0, {}});
   auto finding = only(world.look());
-  EXPECT_EQ(finding.cause, "own_route");
+  EXPECT_EQ(finding.cause, Cause::OWN_ROUTE);
   EXPECT_EQ(finding.summary,
             "packets to 10.101.1.0/24 are sent through docker0, not delivered to br-prd");
   EXPECT_EQ(finding.remedies, Lines{"ip route del 10.101.0.0/16 table 78"});
@@ -200,7 +200,7 @@ TEST(DoctorUnderlay, ABlackHoleIsNamedWithTheMtuToSet) {
   EXPECT_TRUE(world.look().findings.empty()) << "what was asked and answered is no finding";
   world.echoes[1].largest = 1296;
   const auto finding = only(world.look());
-  EXPECT_EQ(finding.cause, "mtu_black_hole");
+  EXPECT_EQ(finding.cause, Cause::MTU_BLACK_HOLE);
   EXPECT_EQ(finding.effect, Effect::kLost);
   EXPECT_EQ(finding.peers, Lines{"node3"});
   EXPECT_EQ(finding.evidence, Lines{"ping of 1500 bytes to 10.45.0.13 is not answered, of 1296 "
@@ -225,7 +225,7 @@ TEST(DoctorSwitches, AllCountsForEveryDeviceWhereTheKernelSaysSo) {
   World world;
   world.sysctls.devices[kAllDevices].disable_xfrm_v4 = true;
   auto finding = only(world.look());
-  EXPECT_EQ(finding.cause, "xfrm_disabled");
+  EXPECT_EQ(finding.cause, Cause::XFRM_DISABLED);
   EXPECT_EQ(finding.remedies, Lines{"sysctl -w net.ipv4.conf.all.disable_xfrm=0"});
   world.sysctls.devices["eth0"].disable_xfrm_v4 = true;
   EXPECT_EQ(only(world.look()).remedies,
@@ -241,7 +241,7 @@ TEST(DoctorSwitches, PoliciesThatNobodyAsksWhenClearPacketsArrive) {
   EXPECT_TRUE(world.look().findings.empty()) << "no tunnel ends there";
   world.sysctls.devices["eth0"].disable_policy_v4 = true;
   const auto finding = only(world.look());
-  EXPECT_EQ(finding.cause, "policy_disabled");
+  EXPECT_EQ(finding.cause, Cause::POLICY_DISABLED);
   EXPECT_EQ(finding.effect, Effect::kRisk);
   EXPECT_EQ(finding.peers, (Lines{"node2", "node3"}));
   EXPECT_EQ(finding.remedies, Lines{"sysctl -w net.ipv4.conf.eth0.disable_policy=0"});
@@ -260,7 +260,7 @@ World two_ways() {
 
 TEST(DoctorSwitches, AStrictReversePathFilterDropsEspThatComesAnotherWay) {
   auto world = two_ways();
-  EXPECT_FALSE(has_cause(world.look(), "reverse_path_filter")) << "off";
+  EXPECT_FALSE(has_cause(world.look(), Cause::REVERSE_PATH_FILTER)) << "off";
   world.sysctls.devices["eth0"].reverse_path_filter = 1;
   world.sysctls.reverse_path_drops = 17;
   world.echoes[0].answered = false;  // its answers are dropped, too
@@ -268,7 +268,7 @@ TEST(DoctorSwitches, AStrictReversePathFilterDropsEspThatComesAnotherWay) {
   const auto report = world.look();
   ASSERT_FALSE(report.findings.empty());
   const auto& finding = report.findings.front();
-  EXPECT_EQ(finding.cause, "reverse_path_filter");
+  EXPECT_EQ(finding.cause, Cause::REVERSE_PATH_FILTER);
   EXPECT_EQ(finding.peers, Lines{"node2"}) << "node3 is answered by eth0";
   EXPECT_EQ(finding.evidence, (Lines{"10.45.0.12 arrives by eth0, and is answered by eth1",
                                      "net.ipv4.conf.eth0.rp_filter = 1 (the larger of it and "
@@ -281,9 +281,9 @@ TEST(DoctorSwitches, TheLargerReversePathFilterCountsAndLooseDropsNothing) {
   auto world = two_ways();
   world.sysctls.devices[kAllDevices].reverse_path_filter = 1;
   world.sysctls.devices["eth0"].reverse_path_filter = 0;
-  EXPECT_TRUE(has_cause(world.look(), "reverse_path_filter"));
+  EXPECT_TRUE(has_cause(world.look(), Cause::REVERSE_PATH_FILTER));
   world.sysctls.devices["eth0"].reverse_path_filter = 2;
-  EXPECT_FALSE(has_cause(world.look(), "reverse_path_filter"));
+  EXPECT_FALSE(has_cause(world.look(), Cause::REVERSE_PATH_FILTER));
   World one_way;
   one_way.sysctls.devices[kAllDevices].reverse_path_filter = 1;
   EXPECT_TRUE(one_way.look().findings.empty());
@@ -323,7 +323,7 @@ TEST(DoctorSwitches, RulesThatBridgedPacketsMeetToo) {
   world.sysctls.bridge_rules_v4 = true;
   world.sysctls.bridge_rules_v6 = true;
   const auto finding = only(world.look());
-  EXPECT_EQ(finding.cause, "bridge_rules");
+  EXPECT_EQ(finding.cause, Cause::BRIDGE_RULES);
   EXPECT_EQ(finding.family, Family::kIpv4) << "the table is of IPv4";
   EXPECT_EQ(finding.summary,
             "packets between pods of this node on br-prd are dropped in FORWARD by ip filter "
@@ -353,14 +353,14 @@ TEST(DoctorStaleDevices, TheDeviceThatWasMeantIsNamed) {
   const auto report = world.look();
   ASSERT_EQ(report.findings.size(), 2u);
   const auto& finding = report.findings[0];
-  EXPECT_EQ(finding.cause, "stale_device");
+  EXPECT_EQ(finding.cause, Cause::STALE_DEVICE);
   EXPECT_EQ(finding.effect, Effect::kLost);
   EXPECT_EQ(finding.peers, (Lines{"node2", "node3"}));
   EXPECT_EQ(finding.summary, "a rule names an interface index that no longer exists: iif 7");
   EXPECT_EQ(finding.remedies,
             Lines{"nft replace rule ip filter FORWARD handle 5 ip ttl 64 iifname br-prd counter "
                   "packets 0 bytes 0 accept"});
-  EXPECT_EQ(report.findings[1].cause, "rule_drops");
+  EXPECT_EQ(report.findings[1].cause, Cause::RULE_DROPS);
 }
 
 TEST(DoctorStaleDevices, AnIndexThatHurtsNobodyIsARisk) {
@@ -368,7 +368,7 @@ TEST(DoctorStaleDevices, AnIndexThatHurtsNobodyIsARisk) {
   world.rules = by_index("7", RuleVerdict::kDrop);
   world.rules.tables[0].chains[0].base->policy_drop = false;
   const auto finding = only(world.look());
-  EXPECT_EQ(finding.cause, "stale_device");
+  EXPECT_EQ(finding.cause, Cause::STALE_DEVICE);
   EXPECT_EQ(finding.effect, Effect::kRisk);
   EXPECT_TRUE(finding.remedies.empty());
   EXPECT_TRUE(finding.peers.empty());
@@ -379,7 +379,7 @@ TEST(DoctorStaleDevices, ADeviceMayBeCalledByANumber) {
   world.rules = by_index("7", RuleVerdict::kAccept);
   world.node.link(9, "7");
   const auto finding = only(world.look());
-  EXPECT_EQ(finding.cause, "rule_drops");
+  EXPECT_EQ(finding.cause, Cause::RULE_DROPS);
 }
 
 TEST(DoctorStaleDevices, ARuleThatDoesNotPrintTheIndexAsSuchGetsNoRemedy) {
@@ -398,15 +398,15 @@ TEST(DoctorIke, WithoutCharonWhatLeaksIsItsAbsence) {
   EXPECT_TRUE(world.look().findings.empty()) << "SAs made by hand need no charon";
   world.facts().policies.clear();
   auto report = world.look();
-  EXPECT_EQ(report.findings.front().cause, "no_ike_daemon");
+  EXPECT_EQ(report.findings.front().cause, Cause::NO_IKE_DAEMON);
   EXPECT_EQ(report.findings.front().effect, Effect::kLeaks);
   EXPECT_EQ(report.findings.front().peers, (Lines{"node2", "node3"}));
-  EXPECT_TRUE(has_cause(report, "no_policy"));
+  EXPECT_TRUE(has_cause(report, Cause::NO_POLICY));
   world.charon.readable = true;
-  EXPECT_FALSE(has_cause(world.look(), "no_ike_daemon")) << "it answers, on other ports";
+  EXPECT_FALSE(has_cause(world.look(), Cause::NO_IKE_DAEMON)) << "it answers, on other ports";
   world.charon.readable = false;
   world.host.ike_listens.reset();
-  EXPECT_FALSE(has_cause(world.look(), "no_ike_daemon")) << "not known";
+  EXPECT_FALSE(has_cause(world.look(), Cause::NO_IKE_DAEMON)) << "not known";
 }
 
 TEST(DoctorIke, AKernelWithoutEspExplainsEverythingElse) {
@@ -416,10 +416,10 @@ TEST(DoctorIke, AKernelWithoutEspExplainsEverythingElse) {
   world.facts().policies.clear();
   const auto report = world.look();
   ASSERT_GE(report.findings.size(), 2u);
-  EXPECT_EQ(report.findings[0].cause, "kernel_without_esp");
-  EXPECT_EQ(report.findings[1].cause, "no_ike_daemon");
+  EXPECT_EQ(report.findings[0].cause, Cause::KERNEL_WITHOUT_ESP);
+  EXPECT_EQ(report.findings[1].cause, Cause::NO_IKE_DAEMON);
   world.host.esp.reset();
-  EXPECT_EQ(world.first_cause(), "no_ike_daemon");
+  EXPECT_EQ(world.first_cause(), Cause::NO_IKE_DAEMON);
 }
 
 TEST(DoctorIke, ATrapThatWaitsForTrafficIsARisk) {
@@ -431,7 +431,7 @@ TEST(DoctorIke, ATrapThatWaitsForTrafficIsARisk) {
     world.facts().states.push_back(
         test::state("10.45.0.11", peer.underlays[0].address.text(), 0, 1));
   const auto report = world.look();
-  EXPECT_EQ(report.findings.front().cause, "no_ike_daemon");
+  EXPECT_EQ(report.findings.front().cause, Cause::NO_IKE_DAEMON);
   EXPECT_EQ(report.findings.front().effect, Effect::kLost);
 }
 
@@ -456,7 +456,7 @@ TEST(DoctorIke, AnAttemptThatStillConnectsIsNotAnswered) {
   world.charon.ike_sas = {{"to-node2", "CONNECTING", "10.45.0.12", "", {}, {}, {}}};
   const auto report = world.look();
   ASSERT_FALSE(report.findings.empty());
-  EXPECT_EQ(report.findings.front().cause, "ike_unanswered");
+  EXPECT_EQ(report.findings.front().cause, Cause::IKE_UNANSWERED);
   EXPECT_EQ(report.findings.front().effect, Effect::kLost);
   EXPECT_EQ(report.findings.front().peers, Lines{"node2"});
   EXPECT_EQ(report.findings.front().evidence, Lines{"IKE_SA to-node2 is CONNECTING"});
@@ -466,12 +466,12 @@ TEST(DoctorIke, AnAttemptThatIsOverWasRefused) {
   auto world = waiting();
   auto report = world.look();
   ASSERT_FALSE(report.findings.empty());
-  EXPECT_EQ(report.findings.front().cause, "ike_refused");
+  EXPECT_EQ(report.findings.front().cause, Cause::IKE_REFUSED);
   EXPECT_EQ(report.findings.front().evidence,
             Lines{"connection to-node2: packets wait for an SA, and charon has no IKE_SA"});
   world.charon.ike_sas = {{"to-node2", "ESTABLISHED", "10.45.0.12", "", {}, {}, {}}};
   report = world.look();
-  EXPECT_EQ(report.findings.front().cause, "ike_refused");
+  EXPECT_EQ(report.findings.front().cause, Cause::IKE_REFUSED);
   EXPECT_NE(report.findings.front().summary.find("CHILD_SA"), std::string::npos);
 }
 
@@ -489,7 +489,7 @@ TEST(DoctorIke, WhatCharonLoggedNamesTheCause) {
   auto report = world.look();
   ASSERT_FALSE(report.findings.empty());
   const auto& first = report.findings.front();
-  EXPECT_EQ(first.cause, "ike_authentication");
+  EXPECT_EQ(first.cause, Cause::IKE_AUTHENTICATION);
   EXPECT_EQ(first.effect, Effect::kLost);
   EXPECT_EQ(first.peers, Lines{"node2"});
   EXPECT_EQ(first.summary,
@@ -499,14 +499,14 @@ TEST(DoctorIke, WhatCharonLoggedNamesTheCause) {
       first.evidence,
       (Lines{"charon at 2024-05-01T11:59:55.000Z: received AUTHENTICATION_FAILED notify error",
              "connection to-node2: packets wait for an SA"}));
-  EXPECT_FALSE(has_cause(report, "ike_refused")) << "one finding per cause";
-  EXPECT_FALSE(has_cause(report, "ike_unreachable"));
+  EXPECT_FALSE(has_cause(report, Cause::IKE_REFUSED)) << "one finding per cause";
+  EXPECT_FALSE(has_cause(report, Cause::IKE_UNREACHABLE));
 
-  for (const auto& [kind, cause] : std::initializer_list<std::pair<IkeTroubleKind, const char*>>{
-           {IkeTroubleKind::kIkeProposals, "ike_proposals"},
-           {IkeTroubleKind::kChildProposals, "child_proposals"},
-           {IkeTroubleKind::kSelectors, "traffic_selectors"},
-           {IkeTroubleKind::kCertificateTime, "ike_certificate_time"}}) {
+  for (const auto& [kind, cause] : std::initializer_list<std::pair<IkeTroubleKind, Cause>>{
+           {IkeTroubleKind::kIkeProposals, Cause::IKE_PROPOSALS},
+           {IkeTroubleKind::kChildProposals, Cause::CHILD_PROPOSALS},
+           {IkeTroubleKind::kSelectors, Cause::TRAFFIC_SELECTORS},
+           {IkeTroubleKind::kCertificateTime, Cause::IKE_CERTIFICATE_TIME}}) {
     world.charon.troubles = {trouble(kind, "a line")};
     EXPECT_EQ(world.look().findings.front().cause, cause);
     EXPECT_FALSE(world.look().findings.front().remedies.empty());
@@ -521,23 +521,23 @@ TEST(DoctorIke, TheLastTroubleOfThePeerCounts) {
   IkeTrouble of_other{IkeTroubleKind::kIkeProposals, "to-node3", "", "another", kNow};
   IkeTrouble began{IkeTroubleKind::kUnknownPeer, "", "10.45.0.12", "no IKE config found", kNow};
   world.charon.troubles = {former, of_other};
-  EXPECT_EQ(world.look().findings.front().cause, "traffic_selectors") << "packets wait still";
+  EXPECT_EQ(world.look().findings.front().cause, Cause::TRAFFIC_SELECTORS) << "packets wait still";
   world.charon.troubles = {former, of_other, began};
-  EXPECT_EQ(world.look().findings.front().cause, "ike_unknown_peer");
+  EXPECT_EQ(world.look().findings.front().cause, Cause::IKE_UNKNOWN_PEER);
   world.facts().states.pop_back();  // nothing waits
   world.charon.troubles = {former};
-  EXPECT_FALSE(has_cause(world.look(), "traffic_selectors")) << "an hour ago";
+  EXPECT_FALSE(has_cause(world.look(), Cause::TRAFFIC_SELECTORS)) << "an hour ago";
 }
 
 TEST(DoctorIke, NothingIsSaidOfOtherPeersConnectionsOrWithoutAReason) {
   auto world = waiting();
   world.charon.connections[0].remote_addresses = {"10.45.0.13"};
-  EXPECT_FALSE(has_cause(world.look(), "ike_refused")) << "node2 has no connection";
+  EXPECT_FALSE(has_cause(world.look(), Cause::IKE_REFUSED)) << "node2 has no connection";
   world = waiting();
   world.charon.ike_sas = {{"to-node3", "CONNECTING", "10.45.0.13", "", {}, {}, {}}};
-  EXPECT_FALSE(has_cause(world.look(), "ike_unanswered")) << "node3 is protected";
+  EXPECT_FALSE(has_cause(world.look(), Cause::IKE_UNANSWERED)) << "node3 is protected";
   world.facts().states.pop_back();
-  EXPECT_FALSE(has_cause(world.look(), "ike_refused")) << "nothing waits";
+  EXPECT_FALSE(has_cause(world.look(), Cause::IKE_REFUSED)) << "nothing waits";
 }
 
 TEST(DoctorWire, WhatTheDaemonSeesOfAPeerIsToldWhereTheAuditHasNothingToSay) {
@@ -546,7 +546,7 @@ TEST(DoctorWire, WhatTheDaemonSeesOfAPeerIsToldWhereTheAuditHasNothingToSay) {
       {"CleartextHost", "node3", "2 packets"},
       {"OneWayEncryption", "node2", "this node encrypts and node2 does not: 40 packets"}};
   const auto finding = only(world.look());
-  EXPECT_EQ(finding.cause, "one_way_esp");
+  EXPECT_EQ(finding.cause, Cause::ONE_WAY_ESP);
   EXPECT_EQ(finding.effect, Effect::kLeaks);
   EXPECT_EQ(finding.summary, "node2: ESP in one direction, cleartext in the other");
   EXPECT_EQ(finding.evidence, Lines{"this node encrypts and node2 does not: 40 packets"});
@@ -620,7 +620,7 @@ TEST(DoctorIke, APortWithoutAnAnswerIsNamed) {
   world.says("10.45.0.13", IkeAnswer::kAnswered, IkeAnswer::kSilent);
   const auto report = world.look();
   ASSERT_GE(report.findings.size(), 2u);
-  EXPECT_EQ(report.findings[0].cause, "ike_unreachable");
+  EXPECT_EQ(report.findings[0].cause, Cause::IKE_UNREACHABLE);
   EXPECT_EQ(report.findings[0].summary,
             "no IKE daemon runs on node2: nothing listens at UDP 500 of 10.45.0.12");
   EXPECT_EQ(report.findings[0].evidence, (Lines{"nothing listens at UDP 500 of 10.45.0.12",
@@ -634,15 +634,15 @@ TEST(DoctorIke, WhoAnswersOrIsExplainedIsNot) {
   Unprotected world;
   world.says("10.45.0.12", IkeAnswer::kAnswered, IkeAnswer::kAnswered);
   world.says("10.45.0.13", IkeAnswer::kNotSent, IkeAnswer::kNotSent);
-  EXPECT_FALSE(has_cause(world.look(), "ike_unreachable"));
+  EXPECT_FALSE(has_cause(world.look(), Cause::IKE_UNREACHABLE));
   world.ike.clear();
   world.says("10.45.0.12", IkeAnswer::kSilent, IkeAnswer::kSilent);
-  EXPECT_TRUE(has_cause(world.look(), "ike_unreachable"));
+  EXPECT_TRUE(has_cause(world.look(), Cause::IKE_UNREACHABLE));
   world.echoes[0].answered = false;
   world.facts().neighbours.erase(world.facts().neighbours.begin());
   const auto report = world.look();
-  EXPECT_EQ(report.findings[0].cause, "underlay_unreachable");
-  EXPECT_FALSE(has_cause(report, "ike_unreachable"));
+  EXPECT_EQ(report.findings[0].cause, Cause::UNDERLAY_UNREACHABLE);
+  EXPECT_FALSE(has_cause(report, Cause::IKE_UNREACHABLE));
 }
 
 }  // namespace

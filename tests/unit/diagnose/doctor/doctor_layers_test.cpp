@@ -81,7 +81,7 @@ std::vector<std::string> told(const World& world) {
   EXPECT_TRUE(report.unknown.empty()) << report.unknown.front();
   Lines lines;
   for (const auto& finding : report.findings)
-    lines.push_back(finding.cause + ": " + finding.summary);
+    lines.push_back(std::string(to_string(finding.cause)) + ": " + finding.summary);
   return lines;
 }
 
@@ -95,7 +95,7 @@ TEST(DoctorLayers, WhatPodsSendCrossesTheirPortAndTheBridge) {
     ASSERT_EQ(report.findings.size(), 1u);
     const auto& finding = report.findings.front();
     const std::string word = hook == PacketHook::kInput ? "INPUT" : "PREROUTING";
-    EXPECT_EQ(finding.cause, "rule_drops");
+    EXPECT_EQ(finding.cause, Cause::RULE_DROPS);
     EXPECT_EQ(finding.summary, "packets of pods are dropped in " + word +
                                    " of bridge br-prd by bridge t c: by hand drop");
     EXPECT_EQ(finding.peers, (Lines{"node2", "node3"}));
@@ -132,7 +132,8 @@ Lines told_of_ebtables(const std::string& text) {
   const auto report = world.look();
   EXPECT_TRUE(report.unknown.empty()) << report.unknown.front();
   for (const auto& finding : report.findings) {
-    lines.push_back(finding.cause + finding.summary.substr(finding.summary.find(" by ")));
+    lines.push_back(std::string(to_string(finding.cause)) +
+                    finding.summary.substr(finding.summary.find(" by ")));
     lines.insert(lines.end(), finding.remedies.begin(), finding.remedies.end());
   }
   return lines;
@@ -232,7 +233,7 @@ TEST(DoctorLayers, ABridgeThatDropsArpIsNamedFirst) {
   const auto report = world.look();
   ASSERT_FALSE(report.findings.empty());
   const auto& first = report.findings.front();
-  EXPECT_EQ(first.cause, "neighbours_blocked");
+  EXPECT_EQ(first.cause, Cause::NEIGHBOURS_BLOCKED);
   std::vector<std::string> remedies;
   for (const auto& finding : report.findings)
     if (finding.cause == first.cause)
@@ -248,7 +249,7 @@ TEST(DoctorLayers, NeighbourDiscoveryThatInputDropsIsNamed) {
       dropping({TableFamily::kIp6, PacketHook::kInput}, {matching(Field::kIcmp6Type, 133, 136)});
   const auto report = world.look();
   ASSERT_FALSE(report.findings.empty());
-  EXPECT_EQ(report.findings[0].cause, "neighbours_blocked");
+  EXPECT_EQ(report.findings[0].cause, Cause::NEIGHBOURS_BLOCKED);
   EXPECT_EQ(report.findings[0].family, Family::kIpv6);
   EXPECT_EQ(report.findings[0].remedies, (Lines{"nft insert rule ip6 t c icmpv6 type 136 accept",
                                                 "nft insert rule ip6 t c icmpv6 type 135 accept"}));

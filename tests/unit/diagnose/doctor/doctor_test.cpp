@@ -40,7 +40,7 @@ TEST(Doctor, DockersPolicyBehindOpenSvcsAcceptIsNamedWithItsRemedy) {
   const auto report = world.look();
   ASSERT_EQ(report.findings.size(), 2u) << "one for each family, whatever the number of peers";
   for (const auto& finding : report.findings) {
-    EXPECT_EQ(finding.cause, "rule_drops");
+    EXPECT_EQ(finding.cause, Cause::RULE_DROPS);
     EXPECT_EQ(finding.effect, Effect::kLost);
     EXPECT_EQ(finding.peers, (Lines{"node2", "node3"}));
     EXPECT_NE(finding.summary.find("FORWARD by ip"), std::string::npos) << finding.summary;
@@ -111,18 +111,18 @@ TEST(Doctor, BlockedEspAndIkeComeBeforeEverythingElse) {
   world.rules = drops("t", PacketHook::kInput, "in", 50);
   auto report = world.look();
   ASSERT_EQ(report.findings.size(), 1u);
-  EXPECT_EQ(report.findings[0].cause, "esp_blocked");
+  EXPECT_EQ(report.findings[0].cause, Cause::ESP_BLOCKED);
   EXPECT_TRUE(has(report.findings[0].remedies,
                   "nft insert rule inet t in ip saddr 10.45.0.12/32 ip daddr 10.45.0.11/32 meta "
                   "l4proto esp accept"))
       << report.findings[0].remedies.front();
 
   world.rules = drops("t", PacketHook::kOutput, "out", 17);
-  EXPECT_EQ(world.first_cause(), "ike_blocked");
+  EXPECT_EQ(world.first_cause(), Cause::IKE_BLOCKED);
   world.rules = drops("t", PacketHook::kInput, "in", 1);
   report = world.look();
   ASSERT_EQ(report.findings.size(), 1u);
-  EXPECT_EQ(report.findings[0].cause, "path_mtu_blocked");
+  EXPECT_EQ(report.findings[0].cause, Cause::PATH_MTU_BLOCKED);
   EXPECT_EQ(report.findings[0].effect, Effect::kRisk);
 }
 
@@ -132,7 +132,7 @@ TEST(Doctor, PodsThatAreNotToldTheirPathMtuLoseLargePackets) {
   auto report = world.look();
   ASSERT_EQ(report.findings.size(), 1u);
   const auto& finding = report.findings[0];
-  EXPECT_EQ(finding.cause, "path_mtu_blocked");
+  EXPECT_EQ(finding.cause, Cause::PATH_MTU_BLOCKED);
   EXPECT_EQ(finding.effect, Effect::kLost);
   EXPECT_EQ(finding.family, Family::kIpv4);
   EXPECT_EQ(finding.summary,
@@ -145,7 +145,7 @@ TEST(Doctor, PodsThatAreNotToldTheirPathMtuLoseLargePackets) {
   world.facts().policies.clear();
   report = world.look();
   EXPECT_TRUE(std::none_of(report.findings.begin(), report.findings.end(), [](const auto& other) {
-    return other.cause == "path_mtu_blocked";
+    return other.cause == Cause::PATH_MTU_BLOCKED;
   })) << "without IPsec nothing grows";
 }
 
@@ -154,7 +154,7 @@ TEST(Doctor, ForwardingThatIsOff) {
   world.sysctls.devices["br-prd"].forwarding_v4 = false;
   auto report = world.look();
   ASSERT_EQ(report.findings.size(), 1u);
-  EXPECT_EQ(report.findings[0].cause, "forwarding_off");
+  EXPECT_EQ(report.findings[0].cause, Cause::FORWARDING_OFF);
   EXPECT_EQ(report.findings[0].evidence, Lines{"net.ipv4.conf.br-prd.forwarding = 0"});
   EXPECT_EQ(report.findings[0].remedies,
             Lines{"sysctl -w net.ipv4.ip_forward=1 net.ipv4.conf.br-prd.forwarding=1"});
@@ -172,7 +172,7 @@ TEST(Doctor, XfrmSwitchedOffLeaksWhateverThePoliciesSay) {
   world.sysctls.devices["eth0"].disable_xfrm_v4 = true;
   const auto report = world.look();
   ASSERT_EQ(report.findings.size(), 1u);
-  EXPECT_EQ(report.findings[0].cause, "xfrm_disabled");
+  EXPECT_EQ(report.findings[0].cause, Cause::XFRM_DISABLED);
   EXPECT_EQ(report.findings[0].effect, Effect::kLeaks);
   EXPECT_EQ(report.findings[0].peers, (Lines{"node2", "node3"}));
 }
@@ -190,9 +190,9 @@ TEST(Doctor, AnUnderlayThatIsSilentComesFirst) {
   for (auto& sa : world.facts().states) sa.packets = 0;
   world.rules = firewall_case("opensvc");
   report = world.look();
-  EXPECT_EQ(report.findings[0].cause, "underlay_unreachable");
+  EXPECT_EQ(report.findings[0].cause, Cause::UNDERLAY_UNREACHABLE);
   EXPECT_EQ(report.findings[0].peers, Lines{"node2"});
-  EXPECT_EQ(report.findings[1].cause, "rule_drops");
+  EXPECT_EQ(report.findings[1].cause, Cause::RULE_DROPS);
 }
 
 TEST(Doctor, TheAuditsFindingsAreGrouped) {
@@ -200,7 +200,7 @@ TEST(Doctor, TheAuditsFindingsAreGrouped) {
   world.facts().policies.clear();
   const auto report = world.look();
   ASSERT_FALSE(report.findings.empty());
-  EXPECT_EQ(report.findings[0].cause, "no_policy");
+  EXPECT_EQ(report.findings[0].cause, Cause::NO_POLICY);
   EXPECT_EQ(report.findings[0].effect, Effect::kLeaks);
 }
 
@@ -210,7 +210,7 @@ TEST(Doctor, ATrapNeedsNoSaUntilTrafficWaits) {
   EXPECT_TRUE(world.look().findings.empty());
   for (const auto& peer : world.topology.peers)
     world.facts().states.push_back(state("10.45.0.11", peer.underlays[0].address.text(), 0, 1));
-  EXPECT_EQ(world.first_cause(), "no_sa");
+  EXPECT_EQ(world.first_cause(), Cause::NO_SA);
 }
 
 TEST(Doctor, APortThatIsClosedIsNeitherAFaultNorUnknown) {

@@ -153,9 +153,10 @@ struct Judged {
     judge_probe(probe, audit, doctor);
     return probe.outcome;
   }
-  void find(const std::string& cause, Effect effect, std::vector<std::string> peers = {}) {
+  void find(Cause cause, Effect effect, std::vector<std::string> peers = {}) {
+    const std::string word(to_string(cause));
     doctor.findings.push_back(
-        {cause, effect, "because of " + cause, {}, {"mend " + cause}, std::move(peers)});
+        {cause, effect, "because of " + word, {}, {"fix " + word}, std::move(peers)});
   }
   void without_sa() {
     PairAudit pair{
@@ -188,11 +189,11 @@ TEST(VerifyJudge, OneClearPacketIsALeakWhateverElsePassed) {
   EXPECT_EQ(Judged(kThree, {3, 0, 1, 0}, 3).outcome(), ProbeOutcome::PEER_LEAKS);
   EXPECT_EQ(Judged(kClear, kNothing, 0).outcome(), ProbeOutcome::WE_LEAK);
   Judged ours(kClear, kThree, 3);
-  ours.find("no_policy", Effect::kLeaks, {"node2"});
+  ours.find(Cause::NO_POLICY, Effect::kLeaks, {"node2"});
   EXPECT_EQ(ours.outcome(), ProbeOutcome::WE_LEAK);
-  EXPECT_EQ(ours.probe.remedies, std::vector<std::string>{"mend no_policy"});
+  EXPECT_EQ(ours.probe.remedies, std::vector<std::string>{"fix no_policy"});
   Judged theirs(kThree, kClear, 3);
-  theirs.find("no_policy", Effect::kLeaks, {"node2"});
+  theirs.find(Cause::NO_POLICY, Effect::kLeaks, {"node2"});
   EXPECT_EQ(theirs.outcome(), ProbeOutcome::PEER_LEAKS);
   EXPECT_TRUE(theirs.probe.remedies.empty()) << "nothing to mend here";
 }
@@ -201,7 +202,7 @@ TEST(VerifyJudge, WhatDidNotLeaveWasLostHere) {
   EXPECT_EQ(Judged(kNothing, kNothing, 0).outcome(), ProbeOutcome::LOST_HERE);
   Judged trap(kNothing, kNothing, 0);
   trap.without_sa();
-  trap.find("no_sa", Effect::kLost, {"node2"});
+  trap.find(Cause::NO_SA, Effect::kLost, {"node2"});
   EXPECT_EQ(trap.outcome(), ProbeOutcome::FAIL_CLOSED);
   Judged left(kThree, kNothing, 0);
   left.without_sa();
@@ -221,26 +222,28 @@ TEST(VerifyJudge, WhatLeftWasLostThereUnlessSomethingCameBack) {
 }
 
 TEST(VerifyJudge, AFindingExplainsOnlyWhatItIsAbout) {
-  const auto with = [](const char* cause, ProbePath path, std::vector<std::string> peers = {}) {
+  const auto with = [](Cause cause, ProbePath path, std::vector<std::string> peers = {}) {
     Judged judged(kThree, kThree, 0, path);
     judged.find(cause, Effect::kLost, std::move(peers));
     return judged.outcome();
   };
-  EXPECT_EQ(with("esp_blocked", ProbePath::HOST), ProbeOutcome::LOST_HERE);
-  EXPECT_EQ(with("esp_blocked", ProbePath::HOST, {"node2"}), ProbeOutcome::LOST_HERE);
-  EXPECT_EQ(with("esp_blocked", ProbePath::HOST, {"node3"}), ProbeOutcome::LOST);
-  for (const char* of_forward : {"rule_drops", "forwarding_off"}) {
-    EXPECT_EQ(with(of_forward, ProbePath::HOST), ProbeOutcome::LOST) << of_forward;
-    EXPECT_EQ(with(of_forward, ProbePath::FORWARD_THERE), ProbeOutcome::LOST) << of_forward;
-    EXPECT_EQ(with(of_forward, ProbePath::FORWARD_HERE), ProbeOutcome::LOST_HERE) << of_forward;
-    EXPECT_EQ(with(of_forward, ProbePath::PODS), ProbeOutcome::LOST_HERE) << of_forward;
+  EXPECT_EQ(with(Cause::ESP_BLOCKED, ProbePath::HOST), ProbeOutcome::LOST_HERE);
+  EXPECT_EQ(with(Cause::ESP_BLOCKED, ProbePath::HOST, {"node2"}), ProbeOutcome::LOST_HERE);
+  EXPECT_EQ(with(Cause::ESP_BLOCKED, ProbePath::HOST, {"node3"}), ProbeOutcome::LOST);
+  for (const Cause of_forward : {Cause::RULE_DROPS, Cause::FORWARDING_OFF}) {
+    EXPECT_EQ(with(of_forward, ProbePath::HOST), ProbeOutcome::LOST) << to_string(of_forward);
+    EXPECT_EQ(with(of_forward, ProbePath::FORWARD_THERE), ProbeOutcome::LOST)
+        << to_string(of_forward);
+    EXPECT_EQ(with(of_forward, ProbePath::FORWARD_HERE), ProbeOutcome::LOST_HERE)
+        << to_string(of_forward);
+    EXPECT_EQ(with(of_forward, ProbePath::PODS), ProbeOutcome::LOST_HERE) << to_string(of_forward);
   }
   Judged other(kThree, kThree, 0);
-  other.find("esp_blocked", Effect::kLost);
+  other.find(Cause::ESP_BLOCKED, Effect::kLost);
   other.doctor.findings[0].family = Family::kIpv6;
   EXPECT_EQ(other.outcome(), ProbeOutcome::LOST);
   Judged risk(kThree, kNothing, 0);
-  risk.find("path_mtu_blocked", Effect::kRisk);
+  risk.find(Cause::PATH_MTU_BLOCKED, Effect::kRisk);
   EXPECT_EQ(risk.outcome(), ProbeOutcome::LOST_THERE);
 }
 

@@ -9,23 +9,23 @@
 
 /* X(NAME, "label", KIND): the class of a packet on a wire device, disjoint.
  * KIND is what the class means for coverage: ENCRYPTED, UNPROTECTED or NEUTRAL. */
-#define EP_CLASS_LIST(X)                                 \
-  X(ESP, "esp", ENCRYPTED)                               \
-  X(ESP_UDP, "esp_udp", ENCRYPTED)                       \
-  X(ESP_TCP, "esp_tcp", ENCRYPTED)                       \
-  X(ESP_NULL, "esp_null", UNPROTECTED)                   \
-  X(AH, "ah", UNPROTECTED)                               \
-  X(CLEARTEXT, "cleartext", UNPROTECTED)                 \
-  X(CLEARTEXT_TUNNEL, "cleartext_tunnel", UNPROTECTED)   \
-  X(CLEARTEXT_HOST, "cleartext_host", UNPROTECTED)       \
-  X(CLEARTEXT_TRANSIT, "cleartext_transit", UNPROTECTED) \
-  X(IKE, "ike", NEUTRAL)                                 \
-  X(FLOODED, "flooded", NEUTRAL)                         \
-  X(UNKNOWN_NODE, "unknown_node", NEUTRAL)               \
-  X(OTHER_VLAN, "other_vlan", NEUTRAL)                   \
-  X(TOO_DEEP, "too_deep", NEUTRAL)                       \
-  X(MALFORMED, "malformed", NEUTRAL)                     \
-  X(OTHER, "other", NEUTRAL)
+#define EP_CLASS_LIST(X)                                                                          \
+  X(ESP, "esp", ENCRYPTED)                               /* ESP between underlays */              \
+  X(ESP_UDP, "esp_udp", ENCRYPTED)                       /* ESP in UDP port 4500 */               \
+  X(ESP_TCP, "esp_tcp", ENCRYPTED)                       /* TCP port 4500 (RFC 9329) */           \
+  X(ESP_NULL, "esp_null", UNPROTECTED)                   /* ESP whose SA does not encrypt */      \
+  X(AH, "ah", UNPROTECTED)                               /* AH: authenticated, not encrypted */   \
+  X(CLEARTEXT, "cleartext", UNPROTECTED)                 /* between backends of two nodes */      \
+  X(CLEARTEXT_TUNNEL, "cleartext_tunnel", UNPROTECTED)   /* the same, in a tunnel */              \
+  X(CLEARTEXT_HOST, "cleartext_host", UNPROTECTED)       /* of two nodes, one end a backend */    \
+  X(CLEARTEXT_TRANSIT, "cleartext_transit", UNPROTECTED) /* sent to a peer's backend, not ours */ \
+  X(IKE, "ike", NEUTRAL)                                 /* UDP 500, 4500 */                      \
+  X(FLOODED, "flooded", NEUTRAL)                         /* groups, ARP, neighbour discovery */   \
+  X(UNKNOWN_NODE, "unknown_node", NEUTRAL)               /* a backend network, no known node */   \
+  X(OTHER_VLAN, "other_vlan", NEUTRAL)                   /* a VLAN that is not ours */            \
+  X(TOO_DEEP, "too_deep", NEUTRAL)                       /* nested beyond the limits */           \
+  X(MALFORMED, "malformed", NEUTRAL)                     /* headers cut or contradictory */       \
+  X(OTHER, "other", NEUTRAL)                             /* anything else */
 
 /* X(NAME, "label"): how far the parser came. Everything but OK and LATER_FRAGMENT is a reason
  * why the L4 header is unknown; the class may be certain all the same (addresses decide). */

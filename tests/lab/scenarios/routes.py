@@ -84,5 +84,5 @@ def route_of_own_pods_diverted(lab: Lab) -> None:
                       node.namespace.run(*six, "del", "priority", "100")))
     first = mended(lab, watch, 2, "own_route", (4, 6), rounds=2)
     for finding in first:
-        assert "by docker0" in finding["summary"], finding
+        assert "through docker0" in finding["summary"], finding
         assert finding["peers"] == ["node1", "node3"], finding

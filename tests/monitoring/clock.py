@@ -7,7 +7,7 @@ import re
 import yaml
 
 UNITS = {"s": 1, "m": 60, "h": 3600}
-ALARMS = pathlib.Path(__file__).resolve().parents[2] / "userspace" / "model" / "alarms.h"
+ALARMS = pathlib.Path(__file__).resolve().parents[2] / "userspace" / "model" / "alarms" / "alarms.h"
 
 
 def seconds(text: str) -> float:

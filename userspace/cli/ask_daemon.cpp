@@ -4,6 +4,7 @@
 #include "base/printable.h"
 #include "cli/text/wording.h"
 #include "control/control_client.h"
+#include "model/control_path.h"
 
 namespace espial {
 namespace {

@@ -13,6 +13,7 @@
 #include "cli/text/flows_text.h"
 #include "cli/text/wording.h"
 #include "control/control_client.h"
+#include "model/control_path.h"
 
 namespace espial {
 namespace {

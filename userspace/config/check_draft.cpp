@@ -8,6 +8,7 @@
 #include "base/printable.h"
 #include "config/alerts_draft.h"
 #include "config/draft.h"
+#include "model/control_path.h"
 
 namespace espial {
 namespace {
@@ -279,7 +280,7 @@ void check_verify(const Draft& draft, Problems& problems) {
 
 // The control socket lives in state_dir and its path must fit sockaddr_un.
 void check_state_dir(const Draft& draft, Problems& problems) {
-  constexpr std::size_t kMaxStateDir = 107 - sizeof("/control.sock") + 1;
+  constexpr std::size_t kMaxStateDir = 107 - kControlSocket.size();
   if (draft.state_dir && draft.state_dir->value.size() > kMaxStateDir)
     problems.add(draft.state_dir->place, "the path is longer than " + std::to_string(kMaxStateDir) +
                                              " bytes (the control socket inside would not fit)");

@@ -95,10 +95,6 @@ Result<UniqueFd> ask(const std::string& path, std::string_view request, Clock::t
 
 }  // namespace
 
-std::string control_socket_path(std::string_view state_dir) {
-  return std::string(state_dir) + "/control.sock";
-}
-
 Result<std::string> control_request(const std::string& path, std::string_view request,
                                     std::chrono::milliseconds deadline) {
   const auto until = Clock::now() + deadline;

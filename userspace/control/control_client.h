@@ -17,9 +17,6 @@ namespace espial {
 inline constexpr std::chrono::milliseconds kControlDeadline{2000};
 inline constexpr std::size_t kMaxControlAnswer = 256U << 20;  // bytes
 
-// "STATE_DIR/control.sock".
-std::string control_socket_path(std::string_view state_dir);
-
 // Sends request and a newline to the unix socket at path and returns everything up to end of file.
 // Blocks until the answer is complete or the deadline has passed. Errors are kUnable: nobody
 // listens, no permission, too slow, or an empty answer.

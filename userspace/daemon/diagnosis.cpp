@@ -19,6 +19,7 @@
 #include "exporter/documents/verify_document.h"
 #include "kernel/counters.h"
 #include "kernel/policy_map.h"
+#include "model/control_path.h"
 #include "sources/firewall/firewall_source.h"
 #include "sources/probe/echo.h"
 #include "sources/probe/ike_probe.h"
@@ -215,12 +216,7 @@ Result<ProbeScope> scope_of(const Topology& topology, const std::vector<std::str
   for (const auto& text : remote_pods) {
     const auto address = IpAddress::parse(text);
     if (!address) return Error{"--pod " + text + ": not an IP address", Failure::kUsage};
-    const bool known =
-        std::any_of(topology.peers.begin(), topology.peers.end(), [&](const Peer& peer) {
-          return std::any_of(peer.backends.begin(), peer.backends.end(),
-                             [&](const auto& of) { return of.prefix.contains(*address); });
-        });
-    if (!known)
+    if (topology.backend_of(*address) == nullptr)
       return Error{"--pod " + text + ": in no peer's backend subnet (espial config show)",
                    Failure::kUsage};
     scope.remote_pods.push_back(*address);

@@ -8,8 +8,8 @@
 #include "daemon/audit_now.h"
 #include "daemon/moment.h"
 #include "daemon/node.h"
+#include "daemon/world.h"
 #include "kernel/table_spec.h"
-#include "model/learn/learn.h"
 #include "sources/proc/redirects.h"
 
 namespace espial {
@@ -28,12 +28,10 @@ void merge(Changes& sum, const Changes& more) {
 }  // namespace
 
 Topology Node::merged() {
-  auto topology = merge_topology(config_, facts_, saved_, cluster_);
-  const auto renamed = policies_.follow_names(saved_, topology);
-  for (const auto& line : renamed) spdlog::info("{}", line);
-  if (!renamed.empty()) policies_.save();
-  policies_.apply(config_, topology);
-  return topology;
+  auto merged = espial::merge(config_, facts_, saved_, cluster_, policies_);
+  for (const auto& line : merged.renamed) spdlog::info("{}", line);
+  if (!merged.renamed.empty()) policies_.save();
+  return std::move(merged.topology);
 }
 
 void Node::on_kernel_events() {

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/peer_policies.h"
 
-#include <algorithm>
-
 #include "kernel/policy_map.h"
 
 namespace espial {
@@ -22,11 +20,7 @@ void PeerPolicies::recover(const Maps& maps, const Identities& identities, const
   for (const auto& [name, id] : identities.peers()) {
     const auto policy = read_policy(maps.fd(MapId::kPolicy), id);
     if (!policy.ok() || policy->mode == Mode::MONITOR) continue;
-    const auto by_file = std::find_if(config.peers.begin(), config.peers.end(),
-                                      [&peer = name](const auto& p) { return p.name == peer; });
-    Mode file = config.mode.value_or(Mode::MONITOR);
-    if (by_file != config.peers.end()) file = by_file->mode.value_or(file);
-    if (policy->mode == file && !policy->deadline) continue;
+    if (policy->mode == configured_mode(config, name) && !policy->deadline) continue;
     auto& recovered = policies_[name];
     recovered.mode = policy->mode;
     if (policy->deadline)

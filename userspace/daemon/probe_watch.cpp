@@ -47,14 +47,9 @@ std::chrono::nanoseconds round_trip(std::chrono::nanoseconds steady,
 std::vector<std::string> unknown_pods(const std::vector<IpAddress>& pods,
                                       const Topology& topology) {
   std::vector<std::string> out;
-  for (const auto& pod : pods) {
-    const bool known =
-        std::any_of(topology.peers.begin(), topology.peers.end(), [&](const Peer& peer) {
-          return std::any_of(peer.backends.begin(), peer.backends.end(),
-                             [&](const auto& of) { return of.prefix.contains(pod); });
-        });
-    if (!known) out.push_back(pod.text() + ": in no peer's backend subnet");
-  }
+  for (const auto& pod : pods)
+    if (topology.backend_of(pod) == nullptr)
+      out.push_back(pod.text() + ": in no peer's backend subnet");
   return out;
 }
 

@@ -27,6 +27,7 @@
 #include "exporter/documents/status_document.h"
 #include "exporter/http/api.h"
 #include "exporter/http/http_server.h"
+#include "model/control_path.h"
 
 namespace espial {
 namespace {
@@ -283,7 +284,7 @@ Result<int> run_daemon(const Config& config, const RunOptions& options,
   node->tell_alarms(std::move(journal));
   if (options.arm) return arm(*node);
   node->evaluate();
-  EP_ASSIGN(control, ControlServer::open(config.state_dir + "/control.sock",
+  EP_ASSIGN(control, ControlServer::open(control_socket_path(config.state_dir),
                                          [&node = *node](std::string_view request) {
                                            return answer(node, request);
                                          }));

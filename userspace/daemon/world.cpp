@@ -13,10 +13,16 @@
 
 namespace espial {
 
+Merged merge(const Config& config, const KernelFacts& facts, const Topology& saved,
+             const OpensvcFacts& cluster, PeerPolicies& policies) {
+  Merged merged{merge_topology(config, facts, saved, cluster), {}};
+  merged.renamed = policies.follow_names(saved, merged.topology);
+  policies.apply(config, merged.topology);
+  return merged;
+}
+
 void merge(const Config& config, World& world) {
-  world.topology = merge_topology(config, world.facts, world.saved, world.cluster);
-  (void)world.policies.follow_names(world.saved, world.topology);
-  world.policies.apply(config, world.topology);
+  world.topology = merge(config, world.facts, world.saved, world.cluster, world.policies).topology;
 }
 
 Result<World> look_around(const Config& config) {

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "daemon/peer_policies.h"
@@ -26,6 +27,15 @@ struct World {
   PeerPolicies policies;
   std::string saved_problem;
 };
+
+// Facts, file, OpenSVC and what was learnt, merged, with the modes that the policies give. What
+// they keep by name follows peers that were renamed: one line each, to be logged; not saved.
+struct Merged {
+  Topology topology;
+  std::vector<std::string> renamed;
+};
+Merged merge(const Config& config, const KernelFacts& facts, const Topology& saved,
+             const OpensvcFacts& cluster, PeerPolicies& policies);
 
 // Reads everything; takes some ten milliseconds.
 Result<World> look_around(const Config& config);

@@ -97,4 +97,9 @@ struct Config {
   std::optional<double> coverage_target;  // what share of a peer's packets is to be encrypted
 };
 
+// The mode of peers without one of their own.
+Mode default_mode(const Config& config);
+// What the file alone says of a peer's mode, the default included.
+Mode configured_mode(const Config& config, std::string_view peer);
+
 }  // namespace espial

@@ -50,4 +50,12 @@ const Peer* Topology::find(std::string_view name) const {
   return it == peers.end() ? nullptr : &*it;
 }
 
+const Peer* Topology::backend_of(const IpAddress& address) const {
+  const auto it = std::find_if(peers.begin(), peers.end(), [&](const Peer& peer) {
+    return std::any_of(peer.backends.begin(), peer.backends.end(),
+                       [&](const auto& backend) { return backend.prefix.contains(address); });
+  });
+  return it == peers.end() ? nullptr : &*it;
+}
+
 }  // namespace espial

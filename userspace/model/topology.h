@@ -105,6 +105,8 @@ struct Topology {
   bool operator==(const Topology&) const = default;
 
   [[nodiscard]] const Peer* find(std::string_view name) const;
+  // The peer with a backend subnet that contains the address.
+  [[nodiscard]] const Peer* backend_of(const IpAddress& address) const;
 };
 
 }  // namespace espial

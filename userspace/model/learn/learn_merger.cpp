@@ -22,7 +22,7 @@ void choose_mode(Peer& peer, const Config& config) {
   if (peer.state == PeerState::kCandidate)
     peer.by_file = {};
   else if (peer.by_file.from == ModeSource::kDefault)
-    peer.by_file.mode = config.mode.value_or(Mode::MONITOR);
+    peer.by_file.mode = default_mode(config);
   peer.mode = peer.by_file.mode;
   peer.mode_from = peer.by_file.from;
 }

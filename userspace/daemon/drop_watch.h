@@ -4,31 +4,13 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <optional>
-#include <vector>
 
+#include "daemon/latest_records.h"
 #include "kernel/drops.h"
 #include "model/snapshot.h"
 
 namespace espial {
-
-// The flows that lost packets, as of the last snapshot.
-class LatestDrops {
- public:
-  void publish(std::vector<DropRecord> drops) {
-    const std::scoped_lock lock(mutex_);
-    drops_.swap(drops);
-  }
-  [[nodiscard]] std::vector<DropRecord> get() const {
-    const std::scoped_lock lock(mutex_);
-    return drops_;
-  }
-
- private:
-  mutable std::mutex mutex_;
-  std::vector<DropRecord> drops_;
-};
 
 class DropWatch {
  public:

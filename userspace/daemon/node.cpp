@@ -4,211 +4,279 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include "config/alerts_file.h"
-#include "config/config_file.h"
+#include <chrono>
+#include <utility>
+
 #include "daemon/moment.h"
+#include "daemon/next_config.h"
+#include "exporter/documents/alarms_document.h"
+#include "exporter/documents/policy_document.h"
 
 namespace espial {
 namespace {
 
-constexpr std::uint32_t kSubnetsPerPeer = 4;
 constexpr std::chrono::seconds kJudgeEvery{10};  // what moves without an event: lifetimes, sysctls
-
-ProgramLimits limits_of(const Config& config) {
-  ProgramLimits limits;
-  limits.max_peers = config.max_peers;
-  limits.max_subnets = config.max_peers * kSubnetsPerPeer;
-  limits.flow_events_per_second = config.flow_events_per_second;
-  limits.xdp = config.xdp != XdpChoice::kOff;
-  return limits;
-}
-
-// What a reload cannot change; empty: nothing of it changed.
-std::string fixed_key_changed(const Config& now, const Config& next) {
-  if (now.instance != next.instance) return "instance";
-  if (now.pin_dir != next.pin_dir) return "pin_dir";
-  if (now.state_dir != next.state_dir) return "state_dir";
-  if (now.listen != next.listen || now.listen_anywhere != next.listen_anywhere) return "listen";
-  if (now.max_peers != next.max_peers) return "max_peers";
-  if (now.metrics != next.metrics) return "metrics";
-  if (now.xdp != next.xdp) return "xdp";
-  if (now.flow_events_per_second != next.flow_events_per_second) return "flow_events_per_second";
-  if (now.opensvc != next.opensvc) return "opensvc";
-  if (now.opensvc_conf != next.opensvc_conf) return "opensvc_conf";
-  if (now.opensvc_socket != next.opensvc_socket) return "opensvc_socket";
-  return {};
-}
-
-// What had to be loaded, and why.
-void tell(const ProgramUse& use) {
-  if (use.loaded == 0)
-    spdlog::info("{} pinned programs adopted, none loaded", use.adopted);
-  else
-    spdlog::info("{} programs loaded: {}", use.loaded, use.why);
-  if (!use.problem.empty())
-    spdlog::warn("programs could not be pinned; the next start loads them again: {}", use.problem);
-}
 
 }  // namespace
 
-Node::Node(Config config, std::string config_path, KernelWatch watch, KernelFacts facts,
-           Programs programs, Maps maps, Identities identities, Attachments attachments,
-           FlowEvents events, ViciWatch vici, ProbeWatch probes)
+Node::Node(Config config, std::string config_path, Opened opened)
     : config_(std::move(config)),
       config_path_(std::move(config_path)),
-      watch_(std::move(watch)),
-      facts_(std::move(facts)),
-      programs_(std::move(programs)),
-      maps_(std::move(maps)),
-      identities_(std::move(identities)),
-      attachments_(std::move(attachments)),
-      xdp_(XdpAttachments::open(config_.pin_dir)),
-      events_(std::move(events)),
-      vici_(std::move(vici)),
-      saved_file_(config_.state_dir),
-      policies_(config_.state_dir),
-      probes_(std::move(probes)),
-      keeper_(config_.state_dir),
-      latest_(std::make_shared<LatestReport>()),
-      flows_(std::make_shared<LatestFlows>()) {}
+      facts_(std::move(opened.facts), config_.state_dir),
+      data_plane_(std::move(opened.data_plane)),
+      enforcement_(config_.state_dir),
+      probes_(std::move(opened.probes)),
+      keeper_(config_.state_dir) {}
 
 Result<std::unique_ptr<Node>> Node::start(Config config, std::string config_path, bool strict) {
   // Events are listened to before the first dump: nothing falls between.
   EP_ASSIGN(watch, KernelWatch::open());
-  EP_ASSIGN(facts, watch.read());
-  EP_ASSIGN(programs, Programs::load(config.pin_dir, limits_of(config)));
-  tell(programs.use());
-  EP_ASSIGN(maps, Maps::of(programs));
-  EP_ASSIGN(identities, Identities::load(maps));
-  EP_ASSIGN(attachments, Attachments::open(config.pin_dir, config.state_dir, programs));
-  EP_ASSIGN(events, FlowEvents::open(maps));
+  EP_ASSIGN(kernel, watch.read());
+  EP_ASSIGN(data_plane, DataPlane::open(config));
   EP_ASSIGN(vici, ViciWatch::open(config.vici));
   EP_ASSIGN(probes, ProbeWatch::open());
-  std::unique_ptr<Node> node(new Node(std::move(config), std::move(config_path), std::move(watch),
-                                      std::move(facts), std::move(programs), std::move(maps),
-                                      std::move(identities), std::move(attachments),
-                                      std::move(events), std::move(vici), std::move(probes)));
+  std::unique_ptr<Node> node(new Node(
+      std::move(config), std::move(config_path),
+      {.facts = {.watch = std::move(watch), .kernel = std::move(kernel), .vici = std::move(vici)},
+       .data_plane = std::move(data_plane),
+       .probes = std::move(probes)}));
   EP_TRY(node->begin(strict));
   return node;
 }
 
 Status Node::begin(bool strict) {
-  if (auto saved = saved_file_.load(); saved.ok()) {
-    saved_ = std::move(*saved);
-  } else {
-    saved_problem_ = saved.error().message;
-    spdlog::warn("{}", saved_problem_);
-    if (strict) return std::move(saved).error();
-  }
-  if (!facts_.xfrm_readable) {
-    spdlog::warn("policies and SAs cannot be read: {}", facts_.xfrm_reason);
-    if (strict) return Error{"xfrm: " + facts_.xfrm_reason};
-  }
-  EP_TRY(start_opensvc(strict));
-  EP_TRY(load_policies(strict));
+  EP_TRY(facts_.begin(config_, strict));
+  EP_TRY(enforcement_.begin(data_plane_, config_, strict));
   keeper_.restore(evaluator_.alarms(), this_moment());
-  topology_ = merged();
-  plans_ = plan_devices(facts_, topology_, config_);
-  EP_ASSIGN(left_out, identities_.assign(topology_, maps_));
+  topology_ = enforcement_.merged(config_, facts_);
+  (void)data_plane_.plan(config_, topology_, facts_.kernel());
+  EP_ASSIGN(left_out, data_plane_.assign(topology_));
   for (const auto& line : left_out) spdlog::warn("{}", line);
   EP_TRY(follow_table());
-  EP_TRY(identities_.release(topology_, maps_));
-  follow_devices(false);
+  EP_TRY(data_plane_.release(topology_));
+  (void)data_plane_.attach(facts_.kernel(), config_.xdp);
+  log_findings();
   // Programs of a former layout counted until now.
-  EP_TRY(programs_.release_former_maps(config_.pin_dir));
-  if (programs_.carried())
-    spdlog::info(
-        "{}: the pinned maps had another version or max_peers; their counters were carried over",
-        config_.pin_dir);
-  else if (programs_.discarded())
-    spdlog::warn("{}: the pinned maps have an unknown version; counters start at zero",
-                 config_.pin_dir);
+  EP_TRY(data_plane_.end_former());
   spdlog::info("watching {} peers on {} devices ({}){}", topology_.peers.size(),
-               plans_.devices.size(), to_string(attachments_.mode()),
-               programs_.adopted() ? ", continuing the counters of an earlier run" : "");
-  drops_.start(programs_);
-  follow_backstop();
+               data_plane_.plans().devices.size(), to_string(data_plane_.mode()),
+               data_plane_.adopted() ? ", continuing the counters of an earlier run" : "");
+  data_plane_.watch_drops();
+  enforcement_.follow_backstop(config_, topology_, facts_.kernel());
   judge_mesh();
-  save_topology();
-  probes_.follow(config_.verify, topology_, facts_);
+  facts_.save(topology_, config_);
+  probes_.follow(config_.verify, topology_, facts_.kernel());
   if (strict && !probes_.problem().empty()) return Error{probes_.problem()};
   // charon says only once why it makes no SA: from the first moment on there is somebody to hear
   // it.
-  vici_.tick(std::chrono::steady_clock::now());
+  facts_.ask_charon();
   return Ok{};
 }
 
-Status Node::load_policies(bool strict) {
-  const auto now = this_moment();
-  policies_.load();
-  if (strict && !policies_.problem().empty()) return Error{policies_.problem()};
-  if (policies_.lost()) policies_.recover(maps_, identities_, config_, now);
-  if (!policies_.problem().empty())
-    spdlog::error("{}; peers in enforce stay in enforce", policies_.problem());
-  if (!programs_.adopted()) policies_.forget_spans();
-  for (const auto& line : policies_.expire(now)) spdlog::warn("{}", line);
-  // From now on a missing file is a lost one.
-  policies_.save();
-  return Ok{};
+void Node::on_kernel_events() {
+  const auto woken = std::chrono::steady_clock::now();
+  if (facts_.on_kernel_events())
+    data_plane_.follow_devices(config_, topology_, facts_.kernel(), woken);
+}
+
+void Node::settle() {
+  const auto changes = facts_.settle();
+  if (!changes) return;
+  if (changes->policies) enforcement_.distrust_backstop();
+  follow_topology();
+}
+
+void Node::on_opensvc() {
+  if (facts_.on_opensvc()) follow_topology();
+}
+
+void Node::on_probe_events() {
+  probes_.advance([this](const std::string& peer) { return data_plane_.counters(peer); }, *mesh_);
 }
 
 void Node::tick() {
-  restore();
-  end_deadlines(this_moment());
-  vici_.tick(std::chrono::steady_clock::now());
-  log_charon();
-  if (!watch_.xfrm_events() && facts_.xfrm_readable) pending_.policies = pending_.states = true;
-  const bool rules = firewall_.tick(std::chrono::steady_clock::now());
+  data_plane_.restore();
+  if (enforcement_.end_deadlines(this_moment())) follow_topology();
+  const bool rules = facts_.tick();
   if (rules || (judged_ && std::chrono::steady_clock::now() - *judged_ >= kJudgeEvery)) {
-    if (auto status = watch_.refresh_states(facts_); !status.ok())
-      spdlog::warn("{}", status.error().message);
+    facts_.refresh_states();
     judge_mesh();
   }
-  if (probes_.problem().empty())
-    path_mtu_.tick(config_.verify, topology_, facts_, std::chrono::steady_clock::now());
+  if (probes_.problem().empty()) facts_.follow_path_mtu(config_.verify, topology_);
   evaluate();
   keeper_.follow(evaluator_.alarms(), this_moment());
 }
 
-void Node::on_charon_events() {
-  if (vici_.advance(std::chrono::steady_clock::now())) log_charon();
+void Node::follow_topology() {
+  auto topology = enforcement_.merged(config_, facts_);
+  const bool changed = topology != topology_;
+  topology_ = std::move(topology);
+  // First, because somebody may have removed them: what else follows may take long.
+  enforcement_.follow_backstop(config_, topology_, facts_.kernel());
+  const bool devices = data_plane_.plan(config_, topology_, facts_.kernel());
+  const bool same_states = data_plane_.knows(facts_.kernel().states);
+  if (changed || !same_states || devices || std::exchange(reloaded_, false)) replace_table();
+  if (changed) facts_.save(topology_, config_);
+  // What somebody removed is told before the plan is carried out, which would put it back silently.
+  data_plane_.restore();
+  if (const int attached = data_plane_.attach(facts_.kernel(), config_.xdp); attached > 0)
+    spdlog::info("{} programs attached", attached);
+  log_findings();
+  judge_mesh();
+  probes_.follow(config_.verify, topology_, facts_.kernel());
 }
 
-// Once when it goes, once when it comes back.
-void Node::log_charon() {
-  const auto& facts = vici_.facts();
-  if (vici_.off() || !vici_.asked() || facts.readable == charon_readable_) return;
-  charon_readable_ = facts.readable;
-  charon_seen_ = charon_seen_ || facts.readable;
-  if (facts.readable)
-    spdlog::info("vici: charon {} answers", facts.version);
-  else
-    spdlog::warn("vici: {}", facts.reason);
+void Node::replace_table() {
+  if (auto assigned = data_plane_.assign(topology_); !assigned.ok())
+    spdlog::error("{}", assigned.error().message);
+  if (auto status = follow_table(); !status.ok())
+    spdlog::error("keeping the previous peer table: {}", status.error().message);
+  else if (auto released = data_plane_.release(topology_); !released.ok())
+    spdlog::error("{}", released.error().message);
+}
+
+Status Node::follow_table() {
+  const auto table = data_plane_.next_table(config_.enforce, topology_, facts_.kernel().states);
+  // A peer that got the index of a former one must not be judged by that one's policy.
+  EP_TRY(enforcement_.write(data_plane_, topology_));
+  return data_plane_.set_table(table);
+}
+
+void Node::log_findings() {
+  auto findings = topology_.findings;
+  for (const auto& device : data_plane_.plans().refused)
+    findings.push_back(fmt::format("{}: not watched: {}", device.name, device.reason));
+  facts_.log_findings(std::move(findings));
+}
+
+void Node::judge_mesh() {
+  mesh_ = std::make_shared<const MeshAudit>(facts_.audit(topology_));
+  judged_ = std::chrono::steady_clock::now();
+}
+
+std::shared_ptr<const MeshAudit> Node::audit() {
+  on_kernel_events();
+  facts_.states_changed();
+  settle();
+  return mesh_;
 }
 
 void Node::reload() {
-  auto next = load_config(config_path_);
-  const auto alerts = load_alerts(config_path_);
-  std::string problem;
-  if (!next.ok())
-    problem = next.error().message;
-  else if (alerts.ok() && *alerts != alerts_)
-    problem = "alerts: cannot change while espial runs (restart it)";
-  else if (const auto key = fixed_key_changed(config_, *next); !key.empty())
-    problem = key + ": cannot change while espial runs (restart it)";
-  last_reload_successful_ = problem.empty();
-  last_reload_error_ = problem;
-  if (!problem.empty()) {
-    spdlog::error("reload rejected, keeping the running configuration: {}", problem);
+  auto next = next_config(config_path_, config_, receivers_.alerts());
+  last_reload_successful_ = next.ok();
+  last_reload_error_ = next.ok() ? "" : next.error().message;
+  if (!next.ok()) {
+    spdlog::error("reload rejected, keeping the running configuration: {}", last_reload_error_);
     return;
   }
   config_ = std::move(*next);
-  vici_.choose(config_.vici);
-  // `config forget` may have edited the file in the meantime.
-  if (auto saved = saved_file_.load(); saved.ok()) saved_ = std::move(*saved);
+  facts_.reload(config_);
   reloaded_ = true;
   follow_topology();
   spdlog::info("configuration read again");
 }
+
+nlohmann::json Node::policy(const PolicyRequest& request) {
+  const auto now = this_moment();
+  if (enforcement_.end_deadlines(now)) follow_topology();
+  if (request.kind == PolicyRequest::Kind::kShow) {
+    auto taken = snapshot();
+    if (!taken.ok()) return error_document(taken.error());
+    enforcement_.follow(taken->peers, now);
+    return policy_document({.snapshot = *taken,
+                            .policies = enforcement_.policies(),
+                            .enforce = config_.enforce,
+                            .in_force = modes_in_force(data_plane_.maps(), data_plane_.identities(),
+                                                       taken->peers, now),
+                            .now = now});
+  }
+  auto plan = set_policy(request, now);
+  if (!plan.ok()) return error_document(plan.error());
+  return policy_answer(*plan, topology_, now);
+}
+
+Result<PolicyPlan> Node::set_policy(const PolicyRequest& request, const Moment& now) {
+  EP_ASSIGN(taken, snapshot());
+  EP_ASSIGN(flows, data_plane_.flows());
+  EP_ASSIGN(plan,
+            enforcement_.command(request, {taken.peers, flows, mesh_.get()}, config_.enforce, now));
+  if (!plan.refused.empty()) return plan;
+  follow_topology();
+  // The modes may be as before and a deadline not.
+  EP_TRY(enforcement_.write(data_plane_, topology_));
+  evaluate();
+  for (const auto& name : plan.changed) {
+    const auto* peer = topology_.find(name);
+    if (peer == nullptr) continue;
+    spdlog::info("{}: mode {} by {}", name, to_string(peer->mode), to_string(peer->mode_from));
+    if (data_plane_.identities().peer(name) == 0)
+      plan.notes.push_back(name + ": has no counters and no mode in force (raise max_peers)");
+  }
+  return plan;
+}
+
+void Node::evaluate() {
+  auto taken = snapshot();
+  if (!taken.ok()) {
+    spdlog::error("{}", taken.error().message);
+    return;
+  }
+  enforcement_.follow(taken->peers, this_moment());
+  data_plane_.publish_flows(*taken);
+  evaluator_.set_coverage_target(config_.coverage_target);
+  std::shared_ptr<const Probing> probing;
+  if (auto probes = probes_.read()) {
+    facts_.path_mtu().add_to(*probes, topology_);
+    probing = std::make_shared<const Probing>(std::move(*probes));
+  }
+  auto evaluation = evaluator_.evaluate(std::move(*taken), std::move(probing));
+  teller_.tell(evaluation.changes);
+  receivers_.publish(evaluation.report.alarms, evaluation.report.snapshot.time);
+  latest_->publish(std::make_shared<const Report>(std::move(evaluation.report)));
+}
+
+Result<Snapshot> Node::snapshot() {
+  EP_ASSIGN(snapshot, data_plane_.snapshot({.topology = topology_,
+                                            .instance = config_.instance,
+                                            .xfrm_block = enforcement_.backstop(),
+                                            .mesh = mesh_,
+                                            .sources = sources()}));
+  if (auto source = probes_.source()) snapshot.sources.push_back(std::move(*source));
+  snapshot.last_reload_successful = last_reload_successful_;
+  snapshot.last_reload_error = last_reload_error_;
+  return snapshot;
+}
+
+std::vector<SourceStatus> Node::sources() const {
+  std::vector<SourceStatus> sources{
+      {"alarms", keeper_.problem().empty(), keeper_.problem()},
+      {"file", last_reload_successful_.value_or(true), last_reload_error_}};
+  if (auto opensvc = facts_.opensvc_source()) sources.push_back(std::move(*opensvc));
+  sources.push_back(facts_.firewall_source());
+  sources.push_back(enforcement_.source());
+  sources.push_back({"routes", true, ""});
+  sources.push_back(facts_.saved_source());
+  sources.push_back(facts_.xfrm_source());
+  sources.push_back(data_plane_.source());
+  if (auto charon = facts_.charon_source(config_)) sources.push_back(std::move(*charon));
+  // No source of facts, but a way of espial's that can be blocked: it is told like one.
+  for (const auto& receiver : notified().receivers)
+    sources.push_back({receiver.receiver, receiver.problem.empty(), receiver.problem});
+  return sources;
+}
+
+nlohmann::json Node::alarms() const {
+  std::vector<std::string> peers;
+  for (const auto& peer : topology_.peers) peers.push_back(peer.name);
+  return alarms_document({.node = topology_.node,
+                          .instance = config_.instance,
+                          .time = std::chrono::system_clock::now(),
+                          .saved = std::nullopt,
+                          .peers = std::move(peers),
+                          .engine = evaluator_.alarms(),
+                          .messages = teller_.counts()});
+}
+
+void Node::save_alarms() { keeper_.finish(evaluator_.alarms(), this_moment()); }
 
 }  // namespace espial

@@ -1,58 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-// Node: everything the daemon knows and does, without its event loop: facts in, topology, devices
-// and tables out, counters in, reports out. One thread, one network namespace.
+// Node: everything the daemon knows and does, without its event loop. It wires its parts: what the
+// facts come to is the topology, which the data plane and enforcement follow; what was counted
+// becomes a report, which it publishes. One thread, one network namespace.
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
+#include "daemon/alarm_receivers.h"
 #include "daemon/alarms/alarm_keeper.h"
 #include "daemon/alarms/alarm_teller.h"
-#include "daemon/backstop.h"
-#include "daemon/drop_watch.h"
-#include "daemon/firewall_follow.h"
-#include "daemon/path_mtu_watch.h"
-#include "daemon/peer_policies.h"
+#include "daemon/data_plane.h"
+#include "daemon/enforcement.h"
+#include "daemon/node_facts.h"
 #include "daemon/probe_watch.h"
 #include "exporter/http/latest_report.h"
-#include "exporter/notify/notifier.h"
-#include "kernel/attachments.h"
-#include "kernel/counters.h"
-#include "kernel/events.h"
-#include "kernel/identities.h"
-#include "kernel/maps.h"
-#include "kernel/programs.h"
-#include "kernel/xdp_attachments.h"
 #include "model/config.h"
 #include "model/evaluate/evaluate.h"
-#include "sources/netlink/kernel_watch.h"
-#include "sources/opensvc/opensvc_watch.h"
-#include "sources/state/saved_topology.h"
-#include "sources/vici/vici_watch.h"
 
 namespace espial {
-
-// The flows of the last snapshot, shared with the HTTP thread.
-class LatestFlows {
- public:
-  void publish(std::vector<FlowRecord> flows) {
-    const std::scoped_lock lock(mutex_);
-    flows_.swap(flows);
-  }
-  [[nodiscard]] std::vector<FlowRecord> get() const {
-    const std::scoped_lock lock(mutex_);
-    return flows_;
-  }
-
- private:
-  mutable std::mutex mutex_;
-  std::vector<FlowRecord> flows_;
-};
 
 class Node {
  public:
@@ -64,34 +34,30 @@ class Node {
   Node& operator=(const Node&) = delete;
 
   // Descriptors that wake the loop.
-  [[nodiscard]] int kernel_events() const { return watch_.fd(); }
-  [[nodiscard]] int flow_events() const { return events_.fd(); }
-  [[nodiscard]] int charon_events() const { return vici_.fd(); }
+  [[nodiscard]] int kernel_events() const { return facts_.kernel_events(); }
+  [[nodiscard]] int flow_events() const { return data_plane_.flow_events(); }
+  [[nodiscard]] int charon_events() const { return facts_.charon_events(); }
   [[nodiscard]] int probe_events() const { return probes_.fd(); }
-  [[nodiscard]] int opensvc_events() const { return opensvc_ ? opensvc_->fd() : -1; }
+  [[nodiscard]] int opensvc_events() const { return facts_.opensvc_events(); }
 
   // Takes the kernel's events. A device that came or changed is attached before this returns; what
   // else changed waits for settle().
   void on_kernel_events();
   // Is there something that settle() should look at?
-  [[nodiscard]] bool unsettled() const { return pending_.any(); }
+  [[nodiscard]] bool unsettled() const { return facts_.unsettled(); }
   // Reads what changed and makes topology, table and devices follow.
   void settle();
-
   // Takes what OpenSVC says now; topology and table follow before this returns.
   void on_opensvc();
-
   // Takes flow events. True: an unprotected flow was seen, evaluate now. With `tell` they are
   // also returned, as they come.
-  bool on_flow_events(std::vector<FlowRecord>* tell = nullptr);
-
+  bool on_flow_events(std::vector<FlowRecord>* tell = nullptr) {
+    return data_plane_.on_flow_events(tell);
+  }
   // Takes what charon has said.
-  void on_charon_events();
-  // Charon's own view; see explain_pair().
-  [[nodiscard]] const ViciFacts& charon() const { return vici_.facts(); }
+  void on_charon_events() { facts_.on_charon_events(); }
   // What its log said of SAs that it could not make.
-  [[nodiscard]] std::vector<IkeTrouble> ike_troubles() const { return vici_.troubles(); }
-
+  [[nodiscard]] std::vector<IkeTrouble> ike_troubles() const { return facts_.ike_troubles(); }
   // Hears and sends what the probes of the peers are at.
   void on_probe_events();
 
@@ -110,9 +76,9 @@ class Node {
   std::shared_ptr<const MeshAudit> audit();
 
   // Receivers of alarms are told from now on. Starts threads: not before privileges were given up.
-  Status start_notifier(bool strict);
+  Status start_notifier(bool strict) { return receivers_.start(config_path_, config_, strict); }
   // What became of what they were told. Any thread.
-  [[nodiscard]] NotifyStatus notified() const;
+  [[nodiscard]] NotifyStatus notified() const { return receivers_.status(); }
 
   // The file again. A bad file changes nothing.
   void reload();
@@ -120,85 +86,54 @@ class Node {
   // What a request about policies comes to, carried out: the answer's document.
   nlohmann::json policy(const PolicyRequest& request);
   // Programs that should be attached and are not, one line each.
-  [[nodiscard]] std::vector<std::string> unattached() const;
+  [[nodiscard]] std::vector<std::string> unattached() const { return data_plane_.unattached(); }
 
   [[nodiscard]] std::shared_ptr<const LatestReport> latest() const { return latest_; }
-  [[nodiscard]] std::shared_ptr<const LatestFlows> flows() const { return flows_; }
-  [[nodiscard]] std::shared_ptr<const LatestDrops> drops() const { return drops_.latest(); }
+  [[nodiscard]] std::shared_ptr<const LatestFlows> flows() const {
+    return data_plane_.latest_flows();
+  }
+  [[nodiscard]] std::shared_ptr<const LatestDrops> drops() const {
+    return data_plane_.latest_drops();
+  }
   [[nodiscard]] const Config& config() const { return config_; }
   [[nodiscard]] const Topology& topology() const { return topology_; }
 
  private:
-  Node(Config config, std::string config_path, KernelWatch watch, KernelFacts facts,
-       Programs programs, Maps maps, Identities identities, Attachments attachments,
-       FlowEvents events, ViciWatch vici, ProbeWatch probes);
+  // What can fail to open.
+  struct Opened {
+    NodeFacts::Opened facts;
+    DataPlane data_plane;
+    ProbeWatch probes;
+  };
+  Node(Config config, std::string config_path, Opened opened);
 
   Status begin(bool strict);
-  Status load_policies(bool strict);
-  Status start_opensvc(bool strict);
-  [[nodiscard]] Topology merged();
-  void end_deadlines(const Moment& now);
-  Result<PolicyPlan> set_policy(const PolicyRequest& request, const Moment& now);
   void follow_topology();
-  void judge_mesh();
-  void restore();
-  void follow_devices(bool started);
+  void replace_table();
   Status follow_table();
-  Status follow_policies();
-  void follow_backstop();
-  void save_topology();
-  void log_charon();
-  void read_flows(const Snapshot& snapshot);
+  void log_findings();
+  void judge_mesh();
+  Result<PolicyPlan> set_policy(const PolicyRequest& request, const Moment& now);
   Result<Snapshot> snapshot();
   [[nodiscard]] std::vector<SourceStatus> sources() const;
 
   Config config_;
   std::string config_path_;
-  KernelWatch watch_;
-  KernelFacts facts_;
-  OpensvcFacts cluster_;
-  Programs programs_;
-  Maps maps_;
-  Identities identities_;
-  Attachments attachments_;
-  XdpAttachments xdp_;
-  FlowEvents events_;
-  ViciWatch vici_;
-  FirewallFollow firewall_;
-  bool charon_readable_ = false;  // as logged last
-  bool charon_seen_ = false;      // has it ever answered?
-  SavedTopology saved_file_;
-  PeerPolicies policies_;
-  Backstop backstop_;
-  DropWatch drops_;
+  bool reloaded_ = false;  // the table may say something else
+  std::optional<bool> last_reload_successful_;
+  std::string last_reload_error_;
+  NodeFacts facts_;
+  Topology topology_;
+  std::shared_ptr<const MeshAudit> mesh_;
+  std::optional<MonoTime> judged_;  // when mesh_ was made
+  DataPlane data_plane_;
+  Enforcement enforcement_;
   ProbeWatch probes_;
-  PathMtuWatch path_mtu_;
-  CounterReader counters_;
   Evaluator evaluator_;
   AlarmTeller teller_;
   AlarmKeeper keeper_;
-  Topology saved_;
-  Topology topology_;
-  DevicePlans plans_;
-  std::shared_ptr<const MeshAudit> mesh_;
-  std::optional<MonoTime> judged_;  // when mesh_ was made
-  Changes pending_;
-  GapCounters gaps_;
-  std::optional<Restored> restored_;
-  std::optional<MonoTime> verified_;         // when the programs were last seen in place
-  std::vector<XfrmStateFact> table_states_;  // integrity-only SAs the table knows
-  bool reloaded_ = false;                    // the table may say something else
-  std::uint32_t generation_ = 0;
-  std::uint64_t unprotected_seen_ = 0;
-  std::optional<bool> last_reload_successful_;
-  std::string last_reload_error_;
-  std::string saved_problem_;
-  std::vector<std::string> logged_findings_;
-  std::shared_ptr<LatestReport> latest_;
-  std::shared_ptr<LatestFlows> flows_;
-  std::optional<OpensvcWatch> opensvc_;
-  ConfigAlerts alerts_;
-  std::unique_ptr<Notifier> notifier_;
+  AlarmReceivers receivers_;
+  std::shared_ptr<LatestReport> latest_ = std::make_shared<LatestReport>();
 };
 
 }  // namespace espial

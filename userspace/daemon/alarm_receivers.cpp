@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// A running node tells receivers of its alarms.
+#include "daemon/alarm_receivers.h"
+
 #include <spdlog/spdlog.h>
+
+#include <utility>
 
 #include "base/child_process.h"
 #include "config/alerts_file.h"
-#include "daemon/node.h"
 #include "daemon/privileges.h"
 
 namespace espial {
@@ -27,8 +29,8 @@ Status run_command(const CommandCall& call) {
 
 }  // namespace
 
-Status Node::start_notifier(bool strict) {
-  EP_ASSIGN(alerts, load_alerts(config_path_));
+Status AlarmReceivers::start(const std::string& config_path, const Config& config, bool strict) {
+  EP_ASSIGN(alerts, load_alerts(config_path));
   alerts_ = std::move(alerts);
   if (alerts_.empty()) return Ok{};
   for (const auto& problem : receiver_problems(alerts_)) {
@@ -41,12 +43,18 @@ Status Node::start_notifier(bool strict) {
   };
   hooks.enter = drop_every_privilege;
   hooks.run_command = run_command;
-  EP_ASSIGN(notifier, Notifier::start(alerts_, {config_.node, config_.instance, alerts_.labels},
+  EP_ASSIGN(notifier, Notifier::start(alerts_, {config.node, config.instance, alerts_.labels},
                                       std::move(hooks)));
   notifier_ = std::move(notifier);
   return Ok{};
 }
 
-NotifyStatus Node::notified() const { return notifier_ ? notifier_->status() : NotifyStatus{}; }
+void AlarmReceivers::publish(const std::vector<Alarm>& alarms, WallTime now) {
+  if (notifier_) notifier_->publish(alarms, now);
+}
+
+NotifyStatus AlarmReceivers::status() const {
+  return notifier_ ? notifier_->status() : NotifyStatus{};
+}
 
 }  // namespace espial

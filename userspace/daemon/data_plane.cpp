@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/data_plane.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace espial {
+namespace {
+
+constexpr std::uint32_t kSubnetsPerPeer = 4;
+
+ProgramLimits limits_of(const Config& config) {
+  ProgramLimits limits;
+  limits.max_peers = config.max_peers;
+  limits.max_subnets = config.max_peers * kSubnetsPerPeer;
+  limits.flow_events_per_second = config.flow_events_per_second;
+  limits.xdp = config.xdp != XdpChoice::kOff;
+  return limits;
+}
+
+// What had to be loaded, and why.
+void tell(const ProgramUse& use) {
+  if (use.loaded == 0)
+    spdlog::info("{} pinned programs adopted, none loaded", use.adopted);
+  else
+    spdlog::info("{} programs loaded: {}", use.loaded, use.why);
+  if (!use.problem.empty())
+    spdlog::warn("programs could not be pinned; the next start loads them again: {}", use.problem);
+}
+
+// What the table has to know: a packet of theirs was decrypted and not encrypted.
+std::vector<XfrmStateFact> integrity_only(const std::vector<XfrmStateFact>& states) {
+  std::vector<XfrmStateFact> integrity;
+  for (const auto& state : states)
+    if (state.protocol == 51 || state.null_encryption) integrity.push_back(state);
+  return integrity;
+}
+
+std::uint64_t unprotected(const PeerCounters& counters) {
+  std::uint64_t sum = 0;
+  for (const auto& direction : counters.cells)
+    for (const auto& family : direction)
+      for (std::size_t c = 0; c < kClasses; ++c)
+        if (kClassCoverage[c] == Coverage::UNPROTECTED || c == at(Class::UNKNOWN_NODE))
+          sum += family[c].packets;
+  return sum;
+}
+
+}  // namespace
+
+DataPlane::DataPlane(Loaded loaded, std::string pin_dir)
+    : pin_dir_(std::move(pin_dir)),
+      programs_(std::move(loaded.programs)),
+      maps_(std::move(loaded.maps)),
+      identities_(std::move(loaded.identities)),
+      attachments_(std::move(loaded.attachments)),
+      xdp_(XdpAttachments::open(pin_dir_)),
+      events_(std::move(loaded.events)) {}
+
+Result<DataPlane> DataPlane::open(const Config& config) {
+  EP_ASSIGN(programs, Programs::load(config.pin_dir, limits_of(config)));
+  tell(programs.use());
+  EP_ASSIGN(maps, Maps::of(programs));
+  EP_ASSIGN(identities, Identities::load(maps));
+  EP_ASSIGN(attachments, Attachments::open(config.pin_dir, config.state_dir, programs));
+  EP_ASSIGN(events, FlowEvents::open(maps));
+  return DataPlane({.programs = std::move(programs),
+                    .maps = std::move(maps),
+                    .identities = std::move(identities),
+                    .attachments = std::move(attachments),
+                    .events = std::move(events)},
+                   config.pin_dir);
+}
+
+bool DataPlane::plan(const Config& config, const Topology& topology, const KernelFacts& facts) {
+  auto plans = plan_devices(facts, topology, config, plans_.peer_ports);
+  const bool changed = plans.devices != plans_.devices;
+  plans_ = std::move(plans);
+  return changed;
+}
+
+bool DataPlane::knows(const std::vector<XfrmStateFact>& states) const {
+  const auto integrity = integrity_only(states);
+  return std::equal(
+      integrity.begin(), integrity.end(), table_states_.begin(), table_states_.end(),
+      [](const auto& a, const auto& b) { return a.spi == b.spi && a.protocol == b.protocol; });
+}
+
+Result<std::vector<std::string>> DataPlane::assign(const Topology& topology) {
+  return identities_.assign(topology, maps_);
+}
+
+TableSpec DataPlane::next_table(const ConfigEnforce& enforce, const Topology& topology,
+                                const std::vector<XfrmStateFact>& states) {
+  table_states_ = integrity_only(states);
+  auto spec = make_table_spec(enforce, topology, identities_, plans_.devices, states);
+  spec.generation = ++generation_;
+  return spec;
+}
+
+Status DataPlane::release(const Topology& topology) { return identities_.release(topology, maps_); }
+
+int DataPlane::attach(const KernelFacts& facts, XdpChoice xdp) {
+  const int attached = attachments_.apply(plans_.devices, programs_);
+  xdp_.apply(plan_xdp(plans_.devices, facts, xdp), programs_);
+  return attached;
+}
+
+Status DataPlane::end_former() {
+  EP_TRY(programs_.release_former_maps(pin_dir_));
+  if (programs_.carried())
+    spdlog::info(
+        "{}: the pinned maps had another version or max_peers; their counters were carried over",
+        pin_dir_);
+  else if (programs_.discarded())
+    spdlog::warn("{}: the pinned maps have an unknown version; counters start at zero", pin_dir_);
+  return Ok{};
+}
+
+void DataPlane::follow_devices(const Config& config, const Topology& topology,
+                               const KernelFacts& facts,
+                               std::chrono::steady_clock::time_point woken) {
+  (void)plan(config, topology, facts);
+  const int attached = attach(facts, config.xdp);
+  if (attached == 0) return;
+  gaps_.count += 1;
+  gaps_.last = std::chrono::steady_clock::now() - woken;
+  gaps_.total += gaps_.last;
+  gaps_.new_device = std::chrono::steady_clock::now();
+  spdlog::info("{} programs attached, {} us after the kernel announced the device", attached,
+               gaps_.last.count() / 1000);
+}
+
+// Maps first: their folder is that of the links, too.
+void DataPlane::restore() {
+  const auto now = std::chrono::steady_clock::now();
+  const auto within = now - verified_.value_or(now);
+  const auto maps = programs_.restore_pins(pin_dir_);
+  auto missing = attachments_.verify(programs_);
+  missing += xdp_.verify(programs_);
+  verified_ = now;
+  if (missing.programs + missing.pins + maps == 0) return;
+  spdlog::warn("{} programs and {} pins were removed externally; reattached", missing.programs,
+               missing.pins + maps);
+  restored_ = Restored{now, missing.programs, missing.pins + maps, within};
+  if (missing.programs == 0) return;
+  gaps_.count += 1;
+  gaps_.last = within;
+  gaps_.total += within;
+}
+
+bool DataPlane::on_flow_events(std::vector<FlowRecord>* tell) {
+  if (tell == nullptr) return events_.drain() > 0;
+  *tell = events_.take(identities_);
+  return !tell->empty();
+}
+
+Result<PeerCounters> DataPlane::counters(const std::string& peer) {
+  return counters_now({.maps = maps_, .identities = identities_, .reader = counters_}, peer);
+}
+
+Result<Snapshot> DataPlane::snapshot(SnapshotOf of) {
+  of.daemon = true;
+  of.devices = attachments_.status();
+  const auto xdp = xdp_.status();
+  for (auto& device : of.devices)
+    if (const auto found = xdp.find(device.ifindex); found != xdp.end()) device.xdp = found->second;
+  EP_ASSIGN(snapshot, snapshot_now({.maps = maps_, .identities = identities_, .reader = counters_},
+                                   std::move(of)));
+  snapshot.programs = programs_.use();
+  snapshot.gaps = gaps_;
+  snapshot.restored = restored_;
+  snapshot.maps = CounterReader::usage(maps_, identities_, programs_.table_entries(),
+                                       programs_.capacity().slots);
+  drops_.read(snapshot, identities_);
+  return snapshot;
+}
+
+void DataPlane::publish_flows(const Snapshot& snapshot) {
+  std::uint64_t seen = unprotected(snapshot.no_peer);
+  for (const auto& peer : snapshot.peers) seen += unprotected(peer.counters);
+  if (seen == unprotected_seen_) return;
+  unprotected_seen_ = seen;
+  auto found = flows();
+  if (found.ok())
+    flows_->publish(std::move(*found));
+  else
+    spdlog::error("{}", found.error().message);
+}
+
+SourceStatus DataPlane::source() const {
+  return {"xfrm_state", programs_.xfrm_state(),
+          programs_.xfrm_state() ? ""
+                                 : "this kernel does not expose the XFRM state to BPF, so "
+                                   "decrypted packets cannot be recognized"};
+}
+
+std::vector<std::string> DataPlane::unattached() const {
+  std::vector<std::string> lines;
+  for (const auto& device : attachments_.status())
+    if (!device.receive_attached ||
+        (!device.transmit_attached && device.role != DeviceRole::kReentry))
+      lines.push_back(fmt::format("{}: not attached: {}", device.name, device.why));
+  return lines;
+}
+
+}  // namespace espial

@@ -7,8 +7,6 @@
 #include <stdexcept>
 #include <utility>
 
-#include "sources/state/state_file.h"
-
 namespace espial {
 namespace {
 
@@ -145,21 +143,16 @@ Result<AlarmRecord> alarms_from_json(std::string_view text) {
   }
 }
 
-SavedAlarms::SavedAlarms(const std::string& state_dir)
-    : folder_(state_dir), path_(state_dir + "/alarms.json") {}
+SavedAlarms::SavedAlarms(const std::string& state_dir) : file_(state_dir, "alarms.json") {}
 
 Result<std::optional<AlarmRecord>> SavedAlarms::load() const {
-  EP_ASSIGN(text, read_state_file(path_));
-  if (!text) return std::optional<AlarmRecord>();
-  auto record = alarms_from_json(*text);
-  if (!record.ok()) return std::move(record).error().wrap(path_);
-  return std::optional(std::move(record).value());
+  return file_.load(alarms_from_json);
 }
 
-Error SavedAlarms::set_aside(Error error) const { return keep_aside(path_, std::move(error)); }
+Error SavedAlarms::set_aside(Error error) const { return file_.set_aside(std::move(error)); }
 
 Status SavedAlarms::save(const AlarmRecord& record) const {
-  return write_state_file(folder_, path_, alarms_to_json(record));
+  return file_.save(alarms_to_json(record));
 }
 
 }  // namespace espial

@@ -5,8 +5,6 @@
 #include <stdexcept>
 #include <utility>
 
-#include "sources/state/state_file.h"
-
 namespace espial {
 namespace {
 
@@ -95,21 +93,14 @@ Result<Policies> policies_from_json(std::string_view text) {
   }
 }
 
-SavedPolicy::SavedPolicy(const std::string& state_dir)
-    : folder_(state_dir), path_(state_dir + "/policy.json") {}
+SavedPolicy::SavedPolicy(const std::string& state_dir) : file_(state_dir, "policy.json") {}
 
-Result<std::optional<Policies>> SavedPolicy::load() const {
-  EP_ASSIGN(text, read_state_file(path_));
-  if (!text) return std::optional<Policies>();
-  auto policies = policies_from_json(*text);
-  if (!policies.ok()) return std::move(policies).error().wrap(path_);
-  return std::optional(std::move(policies).value());
-}
+Result<std::optional<Policies>> SavedPolicy::load() const { return file_.load(policies_from_json); }
 
-Error SavedPolicy::set_aside(Error error) const { return keep_aside(path_, std::move(error)); }
+Error SavedPolicy::set_aside(Error error) const { return file_.set_aside(std::move(error)); }
 
 Status SavedPolicy::save(const Policies& policies) const {
-  return write_state_file(folder_, path_, policies_to_json(policies));
+  return file_.save(policies_to_json(policies));
 }
 
 }  // namespace espial

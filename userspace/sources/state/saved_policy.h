@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "model/policy/policy.h"
+#include "sources/state/state_file.h"
 
 namespace espial {
 
@@ -32,11 +33,10 @@ class SavedPolicy {
   // Makes the folder (0700) if it is missing. On an error the old file is unchanged.
   [[nodiscard]] Status save(const Policies& policies) const;
 
-  [[nodiscard]] const std::string& path() const { return path_; }
+  [[nodiscard]] const std::string& path() const { return file_.path(); }
 
  private:
-  std::string folder_;
-  std::string path_;
+  StateFile file_;
 };
 
 }  // namespace espial

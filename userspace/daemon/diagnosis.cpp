@@ -9,6 +9,7 @@
 #include "control/control_client.h"
 #include "daemon/audit_now.h"
 #include "daemon/moment.h"
+#include "daemon/snapshot_now.h"
 #include "daemon/world.h"
 #include "diagnose/doctor/doctor.h"
 #include "diagnose/explain/explain.h"
@@ -186,15 +187,12 @@ class Prober {
 
  private:
   Result<std::vector<PeerCounters>> look(const std::vector<PlannedProbe>& stage) {
+    const CounterSource counted{
+        .maps = pins_.maps, .identities = pins_.identities, .reader = reader_};
     std::vector<PeerCounters> out;
     for (const auto& probe : stage) {
-      const auto id = pins_.identities.peer(probe.peer);
-      if (id == 0) {
-        out.emplace_back();
-        continue;
-      }
-      EP_ASSIGN(counters, reader_.peer(pins_.maps, id));
-      out.push_back(counters);
+      EP_ASSIGN(counters, counters_now(counted, probe.peer));
+      out.push_back(std::move(counters));
     }
     return out;
   }

@@ -13,6 +13,7 @@
 #include "daemon/instance_lock.h"
 #include "daemon/moment.h"
 #include "daemon/peer_policies.h"
+#include "daemon/snapshot_now.h"
 #include "daemon/world.h"
 #include "exporter/documents/alarms_document.h"
 #include "exporter/documents/audit_document.h"
@@ -27,7 +28,6 @@
 #include "model/evaluate/evaluate.h"
 #include "sources/firewall/firewall_source.h"
 #include "sources/opensvc/opensvc_watch.h"
-#include "sources/proc/xfrm_stat.h"
 #include "sources/state/saved_alarms.h"
 #include "sources/state/saved_topology.h"
 #include "sources/vici/vici_client.h"
@@ -61,74 +61,60 @@ std::vector<DeviceSnapshot> devices_of(const Config& config, const World& world)
 
 Result<Snapshot> take_snapshot(const Config& config, const World& world, const Maps& maps,
                                const Identities& identities, CounterReader& reader) {
-  Snapshot snapshot;
-  snapshot.time = std::chrono::system_clock::now();
-  snapshot.monotonic = std::chrono::steady_clock::now();
-  snapshot.node = world.topology.node;
-  snapshot.instance = config.instance;
-  for (const auto& [name, id] : identities.peers()) {
-    EP_ASSIGN(counters, reader.peer(maps, id));
-    const auto* known = world.topology.find(name);
-    PeerSnapshot entry{known ? *known : Peer{}, counters};
-    entry.peer.name = name;
-    snapshot.peers.push_back(std::move(entry));
-  }
-  EP_ASSIGN(no_peer, reader.peer(maps, 0));
-  snapshot.no_peer = no_peer;
-  EP_ASSIGN(networks, reader.networks(maps, identities));
-  snapshot.networks = std::move(networks);
-  EP_TRY(reader.node(maps, snapshot));
-  snapshot.devices = devices_of(config, world);
-  snapshot.xfrm_block = follow_backstop(config, world, this_moment(), Follow::kLook);
-  snapshot.findings = world.topology.findings;
-  snapshot.mesh = std::make_shared<const MeshAudit>(
-      audit_now(world.topology, world.facts, {}, world.cluster, nullptr));
-  if (auto errors = read_xfrm_stat(); errors.ok()) snapshot.xfrm_errors = std::move(*errors);
-  snapshot.sources = {{"file", true, ""},
-                      {"policy", world.policies.problem().empty(), world.policies.problem()},
-                      {"routes", true, ""},
-                      {"saved", world.saved_problem.empty(), world.saved_problem},
-                      {"xfrm", world.facts.xfrm_readable, world.facts.xfrm_reason}};
-  return snapshot;
+  return snapshot_now(
+      {.maps = maps, .identities = identities, .reader = reader},
+      {.topology = world.topology,
+       .instance = config.instance,
+       .daemon = false,
+       .devices = devices_of(config, world),
+       .xfrm_block = follow_backstop(config, world, this_moment(), Follow::kLook),
+       .mesh = std::make_shared<const MeshAudit>(
+           audit_now(world.topology, world.facts, {}, world.cluster, nullptr)),
+       .sources = {{"file", true, ""},
+                   {"policy", world.policies.problem().empty(), world.policies.problem()},
+                   {"routes", true, ""},
+                   {"saved", world.saved_problem.empty(), world.saved_problem},
+                   {"xfrm", world.facts.xfrm_readable, world.facts.xfrm_reason}}});
 }
 
 // Every peer of the topology, with its counters where there are any.
-Result<Snapshot> peers_of(const World& world, const std::optional<Pins>& pins) {
+Result<std::vector<PeerSnapshot>> peers_of(const World& world, const std::optional<Pins>& pins) {
   CounterReader reader;
-  Snapshot snapshot;
-  snapshot.node = world.topology.node;
-  snapshot.findings = world.topology.findings;
-  for (const auto& peer : world.topology.peers) {
-    PeerSnapshot entry{peer, {}};
-    if (const auto id = pins ? pins->identities.peer(peer.name) : 0; id != 0) {
-      EP_ASSIGN(counters, reader.peer(pins->maps, id));
-      entry.counters = counters;
-    }
-    snapshot.peers.push_back(std::move(entry));
-  }
-  return snapshot;
+  if (pins)
+    return peers_now({.maps = pins->maps, .identities = pins->identities, .reader = reader},
+                     world.topology);
+  std::vector<PeerSnapshot> peers;
+  for (const auto& peer : world.topology.peers) peers.push_back({peer, {}});
+  return peers;
 }
 
 Result<nlohmann::json> show_policy(const Config& config, const World& world,
                                    const std::optional<Pins>& pins, const Moment& now) {
-  EP_ASSIGN(snapshot, peers_of(world, pins));
+  Snapshot snapshot;
+  EP_ASSIGN(peers, peers_of(world, pins));
+  snapshot.node = world.topology.node;
+  snapshot.findings = world.topology.findings;
+  snapshot.peers = std::move(peers);
   std::vector<std::optional<Mode>> in_force(snapshot.peers.size());
   if (pins) in_force = modes_in_force(pins->maps, pins->identities, snapshot.peers, now);
-  return policy_document(
-      {snapshot, world.policies.get(), config.enforce, std::move(in_force), now});
+  return policy_document({.snapshot = snapshot,
+                          .policies = world.policies.get(),
+                          .enforce = config.enforce,
+                          .in_force = std::move(in_force),
+                          .now = now});
 }
 
 Result<nlohmann::json> change_policy(const Config& config, const PolicyRequest& request,
                                      World& world, const std::optional<Pins>& pins,
                                      const Moment& now) {
-  EP_ASSIGN(snapshot, peers_of(world, pins));
+  EP_ASSIGN(peers, peers_of(world, pins));
   std::vector<FlowRecord> flows;
   if (pins) {
     EP_ASSIGN(seen, CounterReader().flows(pins->maps, pins->identities));
     flows = std::move(seen);
   }
   const auto mesh = audit_now(world.topology, world.facts, {}, world.cluster, nullptr);
-  EP_ASSIGN(plan, plan_policy(request, world.policies.get(), {snapshot.peers, flows, &mesh}, now,
+  EP_ASSIGN(plan, plan_policy(request, world.policies.get(), {peers, flows, &mesh}, now,
                               std::chrono::minutes(config.enforce.audit_minutes)));
   if (plan.refused.empty()) {
     if (auto saved = world.policies.take(plan, lowers(request)); !saved.ok()) {
@@ -146,7 +132,7 @@ Result<nlohmann::json> change_policy(const Config& config, const PolicyRequest& 
     if (!block.why.empty()) plan.notes.push_back("xfrm_block: " + block.why);
     // A span begins now, not when somebody next looks.
     EP_ASSIGN(after, peers_of(world, pins));
-    world.policies.follow(after.peers, now);
+    world.policies.follow(after, now);
   }
   return policy_answer(plan, world.topology, now);
 }
@@ -188,8 +174,13 @@ Result<nlohmann::json> offline_alarms(const Config& config) {
   for (const auto& peer : config.peers) peers.push_back(peer.name);
   std::sort(peers.begin(), peers.end());
   peers.erase(std::unique(peers.begin(), peers.end()), peers.end());
-  return alarms_document({config.node, config.instance, now.wall, record->saved.wall,
-                          std::move(peers), engine, AlarmMessageCounts{}});
+  return alarms_document({.node = config.node,
+                          .instance = config.instance,
+                          .time = now.wall,
+                          .saved = record->saved.wall,
+                          .peers = std::move(peers),
+                          .engine = engine,
+                          .messages = AlarmMessageCounts{}});
 }
 
 Result<nlohmann::json> offline_audit(const Config& config) {

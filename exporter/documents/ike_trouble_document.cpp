@@ -47,8 +47,11 @@ std::vector<IkeTrouble> ike_troubles_from(const nlohmann::json& document) {
     if (!kind || at == entry.end() || !at->is_number_integer()) continue;
     const auto ms = at->get<std::int64_t>();
     if (ms < 0 || ms > kLatestMs) continue;
-    out.push_back({*kind, text_at(entry, "connection"), text_at(entry, "remote_host"),
-                   text_at(entry, "line"), system_clock::time_point{milliseconds{ms}}});
+    out.push_back({.kind = *kind,
+                   .connection = text_at(entry, "connection"),
+                   .remote_host = text_at(entry, "remote_host"),
+                   .line = text_at(entry, "line"),
+                   .at = system_clock::time_point{milliseconds{ms}}});
   }
   return out;
 }

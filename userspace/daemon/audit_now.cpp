@@ -14,8 +14,12 @@ MeshAudit audit_now(const Topology& topology, const KernelFacts& facts, const Vi
     for (const auto& underlay : peer.underlays) underlays.push_back(underlay.address);
     return explain_pair(charon, own, theirs, underlays).value_or(std::string());
   };
-  AuditInput input{topology, facts,   static_cast<std::uint64_t>(Clock::to_time_t(Clock::now())),
-                   {},       explain, &cluster};
+  AuditInput input{.topology = topology,
+                   .facts = facts,
+                   .now = static_cast<std::uint64_t>(Clock::to_time_t(Clock::now())),
+                   .nat_before_ipsec = {},
+                   .explain = explain,
+                   .cluster = &cluster};
   if (nat != nullptr)
     input.nat_before_ipsec = [&](const RouteIndex& routes, const Prefix& own,
                                  const Prefix& theirs) {

@@ -71,7 +71,11 @@ Status compare(const Config& config, const XfrmBlockPlan& plan, const Moment& no
 
 XfrmBlockSnapshot follow_plan(const Config& config, const XfrmBlockPlan& plan, const Moment& now,
                               Follow follow) {
-  XfrmBlockSnapshot out{config.enforce.xfrm_block, plan.policies.size(), 0, {}, plan.without};
+  XfrmBlockSnapshot out{.enabled = config.enforce.xfrm_block,
+                        .wanted = plan.policies.size(),
+                        .in_place = 0,
+                        .why = {},
+                        .without = plan.without};
   const auto status = compare(config, plan, now, follow, out);
   // Without XFRM there is nothing that could have been left over.
   if (!status.ok() && out.why.empty() && out.enabled) out.why = status.error().message;

@@ -145,7 +145,8 @@ void DataPlane::restore() {
   if (missing.programs + missing.pins + maps == 0) return;
   spdlog::warn("{} programs and {} pins were removed externally; reattached", missing.programs,
                missing.pins + maps);
-  restored_ = Restored{now, missing.programs, missing.pins + maps, within};
+  restored_ = Restored{
+      .at = now, .programs = missing.programs, .pins = missing.pins + maps, .within = within};
   if (missing.programs == 0) return;
   gaps_.count += 1;
   gaps_.last = within;

@@ -133,10 +133,17 @@ Diagnosis diagnose_now(const Config& config, const World& world, CharonEar& ear)
   if (unanswered.size() > kMostIkeProbes) unanswered.resize(kMostIkeProbes);
   auto reach = probe_ike(unanswered);
   charon.troubles = ear.troubles();
-  out.report =
-      diagnose({world.topology, facts, out.ruleset, sysctls, out.audit, read_host(), charon,
-                echoes.ok() ? std::move(*echoes) : std::vector<UnderlayEcho>{}, std::move(reach),
-                std::chrono::system_clock::now(), firing_alarms(config)});
+  out.report = diagnose({.topology = world.topology,
+                         .facts = facts,
+                         .ruleset = out.ruleset,
+                         .sysctls = sysctls,
+                         .audit = out.audit,
+                         .host = read_host(),
+                         .charon = charon,
+                         .echoes = echoes.ok() ? std::move(*echoes) : std::vector<UnderlayEcho>{},
+                         .ike = std::move(reach),
+                         .now = std::chrono::system_clock::now(),
+                         .firing = firing_alarms(config)});
   if (!echoes.ok()) out.report.unknown.push_back(echoes.error().message);
   return out;
 }
@@ -162,17 +169,14 @@ class Prober {
       const auto answers = sockets.ask(targets, kProbes);
       for (std::size_t k = 0; k < indexes.size(); ++k) {
         const auto& probe = stage[indexes[k]];
-        sent[indexes[k]] = {probe.peer,
-                            probe.path,
-                            probe.source,
-                            probe.target,
-                            answers[k].sent,
-                            answers[k].answered,
-                            answers[k].fastest,
-                            {},
-                            ProbeOutcome::UNSEEN,
-                            {},
-                            {}};
+        auto& result = sent[indexes[k]];
+        result.peer = probe.peer;
+        result.path = probe.path;
+        result.source = probe.source;
+        result.target = probe.target;
+        result.sent = answers[k].sent;
+        result.answered = answers[k].answered;
+        result.fastest = answers[k].fastest;
       }
     }
     EP_ASSIGN(after, look(stage));
@@ -276,8 +280,11 @@ Result<nlohmann::json> explain_now(const Config& config, const std::string& sour
   const auto ruleset = read_firewall();
   const auto sysctls = read_sysctls(world.facts.links);
   EP_ASSIGN(enforced, enforced_subnets(config, world.topology));
-  const ExplainInput input{world.facts, ruleset, sysctls, std::move(enforced),
-                           !config.enforce.exempt.empty()};
+  const ExplainInput input{.facts = world.facts,
+                           .ruleset = ruleset,
+                           .sysctls = sysctls,
+                           .enforced = std::move(enforced),
+                           .exempting = !config.enforce.exempt.empty()};
   return explain_document(explain(input, from, to), world.topology.node,
                           std::chrono::system_clock::now());
 }

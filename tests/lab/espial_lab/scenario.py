@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scenarios: functions that take a Lab. The registry, and what a scenario works with."""
+import contextlib
 import dataclasses
 import shutil
+import threading
 import time
 from typing import Callable
 
@@ -365,6 +367,7 @@ class Lab:
         self.notes: list[str] = []      # told in the line of the result
         self._watches: list[Watch] = []
         self._undo: list[Callable[[], None]] = []
+        self._rests: list[threading.Lock] = []      # of hearts
 
     def watch(self, *numbers: int, espial: bool = True, discover: bool = False,
               wire: str | None = None, **more: object) -> Watch:
@@ -417,8 +420,19 @@ class Lab:
     def heartbeat(self, one: int, two: int) -> traffic.Heartbeat:
         """Between the underlay addresses of two nodes."""
         ends = [self.mesh.node(number) for number in (one, two)]
-        return traffic.Heartbeat(*(value for node in ends for value in
-                                   (node.namespace, list(node.underlay.values()))))
+        heart = traffic.Heartbeat(*(value for node in ends for value in
+                                    (node.namespace, list(node.underlay.values()))))
+        self._rests.append(heart.rest)
+        return heart
+
+    def forget_neighbours(self, *numbers: int) -> None:
+        """These nodes ask anew who has an address on the underlay. Hearts rest meanwhile: a packet that
+        waits for an answer goes with the entry that it waits for, and nothing counts it."""
+        with contextlib.ExitStack() as held:
+            for rest in self._rests:
+                held.enter_context(rest)
+            for node in map(self.mesh.node, numbers):
+                node.namespace.ip(f"neigh flush dev {node.underlay_device}")
 
     def stream(self, source: int, target: int, **more: float) -> traffic.Stream:
         """From pod to pod, until left."""

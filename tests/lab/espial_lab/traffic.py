@@ -300,13 +300,16 @@ class Stream(_Background):
 class Heartbeat(_Background):
     """What an administrator and a cluster have between two nodes: a datagram each way per family
     and a byte each way over a TCP connection. Leaving fails if one did not arrive: within a time
-    that an emulated machine on a busy one may take."""
+    that an emulated machine on a busy one may take.
+
+    `rest` is held by whoever does what may lose a datagram rightly: nothing is under way meanwhile."""
     LIMIT = 10      # s
 
     def __init__(self, one: Namespace, ones: list[str], two: Namespace, twos: list[str],
                  every: float = 0.02):
         super().__init__(every)
         self.beats = 0
+        self.rest = threading.Lock()
         self._ends = (one, two)
         self._paths = []          # socket that sends, to whom, socket that receives
         for first, second in zip(ones, twos):
@@ -325,6 +328,11 @@ class Heartbeat(_Background):
             self._paths += [(client, None, server), (server, None, client)]
 
     def _step(self) -> None:
+        with self.rest:
+            self._beat()
+        self.beats += 1
+
+    def _beat(self) -> None:
         for sender, target, _ in self._paths:
             sender.sendto(b".", target) if target else sender.send(b".")
         for number, (_, target, receiver) in enumerate(self._paths):
@@ -334,7 +342,6 @@ class Heartbeat(_Background):
                     f"beat {self.beats}, path {number} ({kind}): nothing within {self.LIMIT} s; "
                     f"there {({end.name: losses(end) for end in self._ends})}")
             receiver.recv(1)
-        self.beats += 1
 
     def __exit__(self, *_) -> None:
         super().__exit__()

@@ -23,9 +23,7 @@ BOTH = ((1, 2), (2, 1))
 
 def undisturbed(lab: Lab) -> None:
     """ARP, neighbour discovery and everything else between the underlays go on."""
-    for number in (1, 2):
-        node = lab.mesh.node(number)
-        node.namespace.ip(f"neigh flush dev {node.underlay_device}")
+    lab.forget_neighbours(1, 2)
     for family in (4, 6):
         for number, peer in BOTH:
             lab.underlay_udp(number, peer, 5, family)
@@ -339,8 +337,8 @@ def enforce_before_ipsec(lab: Lab) -> None:
         for number, peer in BOTH:
             watch.dropped(number, peer, {"cleartext": 40})
         watch.sealed()
+        lab.forget_neighbours(1, 2)
         for node in (one, two):
-            node.namespace.ip(f"neigh flush dev {node.underlay_device}")
             node.charon.start()
         for node in (one, two):
             node.charon.ready()

@@ -98,8 +98,7 @@ def device_leaves_bridge_and_returns(lab: Lab) -> None:
               for line in lab.mesh.backend_routes(node, "replace")))
         attached_again(node, "prd-port")
         # The others would believe in the former device's MAC for up to half a minute.
-        for peer in node.peers:
-            peer.namespace.ip(f"neigh flush dev {peer.underlay_device}")
+        lab.forget_neighbours(*(peer.number for peer in node.peers))
         exact_from_now(lab, watch)
     move("link set prd-port nomaster", "br-prd", "prd-port")
     move("link set prd-port master br-prd", "prd-port", "br-prd")

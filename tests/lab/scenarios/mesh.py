@@ -453,7 +453,8 @@ def esp_offload_with_gro(lab: Lab) -> None:
             wanted = watch.wire(1)["transmit", "node2", "esp", "ipv4"][0]
             own = watch.espials[2].counts()
             seen = sum(own["receive", "node1", "decrypted", family][0] for family in ("ipv4", "ipv6"))
-            assert wanted > before and seen == wanted, f"decrypted {seen}, node1 sent {wanted}"
+            assert wanted > before and seen == wanted, \
+                f"decrypted {seen}, node1 sent {wanted}; there {losses(lab.mesh.node(2).namespace)}"
             return True
         until("node2: decrypted segments", equal, every=0.2)
     watch.calm()

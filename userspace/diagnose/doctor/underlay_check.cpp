@@ -29,7 +29,7 @@ class UnderlayCheck {
       for (const auto& echo : echoes_) {
         if (echo.address != underlay.address) continue;
         asked.push_back(&echo);
-        if (echo.largest) black_hole(peer, echo);
+        if (echo.asked_bytes && echo.largest) black_hole(peer, echo);
       }
     // Of several addresses those count that tunnels end at; without tunnels one that answers will
     // do.
@@ -157,7 +157,7 @@ class UnderlayCheck {
                           {},
                           {},
                           {peer.name}};
-    finding.evidence = {"ping of " + std::to_string(echo.asked_bytes) + " bytes to " +
+    finding.evidence = {"ping of " + std::to_string(*echo.asked_bytes) + " bytes to " +
                         echo.address.text() + " is not answered, of " + passes + " bytes it is"};
     if (const auto* route = route_to(echo.address)) {
       const auto* link = routes_.link(route->oif);
@@ -198,16 +198,18 @@ std::optional<IpAddress> source_to(const TunnelSources& sources, const IpAddress
   return at == sources.end() ? std::nullopt : std::optional(at->second);
 }
 
-unsigned mtu_of(const RouteIndex& routes, const RouteFact& route) {
+std::optional<unsigned> mtu_of(const RouteIndex& routes, const RouteFact& route) {
   if (route.mtu != 0) return route.mtu;
   const auto* link = routes.link(route.oif);
-  return link == nullptr || link->mtu < 0 ? 0 : static_cast<unsigned>(link->mtu);
+  if (link == nullptr || link->mtu <= 0) return std::nullopt;
+  return static_cast<unsigned>(link->mtu);
 }
 
-unsigned echo_bytes(const RouteIndex& routes, const IpAddress& address) {
+std::optional<unsigned> echo_bytes(const RouteIndex& routes, const IpAddress& address) {
   constexpr unsigned kMost = 9216;  // a loopback or virtual device may claim 65,535
   const auto* route = routes.find(Prefix(address, address.bits()));
-  return route == nullptr ? 0 : std::min(mtu_of(routes, *route), kMost);
+  const auto mtu = route == nullptr ? std::nullopt : mtu_of(routes, *route);
+  return mtu ? std::optional(std::min(*mtu, kMost)) : std::nullopt;
 }
 
 void check_underlays(const Topology& topology, const KernelFacts& facts, const RouteIndex& routes,

@@ -69,7 +69,7 @@ class UnderlayCheck {
 
   // No route to the peer, one that rejects, or one away from the network that both are on.
   bool misrouted(const Peer& peer, const std::vector<const UnderlayEcho*>& silent) {
-    DoctorFinding finding{Cause::UNDERLAY_ROUTE, Effect::kLost, {}, {}, {}, {peer.name}};
+    DoctorFinding finding{.cause = Cause::UNDERLAY_ROUTE, .peers = {peer.name}};
     for (const auto* echo : silent) {
       const auto answer = answer_to(echo->address);
       const auto* near = on_link(echo->address);
@@ -128,7 +128,8 @@ class UnderlayCheck {
   }
 
   void unreachable(const Peer& peer, const std::vector<const UnderlayEcho*>& silent) {
-    DoctorFinding finding{Cause::UNDERLAY_UNREACHABLE, Effect::kLost, {}, {}, {}, {peer.name}};
+    DoctorFinding finding{
+        .cause = Cause::UNDERLAY_UNREACHABLE, .effect = Effect::kLost, .peers = {peer.name}};
     bool link_layer = true;
     for (const auto* echo : silent) {
       finding.evidence.push_back(echo->address.text() + " does not answer ping");
@@ -150,13 +151,11 @@ class UnderlayCheck {
 
   void black_hole(const Peer& peer, const UnderlayEcho& echo) {
     const std::string passes = std::to_string(*echo.largest);
-    DoctorFinding finding{Cause::MTU_BLACK_HOLE,
-                          Effect::kLost,
-                          "packets of more than " + passes + " bytes between this node and " +
-                              echo.address.text() + " are lost without an ICMP error",
-                          {},
-                          {},
-                          {peer.name}};
+    DoctorFinding finding{.cause = Cause::MTU_BLACK_HOLE,
+                          .summary = "packets of more than " + passes +
+                                     " bytes between this node and " + echo.address.text() +
+                                     " are lost without an ICMP error",
+                          .peers = {peer.name}};
     finding.evidence = {"ping of " + std::to_string(*echo.asked_bytes) + " bytes to " +
                         echo.address.text() + " is not answered, of " + passes + " bytes it is"};
     if (const auto* route = route_to(echo.address)) {

@@ -71,14 +71,15 @@ json audit_document(const MeshAudit& audit, const std::string& node, WallTime ti
     entry["host_exposed"] = peer.host_exposed;
     peers.push_back(std::move(entry));
   }
-  return {{"schema_version", kSchemaVersion},
-          {"node", node},
-          {"time", rfc3339(time)},
-          {"readable", audit.readable},
-          {"reason", audit.reason},
-          {"nat", {{"checked", audit.nat_unchecked.empty()}, {"reason", audit.nat_unchecked}}},
-          {"findings", pair_findings_of(audit.findings)},
-          {"peers", std::move(peers)}};
+  return {
+      {"schema_version", kSchemaVersion},
+      {"node", node},
+      {"time", rfc3339(time)},
+      {"readable", audit.readable},
+      {"reason", audit.reason},
+      {"nat", {{"checked", !audit.nat_unchecked}, {"reason", audit.nat_unchecked.value_or("")}}},
+      {"findings", pair_findings_of(audit.findings)},
+      {"peers", std::move(peers)}};
 }
 
 }  // namespace espial

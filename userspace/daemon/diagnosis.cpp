@@ -62,8 +62,8 @@ Result<std::vector<UnderlayEcho>> ask_underlays(const World& world) {
     echoes.push_back({address, answers[i].answered > 0});
     if (answers[i].answered == 0) continue;
     echoes[i].asked_bytes = echo_bytes(routes, address);
-    if (echoes[i].asked_bytes == 0) continue;
-    large.push_back({underlays[i].source, address, echoes[i].asked_bytes});
+    if (!echoes[i].asked_bytes) continue;
+    large.push_back({underlays[i].source, address, *echoes[i].asked_bytes});
     asked.push_back(i);
   }
   const auto found = find_black_holes(sockets, large);

@@ -110,8 +110,8 @@ bool FirewallFollow::tick(Clock::time_point now) {
 
 SourceStatus FirewallFollow::source() const {
   if (nat_ == nullptr) return {"firewall", true, ""};
-  auto unread = nat_->unread();
-  return {"firewall", unread.empty(), std::move(unread)};
+  const auto unread = nat_->unread();
+  return {"firewall", !unread, unread.value_or("")};
 }
 
 }  // namespace espial

@@ -25,8 +25,8 @@ std::vector<EchoTarget> targets_of(const Topology& topology, const KernelFacts& 
   for (const auto& peer : topology.peers) {
     if (peer.state == PeerState::kCandidate) continue;
     for (const auto& underlay : peer.underlays)
-      if (const auto bytes = echo_bytes(routes, underlay.address); bytes > 0)
-        out.push_back({source_to(sources, underlay.address), underlay.address, bytes});
+      if (const auto bytes = echo_bytes(routes, underlay.address))
+        out.push_back({source_to(sources, underlay.address), underlay.address, *bytes});
   }
   return out;
 }

@@ -101,11 +101,11 @@ struct PeerAudit {
 };
 
 struct MeshAudit {
-  bool readable = false;              // policies and SAs
-  std::string reason;                 // why not
-  std::vector<PairFinding> findings;  // of the node, not of one pair
-  std::string nat_unchecked;          // why NAT was not looked for; "": it was
-  std::vector<PeerAudit> peers;       // sorted by name, candidates left out
+  bool readable = false;                     // policies and SAs
+  std::string reason;                        // why not
+  std::vector<PairFinding> findings;         // of the node, not of one pair
+  std::optional<std::string> nat_unchecked;  // why NAT was not looked for; nothing: it was
+  std::vector<PeerAudit> peers;              // sorted by name, candidates left out
   [[nodiscard]] const PeerAudit* find(std::string_view peer) const;
 };
 

@@ -184,7 +184,9 @@ std::optional<NatJudgement> walk(const Ruleset& rules, const Way& way, const Fib
 PodNat::PodNat(Ruleset rules)
     : rules_(std::move(rules)), any_(may_translate(rules_)), asks_routes_(asks_routes(rules_)) {}
 
-std::string PodNat::unread() const { return joined(rules_.unread); }
+std::optional<std::string> PodNat::unread() const {
+  return rules_.unread.empty() ? std::nullopt : std::optional(joined(rules_.unread));
+}
 
 std::optional<NatJudgement> PodNat::judge(const KernelFacts& facts, const RouteIndex& routes,
                                           const Prefix& own, const Prefix& theirs) {

@@ -29,8 +29,8 @@ class PodNat {
   std::optional<NatJudgement> judge(const KernelFacts& facts, const RouteIndex& routes,
                                     const Prefix& own, const Prefix& theirs);
 
-  // What of the firewall could not be read, in one line; "": nothing.
-  [[nodiscard]] std::string unread() const;
+  // What of the firewall could not be read, in one line; nothing: all was.
+  [[nodiscard]] std::optional<std::string> unread() const;
 
  private:
   // own, theirs, in by, out by, the address that a masquerade takes.

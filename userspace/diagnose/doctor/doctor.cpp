@@ -22,20 +22,6 @@
 namespace espial {
 namespace {
 
-// In the order of their list; routes that the audit found belong before this node's own.
-std::size_t place_of(Cause cause) {
-  if (cause == Cause::NO_ROUTE || cause == Cause::ROUTE_REJECTS) cause = Cause::IKE_REFUSED;
-  return static_cast<std::size_t>(cause);
-}
-
-// Causes after BRIDGE_RULES explain no other: leaks before losses.
-std::size_t rank_of(const DoctorFinding& finding) {
-  if (finding.effect == Effect::kRisk) return 1000;
-  const auto place = place_of(finding.cause);
-  if (place <= place_of(Cause::BRIDGE_RULES)) return place;
-  return finding.effect == Effect::kLeaks ? 100 : 200;
-}
-
 class Doctor {
  public:
   explicit Doctor(const DoctorInput& input)
@@ -52,9 +38,7 @@ class Doctor {
     check_ike({in_.topology, in_.audit, in_.host, in_.charon, in_.ike, in_.now}, report_);
     mesh();
     one_way();
-    std::stable_sort(
-        report_.findings.begin(), report_.findings.end(),
-        [](const auto& one, const auto& other) { return rank_of(one) < rank_of(other); });
+    std::stable_sort(report_.findings.begin(), report_.findings.end(), comes_before);
     return std::move(report_);
   }
 
@@ -69,23 +53,6 @@ class Doctor {
     check_firewall(in_.topology, in_.ruleset, fib_, every, report_);
   }
 
-  static std::optional<Effect> effect_of(PairVerdict verdict) {
-    switch (verdict) {
-      case PairVerdict::kExposed:
-        return Effect::kLeaks;
-      case PairVerdict::kMisconfigured:
-        return Effect::kLost;
-      case PairVerdict::kFailClosed:
-        return Effect::kLost;
-      case PairVerdict::kProtected:
-        return Effect::kRisk;
-      case PairVerdict::kUserSpace:
-      case PairVerdict::kUnknown:
-        return std::nullopt;
-    }
-    return std::nullopt;
-  }
-
   // What the audit found, one finding per problem, however many pairs have it.
   void mesh() {
     if (!in_.audit.readable) report_.unknown.push_back("policies and SAs: " + in_.audit.reason);
@@ -93,14 +60,14 @@ class Doctor {
     std::set<std::string> unknown;
     const auto take = [&](const PairFinding& problem, const std::string& peer,
                           const std::string& pair, std::optional<Family> family) {
-      const auto effect = effect_of(verdict_of(problem.problem));
+      const auto cause = cause_of(problem.problem);
       if (verdict_of(problem.problem) == PairVerdict::kUnknown) unknown.insert(problem.evidence);
-      if (!effect || problem.problem == PairProblem::TUNNEL_ENCRYPTED) return;
+      if (!cause) return;
       // A trap without traffic has no SA and needs none.
       if (problem.problem == PairProblem::NO_SA && !waits(peer)) return;
-      auto& finding = found[{problem.problem, problem.remedy}];
-      finding.cause = cause_of(problem.problem);
-      finding.effect = *effect;
+      auto& finding =
+          found.try_emplace({problem.problem, problem.remedy}, DoctorFinding{.cause = *cause})
+              .first->second;
       if (finding.summary.empty()) {
         finding.summary = pair + problem.evidence;
         finding.family = family;
@@ -131,13 +98,12 @@ class Doctor {
   void one_way() {
     for (const auto& seen : in_.firing) {
       if (seen.alarm != rule_of(AlarmId::OneWayEncryption).name) continue;
-      report_.findings.push_back({Cause::ONE_WAY_ESP,
-                                  Effect::kLeaks,
-                                  seen.peer + ": ESP in one direction, cleartext in the other",
-                                  {seen.evidence},
-                                  {"espial audit, here and on " + seen.peer},
-                                  {seen.peer},
-                                  {}});
+      report_.findings.push_back(
+          {.cause = Cause::ONE_WAY_ESP,
+           .summary = seen.peer + ": ESP in one direction, cleartext in the other",
+           .evidence = {seen.evidence},
+           .remedies = {"espial audit, here and on " + seen.peer},
+           .peers = {seen.peer}});
     }
   }
 

@@ -130,13 +130,12 @@ class FirewallCheck {
   }
 
   DoctorFinding finding_of(const Group& group) {
-    DoctorFinding finding;
-    finding.cause = cause_of_path(group.first->kind);
     // What routers between the nodes say is needed on a narrow path only, what this node tells its
     // pods with every large packet.
     const bool routers =
         group.first->kind == PathKind::kPathMtu && group.first->direction == Direction::RECEIVE;
-    finding.effect = routers ? Effect::kRisk : Effect::kLost;
+    DoctorFinding finding{.cause = cause_of_path(group.first->kind),
+                          .effect = routers ? Effect::kRisk : Effect::kLost};
     finding.summary = what_of(*group.first) + " " +
                       (group.fate == Fate::kRejected ? "are rejected" : "are dropped") + " in " +
                       place_text(group.step, group.first->packet) + " by " + group.culprit.text();

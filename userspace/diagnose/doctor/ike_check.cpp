@@ -96,24 +96,6 @@ TroubleText text_of(IkeTroubleKind kind) {
   return {};
 }
 
-Cause cause_of_trouble(IkeTroubleKind kind) {
-  switch (kind) {
-    case IkeTroubleKind::kAuthentication:
-      return Cause::IKE_AUTHENTICATION;
-    case IkeTroubleKind::kIkeProposals:
-      return Cause::IKE_PROPOSALS;
-    case IkeTroubleKind::kChildProposals:
-      return Cause::CHILD_PROPOSALS;
-    case IkeTroubleKind::kSelectors:
-      return Cause::TRAFFIC_SELECTORS;
-    case IkeTroubleKind::kCertificateTime:
-      return Cause::IKE_CERTIFICATE_TIME;
-    case IkeTroubleKind::kUnknownPeer:
-      return Cause::IKE_UNKNOWN_PEER;
-  }
-  return Cause::IKE_REFUSED;
-}
-
 // A trouble of some hours ago explains what is wrong now only where packets wait still.
 constexpr std::chrono::minutes kFresh{10};
 
@@ -170,7 +152,7 @@ class Attempts {
   DoctorFinding told(const Harm& harm) const {
     const auto& name = harm.peer->peer;
     const auto text = text_of(trouble_->kind);
-    DoctorFinding finding{cause_of_trouble(trouble_->kind),
+    DoctorFinding finding{cause_of(trouble_->kind),
                           harm.effect,
                           name + " and this node " + text.summary,
                           {"charon at " + rfc3339(trouble_->at) + ": " + printable(trouble_->line)},
@@ -270,9 +252,8 @@ bool explained(const DoctorReport& report, const std::string& peer) {
         const bool its =
             std::find(finding.peers.begin(), finding.peers.end(), peer) != finding.peers.end();
         return its && finding.effect != Effect::kRisk &&
-               (parse_ike_trouble(to_string(finding.cause)) ||
-                std::find(std::begin(kReasons), std::end(kReasons), finding.cause) !=
-                    std::end(kReasons));
+               (is_ike_trouble(finding.cause) || std::find(std::begin(kReasons), std::end(kReasons),
+                                                           finding.cause) != std::end(kReasons));
       });
 }
 

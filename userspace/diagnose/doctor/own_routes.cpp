@@ -62,8 +62,8 @@ void check_own_routes(const Topology& topology, const KernelFacts& facts, const 
                          answer.why);
         const auto wrong = trouble(facts, routes, own.prefix, *holder, answer);
         if (wrong.empty()) continue;
-        auto& finding = found[wrong];
-        finding.cause = Cause::OWN_ROUTE;
+        auto& finding =
+            found.try_emplace(wrong, DoctorFinding{.cause = Cause::OWN_ROUTE}).first->second;
         finding.summary = wrong;
         finding.family = own.prefix.family();
         if (answer.kind != RouteAnswer::Kind::kNone) {

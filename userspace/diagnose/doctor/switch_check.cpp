@@ -51,9 +51,12 @@ class SwitchCheck {
     return keys;
   }
 
-  void add_switches(Cause cause, Effect effect, std::string summary,
-                    const std::vector<std::string>& keys, const Peers& peers) {
-    DoctorFinding finding{cause, effect, std::move(summary), {}, {"sysctl -w"}, {}, Family::kIpv4};
+  void add_switches(Cause cause, std::string summary, const std::vector<std::string>& keys,
+                    const Peers& peers) {
+    DoctorFinding finding{.cause = cause,
+                          .summary = std::move(summary),
+                          .remedies = {"sysctl -w"},
+                          .family = Family::kIpv4};
     for (const auto& key : keys) {
       finding.evidence.push_back(key + " = 1");
       finding.remedies.front() += " " + key + "=0";
@@ -81,21 +84,17 @@ class SwitchCheck {
       set += " " + key(device, "forwarding") + "=1";
     }
     if (!off.empty())
-      report_.findings.push_back({Cause::FORWARDING_OFF,
-                                  Effect::kLost,
-                                  "this node does not forward IPv4",
-                                  off,
-                                  {"sysctl -w net.ipv4.ip_forward=1" + set},
-                                  {},
-                                  Family::kIpv4});
+      report_.findings.push_back({.cause = Cause::FORWARDING_OFF,
+                                  .summary = "this node does not forward IPv4",
+                                  .evidence = off,
+                                  .remedies = {"sysctl -w net.ipv4.ip_forward=1" + set},
+                                  .family = Family::kIpv4});
     if (in_.sysctls.forwarding_v6 == false && !arriving(Family::kIpv6).empty())
-      report_.findings.push_back({Cause::FORWARDING_OFF,
-                                  Effect::kLost,
-                                  "this node does not forward IPv6",
-                                  {"net.ipv6.conf.all.forwarding = 0"},
-                                  {"sysctl -w net.ipv6.conf.all.forwarding=1"},
-                                  {},
-                                  Family::kIpv6});
+      report_.findings.push_back({.cause = Cause::FORWARDING_OFF,
+                                  .summary = "this node does not forward IPv6",
+                                  .evidence = {"net.ipv6.conf.all.forwarding = 0"},
+                                  .remedies = {"sysctl -w net.ipv6.conf.all.forwarding=1"},
+                                  .family = Family::kIpv6});
   }
 
   // Of the devices that routes to peers leave by. IPv6 has no such switch for encryption.
@@ -109,7 +108,7 @@ class SwitchCheck {
       if (const auto keys = on(device, "disable_xfrm", &DeviceSysctls::disable_xfrm_v4);
           !keys.empty())
         add_switches(
-            Cause::XFRM_DISABLED, Effect::kLeaks,
+            Cause::XFRM_DISABLED,
             "IPv4 leaving through " + device + " is never encrypted, regardless of the policies",
             keys, peers);
   }
@@ -139,7 +138,7 @@ class SwitchCheck {
     const auto keys = on(device, "disable_policy", &DeviceSysctls::disable_policy_v4);
     if (!keys.empty())
       add_switches(
-          Cause::POLICY_DISABLED, Effect::kRisk,
+          Cause::POLICY_DISABLED,
           "cleartext IPv4 arriving through " + device + " is accepted, regardless of the policies",
           keys, peers);
   }
@@ -151,7 +150,7 @@ class SwitchCheck {
     const int mode = std::max(own == nullptr ? 0 : own->reverse_path_filter.value_or(0),
                               all == nullptr ? 0 : all->reverse_path_filter.value_or(0));
     if (mode != kStrict) return;
-    DoctorFinding finding{Cause::REVERSE_PATH_FILTER, Effect::kLost, {}, {}, {}, {}, Family::kIpv4};
+    DoctorFinding finding{.cause = Cause::REVERSE_PATH_FILTER, .family = Family::kIpv4};
     for (const auto& policy : in_.facts.policies) {
       const auto* link = holder(policy.template_destination);
       if (policy.direction != PolicyDirection::kIn || !policy.has_template || link == nullptr ||
@@ -206,14 +205,13 @@ class SwitchCheck {
         continue;
       const std::string name =
           std::string("net.bridge.bridge-nf-call-") + (v4 ? "iptables" : "ip6tables");
-      report_.findings.push_back({Cause::BRIDGE_RULES,
-                                  Effect::kLost,
-                                  "packets between pods of this node on " + *packet.iif +
-                                      " are dropped in FORWARD by " + walk.culprits.front().text(),
-                                  {name + " = 1: bridged packets traverse the IP rules, too"},
-                                  {"sysctl -w " + name + "=0"},
-                                  {},
-                                  family});
+      report_.findings.push_back(
+          {.cause = Cause::BRIDGE_RULES,
+           .summary = "packets between pods of this node on " + *packet.iif +
+                      " are dropped in FORWARD by " + walk.culprits.front().text(),
+           .evidence = {name + " = 1: bridged packets traverse the IP rules, too"},
+           .remedies = {"sysctl -w " + name + "=0"},
+           .family = family});
     }
   }
 

@@ -29,7 +29,7 @@ class UnderlayCheck {
       for (const auto& echo : echoes_) {
         if (echo.address != underlay.address) continue;
         asked.push_back(&echo);
-        if (echo.largest) black_hole(peer, echo);
+        if (echo.asked_bytes && echo.largest) black_hole(peer, echo);
       }
     // Of several addresses those count that tunnels end at; without tunnels one that answers will
     // do.
@@ -69,7 +69,7 @@ class UnderlayCheck {
 
   // No route to the peer, one that rejects, or one away from the network that both are on.
   bool misrouted(const Peer& peer, const std::vector<const UnderlayEcho*>& silent) {
-    DoctorFinding finding{Cause::UNDERLAY_ROUTE, Effect::kLost, {}, {}, {}, {peer.name}};
+    DoctorFinding finding{.cause = Cause::UNDERLAY_ROUTE, .peers = {peer.name}};
     for (const auto* echo : silent) {
       const auto answer = answer_to(echo->address);
       const auto* near = on_link(echo->address);
@@ -128,7 +128,8 @@ class UnderlayCheck {
   }
 
   void unreachable(const Peer& peer, const std::vector<const UnderlayEcho*>& silent) {
-    DoctorFinding finding{Cause::UNDERLAY_UNREACHABLE, Effect::kLost, {}, {}, {}, {peer.name}};
+    DoctorFinding finding{
+        .cause = Cause::UNDERLAY_UNREACHABLE, .effect = Effect::kLost, .peers = {peer.name}};
     bool link_layer = true;
     for (const auto* echo : silent) {
       finding.evidence.push_back(echo->address.text() + " does not answer ping");
@@ -150,14 +151,12 @@ class UnderlayCheck {
 
   void black_hole(const Peer& peer, const UnderlayEcho& echo) {
     const std::string passes = std::to_string(*echo.largest);
-    DoctorFinding finding{Cause::MTU_BLACK_HOLE,
-                          Effect::kLost,
-                          "packets of more than " + passes + " bytes between this node and " +
-                              echo.address.text() + " are lost without an ICMP error",
-                          {},
-                          {},
-                          {peer.name}};
-    finding.evidence = {"ping of " + std::to_string(echo.asked_bytes) + " bytes to " +
+    DoctorFinding finding{.cause = Cause::MTU_BLACK_HOLE,
+                          .summary = "packets of more than " + passes +
+                                     " bytes between this node and " + echo.address.text() +
+                                     " are lost without an ICMP error",
+                          .peers = {peer.name}};
+    finding.evidence = {"ping of " + std::to_string(*echo.asked_bytes) + " bytes to " +
                         echo.address.text() + " is not answered, of " + passes + " bytes it is"};
     if (const auto* route = route_to(echo.address)) {
       const auto* link = routes_.link(route->oif);
@@ -198,16 +197,18 @@ std::optional<IpAddress> source_to(const TunnelSources& sources, const IpAddress
   return at == sources.end() ? std::nullopt : std::optional(at->second);
 }
 
-unsigned mtu_of(const RouteIndex& routes, const RouteFact& route) {
+std::optional<unsigned> mtu_of(const RouteIndex& routes, const RouteFact& route) {
   if (route.mtu != 0) return route.mtu;
   const auto* link = routes.link(route.oif);
-  return link == nullptr || link->mtu < 0 ? 0 : static_cast<unsigned>(link->mtu);
+  if (link == nullptr || link->mtu <= 0) return std::nullopt;
+  return static_cast<unsigned>(link->mtu);
 }
 
-unsigned echo_bytes(const RouteIndex& routes, const IpAddress& address) {
+std::optional<unsigned> echo_bytes(const RouteIndex& routes, const IpAddress& address) {
   constexpr unsigned kMost = 9216;  // a loopback or virtual device may claim 65,535
   const auto* route = routes.find(Prefix(address, address.bits()));
-  return route == nullptr ? 0 : std::min(mtu_of(routes, *route), kMost);
+  const auto mtu = route == nullptr ? std::nullopt : mtu_of(routes, *route);
+  return mtu ? std::optional(std::min(*mtu, kMost)) : std::nullopt;
 }
 
 void check_underlays(const Topology& topology, const KernelFacts& facts, const RouteIndex& routes,

@@ -17,12 +17,13 @@ namespace espial {
 struct UnderlayEcho {
   IpAddress address;
   bool answered = false;
-  unsigned asked_bytes = 0;           // the largest packet that was tried; 0: none but the usual
-  std::optional<unsigned> largest{};  // that passes, where the one of asked_bytes vanished
+  std::optional<unsigned> asked_bytes{};  // the largest packet that was tried; nothing: the usual
+  std::optional<unsigned> largest{};      // that passes, where the one of asked_bytes vanished
 };
 
-// The bytes that a packet by this route may have: its own MTU, else its device's; 0: not known.
-unsigned mtu_of(const RouteIndex& routes, const RouteFact& route);
+// The bytes that a packet by this route may have: its own MTU, else its device's; nothing: not
+// known.
+std::optional<unsigned> mtu_of(const RouteIndex& routes, const RouteFact& route);
 
 // The addresses of this node that tunnels come from, by the underlay that they go to: rules and
 // routes may treat what comes from elsewhere otherwise.
@@ -30,8 +31,9 @@ using TunnelSources = std::unordered_map<IpAddress, IpAddress, AddressHash>;
 TunnelSources tunnel_sources(const KernelFacts& facts);
 std::optional<IpAddress> source_to(const TunnelSources& sources, const IpAddress& underlay);
 
-// How large an echo request shows whether all that may leave for the address arrives; 0: not known.
-unsigned echo_bytes(const RouteIndex& routes, const IpAddress& address);
+// How large an echo request shows whether all that may leave for the address arrives; nothing: not
+// known.
+std::optional<unsigned> echo_bytes(const RouteIndex& routes, const IpAddress& address);
 
 // Adds to report: findings "underlay_route", "underlay_unreachable" and "mtu_black_hole". facts: as
 // they were after the echoes, so that neighbours are those that answered.

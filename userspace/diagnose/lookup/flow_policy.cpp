@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <optional>
 #include <tuple>
 
 #include "base/protocols.h"
@@ -14,20 +15,22 @@ bool selects_ports(std::uint8_t protocol) {
   return protocol == 6 || protocol == 17 || protocol == 132 || protocol == 136;
 }
 
-// What a selector compares with its ports; -1: not known.
-int selector_number(const auto& field) { return field ? static_cast<int>(*field) : -1; }
+// What a selector compares with its ports; nothing: not known.
+std::optional<int> selector_number(const auto& field) {
+  return field ? std::optional(static_cast<int>(*field)) : std::nullopt;
+}
 
-Tri port_fits(const PortMatch& match, int port) {
+Tri port_fits(const PortMatch& match, std::optional<int> port) {
   if (match.mask == 0) return Tri::kYes;
-  if (port < 0) return Tri::kUnknown;
-  return ((port ^ match.value) & match.mask) == 0 ? Tri::kYes : Tri::kNo;
+  if (!port) return Tri::kUnknown;
+  return ((*port ^ match.value) & match.mask) == 0 ? Tri::kYes : Tri::kNo;
 }
 
 // xfrm_flowi_sport(), xfrm_flowi_dport(): of ICMP the type and the code.
 Tri slice_fits(const XfrmPolicyFact& policy, const Packet& packet) {
   if (policy.protocol != 0 && policy.protocol != packet.protocol) return Tri::kNo;
-  int from = 0;
-  int to = 0;
+  std::optional<int> from = 0;
+  std::optional<int> to = 0;
   if (packet.protocol == 1 || packet.protocol == 58) {
     from = selector_number(packet.icmp_type);
     to = selector_number(packet.icmp_code);

@@ -43,7 +43,7 @@ std::vector<std::uint64_t> UnknownSpiWatch::advance(const Snapshot& snapshot) {
     const std::uint64_t decrypted =
         peer.counters.decrypted[0].packets + peer.counters.decrypted[1].packets;
     std::uint64_t mine = 0;
-    if (seen.look != 0) {
+    if (seen.look) {
       const std::uint64_t came = growth(esp, seen.esp);
       const std::uint64_t opened = growth(decrypted, seen.decrypted);
       const std::uint64_t closed = opened > came ? came : came - opened;

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -28,7 +29,7 @@ class UnknownSpiWatch {
     std::uint64_t decrypted = 0;
     std::uint64_t unmatched = 0;  // of the last look: the kernel's count may come a look later
     std::uint64_t total = 0;
-    std::uint64_t look = 0;
+    std::optional<std::uint64_t> look{};  // the last that saw this peer
   };
   std::unordered_map<std::string, Seen> peers_;
   std::uint64_t refused_ = 0;    // XfrmInNoStates at the last look

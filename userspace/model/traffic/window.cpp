@@ -92,7 +92,7 @@ std::uint64_t Window::baseline(std::uint64_t first_mark, MonoTime now) const {
 PeerWindow Window::look_at(History& history, const PeerCounters& counters, const Cell& offloaded,
                            const Snapshot& snapshot, bool marked) {
   const Tally now = tally_of(counters, offloaded);
-  if (history.look == 0 || !grew_or_stayed(history.last, now))
+  if (!history.look || !grew_or_stayed(history.last, now))
     restart(history, now, snapshot.monotonic);
   else if (marked)
     history.mark(newest_mark_, oldest_kept(), now);

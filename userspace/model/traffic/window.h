@@ -67,9 +67,9 @@ class Window {
 
     std::vector<Mark> marks;  // those that differ from the one before, oldest first
     Tally last;
-    std::uint64_t first_mark = 0;  // no older mark is this history's
-    MonoTime since;                // of the first look
-    std::uint64_t look = 0;        // the last advance() that saw this peer
+    std::uint64_t first_mark = 0;       // no older mark is this history's
+    MonoTime since;                     // of the first look
+    std::optional<std::uint64_t> look;  // the last advance() that saw this peer
   };
   struct LostHistory {
     std::array<std::array<std::uint64_t, kLosts>, kMarks> marks{};

@@ -246,9 +246,9 @@ json devices_of(const Snapshot& snapshot) {
   return out;
 }
 
-json xfrm_block_of(const XfrmBlockSnapshot& block) {
+json backstop_json(const BackstopSnapshot& block) {
   json without = json::array();
-  for (const XfrmBlockExclusion& e : block.without)
+  for (const BackstopExclusion& e : block.without)
     without.push_back({{"peer", e.peer}, {"why", e.why}});
   return {{"enabled", block.enabled},
           {"wanted", block.wanted},
@@ -322,7 +322,7 @@ json status_document(const Report& report) {
            {{"count", snapshot.gaps.count},
             {"total_seconds", seconds_of(snapshot.gaps.total)},
             {"last_seconds", seconds_of(snapshot.gaps.last)}}},
-          {"xfrm_block", xfrm_block_of(snapshot.xfrm_block)},
+          {"xfrm_block", backstop_json(snapshot.backstop)},
           {"verify", probing_of(report.probing.get())},
           {"alarms", alarms_of(report.alarms)},
           {"findings", findings_of(snapshot)},

@@ -12,7 +12,7 @@
 #include <string>
 #include <thread>
 
-#include "sources/netlink/xfrm_block.h"
+#include "sources/netlink/backstop_socket.h"
 #include "unit/facts_builder.h"
 
 namespace espial {
@@ -40,15 +40,15 @@ class BackstopTest : public testing::Test {
  protected:
   void SetUp() override {
     ASSERT_EQ(unshare(CLONE_NEWNET), 0) << "needs root";
-    config_.enforce.xfrm_block = true;
+    config_.enforce.backstop = true;
     topology_.peers[0].mode = Mode::ENFORCE;
   }
-  XfrmBlockSnapshot follow(const Config& config, Follow how = Follow::kWhole) {
+  BackstopSnapshot follow(const Config& config, Follow how = Follow::kWhole) {
     const auto now = moment();
-    return follow_plan(config, plan_xfrm_block(config.enforce, topology_, {}, policies_, now), now,
+    return follow_plan(config, plan_backstop(config.enforce, topology_, {}, policies_, now), now,
                        how);
   }
-  XfrmBlockSnapshot follow(Follow how = Follow::kWhole) { return follow(config_, how); }
+  BackstopSnapshot follow(Follow how = Follow::kWhole) { return follow(config_, how); }
 
   Config config_;
   Topology topology_ = test::mesh();
@@ -105,7 +105,7 @@ TEST_F(BackstopTest, ComesBackAfterAFlush) {
   backstop.distrust();
   step();
   EXPECT_EQ(shown("dir "), 4U);
-  config_.enforce.xfrm_block = false;
+  config_.enforce.backstop = false;
   step();
   EXPECT_EQ(shown("dir "), 0U);
   EXPECT_FALSE(backstop.snapshot().enabled);
@@ -113,7 +113,7 @@ TEST_F(BackstopTest, ComesBackAfterAFlush) {
 
 TEST_F(BackstopTest, RemovesWhatAnEarlierRunLeft) {
   (void)follow();
-  config_.enforce.xfrm_block = false;
+  config_.enforce.backstop = false;
   Backstop backstop;
   backstop.follow(config_, topology_, {}, policies_, moment());
   EXPECT_EQ(shown("dir "), 0U);
@@ -142,7 +142,7 @@ TEST_F(BackstopTest, AConfirmedOneLosesItsDeadline) {
   ASSERT_EQ(follow().in_place, 4U);
   policy.confirm.reset();
   ASSERT_EQ(follow().in_place, 4U);
-  auto kernel = XfrmBlock::open(config_.instance);
+  auto kernel = BackstopSocket::open(config_.instance);
   ASSERT_TRUE(kernel.ok());
   const auto placed = kernel->read();
   ASSERT_TRUE(placed.ok());

@@ -2,7 +2,7 @@
 // Backstop: makes the kernel's XFRM policies of an instance follow their plan.
 //
 // What was placed outlives the process. Only policies of this instance are touched
-// (sources/xfrm_block.h). One thread, one network namespace.
+// (sources/netlink/backstop_socket.h). One thread, one network namespace.
 #pragma once
 
 #include <cstddef>
@@ -11,8 +11,8 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "model/policy/backstop_plan.h"
 #include "model/policy/policy.h"
-#include "model/policy/xfrm_block_plan.h"
 #include "model/snapshot.h"
 
 namespace espial {
@@ -25,8 +25,8 @@ enum class Follow : std::uint8_t {
 
 // The kernel compared with the plan and, unless told to look only, changed. What cannot be done is
 // in `why`; the rest is done all the same.
-XfrmBlockSnapshot follow_plan(const Config& config, const XfrmBlockPlan& plan, const Moment& now,
-                              Follow follow);
+BackstopSnapshot follow_plan(const Config& config, const BackstopPlan& plan, const Moment& now,
+                             Follow follow);
 
 // Removes all policies of the instance. How many; none where the kernel has no XFRM.
 Result<std::size_t> remove_backstop(std::string_view instance);
@@ -40,11 +40,11 @@ class Backstop {
   void follow(const Config& config, const Topology& topology, const KernelFacts& facts,
               const Policies& policies, const Moment& now);
 
-  [[nodiscard]] const XfrmBlockSnapshot& snapshot() const { return snapshot_; }
+  [[nodiscard]] const BackstopSnapshot& snapshot() const { return snapshot_; }
 
  private:
-  XfrmBlockPlan plan_;
-  XfrmBlockSnapshot snapshot_;
+  BackstopPlan plan_;
+  BackstopSnapshot snapshot_;
   bool trusted_ = false;
   bool looked_ = false;  // what an earlier run may have left is gone
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Enforcement: under which mode each peer is, by the file and by commands, until when, and that the
-// kernel obeys: the pinned policy map, and the XFRM policies behind the programs (xfrm_block).
+// kernel obeys: the pinned policy map, and the backstop (XFRM policies behind the programs).
 //
 // Owned by Node; the event loop's thread, its network namespace. What is in the kernel outlives it.
 #pragma once
@@ -49,7 +49,7 @@ class Enforcement {
                              const ConfigEnforce& enforce, const Moment& now);
 
   [[nodiscard]] const Policies& policies() const { return policies_.get(); }
-  [[nodiscard]] const XfrmBlockSnapshot& backstop() const { return backstop_.snapshot(); }
+  [[nodiscard]] const BackstopSnapshot& backstop() const { return backstop_.snapshot(); }
   // "policy": the file of commands.
   [[nodiscard]] SourceStatus source() const;
 

@@ -238,7 +238,7 @@ void Node::evaluate() {
 Result<Snapshot> Node::snapshot() {
   EP_ASSIGN(snapshot, data_plane_.snapshot({.topology = topology_,
                                             .instance = config_.instance,
-                                            .xfrm_block = enforcement_.backstop(),
+                                            .backstop = enforcement_.backstop(),
                                             .mesh = mesh_,
                                             .sources = sources()}));
   if (auto source = probes_.source()) snapshot.sources.push_back(std::move(*source));

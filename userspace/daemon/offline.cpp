@@ -37,12 +37,11 @@ namespace {
 
 constexpr std::chrono::seconds kLook{1};  // between the two looks that give a rate
 
-XfrmBlockSnapshot follow_backstop(const Config& config, const World& world, const Moment& now,
-                                  Follow follow) {
+BackstopSnapshot follow_backstop(const Config& config, const World& world, const Moment& now,
+                                 Follow follow) {
   return follow_plan(
-      config,
-      plan_xfrm_block(config.enforce, world.topology, world.facts, world.policies.get(), now), now,
-      follow);
+      config, plan_backstop(config.enforce, world.topology, world.facts, world.policies.get(), now),
+      now, follow);
 }
 
 // Devices with our programs, with the words that a plan made now has for them.
@@ -67,7 +66,7 @@ Result<Snapshot> take_snapshot(const Config& config, const World& world, const M
        .instance = config.instance,
        .daemon = false,
        .devices = devices_of(config, world),
-       .xfrm_block = follow_backstop(config, world, this_moment(), Follow::kLook),
+       .backstop = follow_backstop(config, world, this_moment(), Follow::kLook),
        .mesh = std::make_shared<const MeshAudit>(
            audit_now(world.topology, world.facts, {}, world.cluster, nullptr)),
        .sources = {{"file", true, ""},
@@ -129,7 +128,7 @@ Result<nlohmann::json> change_policy(const Config& config, const PolicyRequest& 
           "saved, but no programs are attached; it takes effect at the next start");
     // Without programs nothing begins, but what is no longer wanted must not stay.
     const auto block = follow_backstop(config, world, now, pins ? Follow::kWhole : Follow::kRemove);
-    if (!block.why.empty()) plan.notes.push_back("xfrm_block: " + block.why);
+    if (!block.why.empty()) plan.notes.push_back("backstop: " + block.why);
     // A span begins now, not when somebody next looks.
     EP_ASSIGN(after, peers_of(world, pins));
     world.policies.follow(after, now);

@@ -31,7 +31,7 @@ struct SnapshotOf {
   // the maps and the topology together.
   bool daemon = false;
   std::vector<DeviceSnapshot> devices{};
-  XfrmBlockSnapshot xfrm_block{};
+  BackstopSnapshot backstop{};
   std::shared_ptr<const MeshAudit> mesh{};
   std::vector<SourceStatus> sources{};
 };

@@ -169,21 +169,21 @@ struct DropRecord {
   WallTime last;
 };
 
-// An enforced peer, or one subnet of it, that no XFRM block policy stands behind.
-struct XfrmBlockExclusion {
+// An enforced peer, or one subnet of it, that the backstop does not cover.
+struct BackstopExclusion {
   std::string peer;
   std::string why;  // one line
-  bool operator==(const XfrmBlockExclusion&) const = default;
+  bool operator==(const BackstopExclusion&) const = default;
 };
 
-// The XFRM block policies behind the programs, as they were seen last.
-struct XfrmBlockSnapshot {
+// The backstop: the XFRM block policies behind the programs, as last seen.
+struct BackstopSnapshot {
   bool enabled = false;      // by the configuration
   std::size_t wanted = 0;    // policies
   std::size_t in_place = 0;  // of those wanted
   std::string why;           // why one is wanted and not in place, or cannot be removed; one line
-  std::vector<XfrmBlockExclusion> without;
-  bool operator==(const XfrmBlockSnapshot&) const = default;
+  std::vector<BackstopExclusion> without;
+  bool operator==(const BackstopSnapshot&) const = default;
 };
 
 // How the programs came into the kernel when the daemon started.
@@ -208,7 +208,7 @@ struct Snapshot {
   ProgramUse programs;
   GapCounters gaps;
   std::optional<Restored> restored;
-  XfrmBlockSnapshot xfrm_block;
+  BackstopSnapshot backstop;
   std::array<std::uint64_t, kOutcomes> outcomes{};
   std::array<std::uint64_t, kLosts> lost{};
   std::vector<SourceStatus> sources;

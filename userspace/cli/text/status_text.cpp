@@ -280,11 +280,11 @@ std::string backstop(const json& status, const RenderStyle& style) {
   const auto wanted = count_field(block, "wanted");
   const auto in_place = count_field(block, "in_place");
   const auto why = text_field(block, "why");
-  std::string line = "xfrm_block: " + grouped(in_place) + " of " + grouped(wanted) +
+  std::string line = "backstop: " + grouped(in_place) + " of " + grouped(wanted) +
                      " policies in place" + (why.empty() ? "" : ": " + why);
   const bool whole = in_place == wanted && why.empty();
   std::string out = "\n" + (whole ? line : painted(line, Colour::kRed, style)) + "\n";
-  TextTable without({{"PEER"}, {"NO XFRM BLOCK, BECAUSE"}});
+  TextTable without({{"PEER"}, {"NO BACKSTOP, BECAUSE"}});
   for (const auto& one : field(block, "without"))
     without.add({{text_field(one, "peer")}, {text_field(one, "why"), Colour::kYellow}});
   return without.empty() ? out : out + without.text(style);

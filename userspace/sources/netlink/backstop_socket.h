@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// XfrmBlock: writes, reads and removes the XFRM policies that an instance places (those of
-// model/xfrm_block_plan.h), and no others. include/uapi/linux/xfrm.h, net/xfrm/xfrm_policy.c.
+// BackstopSocket: writes, reads and removes the XFRM policies that an instance places (those of
+// model/policy/backstop_plan.h), and no others. include/uapi/linux/xfrm.h, net/xfrm/xfrm_policy.c.
 //
 // Ours are told by two things. The priority is the last, or the one before it for what passes. The
 // selector's `user` field carries a tag of the instance: the kernel compares it when a policy is
@@ -18,42 +18,42 @@
 #include <vector>
 
 #include "base/result.h"
-#include "model/policy/xfrm_block_plan.h"
+#include "model/policy/backstop_plan.h"
 #include "sources/netlink/netlink_socket.h"
 
 namespace espial {
 
-std::uint32_t xfrm_block_tag(std::string_view instance);
+std::uint32_t backstop_tag(std::string_view instance);
 
 // Placed by an espial, of whatever instance.
-bool is_xfrm_block(const xfrm_userpolicy_info& info);
+bool is_backstop(const xfrm_userpolicy_info& info);
 
 // A policy of ours as the kernel has it.
-struct PlacedXfrmBlock {
-  XfrmBlockSelector selector;
+struct PlacedBackstop {
+  BackstopSelector selector;
   std::optional<std::chrono::seconds> expires;  // since the epoch, by the wall clock
 };
 
 // The body of XFRM_MSG_UPDPOLICY. left: after which the kernel removes it; at least a second.
-xfrm_userpolicy_info xfrm_block_message(const XfrmBlockSelector& selector, std::uint32_t tag,
-                                        std::optional<std::chrono::seconds> left);
+xfrm_userpolicy_info backstop_message(const BackstopSelector& selector, std::uint32_t tag,
+                                      std::optional<std::chrono::seconds> left);
 
 // Of XFRM_MSG_NEWPOLICY; nothing: not of this tag, or not of a shape that we place.
-std::optional<PlacedXfrmBlock> parse_xfrm_block(Bytes message, std::uint32_t tag);
+std::optional<PlacedBackstop> parse_backstop(Bytes message, std::uint32_t tag);
 
-class XfrmBlock {
+class BackstopSocket {
  public:
   // Of the current network namespace.
-  static Result<XfrmBlock> open(std::string_view instance);
+  static Result<BackstopSocket> open(std::string_view instance);
 
-  Result<std::vector<PlacedXfrmBlock>> read();
+  Result<std::vector<PlacedBackstop>> read();
   // Places it, or gives the one that is there another lifetime, atomically.
-  Status put(const XfrmBlockSelector& selector, std::optional<std::chrono::seconds> left);
+  Status put(const BackstopSelector& selector, std::optional<std::chrono::seconds> left);
   // That it is gone already is no error.
-  Status remove(const XfrmBlockSelector& selector);
+  Status remove(const BackstopSelector& selector);
 
  private:
-  XfrmBlock(NetlinkSocket socket, std::uint32_t tag) : socket_(std::move(socket)), tag_(tag) {}
+  BackstopSocket(NetlinkSocket socket, std::uint32_t tag) : socket_(std::move(socket)), tag_(tag) {}
 
   NetlinkSocket socket_;
   std::uint32_t tag_;

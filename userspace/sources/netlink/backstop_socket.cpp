@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "sources/netlink/xfrm_block.h"
+#include "sources/netlink/backstop_socket.h"
 
 #include <arpa/inet.h>
 #include <sys/socket.h>
@@ -39,7 +39,7 @@ std::optional<PolicyDirection> direction_from(std::uint8_t direction) {
   return std::nullopt;
 }
 
-xfrm_selector selector_of(const XfrmBlockSelector& from, std::uint32_t tag) {
+xfrm_selector selector_of(const BackstopSelector& from, std::uint32_t tag) {
   xfrm_selector sel{};
   sel.family = from.source.family() == Family::kIpv4 ? AF_INET : AF_INET6;
   sel.saddr = to_xfrm(from.source.address());
@@ -56,30 +56,30 @@ xfrm_selector selector_of(const XfrmBlockSelector& from, std::uint32_t tag) {
   return sel;
 }
 
-std::string selector_text(const XfrmBlockSelector& selector) {
+std::string selector_text(const BackstopSelector& selector) {
   return selector.source.text() + " -> " + selector.destination.text();
 }
 
-Error refused(const XfrmBlockSelector& selector, const char* operation, int code) {
+Error refused(const BackstopSelector& selector, const char* operation, int code) {
   return system_error("xfrm policy " + selector_text(selector), operation, code,
                       code == EPERM ? " (needs CAP_NET_ADMIN)" : "");
 }
 
 }  // namespace
 
-std::uint32_t xfrm_block_tag(std::string_view instance) {
+std::uint32_t backstop_tag(std::string_view instance) {
   std::uint32_t hash = 0x811c9dc5;  // FNV-1a
   for (const char c : instance) hash = (hash ^ static_cast<std::uint8_t>(c)) * 0x01000193;
   return kTagMark | ((hash ^ (hash >> 24)) & ~kTagMarkBits);
 }
 
-bool is_xfrm_block(const xfrm_userpolicy_info& info) {
+bool is_backstop(const xfrm_userpolicy_info& info) {
   return (static_cast<std::uint32_t>(info.sel.user) & kTagMarkBits) == kTagMark &&
          info.priority >= kPassPriority;
 }
 
-xfrm_userpolicy_info xfrm_block_message(const XfrmBlockSelector& selector, std::uint32_t tag,
-                                        std::optional<std::chrono::seconds> left) {
+xfrm_userpolicy_info backstop_message(const BackstopSelector& selector, std::uint32_t tag,
+                                      std::optional<std::chrono::seconds> left) {
   xfrm_userpolicy_info info{};
   info.sel = selector_of(selector, tag);
   info.lft.soft_byte_limit = info.lft.hard_byte_limit = XFRM_INF;
@@ -94,17 +94,17 @@ xfrm_userpolicy_info xfrm_block_message(const XfrmBlockSelector& selector, std::
   return info;
 }
 
-std::optional<PlacedXfrmBlock> parse_xfrm_block(Bytes message, std::uint32_t tag) {
+std::optional<PlacedBackstop> parse_backstop(Bytes message, std::uint32_t tag) {
   const auto body = body_of<xfrm_userpolicy_info>(message);
   if (!body) return std::nullopt;
   const auto& info = body->fixed;
   const auto family = family_of(info.sel.family);
   const auto direction = direction_from(info.dir);
-  if (!is_xfrm_block(info) || info.sel.user != tag || !family || !direction) return std::nullopt;
+  if (!is_backstop(info) || info.sel.user != tag || !family || !direction) return std::nullopt;
   const auto source = from_xfrm(*family, info.sel.saddr, info.sel.prefixlen_s);
   const auto destination = from_xfrm(*family, info.sel.daddr, info.sel.prefixlen_d);
   if (!source || !destination) return std::nullopt;
-  PlacedXfrmBlock placed;
+  PlacedBackstop placed;
   placed.selector = {*direction, *source, *destination, {}, info.action == XFRM_POLICY_ALLOW};
   if (info.sel.proto != 0)
     placed.selector.icmp = {info.sel.proto, static_cast<std::uint8_t>(ntohs(info.sel.sport)),
@@ -117,30 +117,31 @@ std::optional<PlacedXfrmBlock> parse_xfrm_block(Bytes message, std::uint32_t tag
   return placed;
 }
 
-Result<XfrmBlock> XfrmBlock::open(std::string_view instance) {
+Result<BackstopSocket> BackstopSocket::open(std::string_view instance) {
   EP_ASSIGN(socket, NetlinkSocket::open(NETLINK_XFRM, "xfrm netlink"));
-  return XfrmBlock(std::move(socket), xfrm_block_tag(instance));
+  return BackstopSocket(std::move(socket), backstop_tag(instance));
 }
 
-Result<std::vector<PlacedXfrmBlock>> XfrmBlock::read() {
-  std::vector<PlacedXfrmBlock> placed;
+Result<std::vector<PlacedBackstop>> BackstopSocket::read() {
+  std::vector<PlacedBackstop> placed;
   EP_TRY(socket_.dump(
       XFRM_MSG_GETPOLICY, {}, [&] { placed.clear(); },
       [&](const nlmsghdr& head, Bytes message) {
         if (head.nlmsg_type != XFRM_MSG_NEWPOLICY) return;
-        if (auto policy = parse_xfrm_block(message, tag_)) placed.push_back(std::move(*policy));
+        if (auto policy = parse_backstop(message, tag_)) placed.push_back(std::move(*policy));
       }));
   return placed;
 }
 
-Status XfrmBlock::put(const XfrmBlockSelector& selector, std::optional<std::chrono::seconds> left) {
-  const auto info = xfrm_block_message(selector, tag_, left);
+Status BackstopSocket::put(const BackstopSelector& selector,
+                           std::optional<std::chrono::seconds> left) {
+  const auto info = backstop_message(selector, tag_, left);
   EP_ASSIGN(code, socket_.request(XFRM_MSG_UPDPOLICY, bytes_of(info)));
   if (code != 0) return refused(selector, "place", code);
   return Ok{};
 }
 
-Status XfrmBlock::remove(const XfrmBlockSelector& selector) {
+Status BackstopSocket::remove(const BackstopSelector& selector) {
   xfrm_userpolicy_id id{};
   id.sel = selector_of(selector, tag_);
   id.dir = direction_of(selector.direction);

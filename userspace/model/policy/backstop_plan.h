@@ -26,28 +26,27 @@ struct IcmpKind {
 };
 
 // What is refused, or passes before it is refused.
-struct XfrmBlockSelector {
+struct BackstopSelector {
   PolicyDirection direction = PolicyDirection::kOut;
   Prefix source;
   Prefix destination;
   IcmpKind icmp;       // names what passes
   bool allow = false;  // asked before all that refuse
-  auto operator<=>(const XfrmBlockSelector&) const = default;
+  auto operator<=>(const BackstopSelector&) const = default;
 };
 
-struct XfrmBlockPolicy {
-  XfrmBlockSelector selector;
+struct BackstopPolicy {
+  BackstopSelector selector;
   std::optional<MonoTime> until;  // the kernel removes it then
 };
 
-struct XfrmBlockPlan {
-  std::vector<XfrmBlockPolicy> policies;    // sorted by selector, each once
-  std::vector<XfrmBlockExclusion> without;  // enforced peers that get none, or not for everything
+struct BackstopPlan {
+  std::vector<BackstopPolicy> policies;    // sorted by selector, each once
+  std::vector<BackstopExclusion> without;  // enforced peers that get none, or not for everything
 };
 
 // topology: with the modes in force. Nothing when the configuration does not ask for it.
-XfrmBlockPlan plan_xfrm_block(const ConfigEnforce& enforce, const Topology& topology,
-                              const KernelFacts& facts, const Policies& policies,
-                              const Moment& now);
+BackstopPlan plan_backstop(const ConfigEnforce& enforce, const Topology& topology,
+                           const KernelFacts& facts, const Policies& policies, const Moment& now);
 
 }  // namespace espial

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "model/policy/xfrm_block_plan.h"
+#include "model/policy/backstop_plan.h"
 
 #include <gtest/gtest.h>
 
@@ -21,12 +21,12 @@ constexpr auto kForward = PolicyDirection::kForward;
 // node2 is enforced, node3 is not.
 struct Case {
   Case() {
-    enforce.xfrm_block = true;
+    enforce.backstop = true;
     topology.peers[0].mode = Mode::ENFORCE;
     topology.peers[1].mode = Mode::AUDIT;
   }
-  [[nodiscard]] XfrmBlockPlan plan() const {
-    return plan_xfrm_block(enforce, topology, node.facts, policies, now);
+  [[nodiscard]] BackstopPlan plan() const {
+    return plan_backstop(enforce, topology, node.facts, policies, now);
   }
   // Why node2 gets none; empty when it gets some.
   [[nodiscard]] std::string why() const {
@@ -42,18 +42,18 @@ struct Case {
   Moment now{WallTime{std::chrono::hours{1}}, MonoTime{std::chrono::hours{1}}, "boot"};
 };
 
-std::vector<XfrmBlockSelector> selectors(const XfrmBlockPlan& plan) {
-  std::vector<XfrmBlockSelector> out;
+std::vector<BackstopSelector> selectors(const BackstopPlan& plan) {
+  std::vector<BackstopSelector> out;
   for (const auto& policy : plan.policies) out.push_back(policy.selector);
   return out;
 }
 
-std::vector<XfrmBlockSelector> sorted(std::vector<XfrmBlockSelector> list) {
+std::vector<BackstopSelector> sorted(std::vector<BackstopSelector> list) {
   std::sort(list.begin(), list.end());
   return list;
 }
 
-TEST(XfrmBlockPlan, EverythingToAnEnforcedPeerAndFromItToUs) {
+TEST(BackstopPlan, EverythingToAnEnforcedPeerAndFromItToUs) {
   const auto own = net("10.101.1.0/24");
   const auto its = net("10.101.2.0/24");
   EXPECT_EQ(selectors(Case().plan()), sorted({{kIn, its, own, {}, false},
@@ -62,26 +62,26 @@ TEST(XfrmBlockPlan, EverythingToAnEnforcedPeerAndFromItToUs) {
                                               {kOut, net("0.0.0.0/0"), its, {1, 3, 4}, true}}));
 }
 
-TEST(XfrmBlockPlan, Ipv6PassesPacketTooBig) {
+TEST(BackstopPlan, Ipv6PassesPacketTooBig) {
   Case c;
   c.topology.self_backends = {{net("fd00:101:1::/64"), "b", Origin::kFile}};
   c.topology.peers[0].backends = {{net("fd00:101:2::/64"), "b", Origin::kFile}};
   const auto list = selectors(c.plan());
   ASSERT_EQ(list.size(), 4U);
-  const XfrmBlockSelector pass{kOut, net("::/0"), net("fd00:101:2::/64"), {58, 2, 0}, true};
+  const BackstopSelector pass{kOut, net("::/0"), net("fd00:101:2::/64"), {58, 2, 0}, true};
   EXPECT_NE(std::find(list.begin(), list.end(), pass), list.end());
 }
 
-TEST(XfrmBlockPlan, NothingUnlessAskedForOrWithoutEnforce) {
+TEST(BackstopPlan, NothingUnlessAskedForOrWithoutEnforce) {
   Case c;
-  c.enforce.xfrm_block = false;
+  c.enforce.backstop = false;
   EXPECT_TRUE(c.plan().policies.empty());
   Case d;
   d.topology.peers[0].mode = Mode::AUDIT;
   EXPECT_TRUE(d.plan().policies.empty());
 }
 
-TEST(XfrmBlockPlan, HostsOrTransitThatMayPassLeaveOwnPodsOnly) {
+TEST(BackstopPlan, HostsOrTransitThatMayPassLeaveOwnPodsOnly) {
   for (const auto limit : {&ConfigEnforce::cleartext_host, &ConfigEnforce::cleartext_transit}) {
     Case c;
     c.enforce.*limit = Mode::AUDIT;
@@ -93,14 +93,14 @@ TEST(XfrmBlockPlan, HostsOrTransitThatMayPassLeaveOwnPodsOnly) {
   }
 }
 
-TEST(XfrmBlockPlan, HostPrefixesNeedNoOtherShape) {
+TEST(BackstopPlan, HostPrefixesNeedNoOtherShape) {
   Case c;
   c.topology.self_backends = {{net("10.101.1.7/32"), "b", Origin::kFile}};
   c.topology.peers[0].backends = {{net("10.101.2.7/32"), "b", Origin::kFile}};
   EXPECT_EQ(c.plan().policies.size(), 4U);
 }
 
-TEST(XfrmBlockPlan, ADeadlineIsThatOfThePolicies) {
+TEST(BackstopPlan, ADeadlineIsThatOfThePolicies) {
   Case c;
   auto& policy = c.policies["node2"];
   policy.mode = Mode::ENFORCE;
@@ -116,7 +116,7 @@ TEST(XfrmBlockPlan, ADeadlineIsThatOfThePolicies) {
   EXPECT_TRUE(c.plan().policies.empty());
 }
 
-TEST(XfrmBlockPlan, AnExemptionLeavesThePeerOut) {
+TEST(BackstopPlan, AnExemptionLeavesThePeerOut) {
   const auto exempt = [](const std::string& prefix) {
     Case c;
     c.enforce.exempt = {{net(prefix), 17, 53}};
@@ -130,7 +130,7 @@ TEST(XfrmBlockPlan, AnExemptionLeavesThePeerOut) {
   EXPECT_EQ(exempt("fd00::/16"), "");       // the other family
 }
 
-TEST(XfrmBlockPlan, WhatIsProtectedElsewhereIsNotBlocked) {
+TEST(BackstopPlan, WhatIsProtectedElsewhereIsNotBlocked) {
   Case c;
   c.node.link(7, "ipsec0", "xfrm");
   c.node.facts.routes.push_back({net("10.101.0.0/16"), 7, {}, 254, 0});
@@ -147,7 +147,7 @@ TEST(XfrmBlockPlan, WhatIsProtectedElsewhereIsNotBlocked) {
   EXPECT_EQ(e.why(), "10.101.2.0/24: its policies belong to an xfrm interface (if_id 42)");
 }
 
-TEST(XfrmBlockPlan, ATunnelIsBlockedUnlessItsPacketsAreEncrypted) {
+TEST(BackstopPlan, ATunnelIsBlockedUnlessItsPacketsAreEncrypted) {
   Case c;
   c.node.link(7, "tun0", "ipip");
   c.node.facts.routes.push_back({net("10.101.2.0/24"), 7, {}, 254, 0});
@@ -158,7 +158,7 @@ TEST(XfrmBlockPlan, ATunnelIsBlockedUnlessItsPacketsAreEncrypted) {
   EXPECT_NE(c.why(), "");
 }
 
-TEST(XfrmBlockPlan, NobodyElsesAddressesAreInside) {
+TEST(BackstopPlan, NobodyElsesAddressesAreInside) {
   const auto wide = [](const std::string& prefix) {
     Case c;
     c.topology.peers[0].backends = {{net(prefix), "b", Origin::kFile}};
@@ -170,7 +170,7 @@ TEST(XfrmBlockPlan, NobodyElsesAddressesAreInside) {
   EXPECT_EQ(wide("10.101.2.0/24"), "");
 }
 
-TEST(XfrmBlockPlan, BlocksTeachNoPeer) {
+TEST(BackstopPlan, BlocksTeachNoPeer) {
   Config config;
   KernelFacts facts;
   for (const bool allow : {false, true}) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "model/policy/xfrm_block_plan.h"
+#include "model/policy/backstop_plan.h"
 
 #include <algorithm>
 #include <array>
@@ -53,7 +53,7 @@ class BlockPlanner {
     }
   }
 
-  XfrmBlockPlan finish() {
+  BackstopPlan finish() {
     std::sort(plan_.policies.begin(), plan_.policies.end(),
               [](const auto& a, const auto& b) { return a.selector < b.selector; });
     const auto last =
@@ -155,7 +155,7 @@ class BlockPlanner {
     }
   }
 
-  void put(XfrmBlockSelector selector, std::optional<MonoTime> until) {
+  void put(BackstopSelector selector, std::optional<MonoTime> until) {
     plan_.policies.push_back({std::move(selector), until});
   }
 
@@ -165,15 +165,14 @@ class BlockPlanner {
   std::vector<std::pair<Prefix, const LinkFact*>> routes_;  // through devices of those kinds
   std::vector<XfrmPolicyFact> interface_;                   // those with an if_id
   std::vector<Owned> owned_;                                // sorted by prefix
-  XfrmBlockPlan plan_;
+  BackstopPlan plan_;
 };
 
 }  // namespace
 
-XfrmBlockPlan plan_xfrm_block(const ConfigEnforce& enforce, const Topology& topology,
-                              const KernelFacts& facts, const Policies& policies,
-                              const Moment& now) {
-  if (!enforce.xfrm_block) return {};
+BackstopPlan plan_backstop(const ConfigEnforce& enforce, const Topology& topology,
+                           const KernelFacts& facts, const Policies& policies, const Moment& now) {
+  if (!enforce.backstop) return {};
   BlockPlanner planner(enforce, topology, facts);
   for (const auto& peer : topology.peers) {
     if (peer.mode != Mode::ENFORCE) continue;

@@ -45,14 +45,13 @@ class BackstopTest : public testing::Test {
   }
   BackstopSnapshot follow(const Config& config, Follow how = Follow::kWhole) {
     const auto now = moment();
-    return follow_plan(config, plan_backstop(config.enforce, topology_, {}, policies_, now), now,
-                       how);
+    return follow_plan(config, plan_backstop(config.enforce, topology_, {}, modes_, now), now, how);
   }
   BackstopSnapshot follow(Follow how = Follow::kWhole) { return follow(config_, how); }
 
   Config config_;
   Topology topology_ = test::mesh();
-  Policies policies_;
+  PeerModes modes_;
 };
 
 TEST_F(BackstopTest, IsPlacedOnceAndRemoved) {
@@ -97,7 +96,7 @@ TEST_F(BackstopTest, LeavesWhatOthersPlaced) {
 
 TEST_F(BackstopTest, ComesBackAfterAFlush) {
   Backstop backstop;
-  const auto step = [&] { backstop.follow(config_, topology_, {}, policies_, moment()); };
+  const auto step = [&] { backstop.follow(config_, topology_, {}, modes_, moment()); };
   step();
   ASSERT_TRUE(ip("xfrm policy flush"));
   step();
@@ -115,14 +114,14 @@ TEST_F(BackstopTest, RemovesWhatAnEarlierRunLeft) {
   (void)follow();
   config_.enforce.backstop = false;
   Backstop backstop;
-  backstop.follow(config_, topology_, {}, policies_, moment());
+  backstop.follow(config_, topology_, {}, modes_, moment());
   EXPECT_EQ(shown("dir "), 0U);
 }
 
 TEST_F(BackstopTest, TheKernelKeepsTheDeadline) {
   const auto started = Clock::now();
   const auto now = moment();
-  auto& policy = policies_["node2"];
+  auto& policy = modes_["node2"];
   policy.mode = Mode::ENFORCE;
   const auto seconds = std::chrono::seconds{2};
   policy.confirm = Confirmation{{now.wall + seconds, now.monotonic + seconds, now.boot}, {}};
@@ -135,7 +134,7 @@ TEST_F(BackstopTest, TheKernelKeepsTheDeadline) {
 
 TEST_F(BackstopTest, AConfirmedOneLosesItsDeadline) {
   const auto now = moment();
-  auto& policy = policies_["node2"];
+  auto& policy = modes_["node2"];
   policy.mode = Mode::ENFORCE;
   policy.confirm = Confirmation{
       {now.wall + std::chrono::minutes{1}, now.monotonic + std::chrono::minutes{1}, now.boot}, {}};

@@ -118,7 +118,7 @@ class CommandLine {
     services.offline_status = services.offline_flows = services.offline_audit =
         services.offline_alarms =
             [&](const Config&) -> Result<nlohmann::json> { return config.error(); };
-    services.offline_policy = [&](const Config&, const nlohmann::json&) -> Result<nlohmann::json> {
+    services.offline_modes = [&](const Config&, const nlohmann::json&) -> Result<nlohmann::json> {
       return config.error();
     };
     return run(*place, services);
@@ -275,7 +275,7 @@ class CommandLine {
     });
   }
 
-  // One of the commands about policies.
+  // One of the commands below `policy`.
   CLI::App& policy_command(CLI::App& policy, const std::string& name,
                            const std::string& description,
                            int (*action)(const Config&, const PolicyOptions&, const Services&,

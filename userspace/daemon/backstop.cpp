@@ -91,8 +91,8 @@ Result<std::size_t> remove_backstop(std::string_view instance) {
 }
 
 void Backstop::follow(const Config& config, const Topology& topology, const KernelFacts& facts,
-                      const Policies& policies, const Moment& now) {
-  auto plan = plan_backstop(config.enforce, topology, facts, policies, now);
+                      const PeerModes& modes, const Moment& now) {
+  auto plan = plan_backstop(config.enforce, topology, facts, modes, now);
   const auto same = [](const BackstopPolicy& a, const BackstopPolicy& b) {
     return a.selector == b.selector && a.until == b.until;
   };

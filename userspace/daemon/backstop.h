@@ -11,8 +11,8 @@
 #include <string_view>
 
 #include "base/result.h"
-#include "model/policy/backstop_plan.h"
-#include "model/policy/policy.h"
+#include "model/modes/backstop_plan.h"
+#include "model/modes/peer_modes.h"
 #include "model/snapshot.h"
 
 namespace espial {
@@ -38,7 +38,7 @@ class Backstop {
 
   // Cheap while neither the plan nor the kernel's policies change. Logs what becomes wrong once.
   void follow(const Config& config, const Topology& topology, const KernelFacts& facts,
-              const Policies& policies, const Moment& now);
+              const PeerModes& modes, const Moment& now);
 
   [[nodiscard]] const BackstopSnapshot& snapshot() const { return snapshot_; }
 

@@ -19,7 +19,7 @@
 #include "exporter/documents/ike_trouble_document.h"
 #include "exporter/documents/verify_document.h"
 #include "kernel/counters.h"
-#include "kernel/policy_map.h"
+#include "kernel/mode_map.h"
 #include "model/control_path.h"
 #include "sources/firewall/firewall_source.h"
 #include "sources/probe/echo.h"
@@ -245,8 +245,8 @@ Result<std::vector<EnforcedSubnet>> enforced_subnets(const Config& config,
   for (const auto& peer : topology.peers) {
     const auto id = pins->identities.peer(peer.name);
     if (id == 0) continue;
-    EP_ASSIGN(policy, read_policy(pins->maps.fd(MapId::kPolicy), id));
-    if (policy.mode != Mode::ENFORCE || (policy.deadline && *policy.deadline <= now)) continue;
+    EP_ASSIGN(entry, read_mode_entry(pins->maps.fd(MapId::kPolicy), id));
+    if (entry.mode != Mode::ENFORCE || (entry.deadline && *entry.deadline <= now)) continue;
     for (const auto& backend : peer.backends) out.push_back({backend.prefix, peer.name});
   }
   return out;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Enforcement: under which mode each peer is, by the file and by commands, until when, and that the
-// kernel obeys: the pinned policy map, and the backstop (XFRM policies behind the programs).
+// kernel obeys: the pinned map of modes, and the backstop (XFRM policies behind the programs).
 //
 // Owned by Node; the event loop's thread, its network namespace. What is in the kernel outlives it.
 #pragma once
@@ -13,10 +13,10 @@
 #include "daemon/backstop.h"
 #include "daemon/data_plane.h"
 #include "daemon/node_facts.h"
-#include "daemon/peer_policies.h"
+#include "daemon/peer_mode_store.h"
 #include "model/config.h"
-#include "model/policy/policy.h"
-#include "model/policy/policy_plan.h"
+#include "model/modes/mode_plan.h"
+#include "model/modes/peer_modes.h"
 #include "model/snapshot.h"
 #include "model/topology.h"
 
@@ -24,7 +24,7 @@ namespace espial {
 
 class Enforcement {
  public:
-  explicit Enforcement(const std::string& state_dir) : policies_(state_dir) {}
+  explicit Enforcement(const std::string& state_dir) : modes_(state_dir) {}
 
   // What was saved; where that is lost, what the map says. strict: a file that cannot be used is an
   // error.
@@ -45,16 +45,16 @@ class Enforcement {
 
   // What a command comes to. Unless something is refused it is saved, and the topology has to
   // follow.
-  Result<PolicyPlan> command(const PolicyRequest& request, const PolicySight& sight,
-                             const ConfigEnforce& enforce, const Moment& now);
+  Result<ModePlan> command(const ModeRequest& request, const ModeContext& sight,
+                           const ConfigEnforce& enforce, const Moment& now);
 
-  [[nodiscard]] const Policies& policies() const { return policies_.get(); }
+  [[nodiscard]] const PeerModes& modes() const { return modes_.get(); }
   [[nodiscard]] const BackstopSnapshot& backstop() const { return backstop_.snapshot(); }
   // "policy": the file of commands.
   [[nodiscard]] SourceStatus source() const;
 
  private:
-  PeerPolicies policies_;
+  PeerModeStore modes_;
   Backstop backstop_;
 };
 

@@ -10,7 +10,7 @@
 #include "daemon/moment.h"
 #include "daemon/next_config.h"
 #include "exporter/documents/alarms_document.h"
-#include "exporter/documents/policy_document.h"
+#include "exporter/documents/modes_document.h"
 
 namespace espial {
 namespace {
@@ -137,7 +137,7 @@ void Node::replace_table() {
 
 Status Node::follow_table() {
   const auto table = data_plane_.next_table(config_.enforce, topology_, facts_.kernel().states);
-  // A peer that got the index of a former one must not be judged by that one's policy.
+  // A peer that got the index of a former one must not be under the mode of that one.
   EP_TRY(enforcement_.write(data_plane_, topology_));
   return data_plane_.set_table(table);
 }
@@ -176,26 +176,26 @@ void Node::reload() {
   spdlog::info("configuration read again");
 }
 
-nlohmann::json Node::policy(const PolicyRequest& request) {
+nlohmann::json Node::mode_command(const ModeRequest& request) {
   const auto now = this_moment();
   if (enforcement_.end_deadlines(now)) follow_topology();
-  if (request.kind == PolicyRequest::Kind::kShow) {
+  if (request.kind == ModeRequest::Kind::kShow) {
     auto taken = snapshot();
     if (!taken.ok()) return error_document(taken.error());
     enforcement_.follow(taken->peers, now);
-    return policy_document({.snapshot = *taken,
-                            .policies = enforcement_.policies(),
-                            .enforce = config_.enforce,
-                            .in_force = modes_in_force(data_plane_.maps(), data_plane_.identities(),
-                                                       taken->peers, now),
-                            .now = now});
+    return modes_document({.snapshot = *taken,
+                           .modes = enforcement_.modes(),
+                           .enforce = config_.enforce,
+                           .in_force = modes_in_force(data_plane_.maps(), data_plane_.identities(),
+                                                      taken->peers, now),
+                           .now = now});
   }
-  auto plan = set_policy(request, now);
+  auto plan = set_mode(request, now);
   if (!plan.ok()) return error_document(plan.error());
-  return policy_answer(*plan, topology_, now);
+  return mode_answer(*plan, topology_, now);
 }
 
-Result<PolicyPlan> Node::set_policy(const PolicyRequest& request, const Moment& now) {
+Result<ModePlan> Node::set_mode(const ModeRequest& request, const Moment& now) {
   EP_ASSIGN(taken, snapshot());
   EP_ASSIGN(flows, data_plane_.flows());
   EP_ASSIGN(plan,

@@ -83,8 +83,8 @@ class Node {
   // The file again. A bad file changes nothing.
   void reload();
 
-  // What a request about policies comes to, carried out: the answer's document.
-  nlohmann::json policy(const PolicyRequest& request);
+  // Carries out a request about modes: the document of the answer.
+  nlohmann::json mode_command(const ModeRequest& request);
   // Programs that should be attached and are not, one line each.
   [[nodiscard]] std::vector<std::string> unattached() const { return data_plane_.unattached(); }
 
@@ -113,7 +113,7 @@ class Node {
   Status follow_table();
   void log_findings();
   void judge_mesh();
-  Result<PolicyPlan> set_policy(const PolicyRequest& request, const Moment& now);
+  Result<ModePlan> set_mode(const ModeRequest& request, const Moment& now);
   Result<Snapshot> snapshot();
   [[nodiscard]] std::vector<SourceStatus> sources() const;
 

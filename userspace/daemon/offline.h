@@ -21,9 +21,9 @@ Result<nlohmann::json> offline_alarms(const Config& config);
 // Policies, SAs and routes of this moment against the topology; needs no pins.
 Result<nlohmann::json> offline_audit(const Config& config);
 
-// A request about policies (exporter/documents/policy_document.h). What changes anything takes the
-// instance's lock, and edits the saved policy and the pinned map.
-Result<nlohmann::json> offline_policy(const Config& config, const nlohmann::json& request);
+// A request about modes (exporter/documents/modes_document.h). What changes anything takes the
+// instance's lock, and edits the saved modes and the pinned map.
+Result<nlohmann::json> offline_modes(const Config& config, const nlohmann::json& request);
 
 // The effective topology as a daemon started now would see it.
 Result<Topology> effective_topology(const Config& config);

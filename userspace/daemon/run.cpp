@@ -23,7 +23,7 @@
 #include "daemon/privileges.h"
 #include "exporter/documents/audit_document.h"
 #include "exporter/documents/ike_trouble_document.h"
-#include "exporter/documents/policy_document.h"
+#include "exporter/documents/modes_document.h"
 #include "exporter/documents/status_document.h"
 #include "exporter/http/api.h"
 #include "exporter/http/http_server.h"
@@ -239,8 +239,8 @@ std::string answer(Node& node, std::string_view request) {
   constexpr std::string_view kPolicy = "policy ";
   if (request.substr(0, kPolicy.size()) == kPolicy) {
     const auto line = nlohmann::json::parse(request.substr(kPolicy.size()), nullptr, false);
-    const auto wanted = policy_request(line);
-    return document_text(wanted.ok() ? node.policy(*wanted) : error_document(wanted.error()));
+    const auto wanted = mode_request(line);
+    return document_text(wanted.ok() ? node.mode_command(*wanted) : error_document(wanted.error()));
   }
   return R"({"error":"unknown request; known are status, alarms, flows, follow, audit, charon )"
          R"(and policy"})";

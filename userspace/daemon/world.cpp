@@ -14,15 +14,15 @@
 namespace espial {
 
 Merged merge(const Config& config, const KernelFacts& facts, const Topology& saved,
-             const OpensvcFacts& cluster, PeerPolicies& policies) {
+             const OpensvcFacts& cluster, PeerModeStore& modes) {
   Merged merged{merge_topology(config, facts, saved, cluster), {}};
-  merged.renamed = policies.follow_names(saved, merged.topology);
-  policies.apply(config, merged.topology);
+  merged.renamed = modes.follow_names(saved, merged.topology);
+  modes.apply(config, merged.topology);
   return merged;
 }
 
 void merge(const Config& config, World& world) {
-  world.topology = merge(config, world.facts, world.saved, world.cluster, world.policies).topology;
+  world.topology = merge(config, world.facts, world.saved, world.cluster, world.modes).topology;
 }
 
 Result<World> look_around(const Config& config) {
@@ -37,8 +37,8 @@ Result<World> look_around(const Config& config) {
     world.saved = std::move(*loaded);
   else
     world.saved_problem = loaded.error().message;
-  world.policies.load();
-  (void)world.policies.expire(this_moment());
+  world.modes.load();
+  (void)world.modes.expire(this_moment());
   merge(config, world);
   return world;
 }

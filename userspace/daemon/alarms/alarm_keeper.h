@@ -13,7 +13,7 @@
 
 #include "base/result.h"
 #include "model/alarms/alarm_engine.h"
-#include "model/policy/policy.h"
+#include "model/modes/peer_modes.h"
 #include "sources/state/saved_alarms.h"
 
 namespace espial {

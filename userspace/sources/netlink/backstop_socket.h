@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // BackstopSocket: writes, reads and removes the XFRM policies that an instance places (those of
-// model/policy/backstop_plan.h), and no others. include/uapi/linux/xfrm.h, net/xfrm/xfrm_policy.c.
+// model/modes/backstop_plan.h), and no others. include/uapi/linux/xfrm.h, net/xfrm/xfrm_policy.c.
 //
 // Ours are told by two things. The priority is the last, or the one before it for what passes. The
 // selector's `user` field carries a tag of the instance: the kernel compares it when a policy is
@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "model/policy/backstop_plan.h"
+#include "model/modes/backstop_plan.h"
 #include "sources/netlink/netlink_socket.h"
 
 namespace espial {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/text/policy_text.h"
+#include "cli/text/modes_text.h"
 
 #include <cmath>
 
@@ -72,7 +72,7 @@ std::string flow_lines(const json& flows, const std::string& peer) {
 
 }  // namespace
 
-std::string render_policy(const json& document, const RenderStyle& style) {
+std::string render_modes(const json& document, const RenderStyle& style) {
   const auto now = text_field(document, "time");
   std::string out = painted(text_field(document, "node"), Colour::kBold, style) + "  " + now +
                     "  enforce needs " + std::to_string(count_field(document, "audit_minutes")) +
@@ -103,7 +103,7 @@ std::string render_policy(const json& document, const RenderStyle& style) {
   return out;
 }
 
-int policy_exit(const json& document) {
+int modes_exit(const json& document) {
   for (const auto& peer : field(document, "peers"))
     if (!obeyed(peer)) return 1;
   return 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The policies of peers as the programs read them: one word per peer index (ep_policy_t). Writing
+// The modes of peers as the programs read them: one word per peer index (ep_policy_t). Writing
 // one is atomic for the programs and needs neither a daemon nor a capability once the map is open.
 #pragma once
 
@@ -12,15 +12,15 @@
 
 namespace espial {
 
-struct Policy {
+struct ModeEntry {
   Mode mode = Mode::MONITOR;
   // From then on enforce is no more than audit.
   std::optional<MonoTime> deadline;
-  bool operator==(const Policy&) const = default;
+  bool operator==(const ModeEntry&) const = default;
 };
 
 // `map`: a descriptor of ep_policy.
-Result<Policy> read_policy(int map, std::uint32_t peer);
-Status write_policy(int map, std::uint32_t peer, const Policy& policy);
+Result<ModeEntry> read_mode_entry(int map, std::uint32_t peer);
+Status write_mode_entry(int map, std::uint32_t peer, const ModeEntry& entry);
 
 }  // namespace espial

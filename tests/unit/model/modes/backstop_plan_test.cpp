@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "model/policy/backstop_plan.h"
+#include "model/modes/backstop_plan.h"
 
 #include <gtest/gtest.h>
 
@@ -26,7 +26,7 @@ struct Case {
     topology.peers[1].mode = Mode::AUDIT;
   }
   [[nodiscard]] BackstopPlan plan() const {
-    return plan_backstop(enforce, topology, node.facts, policies, now);
+    return plan_backstop(enforce, topology, node.facts, modes, now);
   }
   // Why node2 gets none; empty when it gets some.
   [[nodiscard]] std::string why() const {
@@ -38,7 +38,7 @@ struct Case {
   ConfigEnforce enforce;
   Topology topology = test::mesh();
   test::Node node;
-  Policies policies;
+  PeerModes modes;
   Moment now{WallTime{std::chrono::hours{1}}, MonoTime{std::chrono::hours{1}}, "boot"};
 };
 
@@ -100,13 +100,13 @@ TEST(BackstopPlan, HostPrefixesNeedNoOtherShape) {
   EXPECT_EQ(c.plan().policies.size(), 4U);
 }
 
-TEST(BackstopPlan, ADeadlineIsThatOfThePolicies) {
+TEST(BackstopPlan, ADeadlineIsThatOfTheMode) {
   Case c;
-  auto& policy = c.policies["node2"];
-  policy.mode = Mode::ENFORCE;
-  policy.confirm = Confirmation{{c.now.wall + std::chrono::seconds{60},
-                                 c.now.monotonic + std::chrono::seconds{60}, c.now.boot},
-                                Mode::AUDIT};
+  auto& peer_mode = c.modes["node2"];
+  peer_mode.mode = Mode::ENFORCE;
+  peer_mode.confirm = Confirmation{{c.now.wall + std::chrono::seconds{60},
+                                    c.now.monotonic + std::chrono::seconds{60}, c.now.boot},
+                                   Mode::AUDIT};
   for (const auto& wanted : c.plan().policies)
     EXPECT_EQ(wanted.until, c.now.monotonic + std::chrono::seconds{60});
   c.now.monotonic += std::chrono::seconds{60};

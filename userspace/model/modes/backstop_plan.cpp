@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "model/policy/backstop_plan.h"
+#include "model/modes/backstop_plan.h"
 
 #include <algorithm>
 #include <array>
@@ -171,12 +171,12 @@ class BlockPlanner {
 }  // namespace
 
 BackstopPlan plan_backstop(const ConfigEnforce& enforce, const Topology& topology,
-                           const KernelFacts& facts, const Policies& policies, const Moment& now) {
+                           const KernelFacts& facts, const PeerModes& modes, const Moment& now) {
   if (!enforce.backstop) return {};
   BlockPlanner planner(enforce, topology, facts);
   for (const auto& peer : topology.peers) {
     if (peer.mode != Mode::ENFORCE) continue;
-    const auto deadline = deadline_of(policies, peer.name, now);
+    const auto deadline = deadline_of(modes, peer.name, now);
     if (!deadline || now.monotonic < *deadline) planner.add(peer, deadline);
   }
   return planner.finish();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Policies between their file and the map that the programs obey.
+// Peer modes between their file and the map that the programs obey.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -7,8 +7,8 @@
 #include <fstream>
 
 #include "daemon/moment.h"
-#include "daemon/peer_policies.h"
-#include "kernel/policy_map.h"
+#include "daemon/peer_mode_store.h"
+#include "kernel/mode_map.h"
 
 namespace espial {
 namespace {
@@ -26,7 +26,7 @@ Peer peer(const std::string& name, Mode mode) {
 class PolicyMap : public testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = testing::TempDir() + "espial-policies-XXXXXX";
+    std::string pattern = testing::TempDir() + "espial-modes-XXXXXX";
     ASSERT_NE(mkdtemp(pattern.data()), nullptr);
     folder_ = pattern;
     auto programs = Programs::load("", {.max_peers = 8, .max_subnets = 8});
@@ -46,12 +46,12 @@ class PolicyMap : public testing::Test {
     return modes_in_force(*maps_, identities_, peers, now);
   }
   // A daemon that starts: what it makes of the file and the map.
-  [[nodiscard]] PeerPolicies started(const Config& config) const {
-    PeerPolicies policies(folder_);
-    policies.load();
-    if (policies.lost()) policies.recover(*maps_, identities_, config, now_);
-    policies.save();
-    return policies;
+  [[nodiscard]] PeerModeStore started(const Config& config) const {
+    PeerModeStore modes(folder_);
+    modes.load();
+    if (modes.lost()) modes.recover(*maps_, identities_, config, now_);
+    modes.save();
+    return modes;
   }
 
   std::string folder_;
@@ -65,13 +65,13 @@ class PolicyMap : public testing::Test {
 using Modes = std::vector<std::optional<Mode>>;
 
 TEST_F(PolicyMap, SaysWhatIsInForceAndWhenItEnds) {
-  PolicyPlan plan;
-  plan.policies["a"].mode = Mode::ENFORCE;
-  plan.policies["a"].confirm =
+  ModePlan plan;
+  plan.modes["a"].mode = Mode::ENFORCE;
+  plan.modes["a"].confirm =
       Confirmation{{now_.wall + 60s, now_.monotonic + 60s, now_.boot}, Mode::AUDIT};
-  PeerPolicies policies(folder_);
-  ASSERT_TRUE(policies.take(plan, false).ok());
-  ASSERT_TRUE(policies.write(*maps_, identities_, topology_, now_).ok());
+  PeerModeStore modes(folder_);
+  ASSERT_TRUE(modes.take(plan, false).ok());
+  ASSERT_TRUE(modes.write(*maps_, identities_, topology_, now_).ok());
   EXPECT_EQ(in_force(now_), (Modes{Mode::ENFORCE, Mode::AUDIT, Mode::MONITOR, std::nullopt}));
   auto late = now_;
   late.monotonic += 60s;
@@ -85,12 +85,12 @@ TEST_F(PolicyMap, ALostOrCorruptFileDisarmsNothing) {
   Config config;
   config.mode = Mode::AUDIT;  // as b is
   for (const char* text : {"", "garbage"}) {
-    ASSERT_TRUE(write_policy(map, a, {Mode::ENFORCE, now_.monotonic + 60s}).ok());
-    ASSERT_TRUE(write_policy(map, b, {Mode::AUDIT, {}}).ok());
+    ASSERT_TRUE(write_mode_entry(map, a, {Mode::ENFORCE, now_.monotonic + 60s}).ok());
+    ASSERT_TRUE(write_mode_entry(map, b, {Mode::AUDIT, {}}).ok());
     if (*text != 0) std::ofstream(folder_ + "/policy.json") << text;
-    const auto policies = started(config);
-    ASSERT_EQ(policies.get().size(), 1U) << "what the file of the node says is no command";
-    const auto& recovered = policies.get().at("a");
+    const auto modes = started(config);
+    ASSERT_EQ(modes.get().size(), 1U) << "what the file of the node says is no command";
+    const auto& recovered = modes.get().at("a");
     EXPECT_EQ(recovered.mode, Mode::ENFORCE);
     ASSERT_TRUE(recovered.confirm);
     EXPECT_LE(recovered.confirm->deadline.monotonic, now_.monotonic + 60s) << "never longer";
@@ -102,20 +102,20 @@ TEST_F(PolicyMap, ALostOrCorruptFileDisarmsNothing) {
 TEST_F(PolicyMap, AnEmptyFileIsNoLostOne) {
   (void)started({});
   ASSERT_TRUE(
-      write_policy(maps_->fd(MapId::kPolicy), identities_.peer("a"), {Mode::ENFORCE, {}}).ok());
+      write_mode_entry(maps_->fd(MapId::kPolicy), identities_.peer("a"), {Mode::ENFORCE, {}}).ok());
   EXPECT_TRUE(started({}).get().empty());
 }
 
 TEST_F(PolicyMap, WhatCannotBeSavedIsTakenOnlyWhenItMust) {
   std::ofstream(folder_ + "/file") << "x";
-  PeerPolicies policies(folder_ + "/file/state");
-  PolicyPlan plan;
-  plan.policies["a"].mode = Mode::MONITOR;
-  EXPECT_FALSE(policies.take(plan, false).ok());
-  EXPECT_TRUE(policies.get().empty());
-  EXPECT_FALSE(policies.take(plan, true).ok());
-  EXPECT_EQ(policies.get().size(), 1U);
-  EXPECT_FALSE(policies.problem().empty());
+  PeerModeStore modes(folder_ + "/file/state");
+  ModePlan plan;
+  plan.modes["a"].mode = Mode::MONITOR;
+  EXPECT_FALSE(modes.take(plan, false).ok());
+  EXPECT_TRUE(modes.get().empty());
+  EXPECT_FALSE(modes.take(plan, true).ok());
+  EXPECT_EQ(modes.get().size(), 1U);
+  EXPECT_FALSE(modes.problem().empty());
 }
 
 }  // namespace

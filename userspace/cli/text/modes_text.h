@@ -10,9 +10,9 @@
 namespace espial {
 
 // One row per peer: mode, who said it, since when, what was dropped or would have been.
-std::string render_policy(const nlohmann::json& document, const RenderStyle& style);
+std::string render_modes(const nlohmann::json& document, const RenderStyle& style);
 // 1 when some peer's mode is not what the programs obey.
-int policy_exit(const nlohmann::json& document);
+int modes_exit(const nlohmann::json& document);
 
 // What a command changed, one line per peer; and why it was refused, one line each.
 std::string render_changes(const nlohmann::json& answer);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a command about policies comes to: the policies afterwards, or why not. Pure.
+// What a command changes: the modes of peers afterwards, or why it is refused. Pure.
 //
 // enforce is guarded: it is refused unless audit has run long enough in this boot, encrypted
 // traffic was seen meanwhile, nothing would have been dropped of late, and no device encrypts
@@ -14,13 +14,13 @@
 
 #include "base/result.h"
 #include "model/mesh.h"
-#include "model/policy/policy.h"
+#include "model/modes/peer_modes.h"
 
 namespace espial {
 
 inline constexpr std::chrono::seconds kMaxConfirmWithin{24 * 3600};
 
-struct PolicyRequest {
+struct ModeRequest {
   enum class Kind : std::uint8_t { kShow, kSet, kConfirm };
   Kind kind = Kind::kShow;
   std::string peer;                                    // a name or kAllPeers
@@ -29,37 +29,37 @@ struct PolicyRequest {
   bool force = false;                                  // of kSet: without the guard
 };
 
-struct PolicyRefusal {
+struct ModeRefusal {
   std::string peer;
   std::vector<std::string> reasons;  // one line each
   std::vector<FlowRecord> flows;     // what would be dropped, latest first
 };
 
-struct PolicyPlan {
-  Policies policies;                   // to be in force; as before when something was refused
-  std::vector<std::string> changed;    // peers whose policy the command set
-  std::vector<PolicyRefusal> refused;  // not empty: nothing is changed
-  std::vector<std::string> notes;      // one line each
+struct ModePlan {
+  PeerModes modes;                   // to be in force; as before when something was refused
+  std::vector<std::string> changed;  // peers whose mode the command set
+  std::vector<ModeRefusal> refused;  // not empty: nothing is changed
+  std::vector<std::string> notes;    // one line each
 };
 
 // Never ends in enforce: carried out even where it cannot be saved.
-bool lowers(const PolicyRequest& request);
+bool lowers(const ModeRequest& request);
 
 // Why enforce must not begin for this peer; empty: it may.
-std::vector<std::string> objections(const PeerSnapshot& peer, const PeerPolicy* policy,
+std::vector<std::string> objections(const PeerSnapshot& peer, const PeerMode* peer_mode,
                                     const Moment& now, std::chrono::minutes audit);
 
 // What is known when a command comes; all of it outlives the call. mesh: null, nobody asked the
 // policies.
-struct PolicySight {
+struct ModeContext {
   const std::vector<PeerSnapshot>& peers;  // with the modes in force now
   const std::vector<FlowRecord>& flows;
   const MeshAudit* mesh = nullptr;
 };
 
 // Errors are kUsage: no such peer, a deadline for another mode.
-Result<PolicyPlan> plan_policy(const PolicyRequest& request, const Policies& policies,
-                               const PolicySight& sight, const Moment& now,
-                               std::chrono::minutes audit);
+Result<ModePlan> plan_modes(const ModeRequest& request, const PeerModes& modes,
+                            const ModeContext& sight, const Moment& now,
+                            std::chrono::minutes audit);
 
 }  // namespace espial

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Modes by command: what is in force, deadlines across restarts, and the guard of enforce.
-#include "model/policy/policy.h"
+#include "model/modes/peer_modes.h"
 
 #include <gtest/gtest.h>
 
-#include "model/policy/policy_plan.h"
+#include "model/modes/mode_plan.h"
 #include "unit/model_fixture.h"
 
 namespace espial {
@@ -24,16 +24,16 @@ const Moment kNow{WallTime{1714564800s}, MonoTime{5000s}, "boot-a"};
 
 Moment after_reboot(const Moment& moment) { return {moment.wall + 60s, MonoTime{10s}, "boot-b"}; }
 
-PeerPolicy commanded(Mode mode) {
-  PeerPolicy policy;
-  policy.mode = mode;
-  return policy;
+PeerMode commanded(Mode mode) {
+  PeerMode peer_mode;
+  peer_mode.mode = mode;
+  return peer_mode;
 }
 
-PeerPolicy unconfirmed(std::chrono::seconds left) {
-  auto policy = commanded(Mode::ENFORCE);
-  policy.confirm = Confirmation{later(kNow, left), Mode::AUDIT};
-  return policy;
+PeerMode unconfirmed(std::chrono::seconds left) {
+  auto peer_mode = commanded(Mode::ENFORCE);
+  peer_mode.confirm = Confirmation{later(kNow, left), Mode::AUDIT};
+  return peer_mode;
 }
 
 Peer peer_by_file(const std::string& name, Mode mode, ModeSource from = ModeSource::kFile) {
@@ -90,77 +90,77 @@ TEST(EffectiveMode, ACommandWhosePeerIsGoneIsAFinding) {
 }
 
 TEST(Deadline, IsKeptByARestartAndPassesOnTheMonotonicClock) {
-  Policies policies{{"a", unconfirmed(60s)}};
-  EXPECT_TRUE(expire(policies, later(kNow, 59s)).empty());
-  EXPECT_EQ(deadline_of(policies, "a", later(kNow, 59s)), kNow.monotonic + 60s);
+  PeerModes modes{{"a", unconfirmed(60s)}};
+  EXPECT_TRUE(expire(modes, later(kNow, 59s)).empty());
+  EXPECT_EQ(deadline_of(modes, "a", later(kNow, 59s)), kNow.monotonic + 60s);
   Moment stepped = later(kNow, 59s);
   stepped.wall += 24h;
-  EXPECT_TRUE(expire(policies, stepped).empty()) << "a clock step decides nothing";
+  EXPECT_TRUE(expire(modes, stepped).empty()) << "a clock step decides nothing";
   stepped = later(kNow, 60s);
   stepped.wall -= 24h;
-  EXPECT_EQ(expire(policies, stepped), Lines{"a: enforce was not confirmed in time: audit"});
-  EXPECT_EQ(policies["a"].mode, Mode::AUDIT);
-  EXPECT_EQ(deadline_of(policies, "a", stepped), std::nullopt);
-  EXPECT_TRUE(expire(policies, stepped).empty()) << "told once";
+  EXPECT_EQ(expire(modes, stepped), Lines{"a: enforce was not confirmed in time: audit"});
+  EXPECT_EQ(modes["a"].mode, Mode::AUDIT);
+  EXPECT_EQ(deadline_of(modes, "a", stepped), std::nullopt);
+  EXPECT_TRUE(expire(modes, stepped).empty()) << "told once";
 }
 
 TEST(Deadline, UnconfirmedEnforceComesBackFromARebootAsAudit) {
-  Policies policies{{"a", unconfirmed(3600s)}, {"b", commanded(Mode::ENFORCE)}};
-  EXPECT_EQ(deadline_of(policies, "a", after_reboot(kNow)), MonoTime{}) << "passed";
-  EXPECT_EQ(expire(policies, after_reboot(kNow)),
+  PeerModes modes{{"a", unconfirmed(3600s)}, {"b", commanded(Mode::ENFORCE)}};
+  EXPECT_EQ(deadline_of(modes, "a", after_reboot(kNow)), MonoTime{}) << "passed";
+  EXPECT_EQ(expire(modes, after_reboot(kNow)),
             Lines{"a: enforce was not confirmed before the node restarted: audit"});
-  EXPECT_EQ(policies["a"].mode, Mode::AUDIT);
-  EXPECT_EQ(policies["b"].mode, Mode::ENFORCE);
+  EXPECT_EQ(modes["a"].mode, Mode::AUDIT);
+  EXPECT_EQ(modes["b"].mode, Mode::ENFORCE);
 }
 
 TEST(Deadline, AnUnknownBootIsLikeNoOther) {
-  Policies policies{{"a", unconfirmed(60s)}};
-  policies["a"].confirm->deadline.boot.clear();
+  PeerModes modes{{"a", unconfirmed(60s)}};
+  modes["a"].confirm->deadline.boot.clear();
   Moment now = kNow;
   now.boot.clear();
-  EXPECT_EQ(expire(policies, now).size(), 1U);
+  EXPECT_EQ(expire(modes, now).size(), 1U);
 }
 
 class SpanTest : public ::testing::Test {
  protected:
   SpanTest() { peers_[0].peer = peer_by_file("a", Mode::AUDIT); }
-  Span& span() { return *policies_.at("a").span; }
+  Span& span() { return *modes_.at("a").span; }
 
   std::vector<PeerSnapshot> peers_{1};
-  Policies policies_;
+  PeerModes modes_;
 };
 
 TEST_F(SpanTest, GoesOnWhileTheModeStays) {
   count(peers_[0].counters, Direction::TRANSMIT, Class::ESP, 7);
   peers_[0].counters.decrypted[0].packets = 3;
-  EXPECT_TRUE(follow(policies_, peers_, kNow));
+  EXPECT_TRUE(follow(modes_, peers_, kNow));
   EXPECT_EQ(span().encrypted, 10U);
   count(peers_[0].counters, Direction::RECEIVE, Class::ESP_UDP, 1);
-  EXPECT_FALSE(follow(policies_, peers_, later(kNow, 60s)));
+  EXPECT_FALSE(follow(modes_, peers_, later(kNow, 60s)));
   EXPECT_EQ(span().since.monotonic, kNow.monotonic);
 }
 
 TEST_F(SpanTest, BeginsAnewWithAModeABootOrNewCounters) {
   count(peers_[0].counters, Direction::TRANSMIT, Class::ESP, 7);
-  follow(policies_, peers_, kNow);
+  follow(modes_, peers_, kNow);
   peers_[0].peer.mode = Mode::ENFORCE;
-  EXPECT_TRUE(follow(policies_, peers_, later(kNow, 1s)));
+  EXPECT_TRUE(follow(modes_, peers_, later(kNow, 1s)));
   EXPECT_EQ(span().mode, Mode::ENFORCE);
   peers_[0].counters = {};
-  EXPECT_TRUE(follow(policies_, peers_, later(kNow, 2s)));
+  EXPECT_TRUE(follow(modes_, peers_, later(kNow, 2s)));
   EXPECT_EQ(span().encrypted, 0U);
-  EXPECT_TRUE(follow(policies_, peers_, after_reboot(kNow)));
+  EXPECT_TRUE(follow(modes_, peers_, after_reboot(kNow)));
   EXPECT_EQ(span().since.boot, "boot-b");
 }
 
 TEST_F(SpanTest, WhatIsOnlyMonitoredIsNotRemembered) {
-  follow(policies_, peers_, kNow);
+  follow(modes_, peers_, kNow);
   peers_[0].peer.mode = Mode::MONITOR;
-  EXPECT_TRUE(follow(policies_, peers_, kNow));
-  EXPECT_TRUE(policies_.empty());
-  EXPECT_FALSE(follow(policies_, peers_, kNow));
-  policies_["a"] = commanded(Mode::MONITOR);
-  EXPECT_TRUE(follow(policies_, peers_, kNow));
+  EXPECT_TRUE(follow(modes_, peers_, kNow));
+  EXPECT_TRUE(modes_.empty());
+  EXPECT_FALSE(follow(modes_, peers_, kNow));
+  modes_["a"] = commanded(Mode::MONITOR);
+  EXPECT_TRUE(follow(modes_, peers_, kNow));
   EXPECT_EQ(span().mode, Mode::MONITOR) << "a command is remembered";
 }
 
@@ -172,32 +172,32 @@ class GuardTest : public ::testing::Test {
     peers_[1].peer = peer_by_file("b", Mode::MONITOR, ModeSource::kDefault);
     for (auto& peer : peers_) {
       peer.peer.mode = Mode::AUDIT;
-      policies_[peer.peer.name] = commanded(Mode::AUDIT);
+      modes_[peer.peer.name] = commanded(Mode::AUDIT);
     }
-    follow(policies_, peers_, kNow);
+    follow(modes_, peers_, kNow);
     for (auto& peer : peers_) count(peer.counters, Direction::RECEIVE, Class::ESP, 1);
   }
-  static PolicyRequest set(const std::string& peer, std::optional<Mode> mode = Mode::ENFORCE) {
-    return {PolicyRequest::Kind::kSet, peer, mode, {}, false};
+  static ModeRequest set(const std::string& peer, std::optional<Mode> mode = Mode::ENFORCE) {
+    return {ModeRequest::Kind::kSet, peer, mode, {}, false};
   }
-  [[nodiscard]] PolicyPlan plan(const PolicyRequest& request) const {
-    auto made = plan_policy(request, policies_, {peers_, flows_, mesh_}, now_, 10min);
+  [[nodiscard]] ModePlan plan(const ModeRequest& request) const {
+    auto made = plan_modes(request, modes_, {peers_, flows_, mesh_}, now_, 10min);
     EXPECT_TRUE(made.ok()) << made.error().message;
-    return made.ok() ? std::move(made).value() : PolicyPlan{};
+    return made.ok() ? std::move(made).value() : ModePlan{};
   }
   void would_drop(std::size_t peer, std::chrono::seconds ago) {
     auto& counters = peers_[peer].counters;
     counters.enforced[at(Action::kWouldDrop)][0][0].packets = 3;
     counters.last_enforced[at(Action::kWouldDrop)] = now_.wall - ago;
   }
-  void take(const PolicyPlan& made) {
-    policies_ = made.policies;
+  void take(const ModePlan& made) {
+    modes_ = made.modes;
     for (auto& peer : peers_)
-      peer.peer.mode = policies_[peer.peer.name].mode.value_or(peer.peer.by_file.mode);
+      peer.peer.mode = modes_[peer.peer.name].mode.value_or(peer.peer.by_file.mode);
   }
 
   std::vector<PeerSnapshot> peers_{2};
-  Policies policies_;
+  PeerModes modes_;
   std::vector<FlowRecord> flows_;
   const MeshAudit* mesh_ = nullptr;
   Moment now_ = later(kNow, 10min);
@@ -207,9 +207,9 @@ TEST_F(GuardTest, QuietAuditLetsEnforceBegin) {
   const auto made = plan(set("a"));
   EXPECT_TRUE(made.refused.empty());
   EXPECT_EQ(made.changed, Lines{"a"});
-  EXPECT_EQ(made.policies.at("a").mode, Mode::ENFORCE);
-  EXPECT_FALSE(made.policies.at("a").confirm);
-  EXPECT_EQ(made.policies.at("b").mode, Mode::AUDIT);
+  EXPECT_EQ(made.modes.at("a").mode, Mode::ENFORCE);
+  EXPECT_FALSE(made.modes.at("a").confirm);
+  EXPECT_EQ(made.modes.at("b").mode, Mode::AUDIT);
 }
 
 TEST_F(GuardTest, PacketOffloadIsAnObjection) {
@@ -228,11 +228,11 @@ TEST_F(GuardTest, PacketOffloadIsAnObjection) {
             Lines{"the SAs that send for 1 of 1 pairs of subnets are in packet offload: tc sees "
                   "their packets before the device encrypts them, so enforce would drop them all "
                   "(set hw_offload = no or crypto for these children in swanctl.conf)"});
-  EXPECT_EQ(made.policies.at("b").mode, Mode::AUDIT) << "all or none";
+  EXPECT_EQ(made.modes.at("b").mode, Mode::AUDIT) << "all or none";
   EXPECT_TRUE(plan(set("a", Mode::AUDIT)).refused.empty());
   auto forced = set("a");
   forced.force = true;
-  EXPECT_EQ(plan(forced).policies.at("a").mode, Mode::ENFORCE);
+  EXPECT_EQ(plan(forced).modes.at("a").mode, Mode::ENFORCE);
 }
 
 TEST_F(GuardTest, AuditMustHaveRunLongEnough) {
@@ -241,7 +241,7 @@ TEST_F(GuardTest, AuditMustHaveRunLongEnough) {
   ASSERT_EQ(made.refused.size(), 1U);
   EXPECT_EQ(made.refused[0].reasons, Lines{"audit has run for 9 min of 10 min"});
   EXPECT_TRUE(made.changed.empty());
-  EXPECT_EQ(made.policies.at("a").mode, Mode::AUDIT);
+  EXPECT_EQ(made.modes.at("a").mode, Mode::AUDIT);
 }
 
 TEST_F(GuardTest, AWallClockStepDoesNotAgeTheAudit) {
@@ -254,7 +254,7 @@ TEST_F(GuardTest, AuditOfAnotherBootOrNoneAtAllDoesNotCount) {
   now_ = after_reboot(now_);
   EXPECT_EQ(plan(set("a")).refused.at(0).reasons,
             Lines{"audit is not running (set audit and wait 10 min)"});
-  policies_.clear();
+  modes_.clear();
   EXPECT_EQ(plan(set("a")).refused.size(), 1U);
 }
 
@@ -284,17 +284,17 @@ TEST_F(GuardTest, NothingMayHaveBeenWorthDroppingOfLate) {
 }
 
 TEST_F(GuardTest, ForceOverrides) {
-  policies_.clear();
+  modes_.clear();
   would_drop(0, 1s);
   auto request = set("a");
   request.force = true;
-  EXPECT_EQ(plan(request).policies.at("a").mode, Mode::ENFORCE);
+  EXPECT_EQ(plan(request).modes.at("a").mode, Mode::ENFORCE);
 }
 
 TEST_F(GuardTest, LessIsNeverGuarded) {
-  policies_.clear();
+  modes_.clear();
   for (const Mode mode : {Mode::MONITOR, Mode::AUDIT})
-    EXPECT_EQ(plan(set("a", mode)).policies.at("a").mode, mode);
+    EXPECT_EQ(plan(set("a", mode)).modes.at("a").mode, mode);
 }
 
 TEST_F(GuardTest, AllMeansAllOrNone) {
@@ -303,7 +303,7 @@ TEST_F(GuardTest, AllMeansAllOrNone) {
   const auto made = plan(set("all"));
   ASSERT_EQ(made.refused.size(), 1U);
   EXPECT_EQ(made.refused[0].peer, "b");
-  EXPECT_EQ(made.policies.at("a").mode, Mode::AUDIT);
+  EXPECT_EQ(made.modes.at("a").mode, Mode::AUDIT);
 }
 
 TEST_F(GuardTest, AllLeavesCandidatesOut) {
@@ -318,19 +318,19 @@ TEST_F(GuardTest, ADeadlineIsKeptUntilItIsConfirmed) {
   auto request = set("a");
   request.confirm_within = 60s;
   take(plan(request));
-  ASSERT_TRUE(policies_["a"].confirm);
-  EXPECT_EQ(policies_["a"].confirm->deadline.monotonic, now_.monotonic + 60s);
-  EXPECT_EQ(policies_["a"].confirm->before, Mode::AUDIT);
-  const auto confirmed = plan({PolicyRequest::Kind::kConfirm, "all", {}, {}, false});
+  ASSERT_TRUE(modes_["a"].confirm);
+  EXPECT_EQ(modes_["a"].confirm->deadline.monotonic, now_.monotonic + 60s);
+  EXPECT_EQ(modes_["a"].confirm->before, Mode::AUDIT);
+  const auto confirmed = plan({ModeRequest::Kind::kConfirm, "all", {}, {}, false});
   EXPECT_EQ(confirmed.changed, Lines{"a"});
-  EXPECT_FALSE(confirmed.policies.at("a").confirm);
-  EXPECT_EQ(confirmed.policies.at("a").mode, Mode::ENFORCE);
-  EXPECT_EQ(plan({PolicyRequest::Kind::kConfirm, "b", {}, {}, false}).refused.size(), 1U);
+  EXPECT_FALSE(confirmed.modes.at("a").confirm);
+  EXPECT_EQ(confirmed.modes.at("a").mode, Mode::ENFORCE);
+  EXPECT_EQ(plan({ModeRequest::Kind::kConfirm, "b", {}, {}, false}).refused.size(), 1U);
   // Again with a deadline renews it, without one confirms: neither is guarded again.
   now_ = later(now_, 30s);
   would_drop(0, 1s);
-  EXPECT_EQ(plan(request).policies.at("a").confirm->deadline.monotonic, now_.monotonic + 60s);
-  EXPECT_FALSE(plan(set("a")).policies.at("a").confirm);
+  EXPECT_EQ(plan(request).modes.at("a").confirm->deadline.monotonic, now_.monotonic + 60s);
+  EXPECT_FALSE(plan(set("a")).modes.at("a").confirm);
 }
 
 TEST_F(GuardTest, ADeadlineNeverWeakensWhatIsInForceForGood) {
@@ -338,16 +338,16 @@ TEST_F(GuardTest, ADeadlineNeverWeakensWhatIsInForceForGood) {
   auto request = set("a");
   request.confirm_within = 60s;
   const auto made = plan(request);
-  EXPECT_FALSE(made.policies.at("a").confirm);
+  EXPECT_FALSE(made.modes.at("a").confirm);
   EXPECT_EQ(made.notes.size(), 1U);
   request.mode = Mode::AUDIT;
-  EXPECT_EQ(plan_policy(request, policies_, {peers_, flows_}, now_, 10min).error().failure,
+  EXPECT_EQ(plan_modes(request, modes_, {peers_, flows_}, now_, 10min).error().failure,
             Failure::kUsage);
 }
 
 TEST_F(GuardTest, FileGoesBackToTheFileAndIsGuardedToo) {
   peers_[0].peer.by_file = {Mode::MONITOR, ModeSource::kFile};
-  EXPECT_EQ(plan(set("a", std::nullopt)).policies.at("a").mode, std::nullopt);
+  EXPECT_EQ(plan(set("a", std::nullopt)).modes.at("a").mode, std::nullopt);
   peers_[0].peer.by_file.mode = Mode::ENFORCE;
   would_drop(0, 1s);
   EXPECT_EQ(plan(set("a", std::nullopt)).refused.size(), 1U);
@@ -355,12 +355,12 @@ TEST_F(GuardTest, FileGoesBackToTheFileAndIsGuardedToo) {
 
 TEST_F(GuardTest, AnUnknownPeerIsAUsageErrorButItsPolicyCanBeForgotten) {
   for (const auto& request : {set("c"), set("c", std::nullopt)}) {
-    const auto made = plan_policy(request, policies_, {peers_, flows_}, now_, 10min);
+    const auto made = plan_modes(request, modes_, {peers_, flows_}, now_, 10min);
     ASSERT_FALSE(made.ok());
     EXPECT_EQ(made.error().failure, Failure::kUsage);
   }
-  policies_["c"] = commanded(Mode::ENFORCE);
-  EXPECT_FALSE(plan(set("c", std::nullopt)).policies.contains("c"));
+  modes_["c"] = commanded(Mode::ENFORCE);
+  EXPECT_FALSE(plan(set("c", std::nullopt)).modes.contains("c"));
 }
 
 TEST(Names, ACommandFollowsItsPeer) {
@@ -372,21 +372,20 @@ TEST(Names, ACommandFollowsItsPeer) {
   Topology before, now;
   before.peers = {peer("10.45.0.12", "10.45.0.12"), peer("10.45.0.13", "10.45.0.13")};
   now.peers = {peer("10.45.0.13", "10.45.0.13"), peer("node2", "10.45.0.12")};
-  Policies policies{{"10.45.0.12", commanded(Mode::ENFORCE)},
-                    {"10.45.0.13", commanded(Mode::AUDIT)}};
-  EXPECT_EQ(follow_names(policies, before, now),
+  PeerModes modes{{"10.45.0.12", commanded(Mode::ENFORCE)}, {"10.45.0.13", commanded(Mode::AUDIT)}};
+  EXPECT_EQ(follow_names(modes, before, now),
             Lines{"10.45.0.12: is called node2 now, and keeps its mode"});
-  ASSERT_EQ(policies.count("node2"), 1U);
-  EXPECT_EQ(policies.at("node2").mode, Mode::ENFORCE);
-  EXPECT_EQ(policies.count("10.45.0.12"), 0U);
-  EXPECT_EQ(policies.at("10.45.0.13").mode, Mode::AUDIT);
-  EXPECT_EQ(follow_names(policies, before, now), Lines{});
+  ASSERT_EQ(modes.count("node2"), 1U);
+  EXPECT_EQ(modes.at("node2").mode, Mode::ENFORCE);
+  EXPECT_EQ(modes.count("10.45.0.12"), 0U);
+  EXPECT_EQ(modes.at("10.45.0.13").mode, Mode::AUDIT);
+  EXPECT_EQ(follow_names(modes, before, now), Lines{});
 
-  policies = {{"10.45.0.12", commanded(Mode::ENFORCE)}, {"node2", commanded(Mode::MONITOR)}};
-  EXPECT_EQ(follow_names(policies, before, now), Lines{}) << "the new name has a command";
+  modes = {{"10.45.0.12", commanded(Mode::ENFORCE)}, {"node2", commanded(Mode::MONITOR)}};
+  EXPECT_EQ(follow_names(modes, before, now), Lines{}) << "the new name has a command";
   now.peers[1] = peer("node2", "10.45.0.14");
-  policies.erase("node2");
-  EXPECT_EQ(follow_names(policies, before, now), Lines{}) << "another node";
+  modes.erase("node2");
+  EXPECT_EQ(follow_names(modes, before, now), Lines{}) << "another node";
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// PeerPolicies: the policies of an instance between their file, the topology and the pinned map.
-// The daemon has one; without a daemon, commands have one under the instance's lock.
+// PeerModeStore: the modes that commands gave the peers of an instance, between their file, the
+// topology and the pinned map. The daemon has one; without a daemon, commands have one under the
+// instance's lock.
 #pragma once
 
 #include <string>
@@ -10,14 +11,14 @@
 #include "kernel/identities.h"
 #include "kernel/maps.h"
 #include "model/config.h"
-#include "model/policy/policy_plan.h"
-#include "sources/state/saved_policy.h"
+#include "model/modes/mode_plan.h"
+#include "sources/state/saved_modes.h"
 
 namespace espial {
 
-class PeerPolicies {
+class PeerModeStore {
  public:
-  explicit PeerPolicies(const std::string& state_dir) : file_(state_dir) {}
+  explicit PeerModeStore(const std::string& state_dir) : file_(state_dir) {}
 
   // Reads the file. lost(): there was none, or problem() says why it cannot be used.
   void load();
@@ -29,7 +30,7 @@ class PeerPolicies {
   // The counters are not those of the spans: they begin anew.
   void forget_spans();
 
-  [[nodiscard]] const Policies& get() const { return policies_; }
+  [[nodiscard]] const PeerModes& get() const { return modes_; }
   [[nodiscard]] const std::string& problem() const { return problem_; }  // of the file; one line
 
   // Deadlines that have passed; one line each, to be logged. Not saved.
@@ -42,7 +43,7 @@ class PeerPolicies {
 
   // Puts a plan into force: saves it. On an error nothing has changed, unless `must`: then only the
   // file has not.
-  Status take(const PolicyPlan& plan, bool must);
+  Status take(const ModePlan& plan, bool must);
 
   // Writes the modes of a topology that apply() has seen, deadlines included.
   Status write(const Maps& maps, const Identities& identities, const Topology& topology,
@@ -51,8 +52,8 @@ class PeerPolicies {
   void save();  // problem() tells
 
  private:
-  SavedPolicy file_;
-  Policies policies_;
+  SavedModes file_;
+  PeerModes modes_;
   std::string problem_;
   bool lost_ = false;
 };

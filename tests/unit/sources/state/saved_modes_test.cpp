@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "sources/state/saved_policy.h"
+#include "sources/state/saved_modes.h"
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -28,9 +28,9 @@ class SavedPolicyTest : public testing::Test {
   std::string root_;
 };
 
-Policies policies() {
+PeerModes modes() {
   const Moment then{WallTime{1714564800250ms}, MonoTime{5000000000123ns}, "a-boot"};
-  Policies out;
+  PeerModes out;
   out["node \"2\\"].mode = Mode::ENFORCE;
   out["node \"2\\"].span = Span{Mode::ENFORCE, then, 12345};
   out["node \"2\\"].confirm = Confirmation{then, Mode::AUDIT};
@@ -39,33 +39,33 @@ Policies policies() {
 }
 
 TEST_F(SavedPolicyTest, NoFileIsNoPolicy) {
-  const auto loaded = SavedPolicy(root_ + "/none").load();
+  const auto loaded = SavedModes(root_ + "/none").load();
   ASSERT_TRUE(loaded.ok());
   EXPECT_FALSE(*loaded);
 }
 
 TEST_F(SavedPolicyTest, WhatIsSavedIsLoaded) {
-  const SavedPolicy file(root_ + "/state");
-  ASSERT_TRUE(file.save(policies()).ok());
+  const SavedModes file(root_ + "/state");
+  ASSERT_TRUE(file.save(modes()).ok());
   struct stat info = {};
   ASSERT_EQ(::stat(file.path().c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777, 0600U);
   const auto loaded = file.load();
   ASSERT_TRUE(loaded.ok()) << loaded.error().message;
-  EXPECT_EQ(policies_to_json(**loaded), policies_to_json(policies()));
-  const auto& policy = (*loaded)->at("node \"2\\");
-  EXPECT_EQ(policy.mode, Mode::ENFORCE);
-  ASSERT_TRUE(policy.span && policy.confirm);
-  EXPECT_EQ(policy.span->encrypted, 12345U);
-  EXPECT_EQ(policy.confirm->deadline.monotonic, MonoTime{5000000000123ns});
-  EXPECT_EQ(policy.confirm->deadline.wall, WallTime{1714564800250ms});
-  EXPECT_EQ(policy.confirm->deadline.boot, "a-boot");
+  EXPECT_EQ(modes_to_json(**loaded), modes_to_json(modes()));
+  const auto& peer_mode = (*loaded)->at("node \"2\\");
+  EXPECT_EQ(peer_mode.mode, Mode::ENFORCE);
+  ASSERT_TRUE(peer_mode.span && peer_mode.confirm);
+  EXPECT_EQ(peer_mode.span->encrypted, 12345U);
+  EXPECT_EQ(peer_mode.confirm->deadline.monotonic, MonoTime{5000000000123ns});
+  EXPECT_EQ(peer_mode.confirm->deadline.wall, WallTime{1714564800250ms});
+  EXPECT_EQ(peer_mode.confirm->deadline.boot, "a-boot");
   EXPECT_EQ((*loaded)->at("node3").mode, std::nullopt);
 }
 
 TEST_F(SavedPolicyTest, WhatCannotBeWrittenWholeReplacesNothing) {
-  const SavedPolicy file(root_ + "/state");
-  ASSERT_TRUE(file.save(policies()).ok());
+  const SavedModes file(root_ + "/state");
+  ASSERT_TRUE(file.save(modes()).ok());
   rlimit before{};
   ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
   const auto handler = std::signal(SIGXFSZ, SIG_IGN);
@@ -77,7 +77,7 @@ TEST_F(SavedPolicyTest, WhatCannotBeWrittenWholeReplacesNothing) {
   EXPECT_FALSE(status.ok());
   const auto loaded = file.load();
   ASSERT_TRUE(loaded.ok()) << loaded.error().message;
-  EXPECT_EQ(policies_to_json(**loaded), policies_to_json(policies()));
+  EXPECT_EQ(modes_to_json(**loaded), modes_to_json(modes()));
   const std::filesystem::directory_iterator folder(root_ + "/state");
   EXPECT_EQ(std::distance(begin(folder), end(folder)), 1) << "nothing half-written is left";
 }
@@ -87,7 +87,7 @@ TEST_F(SavedPolicyTest, ACorruptFileIsToldAndKeptAside) {
                            R"({"schema_version":1,"peers":{"a":{"mode":"drop"}}})",
                            R"({"schema_version":1,"peers":{"a":{"confirm":{"before":"audit"}}}})",
                            R"({"schema_version":1,"peers":{"a":{"in_force":{"mode":1}}}})"}) {
-    const SavedPolicy file(root_);
+    const SavedModes file(root_);
     std::ofstream(file.path()) << text;
     const auto loaded = file.load();
     ASSERT_FALSE(loaded.ok()) << text;
@@ -101,7 +101,7 @@ TEST_F(SavedPolicyTest, ACorruptFileIsToldAndKeptAside) {
 
 TEST_F(SavedPolicyTest, AFolderThatCannotBeWrittenIsAnError) {
   std::ofstream(root_ + "/file") << "x";
-  EXPECT_FALSE(SavedPolicy(root_ + "/file/state").save(policies()).ok());
+  EXPECT_FALSE(SavedModes(root_ + "/file/state").save(modes()).ok());
 }
 
 }  // namespace

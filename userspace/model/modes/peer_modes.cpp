@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "model/policy/policy.h"
+#include "model/modes/peer_modes.h"
 
 #include <algorithm>
 
@@ -49,79 +49,78 @@ std::uint64_t encrypted_packets(const PeerCounters& counters) {
   return sum;
 }
 
-std::vector<std::string> expire(Policies& policies, const Moment& now) {
+std::vector<std::string> expire(PeerModes& modes, const Moment& now) {
   std::vector<std::string> lines;
-  for (auto& [name, policy] : policies) {
-    if (!policy.confirm || !has_passed(policy.confirm->deadline, now)) continue;
-    lines.push_back(name + (same_boot(policy.confirm->deadline, now)
+  for (auto& [name, peer_mode] : modes) {
+    if (!peer_mode.confirm || !has_passed(peer_mode.confirm->deadline, now)) continue;
+    lines.push_back(name + (same_boot(peer_mode.confirm->deadline, now)
                                 ? ": enforce was not confirmed in time: audit"
                                 : ": enforce was not confirmed before the node restarted: audit"));
-    policy.mode = Mode::AUDIT;
-    policy.confirm.reset();
+    peer_mode.mode = Mode::AUDIT;
+    peer_mode.confirm.reset();
   }
   return lines;
 }
 
-std::vector<std::string> follow_names(Policies& policies, const Topology& before,
+std::vector<std::string> follow_names(PeerModes& modes, const Topology& before,
                                       const Topology& now) {
   std::vector<std::string> lines;
   for (const auto& former : before.peers) {
-    const auto it = policies.find(former.name);
-    if (it == policies.end() || now.find(former.name) != nullptr) continue;
+    const auto it = modes.find(former.name);
+    if (it == modes.end() || now.find(former.name) != nullptr) continue;
     const auto same = std::find_if(now.peers.begin(), now.peers.end(), [&](const Peer& peer) {
       return share_an_underlay(former, peer);
     });
-    if (same == now.peers.end() || policies.count(same->name) != 0) continue;
+    if (same == now.peers.end() || modes.count(same->name) != 0) continue;
     lines.push_back(former.name + ": is called " + same->name + " now, and keeps its mode");
-    policies.emplace(same->name, it->second);
-    policies.erase(former.name);
+    modes.emplace(same->name, it->second);
+    modes.erase(former.name);
   }
   return lines;
 }
 
-void apply(const Policies& policies, bool default_given, Topology& topology) {
+void apply(const PeerModes& modes, bool default_given, Topology& topology) {
   std::size_t found = 0;
   for (auto& peer : topology.peers) {
-    const auto it = policies.find(peer.name);
-    if (it == policies.end() || !it->second.mode) continue;
+    const auto it = modes.find(peer.name);
+    if (it == modes.end() || !it->second.mode) continue;
     ++found;
     if (peer.state != PeerState::kCandidate)
       apply_to(peer, *it->second.mode, default_given, topology.findings);
   }
-  const auto commands = std::count_if(policies.begin(), policies.end(), [](const auto& entry) {
-    return entry.second.mode.has_value();
-  });
+  const auto commands = std::count_if(
+      modes.begin(), modes.end(), [](const auto& entry) { return entry.second.mode.has_value(); });
   if (found == static_cast<std::size_t>(commands)) return;
-  for (const auto& [name, policy] : policies)
-    if (policy.mode && topology.find(name) == nullptr)
-      topology.findings.push_back(name + ": mode " + word(*policy.mode) +
+  for (const auto& [name, peer_mode] : modes)
+    if (peer_mode.mode && topology.find(name) == nullptr)
+      topology.findings.push_back(name + ": mode " + word(*peer_mode.mode) +
                                   " by command, but no peer has that name: it has no effect "
                                   "(espial policy set '" +
                                   name + "' file forgets it)");
 }
 
-bool follow(Policies& policies, const std::vector<PeerSnapshot>& peers, const Moment& now) {
+bool follow(PeerModes& modes, const std::vector<PeerSnapshot>& peers, const Moment& now) {
   bool changed = false;
   for (const auto& peer : peers) {
-    const auto it = policies.find(peer.peer.name);
+    const auto it = modes.find(peer.peer.name);
     const bool monitored = peer.peer.mode == Mode::MONITOR;
-    if (it == policies.end() && monitored) continue;
-    auto& policy = it == policies.end() ? policies[peer.peer.name] : it->second;
-    if (monitored && !policy.mode) {
-      policies.erase(peer.peer.name);
+    if (it == modes.end() && monitored) continue;
+    auto& peer_mode = it == modes.end() ? modes[peer.peer.name] : it->second;
+    if (monitored && !peer_mode.mode) {
+      modes.erase(peer.peer.name);
       changed = true;
-    } else if (!policy.span || !goes_on(*policy.span, peer, now)) {
-      policy.span = Span{peer.peer.mode, now, encrypted_packets(peer.counters)};
+    } else if (!peer_mode.span || !goes_on(*peer_mode.span, peer, now)) {
+      peer_mode.span = Span{peer.peer.mode, now, encrypted_packets(peer.counters)};
       changed = true;
     }
   }
   return changed;
 }
 
-std::optional<MonoTime> deadline_of(const Policies& policies, std::string_view peer,
+std::optional<MonoTime> deadline_of(const PeerModes& modes, std::string_view peer,
                                     const Moment& now) {
-  const auto it = policies.find(peer);
-  if (it == policies.end() || !it->second.confirm) return std::nullopt;
+  const auto it = modes.find(peer);
+  if (it == modes.end() || !it->second.confirm) return std::nullopt;
   const auto& deadline = it->second.confirm->deadline;
   // Of another boot: it has passed.
   return same_boot(deadline, now) ? deadline.monotonic : MonoTime{};

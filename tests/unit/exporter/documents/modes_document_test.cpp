@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "exporter/documents/policy_document.h"
+#include "exporter/documents/modes_document.h"
 
 #include <gtest/gtest.h>
 
@@ -13,17 +13,17 @@ using nlohmann::json;
 
 const Moment kNow{WallTime{1714564800s}, MonoTime{5000s}, "a"};
 
-PolicyRequest parsed(const char* text) {
-  auto request = policy_request(json::parse(text));
+ModeRequest parsed(const char* text) {
+  auto request = mode_request(json::parse(text));
   EXPECT_TRUE(request.ok()) << request.error().message;
-  return request.ok() ? *request : PolicyRequest{};
+  return request.ok() ? *request : ModeRequest{};
 }
 
-TEST(PolicyRequest, SaysWhatIsWanted) {
-  EXPECT_EQ(parsed(R"({"command":"show"})").kind, PolicyRequest::Kind::kShow);
+TEST(ModeRequest, SaysWhatIsWanted) {
+  EXPECT_EQ(parsed(R"({"command":"show"})").kind, ModeRequest::Kind::kShow);
   const auto set = parsed(
       R"({"command":"set","peer":"a","mode":"enforce","force":true,"confirm_within_seconds":60})");
-  EXPECT_EQ(set.kind, PolicyRequest::Kind::kSet);
+  EXPECT_EQ(set.kind, ModeRequest::Kind::kSet);
   EXPECT_EQ(set.peer, "a");
   EXPECT_EQ(set.mode, Mode::ENFORCE);
   EXPECT_TRUE(set.force);
@@ -32,10 +32,10 @@ TEST(PolicyRequest, SaysWhatIsWanted) {
   EXPECT_EQ(file.mode, std::nullopt);
   EXPECT_FALSE(file.force);
   EXPECT_EQ(file.confirm_within, std::nullopt);
-  EXPECT_EQ(parsed(R"({"command":"confirm","peer":"a"})").kind, PolicyRequest::Kind::kConfirm);
+  EXPECT_EQ(parsed(R"({"command":"confirm","peer":"a"})").kind, ModeRequest::Kind::kConfirm);
 }
 
-TEST(PolicyRequest, AnythingElseIsAUsageErrorOnOneLine) {
+TEST(ModeRequest, AnythingElseIsAUsageErrorOnOneLine) {
   for (const char* text :
        {"1", "[]", "{}", R"({"command":"drop"})", R"({"command":"set","peer":"a"})",
         R"({"command":"set","peer":1,"mode":"audit"})", R"({"command":"confirm"})",
@@ -43,13 +43,13 @@ TEST(PolicyRequest, AnythingElseIsAUsageErrorOnOneLine) {
         R"({"command":"set","peer":"a","mode":"enforce","confirm_within_seconds":-1})",
         R"({"command":"set","peer":"a","mode":"enforce","confirm_within_seconds":86401})",
         R"({"command":"set","peer":"a","mode":"audit","force":"yes"})"}) {
-    const auto request = policy_request(json::parse(text));
+    const auto request = mode_request(json::parse(text));
     ASSERT_FALSE(request.ok()) << text;
     EXPECT_EQ(request.error().failure, Failure::kUsage);
     EXPECT_TRUE(error_document(request.error())["usage"]);
     EXPECT_EQ(request.error().message.find('\n'), std::string::npos);
   }
-  EXPECT_FALSE(policy_request(json::parse("{", nullptr, false)).ok());
+  EXPECT_FALSE(mode_request(json::parse("{", nullptr, false)).ok());
 }
 
 TEST(PolicyDocument, HasEveryPeerWithItsModeAndWhatItDid) {
@@ -62,12 +62,11 @@ TEST(PolicyDocument, HasEveryPeerWithItsModeAndWhatItDid) {
   a.counters.enforced[at(Action::kDrop)][0][0] = {2, 200};
   a.counters.enforced[at(Action::kDrop)][1][3] = {3, 300};
   a.counters.last_enforced[at(Action::kDrop)] = kNow.wall - 5s;
-  Policies policies;
-  policies["a"].mode = Mode::ENFORCE;
-  policies["a"].span = Span{Mode::ENFORCE, {kNow.wall - 60s, kNow.monotonic - 60s, "a"}, 0};
-  policies["a"].confirm = Confirmation{{kNow.wall + 30s, kNow.monotonic + 30s, "a"}, Mode::AUDIT};
-  const auto document =
-      policy_document({snapshot, policies, {}, {Mode::ENFORCE, std::nullopt}, kNow});
+  PeerModes modes;
+  modes["a"].mode = Mode::ENFORCE;
+  modes["a"].span = Span{Mode::ENFORCE, {kNow.wall - 60s, kNow.monotonic - 60s, "a"}, 0};
+  modes["a"].confirm = Confirmation{{kNow.wall + 30s, kNow.monotonic + 30s, "a"}, Mode::AUDIT};
+  const auto document = modes_document({snapshot, modes, {}, {Mode::ENFORCE, std::nullopt}, kNow});
   EXPECT_EQ(document["schema_version"], 1);
   EXPECT_EQ(document["audit_minutes"], 10);
   EXPECT_EQ(document["limits"]["cleartext_host"], "enforce");
@@ -91,19 +90,19 @@ TEST(PolicyDocument, HasEveryPeerWithItsModeAndWhatItDid) {
 }
 
 TEST(PolicyAnswer, SaysWhatChangedAndWhy) {
-  PolicyPlan plan;
+  ModePlan plan;
   plan.changed = {"a", "gone"};
   plan.notes = {"note"};
   Topology after;
   after.peers.resize(1);
   after.peers[0].name = "a";
   after.peers[0].mode = Mode::AUDIT;
-  auto answer = policy_answer(plan, after, kNow);
+  auto answer = mode_answer(plan, after, kNow);
   ASSERT_EQ(answer["changed"].size(), 1U);
   EXPECT_EQ(answer["changed"][0]["mode"], "audit");
   EXPECT_EQ(answer["notes"], json({"note"}));
   plan.refused = {{"b", {"reason"}, {FlowRecord{}}}};
-  answer = policy_answer(plan, after, kNow);
+  answer = mode_answer(plan, after, kNow);
   EXPECT_EQ(answer["refused"][0]["reasons"], json({"reason"}));
   EXPECT_EQ(answer["refused"][0]["flows"].size(), 1U);
 }

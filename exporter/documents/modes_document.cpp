@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "exporter/documents/policy_document.h"
+#include "exporter/documents/modes_document.h"
 
 #include <algorithm>
 #include <stdexcept>
@@ -37,46 +37,46 @@ json action_of(const PeerCounters& counters, Action action) {
           {"last", time_of(counters.last_enforced[at(action)])}};
 }
 
-json confirm_of(const PeerPolicy* policy, const Moment& now) {
-  if (policy == nullptr || !policy->confirm) return nullptr;
-  const auto& deadline = policy->confirm->deadline;
+json confirm_of(const PeerMode* peer_mode, const Moment& now) {
+  if (peer_mode == nullptr || !peer_mode->confirm) return nullptr;
+  const auto& deadline = peer_mode->confirm->deadline;
   const auto left =
       same_boot(deadline, now) ? deadline.monotonic - now.monotonic : std::chrono::nanoseconds{0};
   return {{"deadline", rfc3339(deadline.wall)},
           {"seconds_left", std::max(std::chrono::duration<double>(left).count(), 0.0)},
-          {"before", to_string(policy->confirm->before)}};
+          {"before", to_string(peer_mode->confirm->before)}};
 }
 
-json policy_peer_of(const PeerSnapshot& entry, const PeerPolicy* policy,
-                    const std::optional<Mode>& in_force, const Moment& now) {
+json mode_peer_of(const PeerSnapshot& entry, const PeerMode* peer_mode,
+                  const std::optional<Mode>& in_force, const Moment& now) {
   const Peer& peer = entry.peer;
-  const bool spans = policy != nullptr && policy->span && policy->span->mode == peer.mode;
+  const bool spans = peer_mode != nullptr && peer_mode->span && peer_mode->span->mode == peer.mode;
   return {{"name", peer.name},
           {"state", to_string(peer.state)},
           {"mode", to_string(peer.mode)},
           {"mode_from", to_string(peer.mode_from)},
           {"file_mode", to_string(peer.by_file.mode)},
           {"in_force", in_force ? json(to_string(*in_force)) : json(nullptr)},
-          {"since", spans ? json(rfc3339(policy->span->since.wall)) : json(nullptr)},
-          {"confirm", confirm_of(policy, now)},
+          {"since", spans ? json(rfc3339(peer_mode->span->since.wall)) : json(nullptr)},
+          {"confirm", confirm_of(peer_mode, now)},
           {"would_drop", action_of(entry.counters, Action::kWouldDrop)},
           {"dropped", action_of(entry.counters, Action::kDrop)}};
 }
 
-const PeerPolicy* policy_of(const Policies& policies, const std::string& peer) {
-  const auto it = policies.find(peer);
-  return it == policies.end() ? nullptr : &it->second;
+const PeerMode* peer_mode_of(const PeerModes& modes, const std::string& peer) {
+  const auto it = modes.find(peer);
+  return it == modes.end() ? nullptr : &it->second;
 }
 
 // Throws when a member has another type.
-PolicyRequest read_request(const json& from) {
-  PolicyRequest request;
+ModeRequest read_request(const json& from) {
+  ModeRequest request;
   const auto command = from.at("command").get<std::string>();
   if (command == "show") return request;
   if (command != "set" && command != "confirm")
     throw std::runtime_error("'" + command + "' is not a policy command");
   request.peer = from.at("peer").get<std::string>();
-  request.kind = command == "set" ? PolicyRequest::Kind::kSet : PolicyRequest::Kind::kConfirm;
+  request.kind = command == "set" ? ModeRequest::Kind::kSet : ModeRequest::Kind::kConfirm;
   if (command == "confirm") return request;
   const auto mode = from.at("mode").get<std::string>();
   request.mode = mode_named(mode);
@@ -93,7 +93,7 @@ PolicyRequest read_request(const json& from) {
 
 }  // namespace
 
-Result<PolicyRequest> policy_request(const json& request) {
+Result<ModeRequest> mode_request(const json& request) {
   try {
     return read_request(request);
   } catch (const std::exception& cause) {
@@ -101,12 +101,12 @@ Result<PolicyRequest> policy_request(const json& request) {
   }
 }
 
-json policy_document(const PolicyView& view) {
+json modes_document(const ModesView& view) {
   json peers = json::array();
   for (std::size_t i = 0; i < view.snapshot.peers.size(); ++i) {
     const auto& peer = view.snapshot.peers[i];
-    peers.push_back(policy_peer_of(peer, policy_of(view.policies, peer.peer.name),
-                                   view.in_force.at(i), view.now));
+    peers.push_back(mode_peer_of(peer, peer_mode_of(view.modes, peer.peer.name),
+                                 view.in_force.at(i), view.now));
   }
   return {{"schema_version", kSchemaVersion},
           {"node", view.snapshot.node},
@@ -120,7 +120,7 @@ json policy_document(const PolicyView& view) {
           {"findings", view.snapshot.findings}};
 }
 
-json policy_answer(const PolicyPlan& plan, const Topology& after, const Moment& now) {
+json mode_answer(const ModePlan& plan, const Topology& after, const Moment& now) {
   json changed = json::array();
   for (const auto& name : plan.changed) {
     const auto* peer = after.find(name);
@@ -128,7 +128,7 @@ json policy_answer(const PolicyPlan& plan, const Topology& after, const Moment& 
     changed.push_back({{"peer", name},
                        {"mode", to_string(peer->mode)},
                        {"mode_from", to_string(peer->mode_from)},
-                       {"confirm", confirm_of(policy_of(plan.policies, name), now)}});
+                       {"confirm", confirm_of(peer_mode_of(plan.modes, name), now)}});
   }
   json refused = json::array();
   for (const auto& refusal : plan.refused)

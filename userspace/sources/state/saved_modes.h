@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// SavedPolicy: the modes that commands set, in STATE_DIR/policy.json, so that they outlive the
+// SavedModes: the modes that commands set, in STATE_DIR/policy.json, so that they outlive the
 // daemon and the machine. A file like that of saved_topology.h.
 #pragma once
 
@@ -8,30 +8,30 @@
 #include <string_view>
 
 #include "base/result.h"
-#include "model/policy/policy.h"
+#include "model/modes/peer_modes.h"
 #include "sources/state/state_file.h"
 
 namespace espial {
 
-// The JSON text of policies and back. An unknown schema_version or mode, or a wrong type, is an
+// The JSON text of modes and back. An unknown schema_version or mode, or a wrong type, is an
 // Error.
-std::string policies_to_json(const Policies& policies);
-Result<Policies> policies_from_json(std::string_view text);
+std::string modes_to_json(const PeerModes& modes);
+Result<PeerModes> modes_from_json(std::string_view text);
 
-class SavedPolicy {
+class SavedModes {
  public:
-  explicit SavedPolicy(const std::string& state_dir);
+  explicit SavedModes(const std::string& state_dir);
 
   // Nothing: there is no file. A corrupt file is an Error and stays: what it said must not be taken
   // for nothing.
-  [[nodiscard]] Result<std::optional<Policies>> load() const;
+  [[nodiscard]] Result<std::optional<PeerModes>> load() const;
 
   // Renames a corrupt file to policy.json.corrupt; the error of load() with what became of the
   // file.
   [[nodiscard]] Error set_aside(Error error) const;
 
   // Makes the folder (0700) if it is missing. On an error the old file is unchanged.
-  [[nodiscard]] Status save(const Policies& policies) const;
+  [[nodiscard]] Status save(const PeerModes& modes) const;
 
   [[nodiscard]] const std::string& path() const { return file_.path(); }
 

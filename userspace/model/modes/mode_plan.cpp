@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "model/policy/policy_plan.h"
+#include "model/modes/mode_plan.h"
 
 #include <algorithm>
 
@@ -37,39 +37,39 @@ std::string audit_objection(const Span* span, const Moment& now, std::chrono::mi
 }
 
 // One command, peer by peer.
-class PolicyPlanner {
+class ModePlanner {
  public:
-  PolicyPlanner(const PolicyRequest& request, const Policies& policies, const PolicySight& sight,
-                const Moment& now, std::chrono::minutes audit)
+  ModePlanner(const ModeRequest& request, const PeerModes& modes, const ModeContext& sight,
+              const Moment& now, std::chrono::minutes audit)
       : request_(request), sight_(sight), now_(now), audit_(audit) {
-    plan_.policies = policies;
+    plan_.modes = modes;
   }
 
   void set(const PeerSnapshot& peer) {
     const auto& name = peer.peer.name;
     const Mode next = request_.mode.value_or(peer.peer.by_file.mode);
-    auto& policy = plan_.policies[name];
+    auto& peer_mode = plan_.modes[name];
     const bool begins = next == Mode::ENFORCE && peer.peer.mode != Mode::ENFORCE;
-    if (begins && !request_.force && refuse(peer, policy)) return;
+    if (begins && !request_.force && refuse(peer, peer_mode)) return;
     // A deadline for what is in force for good would only weaken it.
-    const bool for_good = peer.peer.mode == Mode::ENFORCE && !policy.confirm;
+    const bool for_good = peer.peer.mode == Mode::ENFORCE && !peer_mode.confirm;
     if (request_.confirm_within && for_good) {
       plan_.notes.push_back(name + ": enforce is already in force: nothing to confirm");
     } else if (request_.confirm_within) {
-      const Mode before = policy.confirm ? policy.confirm->before : peer.peer.mode;
-      policy.confirm = Confirmation{{now_.wall + *request_.confirm_within,
-                                     now_.monotonic + *request_.confirm_within, now_.boot},
-                                    before};
+      const Mode before = peer_mode.confirm ? peer_mode.confirm->before : peer.peer.mode;
+      peer_mode.confirm = Confirmation{{now_.wall + *request_.confirm_within,
+                                        now_.monotonic + *request_.confirm_within, now_.boot},
+                                       before};
     } else {
-      policy.confirm.reset();
+      peer_mode.confirm.reset();
     }
-    policy.mode = request_.mode;
+    peer_mode.mode = request_.mode;
     plan_.changed.push_back(name);
   }
 
   void confirm(const PeerSnapshot& peer) {
-    const auto it = plan_.policies.find(peer.peer.name);
-    if (it == plan_.policies.end() || !it->second.confirm) return;
+    const auto it = plan_.modes.find(peer.peer.name);
+    if (it == plan_.modes.end() || !it->second.confirm) return;
     it->second.confirm.reset();
     plan_.changed.push_back(peer.peer.name);
   }
@@ -78,17 +78,17 @@ class PolicyPlanner {
     plan_.refused.push_back({peer, {std::move(reason)}, {}});
   }
 
-  // A policy whose peer is gone can only be forgotten.
+  // The mode of a peer that is gone can only be forgotten.
   bool forget(const std::string& name) {
-    if (plan_.policies.erase(name) == 0) return false;
+    if (plan_.modes.erase(name) == 0) return false;
     plan_.changed.push_back(name);
     plan_.notes.push_back(name + ": no such peer; its mode is forgotten");
     return true;
   }
 
-  PolicyPlan finish(const Policies& before) {
+  ModePlan finish(const PeerModes& before) {
     if (!plan_.refused.empty()) {
-      plan_.policies = before;
+      plan_.modes = before;
       plan_.changed.clear();
     }
     return std::move(plan_);
@@ -96,13 +96,13 @@ class PolicyPlanner {
   [[nodiscard]] bool idle() const { return plan_.changed.empty() && plan_.refused.empty(); }
 
  private:
-  bool refuse(const PeerSnapshot& peer, const PeerPolicy& policy) {
-    auto reasons = objections(peer, &policy, now_, audit_);
+  bool refuse(const PeerSnapshot& peer, const PeerMode& peer_mode) {
+    auto reasons = objections(peer, &peer_mode, now_, audit_);
     if (const auto* mesh = sight_.mesh ? sight_.mesh->find(peer.peer.name) : nullptr)
       if (auto offload = offload_objection(*mesh); !offload.empty())
         reasons.push_back(std::move(offload));
     if (reasons.empty()) return false;
-    PolicyRefusal refusal{peer.peer.name, std::move(reasons), {}};
+    ModeRefusal refusal{peer.peer.name, std::move(reasons), {}};
     for (const auto& flow : sight_.flows)
       if (flow.peer == peer.peer.name && flow.enforced[at(Action::kWouldDrop)] > 0 &&
           age(flow.last, now_) <= std::max<nanoseconds>(audit_, std::chrono::minutes{1}))
@@ -111,40 +111,39 @@ class PolicyPlanner {
     return true;
   }
 
-  const PolicyRequest& request_;
-  const PolicySight& sight_;
+  const ModeRequest& request_;
+  const ModeContext& sight_;
   const Moment& now_;
   std::chrono::minutes audit_;
-  PolicyPlan plan_;
+  ModePlan plan_;
 };
 
-Result<PolicyPlan> plan_all(const PolicyRequest& request, PolicyPlanner planner,
-                            const Policies& policies, const std::vector<PeerSnapshot>& peers) {
+Result<ModePlan> plan_all(const ModeRequest& request, ModePlanner planner, const PeerModes& modes,
+                          const std::vector<PeerSnapshot>& peers) {
   for (const auto& peer : peers) {
     if (peer.peer.state == PeerState::kCandidate) continue;
-    if (request.kind == PolicyRequest::Kind::kSet)
+    if (request.kind == ModeRequest::Kind::kSet)
       planner.set(peer);
     else
       planner.confirm(peer);
   }
   if (planner.idle())
-    planner.refuse(request.peer, request.kind == PolicyRequest::Kind::kSet
+    planner.refuse(request.peer, request.kind == ModeRequest::Kind::kSet
                                      ? "no peers (see espial status)"
                                      : "nothing to confirm");
-  return planner.finish(policies);
+  return planner.finish(modes);
 }
 
 }  // namespace
 
-bool lowers(const PolicyRequest& request) {
-  return request.kind == PolicyRequest::Kind::kSet && request.mode &&
-         *request.mode != Mode::ENFORCE;
+bool lowers(const ModeRequest& request) {
+  return request.kind == ModeRequest::Kind::kSet && request.mode && *request.mode != Mode::ENFORCE;
 }
 
-std::vector<std::string> objections(const PeerSnapshot& peer, const PeerPolicy* policy,
+std::vector<std::string> objections(const PeerSnapshot& peer, const PeerMode* peer_mode,
                                     const Moment& now, std::chrono::minutes audit) {
   std::vector<std::string> out;
-  const Span* span = policy != nullptr && policy->span ? &*policy->span : nullptr;
+  const Span* span = peer_mode != nullptr && peer_mode->span ? &*peer_mode->span : nullptr;
   if (auto reason = audit_objection(span, now, audit); !reason.empty())
     out.push_back(std::move(reason));
   const auto encrypted = encrypted_packets(peer.counters);
@@ -158,22 +157,22 @@ std::vector<std::string> objections(const PeerSnapshot& peer, const PeerPolicy* 
   return out;
 }
 
-Result<PolicyPlan> plan_policy(const PolicyRequest& request, const Policies& policies,
-                               const PolicySight& sight, const Moment& now,
-                               std::chrono::minutes audit) {
+Result<ModePlan> plan_modes(const ModeRequest& request, const PeerModes& modes,
+                            const ModeContext& sight, const Moment& now,
+                            std::chrono::minutes audit) {
   const auto& peers = sight.peers;
   if (request.confirm_within &&
-      (request.kind != PolicyRequest::Kind::kSet || request.mode != Mode::ENFORCE))
+      (request.kind != ModeRequest::Kind::kSet || request.mode != Mode::ENFORCE))
     return Error{"policy: only enforce can be confirmed", Failure::kUsage};
-  PolicyPlanner planner(request, policies, sight, now, audit);
-  if (request.peer == kAllPeers) return plan_all(request, std::move(planner), policies, peers);
+  ModePlanner planner(request, modes, sight, now, audit);
+  if (request.peer == kAllPeers) return plan_all(request, std::move(planner), modes, peers);
   const auto peer = std::find_if(peers.begin(), peers.end(),
                                  [&](const auto& p) { return p.peer.name == request.peer; });
   const bool known = peer != peers.end();
-  const bool set = request.kind == PolicyRequest::Kind::kSet;
+  const bool set = request.kind == ModeRequest::Kind::kSet;
   if (!known && !(set && !request.mode && planner.forget(request.peer)))
     return Error{request.peer + ": no such peer (see espial policy show)", Failure::kUsage};
-  if (!known) return planner.finish(policies);
+  if (!known) return planner.finish(modes);
   if (peer->peer.state == PeerState::kCandidate)
     planner.refuse(request.peer,
                    "known from a route only: cannot be enforced (configure it first)");
@@ -183,7 +182,7 @@ Result<PolicyPlan> plan_policy(const PolicyRequest& request, const Policies& pol
     planner.confirm(*peer);
   if (planner.idle())
     planner.refuse(request.peer, "nothing to confirm (after the deadline, the mode is audit)");
-  return planner.finish(policies);
+  return planner.finish(modes);
 }
 
 }  // namespace espial

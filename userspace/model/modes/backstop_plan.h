@@ -13,7 +13,7 @@
 
 #include "model/config.h"
 #include "model/facts/facts.h"
-#include "model/policy/policy.h"
+#include "model/modes/peer_modes.h"
 
 namespace espial {
 
@@ -47,6 +47,6 @@ struct BackstopPlan {
 
 // topology: with the modes in force. Nothing when the configuration does not ask for it.
 BackstopPlan plan_backstop(const ConfigEnforce& enforce, const Topology& topology,
-                           const KernelFacts& facts, const Policies& policies, const Moment& now);
+                           const KernelFacts& facts, const PeerModes& modes, const Moment& now);
 
 }  // namespace espial

@@ -48,7 +48,7 @@ class DataPlane {
   // An index for every peer and subnet. Returns what did not fit, one line each.
   Result<std::vector<std::string>> assign(const Topology& topology);
   // The next table of the planned devices; it counts as known from now on. To be set at once, after
-  // the policies.
+  // the modes.
   TableSpec next_table(const ConfigEnforce& enforce, const Topology& topology,
                        const std::vector<XfrmStateFact>& states);
   Status set_table(const TableSpec& spec) { return programs_.set_table(spec); }

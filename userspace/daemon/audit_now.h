@@ -10,6 +10,6 @@ namespace espial {
 
 // nat null: nobody has read the firewall (yet).
 MeshAudit audit_now(const Topology& topology, const KernelFacts& facts, const ViciFacts& charon,
-                    const OpensvcFacts& cluster, PodNat* nat);
+                    const OpensvcFacts& opensvc, PodNat* nat);
 
 }  // namespace espial

@@ -121,7 +121,7 @@ Diagnosis diagnose_now(const Config& config, const World& world, CharonEar& ear)
   Diagnosis out;
   out.ruleset = read_firewall();
   PodNat nat(out.ruleset);
-  out.audit = audit_now(world.topology, world.facts, charon, world.cluster, &nat);
+  out.audit = audit_now(world.topology, world.facts, charon, world.opensvc, &nat);
   const auto sysctls = read_sysctls(world.facts.links);
   auto echoes = ask_underlays(world);
   // Who was silent may have no link-layer address: what the kernel knows of that only now.

@@ -26,7 +26,7 @@ Status Enforcement::begin(const DataPlane& data_plane, const Config& config, boo
 }
 
 Topology Enforcement::merged(const Config& config, const NodeFacts& facts) {
-  auto merged = merge(config, facts.kernel(), facts.saved(), facts.cluster(), modes_);
+  auto merged = merge(config, facts.kernel(), facts.saved(), facts.opensvc(), modes_);
   for (const auto& line : merged.renamed) spdlog::info("{}", line);
   if (!merged.renamed.empty()) modes_.save();
   return std::move(merged.topology);

@@ -124,28 +124,28 @@ Status NodeFacts::start_opensvc(const Config& config, bool strict) {
       spdlog::warn("OpenSVC: {}", status.error().message);
   });
   if (watch.ok()) {
-    opensvc_ = std::move(*watch);
-    cluster_ = opensvc_->first(kFirstMs);
+    opensvc_watch_ = std::move(*watch);
+    opensvc_ = opensvc_watch_->first(kFirstMs);
   } else {
-    cluster_.state = OpensvcState::kUnreadable;
-    cluster_.reason = watch.error().message;
+    opensvc_.state = OpensvcState::kUnreadable;
+    opensvc_.reason = watch.error().message;
   }
-  expect(cluster_, !saved_.networks.empty());
-  if (!silent(cluster_)) return Ok{};
-  spdlog::warn("OpenSVC: keeping the last known state: {}", cluster_.reason);
-  if (strict) return Error{"OpenSVC: " + cluster_.reason};
+  expect(opensvc_, !saved_.networks.empty());
+  if (!silent(opensvc_)) return Ok{};
+  spdlog::warn("OpenSVC: keeping the last known state: {}", opensvc_.reason);
+  if (strict) return Error{"OpenSVC: " + opensvc_.reason};
   return Ok{};
 }
 
 bool NodeFacts::on_opensvc() {
-  auto facts = opensvc_->take();
-  expect(facts, cluster_.state != OpensvcState::kAbsent);
-  if (facts == cluster_) return false;
-  const bool was_silent = silent(cluster_);
-  if (silent(facts) && facts.reason != cluster_.reason)
+  auto facts = opensvc_watch_->take();
+  expect(facts, opensvc_.state != OpensvcState::kAbsent);
+  if (facts == opensvc_) return false;
+  const bool was_silent = silent(opensvc_);
+  if (silent(facts) && facts.reason != opensvc_.reason)
     spdlog::warn("OpenSVC: keeping the last known state: {}", facts.reason);
   if (was_silent && facts.readable()) spdlog::info("OpenSVC: {} can be read again", facts.source);
-  cluster_ = std::move(facts);
+  opensvc_ = std::move(facts);
   return true;
 }
 
@@ -162,7 +162,7 @@ void NodeFacts::follow_path_mtu(const ConfigVerify& config, const Topology& topo
 
 MeshAudit NodeFacts::audit(const Topology& topology) {
   kernel_.redirecting = redirecting_bridges(kernel_);
-  return audit_now(topology, kernel_, vici_.facts(), cluster_, firewall_.nat());
+  return audit_now(topology, kernel_, vici_.facts(), opensvc_, firewall_.nat());
 }
 
 void NodeFacts::save(const Topology& topology, const Config& config) {
@@ -200,9 +200,9 @@ std::optional<SourceStatus> NodeFacts::charon_source(const Config& config) const
 }
 
 std::optional<SourceStatus> NodeFacts::opensvc_source() const {
-  if (cluster_.state != OpensvcState::kReadable && cluster_.state != OpensvcState::kUnreadable)
+  if (opensvc_.state != OpensvcState::kReadable && opensvc_.state != OpensvcState::kUnreadable)
     return std::nullopt;
-  return SourceStatus{"opensvc", cluster_.readable(), cluster_.reason};
+  return SourceStatus{"opensvc", opensvc_.readable(), opensvc_.reason};
 }
 
 }  // namespace espial

@@ -50,7 +50,7 @@ class NodeFacts {
   // Descriptors that wake the loop; -1: none.
   [[nodiscard]] int kernel_events() const { return watch_.fd(); }
   [[nodiscard]] int charon_events() const { return vici_.fd(); }
-  [[nodiscard]] int opensvc_events() const { return opensvc_ ? opensvc_->fd() : -1; }
+  [[nodiscard]] int opensvc_events() const { return opensvc_watch_ ? opensvc_watch_->fd() : -1; }
 
   // Takes the kernel's events. True: links or addresses changed, and have been read; the rest waits
   // for settle().
@@ -80,7 +80,7 @@ class NodeFacts {
   void log_findings(std::vector<std::string> findings);
 
   [[nodiscard]] const KernelFacts& kernel() const { return kernel_; }
-  [[nodiscard]] const OpensvcFacts& cluster() const { return cluster_; }
+  [[nodiscard]] const OpensvcFacts& opensvc() const { return opensvc_; }
   [[nodiscard]] const Topology& saved() const { return saved_; }
   [[nodiscard]] const ViciFacts& charon() const { return vici_.facts(); }
   [[nodiscard]] std::vector<IkeTrouble> ike_troubles() const { return vici_.troubles(); }
@@ -100,8 +100,8 @@ class NodeFacts {
   KernelWatch watch_;
   KernelFacts kernel_;
   Changes pending_;
-  OpensvcFacts cluster_;
-  std::optional<OpensvcWatch> opensvc_;
+  OpensvcFacts opensvc_;
+  std::optional<OpensvcWatch> opensvc_watch_;
   ViciWatch vici_;
   bool charon_readable_ = false;  // as logged last
   bool charon_seen_ = false;      // has it ever answered?

@@ -67,7 +67,7 @@ Result<Snapshot> take_snapshot(const Config& config, const World& world, const M
                        .devices = devices_of(config, world),
                        .backstop = follow_backstop(config, world, this_moment(), Follow::kLook),
                        .mesh = std::make_shared<const MeshAudit>(
-                           audit_now(world.topology, world.facts, {}, world.cluster, nullptr)),
+                           audit_now(world.topology, world.facts, {}, world.opensvc, nullptr)),
                        .sources = {{"file", true, ""},
                                    {"policy", world.modes.problem().empty(), world.modes.problem()},
                                    {"routes", true, ""},
@@ -110,7 +110,7 @@ Result<nlohmann::json> change_modes(const Config& config, const ModeRequest& req
     EP_ASSIGN(seen, CounterReader().flows(pins->maps, pins->identities));
     flows = std::move(seen);
   }
-  const auto mesh = audit_now(world.topology, world.facts, {}, world.cluster, nullptr);
+  const auto mesh = audit_now(world.topology, world.facts, {}, world.opensvc, nullptr);
   EP_ASSIGN(plan, plan_modes(request, world.modes.get(), {peers, flows, &mesh}, now,
                              std::chrono::minutes(config.enforce.audit_minutes)));
   if (plan.refused.empty()) {
@@ -185,7 +185,7 @@ Result<nlohmann::json> offline_audit(const Config& config) {
   ViciFacts charon;
   if (const auto socket = find_vici_socket(config.vici)) charon = read_vici(*socket);
   PodNat nat(read_ip_firewall());
-  return audit_document(audit_now(world.topology, world.facts, charon, world.cluster, &nat),
+  return audit_document(audit_now(world.topology, world.facts, charon, world.opensvc, &nat),
                         world.topology.node, std::chrono::system_clock::now());
 }
 

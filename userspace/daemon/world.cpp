@@ -14,15 +14,15 @@
 namespace espial {
 
 Merged merge(const Config& config, const KernelFacts& facts, const Topology& saved,
-             const OpensvcFacts& cluster, PeerModeStore& modes) {
-  Merged merged{merge_topology(config, facts, saved, cluster), {}};
+             const OpensvcFacts& opensvc, PeerModeStore& modes) {
+  Merged merged{merge_topology(config, facts, saved, opensvc), {}};
   merged.renamed = modes.follow_names(saved, merged.topology);
   modes.apply(config, merged.topology);
   return merged;
 }
 
 void merge(const Config& config, World& world) {
-  world.topology = merge(config, world.facts, world.saved, world.cluster, world.modes).topology;
+  world.topology = merge(config, world.facts, world.saved, world.opensvc, world.modes).topology;
 }
 
 Result<World> look_around(const Config& config) {
@@ -31,7 +31,7 @@ Result<World> look_around(const Config& config) {
   EP_ASSIGN(facts, watch.read());
   world.facts = std::move(facts);
   if (config.opensvc && config.discover)
-    world.cluster = read_opensvc({config.opensvc_conf, config.opensvc_socket});
+    world.opensvc = read_opensvc({config.opensvc_conf, config.opensvc_socket});
   world.facts.redirecting = redirecting_bridges(world.facts);
   if (auto loaded = SavedTopology(config.state_dir).load(); loaded.ok())
     world.saved = std::move(*loaded);

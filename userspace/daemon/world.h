@@ -21,7 +21,7 @@ struct World {
   explicit World(const Config& config) : modes(config.state_dir) {}
 
   KernelFacts facts;
-  OpensvcFacts cluster;
+  OpensvcFacts opensvc;
   Topology saved;
   Topology topology;  // with the modes of commands
   PeerModeStore modes;
@@ -35,7 +35,7 @@ struct Merged {
   std::vector<std::string> renamed;
 };
 Merged merge(const Config& config, const KernelFacts& facts, const Topology& saved,
-             const OpensvcFacts& cluster, PeerModeStore& modes);
+             const OpensvcFacts& opensvc, PeerModeStore& modes);
 
 // Reads everything; takes some ten milliseconds.
 Result<World> look_around(const Config& config);

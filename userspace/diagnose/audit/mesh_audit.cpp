@@ -98,8 +98,8 @@ MeshAudit audit_mesh(const AuditInput& input) {
     audit.peers.push_back(audit.readable ? judge_peer(input, indexes, peer)
                                          : unreadable(peer, input.topology));
   }
-  if (input.cluster != nullptr && audit.readable)
-    judge_tunnel_settings(*input.cluster, input.facts, audit);
+  if (input.opensvc != nullptr && audit.readable)
+    judge_tunnel_settings(*input.opensvc, input.facts, audit);
   return audit;
 }
 

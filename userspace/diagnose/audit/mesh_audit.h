@@ -41,7 +41,7 @@ struct AuditInput {
   // Why there is no policy or SA, as strongSwan tells; or nothing. May be empty.
   std::function<std::string(const Peer& peer, const Prefix& own, const Prefix& theirs)> explain;
   // What the cluster's configuration asks for; null: nobody asked it.
-  const OpensvcFacts* cluster = nullptr;
+  const OpensvcFacts* opensvc = nullptr;
 };
 
 MeshAudit audit_mesh(const AuditInput& input);

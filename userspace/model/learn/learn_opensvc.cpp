@@ -10,7 +10,7 @@
 namespace espial {
 
 // What all networks say of one node.
-struct Merger::ClusterNode {
+struct Merger::OpensvcNode {
   std::string name;
   std::vector<IpAddress> addresses;
   std::vector<Prefix> subnets;
@@ -38,7 +38,7 @@ void Merger::add_network(const Network& network) {
   drafts_.add_network(network);
 }
 
-DraftId Merger::draft_of_node(const ClusterNode& node) {
+DraftId Merger::draft_of_node(const OpensvcNode& node) {
   const auto own_name = [&] {
     return opensvc_.has_node(config_.node) &&
            std::equal(node.name.begin(), node.name.end(), config_.node.begin(), config_.node.end(),
@@ -55,7 +55,7 @@ DraftId Merger::draft_of_node(const ClusterNode& node) {
   return drafts_.add(node.name);
 }
 
-void Merger::add_node(const ClusterNode& node, bool& self_seen) {
+void Merger::add_node(const OpensvcNode& node, bool& self_seen) {
   const auto id = draft_of_node(node);
   self_seen = self_seen || id == kSelfDraft;
   auto& draft = drafts_[id];
@@ -91,7 +91,7 @@ void Merger::add_opensvc(const Topology& saved) {
       if (network.from.has(Origin::kOpensvc)) add_network(network);
     return;
   }
-  std::map<std::string, ClusterNode> by_name;
+  std::map<std::string, OpensvcNode> by_name;
   for (const auto& network : opensvc_.networks) {
     add_network({network.name, {network.prefix}, Origin::kOpensvc});
     for (const auto& member : network.members) {

@@ -59,7 +59,7 @@ struct DoctorWorld {
   Ruleset rules;
   SysctlFacts sysctls;
   HostFacts host{true, true};
-  ViciFacts charon;
+  CharonFacts charon;
   std::vector<UnderlayEcho> echoes;
   std::vector<IkeReach> ike;
   std::chrono::system_clock::time_point now;

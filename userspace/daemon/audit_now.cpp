@@ -5,7 +5,7 @@
 
 namespace espial {
 
-MeshAudit audit_now(const Topology& topology, const KernelFacts& facts, const ViciFacts& charon,
+MeshAudit audit_now(const Topology& topology, const KernelFacts& facts, const CharonFacts& charon,
                     const OpensvcFacts& opensvc, PodNat* nat) {
   using Clock = std::chrono::system_clock;
   const auto explain = [&](const Peer& peer, const Prefix& own, const Prefix& theirs) {

@@ -4,12 +4,12 @@
 #pragma once
 
 #include "diagnose/audit/pod_nat.h"
-#include "model/facts/vici.h"
+#include "model/facts/charon.h"
 
 namespace espial {
 
 // nat null: nobody has read the firewall (yet).
-MeshAudit audit_now(const Topology& topology, const KernelFacts& facts, const ViciFacts& charon,
+MeshAudit audit_now(const Topology& topology, const KernelFacts& facts, const CharonFacts& charon,
                     const OpensvcFacts& opensvc, PodNat* nat);
 
 }  // namespace espial

@@ -116,8 +116,8 @@ std::vector<FiringAlarm> firing_alarms(const Config& config) {
 }
 
 Diagnosis diagnose_now(const Config& config, const World& world, CharonEar& ear) {
-  ViciFacts charon;
-  if (const auto socket = find_vici_socket(config.vici)) charon = read_vici(*socket);
+  CharonFacts charon;
+  if (const auto socket = find_vici_socket(config.vici)) charon = read_charon(*socket);
   Diagnosis out;
   out.ruleset = read_firewall();
   PodNat nat(out.ruleset);

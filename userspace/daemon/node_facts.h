@@ -16,9 +16,9 @@
 #include "daemon/firewall_follow.h"
 #include "daemon/path_mtu_watch.h"
 #include "model/config.h"
+#include "model/facts/charon.h"
 #include "model/facts/facts.h"
 #include "model/facts/opensvc.h"
-#include "model/facts/vici.h"
 #include "model/mesh.h"
 #include "model/snapshot.h"
 #include "model/topology.h"
@@ -82,7 +82,7 @@ class NodeFacts {
   [[nodiscard]] const KernelFacts& kernel() const { return kernel_; }
   [[nodiscard]] const OpensvcFacts& opensvc() const { return opensvc_; }
   [[nodiscard]] const Topology& saved() const { return saved_; }
-  [[nodiscard]] const ViciFacts& charon() const { return vici_.facts(); }
+  [[nodiscard]] const CharonFacts& charon() const { return vici_.facts(); }
   [[nodiscard]] std::vector<IkeTrouble> ike_troubles() const { return vici_.troubles(); }
   [[nodiscard]] const PathMtuWatch& path_mtu() const { return path_mtu_; }
 

@@ -182,8 +182,8 @@ Result<nlohmann::json> offline_alarms(const Config& config) {
 
 Result<nlohmann::json> offline_audit(const Config& config) {
   EP_ASSIGN(world, look_around(config));
-  ViciFacts charon;
-  if (const auto socket = find_vici_socket(config.vici)) charon = read_vici(*socket);
+  CharonFacts charon;
+  if (const auto socket = find_vici_socket(config.vici)) charon = read_charon(*socket);
   PodNat nat(read_ip_firewall());
   return audit_document(audit_now(world.topology, world.facts, charon, world.opensvc, &nat),
                         world.topology.node, std::chrono::system_clock::now());

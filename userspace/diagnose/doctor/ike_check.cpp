@@ -184,9 +184,9 @@ class Attempts {
   }
 
   std::chrono::system_clock::time_point now_;
-  const ViciIkeSa* going_on_ = nullptr;
-  const ViciIkeSa* done_ = nullptr;
-  const ViciConnection* connection_ = nullptr;
+  const CharonIkeSa* going_on_ = nullptr;
+  const CharonIkeSa* done_ = nullptr;
+  const CharonConnection* connection_ = nullptr;
   const IkeTrouble* trouble_ = nullptr;
 };
 

@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "model/doctor_report.h"
+#include "model/facts/charon.h"
 #include "model/facts/host.h"
 #include "model/facts/ike_reach.h"
-#include "model/facts/vici.h"
 #include "model/mesh.h"
 #include "model/topology.h"
 
@@ -19,7 +19,7 @@ struct IkeInput {
   const Topology& topology;
   const MeshAudit& audit;
   const HostFacts& host;
-  const ViciFacts& charon;
+  const CharonFacts& charon;
   const std::vector<IkeReach>& reach;  // of those that were asked
   std::chrono::system_clock::time_point now;
 };

@@ -11,8 +11,8 @@
 namespace espial {
 namespace {
 
-ViciFacts unreadable_vici(std::string reason) {
-  ViciFacts facts;
+CharonFacts unreadable_vici(std::string reason) {
+  CharonFacts facts;
   facts.reason = std::move(reason);
   return facts;
 }
@@ -95,13 +95,13 @@ bool ViciWatch::advance(Time now) {
   return !client_;
 }
 
-void ViciWatch::end(ViciFacts facts, Time now) {
+void ViciWatch::end(CharonFacts facts, Time now) {
   client_.reset();
   due_ = now + kViciInterval;
   facts_ = std::move(facts);
   for (const auto& sa : facts_.ike_sas)
     if (std::any_of(sa.children.begin(), sa.children.end(),
-                    [](const ViciChildSa& child) { return child.state == "INSTALLED"; }))
+                    [](const CharonChildSa& child) { return child.state == "INSTALLED"; }))
       troubles_.forget(sa.name);
   facts_.troubles = troubles_.all();
   listen();

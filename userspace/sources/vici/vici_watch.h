@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// ViciWatch: keeps ViciFacts current for an event loop: a look every few seconds, which never waits
-// for charon, and between the looks what charon's log says of SAs that it could not make. One
+// ViciWatch: keeps CharonFacts current for an event loop: a look every few seconds, which never
+// waits for charon, and between the looks what charon's log says of SAs that it could not make. One
 // descriptor for its whole life, whatever becomes of charon and its socket.
 #pragma once
 
@@ -36,14 +36,14 @@ class ViciWatch {
   [[nodiscard]] bool off() const { return choice_ == "off"; }
   // Has a look ended since the choice was made?
   [[nodiscard]] bool asked() const { return due_.has_value(); }
-  [[nodiscard]] const ViciFacts& facts() const { return facts_; }
+  [[nodiscard]] const CharonFacts& facts() const { return facts_; }
   // As of now; those of facts() are of its look.
   [[nodiscard]] std::vector<IkeTrouble> troubles() const { return troubles_.all(); }
 
  private:
   ViciWatch(std::string choice, UniqueFd epoll);
   void begin(Time now);
-  void end(ViciFacts facts, Time now);
+  void end(CharonFacts facts, Time now);
   bool watch_client();
   void listen();
   void hear();
@@ -56,7 +56,7 @@ class ViciWatch {
   short events_ = 0;         // that the client was last watched for
   Time deadline_;            // of the look
   std::optional<Time> due_;  // of the next; nothing: at once
-  ViciFacts facts_;
+  CharonFacts facts_;
 };
 
 }  // namespace espial

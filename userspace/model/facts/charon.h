@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// ViciFacts: what charon says about itself, as plain values, and what it explains about a pair of
+// CharonFacts: what charon says about itself, as plain values, and what it explains about a pair of
 // subnets. Always optional: without it everything else is judged all the same.
 #pragma once
 
@@ -14,33 +14,33 @@
 namespace espial {
 
 // A traffic selector.
-struct ViciSelector {
+struct CharonSelector {
   std::string text;              // as charon spells it: "10.101.1.0/24", "10.101.1.0/24[tcp/80]"
   std::optional<Prefix> prefix;  // nothing: an address range, or "dynamic"
   bool partial = false;          // only some protocol or port
-  bool operator==(const ViciSelector&) const = default;
+  bool operator==(const CharonSelector&) const = default;
 };
-ViciSelector parse_selector(std::string text);
+CharonSelector parse_selector(std::string text);
 
-struct ViciChild {
+struct CharonChild {
   std::string name;
   std::string mode;  // "TUNNEL", "TRANSPORT", "PASS", "DROP"...
-  std::vector<ViciSelector> local;
-  std::vector<ViciSelector> remote;
-  bool operator==(const ViciChild&) const = default;
+  std::vector<CharonSelector> local;
+  std::vector<CharonSelector> remote;
+  bool operator==(const CharonChild&) const = default;
 };
 
 // A connection that is loaded (list-conns). Its start actions are not told; installed traps are.
-struct ViciConnection {
+struct CharonConnection {
   std::string name;
   std::vector<std::string> local_addresses;  // addresses, names, prefixes, "%any"
   std::vector<std::string> remote_addresses;
-  std::vector<ViciChild> children;
-  bool operator==(const ViciConnection&) const = default;
+  std::vector<CharonChild> children;
+  bool operator==(const CharonConnection&) const = default;
 };
 
 // A CHILD_SA (list-sas). Times are seconds from the moment of the look.
-struct ViciChildSa {
+struct CharonChildSa {
   std::string name;
   std::string state;  // "INSTALLED", "REKEYED", "DELETING"...
   std::string mode;
@@ -54,44 +54,44 @@ struct ViciChildSa {
   std::uint64_t bytes_out = 0;
   std::optional<std::int64_t> rekey_seconds;  // negative: overdue
   std::optional<std::int64_t> life_seconds;
-  std::vector<ViciSelector> local;
-  std::vector<ViciSelector> remote;
-  bool operator==(const ViciChildSa&) const = default;
+  std::vector<CharonSelector> local;
+  std::vector<CharonSelector> remote;
+  bool operator==(const CharonChildSa&) const = default;
 };
 
-struct ViciIkeSa {
+struct CharonIkeSa {
   std::string name;   // of its connection
   std::string state;  // "ESTABLISHED", "CONNECTING"...
   std::string remote_host;
   std::string remote_id;
   std::optional<std::int64_t> established_seconds;  // ago
   std::optional<std::int64_t> rekey_seconds;
-  std::vector<ViciChildSa> children;
-  bool operator==(const ViciIkeSa&) const = default;
+  std::vector<CharonChildSa> children;
+  bool operator==(const CharonIkeSa&) const = default;
 };
 
 // A trap, bypass or drop policy that charon installed (list-policies).
-struct ViciPolicy {
+struct CharonPolicy {
   std::string connection;  // empty where charon does not tell
-  ViciChild child;
-  bool operator==(const ViciPolicy&) const = default;
+  CharonChild child;
+  bool operator==(const CharonPolicy&) const = default;
 };
 
-struct ViciFacts {
+struct CharonFacts {
   bool readable = false;
   std::string reason;  // why not; one line
   std::string version;
-  std::vector<ViciConnection> connections;
-  std::vector<ViciIkeSa> ike_sas;
-  std::vector<ViciPolicy> policies;
+  std::vector<CharonConnection> connections;
+  std::vector<CharonIkeSa> ike_sas;
+  std::vector<CharonPolicy> policies;
   std::vector<IkeTrouble> troubles;  // of its log since somebody listens
-  bool operator==(const ViciFacts&) const = default;
+  bool operator==(const CharonFacts&) const = default;
 };
 
 // Why charon does not protect what goes between the subnets of this node and a peer, one line in
 // charon's own names. Nothing: it says that an SA for the pair is installed, or it was not
 // readable. peer_underlays: any of them may be the connection's remote address.
-std::optional<std::string> explain_pair(const ViciFacts& facts, const Prefix& own,
+std::optional<std::string> explain_pair(const CharonFacts& facts, const Prefix& own,
                                         const Prefix& peer,
                                         const std::vector<IpAddress>& peer_underlays);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
-#include "model/facts/vici.h"
+#include "model/facts/charon.h"
 
 namespace espial {
 namespace {
@@ -10,20 +10,20 @@ const Prefix kOwn = *Prefix::parse("10.101.1.0/24");
 const Prefix kPeer = *Prefix::parse("10.101.2.0/24");
 const std::vector<IpAddress> kUnderlays{*IpAddress::parse("10.45.0.12")};
 
-ViciChild child(const char* local, const char* remote, const char* mode = "TUNNEL") {
+CharonChild child(const char* local, const char* remote, const char* mode = "TUNNEL") {
   return {"node2-v4", mode, {parse_selector(local)}, {parse_selector(remote)}};
 }
 
-ViciFacts loaded(ViciChild wanted = child("10.101.1.0/24", "10.101.2.0/24"),
-                 const char* remote = "10.45.0.12") {
-  ViciFacts facts;
+CharonFacts loaded(CharonChild wanted = child("10.101.1.0/24", "10.101.2.0/24"),
+                   const char* remote = "10.45.0.12") {
+  CharonFacts facts;
   facts.readable = true;
   facts.connections.push_back({"node2", {"10.45.0.11"}, {remote}, {std::move(wanted)}});
   return facts;
 }
 
-ViciChildSa sa(const char* state, const char* remote = "10.101.2.0/24") {
-  ViciChildSa out;
+CharonChildSa sa(const char* state, const char* remote = "10.101.2.0/24") {
+  CharonChildSa out;
   out.name = "node2-v4";
   out.state = state;
   out.local = {parse_selector("10.101.1.0/24")};
@@ -31,7 +31,7 @@ ViciChildSa sa(const char* state, const char* remote = "10.101.2.0/24") {
   return out;
 }
 
-std::string reason(const ViciFacts& facts) {
+std::string reason(const CharonFacts& facts) {
   return explain_pair(facts, kOwn, kPeer, kUnderlays).value_or("nothing");
 }
 
@@ -85,7 +85,7 @@ TEST(ExplainPair, NoChildHasThePair) {
   EXPECT_EQ(reason(loaded(child("10.101.1.0/24[tcp]", "10.101.2.0/24"))),
             "connection node2 is loaded, child node2-v4 covers only some protocols or ports of "
             "10.101.1.0/24 and 10.101.2.0/24");
-  ViciFacts none;
+  CharonFacts none;
   none.readable = true;
   EXPECT_EQ(reason(none), "charon is running without any loaded connection");
 }

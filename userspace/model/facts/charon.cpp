@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "model/facts/vici.h"
+#include "model/facts/charon.h"
 
 #include <algorithm>
 
@@ -8,10 +8,10 @@
 namespace espial {
 namespace {
 
-using Selectors = std::vector<ViciSelector>;
+using Selectors = std::vector<CharonSelector>;
 
 bool covers(const Selectors& selectors, const Prefix& prefix, bool partial = false) {
-  return std::any_of(selectors.begin(), selectors.end(), [&](const ViciSelector& s) {
+  return std::any_of(selectors.begin(), selectors.end(), [&](const CharonSelector& s) {
     return s.prefix && s.partial == partial && s.prefix->contains(prefix);
   });
 }
@@ -22,7 +22,7 @@ bool covers_pair(const Child& child, const Prefix& own, const Prefix& peer) {
 }
 
 // Does the connection say that it goes elsewhere? A name or a prefix may be the peer.
-bool goes_elsewhere(const ViciConnection& connection, const std::vector<IpAddress>& underlays) {
+bool goes_elsewhere(const CharonConnection& connection, const std::vector<IpAddress>& underlays) {
   if (connection.remote_addresses.empty() || underlays.empty()) return false;
   return std::all_of(connection.remote_addresses.begin(), connection.remote_addresses.end(),
                      [&](const std::string& text) {
@@ -33,7 +33,7 @@ bool goes_elsewhere(const ViciConnection& connection, const std::vector<IpAddres
                      });
 }
 
-bool goes_to(const ViciConnection& connection, const std::vector<IpAddress>& underlays) {
+bool goes_to(const CharonConnection& connection, const std::vector<IpAddress>& underlays) {
   return std::any_of(connection.remote_addresses.begin(), connection.remote_addresses.end(),
                      [&](const std::string& text) {
                        const auto address = IpAddress::parse(text);
@@ -42,16 +42,17 @@ bool goes_to(const ViciConnection& connection, const std::vector<IpAddress>& und
                      });
 }
 
-bool is_shunt(const ViciChild& child) { return child.mode == "PASS" || child.mode == "DROP"; }
+bool is_shunt(const CharonChild& child) { return child.mode == "PASS" || child.mode == "DROP"; }
 
-bool trapped(const ViciFacts& facts, const ViciConnection& connection, const ViciChild& child) {
-  return std::any_of(facts.policies.begin(), facts.policies.end(), [&](const ViciPolicy& policy) {
+bool trapped(const CharonFacts& facts, const CharonConnection& connection,
+             const CharonChild& child) {
+  return std::any_of(facts.policies.begin(), facts.policies.end(), [&](const CharonPolicy& policy) {
     return policy.child.name == child.name && !is_shunt(policy.child) &&
            (policy.connection.empty() || policy.connection == connection.name);
   });
 }
 
-bool installed(const ViciFacts& facts, const Prefix& own, const Prefix& peer) {
+bool installed(const CharonFacts& facts, const Prefix& own, const Prefix& peer) {
   for (const auto& ike : facts.ike_sas)
     for (const auto& child : ike.children)
       if (child.state == "INSTALLED" && covers_pair(child, own, peer)) return true;
@@ -59,9 +60,9 @@ bool installed(const ViciFacts& facts, const Prefix& own, const Prefix& peer) {
 }
 
 // "no IKE_SA", "IKE_SA CONNECTING", "IKE_SA ESTABLISHED, CHILD_SA DELETING".
-std::string sa_words(const ViciFacts& facts, const ViciConnection& connection,
-                     const ViciChild& child) {
-  const ViciIkeSa* best = nullptr;
+std::string sa_words(const CharonFacts& facts, const CharonConnection& connection,
+                     const CharonChild& child) {
+  const CharonIkeSa* best = nullptr;
   for (const auto& ike : facts.ike_sas)
     if (ike.name == connection.name && (best == nullptr || ike.state == "ESTABLISHED")) best = &ike;
   if (best == nullptr) return "no IKE_SA";
@@ -76,12 +77,12 @@ std::string sa_words(const ViciFacts& facts, const ViciConnection& connection,
   return out;
 }
 
-std::string child_words(const ViciConnection& connection, const ViciChild& child) {
+std::string child_words(const CharonConnection& connection, const CharonChild& child) {
   return "connection " + printable(connection.name) + " is loaded, child " + printable(child.name);
 }
 
-std::string not_established(const ViciFacts& facts, const ViciConnection& connection,
-                            const ViciChild& child) {
+std::string not_established(const CharonFacts& facts, const CharonConnection& connection,
+                            const CharonChild& child) {
   return child_words(connection, child) +
          " is not established: " + sa_words(facts, connection, child) +
          (trapped(facts, connection, child) ? "; its trap waits for traffic"
@@ -93,7 +94,7 @@ std::string pair_words(const Prefix& own, const Prefix& peer) {
 }
 
 // No child covers the pair: how near the nearest one comes.
-std::string nearest(const ViciFacts& facts, const Prefix& own, const Prefix& peer,
+std::string nearest(const CharonFacts& facts, const Prefix& own, const Prefix& peer,
                     const std::vector<IpAddress>& underlays) {
   for (const auto& connection : facts.connections)
     for (const auto& child : connection.children) {
@@ -116,8 +117,8 @@ std::string nearest(const ViciFacts& facts, const Prefix& own, const Prefix& pee
 
 }  // namespace
 
-ViciSelector parse_selector(std::string text) {
-  ViciSelector selector{std::move(text), {}, false};
+CharonSelector parse_selector(std::string text) {
+  CharonSelector selector{std::move(text), {}, false};
   const auto bracket = selector.text.find('[');
   selector.partial = bracket != std::string::npos;
   // A range is no prefix; parse() refuses it.
@@ -125,7 +126,7 @@ ViciSelector parse_selector(std::string text) {
   return selector;
 }
 
-std::optional<std::string> explain_pair(const ViciFacts& facts, const Prefix& own,
+std::optional<std::string> explain_pair(const CharonFacts& facts, const Prefix& own,
                                         const Prefix& peer,
                                         const std::vector<IpAddress>& peer_underlays) {
   if (!facts.readable || installed(facts, own, peer)) return std::nullopt;

@@ -72,14 +72,14 @@ void add_last_enforced(json& whose, const PeerCounters& counters) {
     whose["last_" + std::string(kActionLabels[a])] = time_of(counters.last_enforced[a]);
 }
 
-json window_of(const Flux& flux) {
-  return {{"encrypted_packets", flux.encrypted},
-          {"unprotected_packets", flux.unprotected},
-          {"encrypted_bytes", flux.encrypted_bytes},
-          {"unprotected_bytes", flux.unprotected_bytes}};
+json window_of(const Traffic& traffic) {
+  return {{"encrypted_packets", traffic.encrypted},
+          {"unprotected_packets", traffic.unprotected},
+          {"encrypted_bytes", traffic.encrypted_bytes},
+          {"unprotected_bytes", traffic.unprotected_bytes}};
 }
 
-json direction_of(const PeerCounters& counters, const Flux& window, Direction d) {
+json direction_of(const PeerCounters& counters, const Traffic& window, Direction d) {
   const auto coverage = window.coverage();
   json out = {{"coverage", coverage ? json(*coverage) : json(nullptr)},
               {"window", window_of(window)},
@@ -90,7 +90,7 @@ json direction_of(const PeerCounters& counters, const Flux& window, Direction d)
   return out;
 }
 
-json receive_of(const PeerCounters& counters, const Flux& window) {
+json receive_of(const PeerCounters& counters, const Traffic& window) {
   json out = direction_of(counters, window, Direction::RECEIVE);
   json& decrypted = out["decrypted"];
   for (const Family f : kFamilyList)

@@ -42,8 +42,8 @@ class AlertBoard {
  private:
   struct Entry {
     Alert alert;
-    std::optional<MonoTime> heard;  // when it arrived as firing; nothing: never
-    [[nodiscard]] bool news() const { return !heard || alert.ended; }
+    std::optional<MonoTime> accepted;  // when it arrived as firing; nothing: never
+    [[nodiscard]] bool news() const { return !accepted || alert.ended; }
   };
 
   void drop_oldest_ended();

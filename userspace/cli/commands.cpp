@@ -149,10 +149,11 @@ int audit_command(const Config& config, bool as_json, const Services& services, 
 int doctor_command(const Config& config, const DoctorOptions& options, const Services& services,
                    Console& console) {
   if (options.explain.size() == 2) {
-    const auto told = services.explain(config, options.explain[0], options.explain[1]);
-    if (!told.ok()) return report(told.error(), console);
-    return write_out(options.json ? dump(*told, 2) : render_explain(*told, console.style),
-                     explain_exit(*told), console);
+    const auto explanation = services.explain(config, options.explain[0], options.explain[1]);
+    if (!explanation.ok()) return report(explanation.error(), console);
+    return write_out(
+        options.json ? dump(*explanation, 2) : render_explain(*explanation, console.style),
+        explain_exit(*explanation), console);
   }
   auto document = services.doctor(config);
   if (!document.ok()) return report(document.error(), console);

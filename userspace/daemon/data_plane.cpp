@@ -22,7 +22,7 @@ ProgramLimits limits_of(const Config& config) {
 }
 
 // What had to be loaded, and why.
-void tell(const ProgramUse& use) {
+void log_use(const ProgramUse& use) {
   if (use.loaded == 0)
     spdlog::info("{} pinned programs adopted, none loaded", use.adopted);
   else
@@ -62,7 +62,7 @@ DataPlane::DataPlane(Loaded loaded, std::string pin_dir)
 
 Result<DataPlane> DataPlane::open(const Config& config) {
   EP_ASSIGN(programs, Programs::load(config.pin_dir, limits_of(config)));
-  tell(programs.use());
+  log_use(programs.use());
   EP_ASSIGN(maps, Maps::of(programs));
   EP_ASSIGN(identities, Identities::load(maps));
   EP_ASSIGN(attachments, Attachments::open(config.pin_dir, config.state_dir, programs));
@@ -153,10 +153,10 @@ void DataPlane::restore() {
   gaps_.total += within;
 }
 
-bool DataPlane::on_flow_events(std::vector<FlowRecord>* tell) {
-  if (tell == nullptr) return events_.drain() > 0;
-  *tell = events_.take(identities_);
-  return !tell->empty();
+bool DataPlane::on_flow_events(std::vector<FlowRecord>* records) {
+  if (records == nullptr) return events_.drain() > 0;
+  *records = events_.take(identities_);
+  return !records->empty();
 }
 
 Result<PeerCounters> DataPlane::counters(const std::string& peer) {

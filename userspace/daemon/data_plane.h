@@ -68,8 +68,8 @@ class DataPlane {
   // Puts back what somebody removed, and logs it.
   void restore();
 
-  // Takes flow events. True: there were some. With `tell` they are also returned.
-  bool on_flow_events(std::vector<FlowRecord>* tell);
+  // Takes flow events. True: there were some. With `records` they are also returned.
+  bool on_flow_events(std::vector<FlowRecord>* records);
 
   Result<PeerCounters> counters(const std::string& peer);  // zeros: it has none
   Result<std::vector<FlowRecord>> flows() { return counters_.flows(maps_, identities_); }

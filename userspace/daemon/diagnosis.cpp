@@ -71,21 +71,22 @@ Result<std::vector<UnderlayEcho>> ask_underlays(const World& world) {
   return echoes;
 }
 
-// What charon's log says while this command runs, and what the daemon has heard of it so far.
-class CharonEar {
+// IKE troubles from charon's log: what it logs while this command runs, and what the daemon has
+// collected.
+class CharonListener {
  public:
-  explicit CharonEar(const Config& config) : config_(config) {
+  explicit CharonListener(const Config& config) : config_(config) {
     if (const auto socket = find_vici_socket(config.vici))
       if (auto log = ViciLog::open(*socket); log.ok()) log_ = std::move(log).value();
   }
 
   std::vector<IkeTrouble> troubles() {
-    IkeTroubles heard;
+    IkeTroubles logged;
     if (log_) {
       const auto now = std::chrono::system_clock::now();
-      (void)log_->advance([&](const CharonLine& line) { heard.take(line, now); });
+      (void)log_->advance([&](const CharonLine& line) { logged.take(line, now); });
     }
-    auto all = heard.all();
+    auto all = logged.all();
     const auto answer = control_request(control_socket_path(config_.state_dir), "charon");
     if (!answer.ok()) return all;
     auto known = ike_troubles_from(nlohmann::json::parse(*answer, nullptr, false));
@@ -115,7 +116,7 @@ std::vector<FiringAlarm> firing_alarms(const Config& config) {
   return out;
 }
 
-Diagnosis diagnose_now(const Config& config, const World& world, CharonEar& ear) {
+Diagnosis diagnose_now(const Config& config, const World& world, CharonListener& listener) {
   CharonFacts charon;
   if (const auto socket = find_vici_socket(config.vici)) charon = read_charon(*socket);
   Diagnosis out;
@@ -132,7 +133,7 @@ Diagnosis diagnose_now(const Config& config, const World& world, CharonEar& ear)
   auto unanswered = unprotected(world.topology, out.audit);
   if (unanswered.size() > kMostIkeProbes) unanswered.resize(kMostIkeProbes);
   auto reach = probe_ike(unanswered);
-  charon.troubles = ear.troubles();
+  charon.troubles = listener.troubles();
   out.report = diagnose({.topology = world.topology,
                          .facts = facts,
                          .ruleset = out.ruleset,
@@ -263,9 +264,9 @@ void by_peer(std::vector<ProbeResult>& probes) {
 }  // namespace
 
 Result<nlohmann::json> doctor_now(const Config& config) {
-  CharonEar ear(config);
+  CharonListener listener(config);
   EP_ASSIGN(world, look_around(config));
-  return doctor_document(diagnose_now(config, world, ear).report, world.topology.node,
+  return doctor_document(diagnose_now(config, world, listener).report, world.topology.node,
                          std::chrono::system_clock::now());
 }
 
@@ -299,7 +300,7 @@ Result<nlohmann::json> verify_now(const Config& config, const std::vector<std::s
         config.pin_dir +
         ": espial's programs are not attached, so the wire is not observed (start espial)"};
   EP_ASSIGN(sockets, EchoSockets::open());
-  CharonEar ear(config);
+  CharonListener listener(config);
   std::vector<Prefix> own;
   for (const auto& backend : world.topology.self_backends) own.push_back(backend.prefix);
   auto pods = find_local_pods(own);
@@ -315,7 +316,7 @@ Result<nlohmann::json> verify_now(const Config& config, const std::vector<std::s
 
   // The world after the probes: a trap has become a pair of SAs, or has not.
   EP_ASSIGN(after, look_around(config));
-  const auto found = diagnose_now(config, after, ear);
+  const auto found = diagnose_now(config, after, listener);
   for (auto& probe : report.probes) judge_probe(probe, found.audit, found.report);
   by_peer(report.probes);
   report.not_exercised = walk_unexercised(after.topology, after.facts, found.ruleset, found.audit,

@@ -53,9 +53,9 @@ void Enforcement::follow(const std::vector<PeerSnapshot>& peers, const Moment& n
   modes_.follow(peers, now);
 }
 
-Result<ModePlan> Enforcement::command(const ModeRequest& request, const ModeContext& sight,
+Result<ModePlan> Enforcement::command(const ModeRequest& request, const ModeContext& context,
                                       const ConfigEnforce& enforce, const Moment& now) {
-  EP_ASSIGN(plan, plan_modes(request, modes_.get(), sight, now,
+  EP_ASSIGN(plan, plan_modes(request, modes_.get(), context, now,
                              std::chrono::minutes(enforce.audit_minutes)));
   if (!plan.refused.empty()) return plan;
   if (auto saved = modes_.take(plan, lowers(request)); !saved.ok()) {

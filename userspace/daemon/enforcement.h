@@ -45,7 +45,7 @@ class Enforcement {
 
   // What a command comes to. Unless something is refused it is saved, and the topology has to
   // follow.
-  Result<ModePlan> command(const ModeRequest& request, const ModeContext& sight,
+  Result<ModePlan> command(const ModeRequest& request, const ModeContext& context,
                            const ConfigEnforce& enforce, const Moment& now);
 
   [[nodiscard]] const PeerModes& modes() const { return modes_.get(); }

@@ -46,8 +46,8 @@ class FlowFeed {
     std::uint64_t lost = 0;      // to be told
   };
   void look_at(Id id, Follower& follower, const Look& look);
-  void tell(Id id, Follower& follower, std::string_view line);
-  void tell_lost(Id id, Follower& follower);
+  void send_line(Id id, Follower& follower, std::string_view line);
+  void send_lost(Id id, Follower& follower);
 
   Send send_;
   std::map<Id, Follower> followers_;

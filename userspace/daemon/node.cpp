@@ -230,7 +230,7 @@ void Node::evaluate() {
     probing = std::make_shared<const Probing>(std::move(*probes));
   }
   auto evaluation = evaluator_.evaluate(std::move(*taken), std::move(probing));
-  teller_.tell(evaluation.changes);
+  alarm_log_.write(evaluation.changes);
   receivers_.publish(evaluation.report.alarms, evaluation.report.snapshot.time);
   latest_->publish(std::make_shared<const Report>(std::move(evaluation.report)));
 }
@@ -274,7 +274,7 @@ nlohmann::json Node::alarms() const {
                           .saved = std::nullopt,
                           .peers = std::move(peers),
                           .engine = evaluator_.alarms(),
-                          .messages = teller_.counts()});
+                          .messages = alarm_log_.counts()});
 }
 
 void Node::save_alarms() { keeper_.finish(evaluator_.alarms(), this_moment()); }

@@ -13,7 +13,7 @@
 #include "base/result.h"
 #include "daemon/alarm_receivers.h"
 #include "daemon/alarms/alarm_keeper.h"
-#include "daemon/alarms/alarm_teller.h"
+#include "daemon/alarms/alarm_log.h"
 #include "daemon/data_plane.h"
 #include "daemon/enforcement.h"
 #include "daemon/node_facts.h"
@@ -49,10 +49,10 @@ class Node {
   void settle();
   // Takes what OpenSVC says now; topology and table follow before this returns.
   void on_opensvc();
-  // Takes flow events. True: an unprotected flow was seen, evaluate now. With `tell` they are
+  // Takes flow events. True: an unprotected flow was seen, evaluate now. With `records` they are
   // also returned, as they come.
-  bool on_flow_events(std::vector<FlowRecord>* tell = nullptr) {
-    return data_plane_.on_flow_events(tell);
+  bool on_flow_events(std::vector<FlowRecord>* records = nullptr) {
+    return data_plane_.on_flow_events(records);
   }
   // Takes what charon has said.
   void on_charon_events() { facts_.on_charon_events(); }
@@ -66,7 +66,9 @@ class Node {
   void evaluate();
 
   // Where changes of alarms are told; before the first evaluate(). null: in the log.
-  void tell_alarms(std::shared_ptr<Journal> journal) { teller_ = AlarmTeller(std::move(journal)); }
+  void log_alarms_to(std::shared_ptr<Journal> journal) {
+    alarm_log_ = AlarmLog(std::move(journal));
+  }
   // Alarms, their history, and what was told, as a document.
   [[nodiscard]] nlohmann::json alarms() const;
   // At the end: what the next daemon is to know.
@@ -130,7 +132,7 @@ class Node {
   Enforcement enforcement_;
   ProbeWatch probes_;
   Evaluator evaluator_;
-  AlarmTeller teller_;
+  AlarmLog alarm_log_;
   AlarmKeeper keeper_;
   AlarmReceivers receivers_;
   std::shared_ptr<LatestReport> latest_ = std::make_shared<LatestReport>();

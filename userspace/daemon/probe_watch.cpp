@@ -179,7 +179,7 @@ void ProbeWatch::arm(Clock::time_point now) const {
 void ProbeWatch::advance(const Look& look, const MeshAudit& audit) {
   std::uint64_t expired = 0;
   (void)!::read(timer_.get(), &expired, sizeof expired);
-  hear(look, audit);
+  collect_replies(look, audit);
   const auto now = Clock::now();
   expire(now, look, audit);
   const auto is_out = [this](std::size_t group) {
@@ -191,7 +191,7 @@ void ProbeWatch::advance(const Look& look, const MeshAudit& audit) {
   arm(now);
 }
 
-void ProbeWatch::hear(const Look& look, const MeshAudit& audit) {
+void ProbeWatch::collect_replies(const Look& look, const MeshAudit& audit) {
   for (const Family family : {Family::kIpv4, Family::kIpv6}) {
     const int socket = sockets_[slot(family)].get();
     if (socket < 0) continue;

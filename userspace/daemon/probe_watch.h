@@ -78,7 +78,7 @@ class ProbeWatch {
   Status open_sockets();
   void stop();
   void plan(const ConfigVerify& config, std::vector<PeerProbe> probes);
-  void hear(const Look& look, const MeshAudit& audit);
+  void collect_replies(const Look& look, const MeshAudit& audit);
   void expire(Clock::time_point now, const Look& look, const MeshAudit& audit);
   void send(std::size_t index, Clock::time_point now, const Look& look);
   void end(std::uint16_t sequence, const EchoReply* reply, const Look& look,

@@ -281,7 +281,7 @@ Result<int> run_daemon(const Config& config, const RunOptions& options,
   EP_ASSIGN(lock, lock_instance(config.state_dir));
   EP_ASSIGN(signals, take_signals());
   EP_ASSIGN(node, Node::start(config, options.config_path, options.strict));
-  node->tell_alarms(std::move(journal));
+  node->log_alarms_to(std::move(journal));
   if (options.arm) return arm(*node);
   node->evaluate();
   EP_ASSIGN(control, ControlServer::open(control_socket_path(config.state_dir),

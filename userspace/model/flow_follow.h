@@ -18,11 +18,11 @@
 namespace espial {
 
 // A flow that goes on is told again after this time, so that a leak that lasts stays visible.
-inline constexpr std::chrono::seconds kTellAgainAfter{60};
+inline constexpr std::chrono::seconds kReportAgainAfter{60};
 
 // Flows in clear, and flows that lost packets in the kernel: both have packets, first and last.
 template <typename Record>
-struct ToldFlow {
+struct ReportedFlow {
   Record flow;
   bool again = false;  // it began before the follower did, or was told before
 };
@@ -51,20 +51,20 @@ class FlowFollow {
   explicit FlowFollow(WallTime since) : since_(since) {}
 
   // The first packet of a flow as an event; nothing when this flow was told lately, by another CPU.
-  std::optional<ToldFlow<Record>> event(const Record& flow) { return saw(flow, true); }
+  std::optional<ReportedFlow<Record>> event(const Record& flow) { return saw(flow, true); }
 
   // Every flow of the table as it is now. Oldest first.
-  std::vector<ToldFlow<Record>> table(const std::vector<Record>& flows);
+  std::vector<ReportedFlow<Record>> table(const std::vector<Record>& flows);
   [[nodiscard]] std::size_t remembered() const { return memory_.size(); }
 
  private:
   struct Memory {
     std::uint64_t packets = 0;  // when it was looked at last
     WallTime last;              // its last packet
-    std::optional<WallTime> told;
+    std::optional<WallTime> reported;
     std::uint64_t look = 0;  // at the table in which it was last
   };
-  std::optional<ToldFlow<Record>> saw(const Record& flow, bool event);
+  std::optional<ReportedFlow<Record>> saw(const Record& flow, bool event);
   void forget();
 
   WallTime since_;

@@ -207,9 +207,9 @@ std::string strangers(const json& status, const RenderStyle& style) {
     };
     const auto receive = cell("receive");
     const auto transmit = cell("transmit");
-    const bool telling = kClassCoverage[i] == Coverage::UNPROTECTED ||
+    const bool notable = kClassCoverage[i] == Coverage::UNPROTECTED ||
                          kClassLabels[i] == to_string(Class::UNKNOWN_NODE);
-    if (telling && receive + transmit > 0)
+    if (notable && receive + transmit > 0)
       table.add({{std::string(kClassLabels[i])}, {grouped(receive)}, {grouped(transmit)}});
   }
   return section("of no known peer", table, style);

@@ -61,14 +61,14 @@ bool Journal::send_datagram(const std::string& datagram) const {
 }
 
 bool Journal::send(const Fields& fields) {
-  if (const auto untold = untold_.load(); untold > 0) {
-    const auto told = send_datagram(datagram_of(
-        {{"MESSAGE", std::to_string(untold) + " lines lost: the journal did not accept them"},
+  if (const auto unsent = unsent_.load(); unsent > 0) {
+    const auto sent = send_datagram(datagram_of(
+        {{"MESSAGE", std::to_string(unsent) + " lines lost: the journal did not accept them"},
          {"PRIORITY", "4"}}));
-    if (told) untold_ -= untold;
+    if (sent) unsent_ -= unsent;
   }
   if (send_datagram(datagram_of(fields))) return true;
-  ++untold_;
+  ++unsent_;
   return false;
 }
 

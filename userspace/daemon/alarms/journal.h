@@ -40,7 +40,7 @@ class Journal {
 
   UniqueFd fd_;
   std::string socket_;
-  std::atomic<std::uint64_t> untold_{0};
+  std::atomic<std::uint64_t> unsent_{0};
 };
 
 }  // namespace espial

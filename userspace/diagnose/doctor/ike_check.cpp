@@ -137,7 +137,8 @@ class Attempts {
 
   std::optional<DoctorFinding> finding(const Harm& harm) const {
     const auto& name = harm.peer->peer;
-    if (trouble_ != nullptr && (harm.waits || now_ - trouble_->at < kFresh)) return told(harm);
+    if (trouble_ != nullptr && (harm.waits || now_ - trouble_->at < kFresh))
+      return logged_finding(harm);
     if (going_on_ != nullptr && done_ == nullptr)
       return DoctorFinding{Cause::IKE_UNANSWERED,
                            harm.effect,
@@ -167,7 +168,7 @@ class Attempts {
   }
 
  private:
-  DoctorFinding told(const Harm& harm) const {
+  DoctorFinding logged_finding(const Harm& harm) const {
     const auto& name = harm.peer->peer;
     const auto text = text_of(trouble_->kind);
     DoctorFinding finding{cause_of_trouble(trouble_->kind),

@@ -203,7 +203,7 @@ class Walker {
       join_into(result.accepted, result.on);
       result.accepted_by.push_back(policy);
     }
-    tell(hooked, result);
+    add_trace(hooked, result);
     if (here == Tri::kUnknown || hooked.table->flags_unclear) {
       ledger_.because("whether " + policy.text() + " is asked at all");
       join_into(result.accepted, state_);
@@ -214,7 +214,7 @@ class Walker {
     for (auto& ending : result.endings) endings_.push_back(std::move(ending));
   }
 
-  void tell(const Hooked& hooked, const WalkResult& result) {
+  void add_trace(const Hooked& hooked, const WalkResult& result) {
     std::string line = std::string(to_string(hooked.chain->base->hook)) + ", priority " +
                        std::to_string(hooked.chain->base->priority) + ": ";
     const bool certain = result.endings.size() + (result.accepted ? 1 : 0) == 1;

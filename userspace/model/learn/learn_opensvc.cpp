@@ -133,8 +133,8 @@ bool Merger::has_left(const Peer& peer, std::optional<DraftId> known) const {
 // gone when they no longer say it; while OpenSVC cannot be asked, what it said stands.
 Origins Merger::kept(Origins from) const {
   from.remove(Origin::kFile);
-  const bool unheard = !opensvc_.readable() && opensvc_.state != OpensvcState::kOff;
-  if (unheard && from.has(Origin::kOpensvc)) return Origin::kOpensvc;
+  const bool unreadable = !opensvc_.readable() && opensvc_.state != OpensvcState::kOff;
+  if (unreadable && from.has(Origin::kOpensvc)) return Origin::kOpensvc;
   if (opensvc_.readable()) from.remove(Origin::kOpensvc);
   return from.empty() ? from : Origins(Origin::kSaved);
 }

@@ -30,9 +30,9 @@ Prefix any(Family family) {
   return {IpAddress(family, zero.data()), 0};
 }
 
-class BlockPlanner {
+class BackstopPlanner {
  public:
-  BlockPlanner(const ConfigEnforce& enforce, const Topology& topology, const KernelFacts& facts)
+  BackstopPlanner(const ConfigEnforce& enforce, const Topology& topology, const KernelFacts& facts)
       : enforce_(enforce), topology_(topology), facts_(facts) {
     for (const auto& link : facts.links)
       if (contains(kProtectingKinds, link.kind) || contains(kEnclosingKinds, link.kind))
@@ -173,7 +173,7 @@ class BlockPlanner {
 BackstopPlan plan_backstop(const ConfigEnforce& enforce, const Topology& topology,
                            const KernelFacts& facts, const PeerModes& modes, const Moment& now) {
   if (!enforce.backstop) return {};
-  BlockPlanner planner(enforce, topology, facts);
+  BackstopPlanner planner(enforce, topology, facts);
   for (const auto& peer : topology.peers) {
     if (peer.mode != Mode::ENFORCE) continue;
     const auto deadline = deadline_of(modes, peer.name, now);

@@ -39,9 +39,9 @@ std::string audit_objection(const Span* span, const Moment& now, std::chrono::mi
 // One command, peer by peer.
 class ModePlanner {
  public:
-  ModePlanner(const ModeRequest& request, const PeerModes& modes, const ModeContext& sight,
+  ModePlanner(const ModeRequest& request, const PeerModes& modes, const ModeContext& context,
               const Moment& now, std::chrono::minutes audit)
-      : request_(request), sight_(sight), now_(now), audit_(audit) {
+      : request_(request), context_(context), now_(now), audit_(audit) {
     plan_.modes = modes;
   }
 
@@ -98,12 +98,12 @@ class ModePlanner {
  private:
   bool refuse(const PeerSnapshot& peer, const PeerMode& peer_mode) {
     auto reasons = objections(peer, &peer_mode, now_, audit_);
-    if (const auto* mesh = sight_.mesh ? sight_.mesh->find(peer.peer.name) : nullptr)
+    if (const auto* mesh = context_.mesh ? context_.mesh->find(peer.peer.name) : nullptr)
       if (auto offload = offload_objection(*mesh); !offload.empty())
         reasons.push_back(std::move(offload));
     if (reasons.empty()) return false;
     ModeRefusal refusal{peer.peer.name, std::move(reasons), {}};
-    for (const auto& flow : sight_.flows)
+    for (const auto& flow : context_.flows)
       if (flow.peer == peer.peer.name && flow.enforced[at(Action::kWouldDrop)] > 0 &&
           age(flow.last, now_) <= std::max<nanoseconds>(audit_, std::chrono::minutes{1}))
         refusal.flows.push_back(flow);
@@ -112,7 +112,7 @@ class ModePlanner {
   }
 
   const ModeRequest& request_;
-  const ModeContext& sight_;
+  const ModeContext& context_;
   const Moment& now_;
   std::chrono::minutes audit_;
   ModePlan plan_;
@@ -158,13 +158,13 @@ std::vector<std::string> objections(const PeerSnapshot& peer, const PeerMode* pe
 }
 
 Result<ModePlan> plan_modes(const ModeRequest& request, const PeerModes& modes,
-                            const ModeContext& sight, const Moment& now,
+                            const ModeContext& context, const Moment& now,
                             std::chrono::minutes audit) {
-  const auto& peers = sight.peers;
+  const auto& peers = context.peers;
   if (request.confirm_within &&
       (request.kind != ModeRequest::Kind::kSet || request.mode != Mode::ENFORCE))
     return Error{"policy: only enforce can be confirmed", Failure::kUsage};
-  ModePlanner planner(request, modes, sight, now, audit);
+  ModePlanner planner(request, modes, context, now, audit);
   if (request.peer == kAllPeers) return plan_all(request, std::move(planner), modes, peers);
   const auto peer = std::find_if(peers.begin(), peers.end(),
                                  [&](const auto& p) { return p.peer.name == request.peer; });

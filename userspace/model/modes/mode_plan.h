@@ -59,7 +59,7 @@ struct ModeContext {
 
 // Errors are kUsage: no such peer, a deadline for another mode.
 Result<ModePlan> plan_modes(const ModeRequest& request, const PeerModes& modes,
-                            const ModeContext& sight, const Moment& now,
+                            const ModeContext& context, const Moment& now,
                             std::chrono::minutes audit);
 
 }  // namespace espial

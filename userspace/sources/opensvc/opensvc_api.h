@@ -43,7 +43,7 @@ Result<std::vector<OpensvcListedNetwork>> parse_network_list(std::string_view bo
 
 // Whether a Problem, the body of an answer that is not 200, says that there is no such keyword or
 // no value. All other refusals may pass, and say nothing about the keyword.
-bool says_no_value(std::string_view body);
+bool is_unset_keyword(std::string_view body);
 
 // Why an answer must not be read, nor asked for again: it names a secret. parse_…() say the same.
 std::optional<Error> refusal_of(std::string_view body);

@@ -56,16 +56,16 @@ bool OpensvcEvents::advance(Clock::time_point now) {
 
 bool OpensvcEvents::receive(Clock::time_point now) {
   const auto done = get_->advance();
-  bool told = false;
+  bool news = false;
   if (get_->status() == 200) {
-    told = !begun_;
+    news = !begun_;
     begun_ = true;
-    if (stream_.feed(get_->take_body()) > 0) told = proved_ = true;
+    if (stream_.feed(get_->take_body()) > 0) news = proved_ = true;
   }
   const bool refused = get_->status() != 0 && get_->status() != 200;
   const bool late = !begun_ && now - since_ >= kAnswerTime;
   if (!done.ok() || *done || refused || late) lose(now);
-  return told;
+  return news;
 }
 
 }  // namespace espial

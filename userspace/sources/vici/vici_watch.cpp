@@ -61,7 +61,7 @@ void ViciWatch::listen() {
     log_ = std::move(log).value();
 }
 
-void ViciWatch::hear() {
+void ViciWatch::read_log() {
   if (!log_) return;
   const auto now = std::chrono::system_clock::now();
   const auto status = log_->advance([&](const CharonLine& line) { troubles_.take(line, now); });
@@ -83,7 +83,7 @@ void ViciWatch::begin(Time now) {
 }
 
 bool ViciWatch::advance(Time now) {
-  hear();
+  read_log();
   if (!client_) return false;
   const auto done = client_->advance();
   if (!done.ok())

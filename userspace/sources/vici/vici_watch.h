@@ -46,7 +46,7 @@ class ViciWatch {
   void end(CharonFacts facts, Time now);
   bool watch_client();
   void listen();
-  void hear();
+  void read_log();
 
   std::string choice_;
   UniqueFd epoll_;

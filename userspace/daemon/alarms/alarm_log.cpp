@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "daemon/alarms/alarm_teller.h"
+#include "daemon/alarms/alarm_log.h"
 
 #include <spdlog/spdlog.h>
 
@@ -48,7 +48,7 @@ Journal::Fields journal_fields(const AlarmMessage& message) {
   return fields;
 }
 
-void AlarmTeller::tell(const std::vector<Alarm>& changes) {
+void AlarmLog::write(const std::vector<Alarm>& changes) {
   for (const AlarmMessage& message : messages_of(changes)) {
     counts_.collapsed += message.changes - 1;
     if (journal_ == nullptr) spdlog::log(level_of(message), "{}", message.text);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// AlarmTeller: writes what changed about alarms, to the journal with fields, else to the log.
+// AlarmLog: writes what changed about alarms, to the journal with fields, else to the log.
 #pragma once
 
 #include <memory>
@@ -16,13 +16,13 @@ namespace espial {
 // ESPIAL_EVIDENCE, ESPIAL_RUNBOOK.
 Journal::Fields journal_fields(const AlarmMessage& message);
 
-class AlarmTeller {
+class AlarmLog {
  public:
   // null: to the log.
-  explicit AlarmTeller(std::shared_ptr<Journal> journal = nullptr) : journal_(std::move(journal)) {}
+  explicit AlarmLog(std::shared_ptr<Journal> journal = nullptr) : journal_(std::move(journal)) {}
 
   // Never waits.
-  void tell(const std::vector<Alarm>& changes);
+  void write(const std::vector<Alarm>& changes);
   [[nodiscard]] const AlarmMessageCounts& counts() const { return counts_; }
 
  private:

@@ -129,9 +129,9 @@ TEST_F(WindowTest, WhatWasDroppedOnItsWayOutIsNoTraffic) {
                    Reason::CLEARTEXT, Class::CLEARTEXT, 12);
   const PeerWindow window = after(1s).peers[0];
   EXPECT_EQ(enforced_of(window.growth, Action::kDrop, Direction::TRANSMIT), 12U);
-  const Traffic flux = traffic_of(window.growth, Direction::TRANSMIT);
-  EXPECT_EQ(flux.encrypted + flux.unprotected, 0U);
-  EXPECT_FALSE(flux.coverage());
+  const Traffic traffic = traffic_of(window.growth, Direction::TRANSMIT);
+  EXPECT_EQ(traffic.encrypted + traffic.unprotected, 0U);
+  EXPECT_FALSE(traffic.coverage());
   for (int i = 0; i < 60; ++i) after(1s);
   EXPECT_EQ(enforced_of(after(1s).peers[0].growth, Action::kDrop, Direction::TRANSMIT), 0U);
 }

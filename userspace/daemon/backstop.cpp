@@ -17,7 +17,7 @@ using std::chrono::seconds;
 
 constexpr seconds kDeadlineSlack{2};  // the kernel counts whole seconds
 
-// Until the deadline, rounded up: the programs may fall back first, never the policies.
+// Until the deadline, rounded up: the programs may stop enforcing first, the policies never.
 std::optional<seconds> left_until(const std::optional<MonoTime>& until, const Moment& now) {
   if (!until) return std::nullopt;
   return std::chrono::ceil<seconds>(*until - now.monotonic);
@@ -33,7 +33,7 @@ bool lasts(const PlacedBackstop& placed, const std::optional<seconds>& left, con
 
 using Placed = std::map<BackstopSelector, PlacedBackstop>;
 
-// Wanted ones first, so that nothing is open in between; `placed` keeps what nobody wants.
+// Places wanted policies first, so that there is no gap; what is left in `placed` is unwanted.
 void place(BackstopSocket& kernel, const BackstopPlan& plan, const Moment& now, Follow follow,
            Placed& placed, BackstopSnapshot& out) {
   for (const auto& policy : plan.policies) {
@@ -77,7 +77,7 @@ BackstopSnapshot follow_plan(const Config& config, const BackstopPlan& plan, con
                        .why = {},
                        .without = plan.without};
   const auto status = compare(config, plan, now, follow, out);
-  // Without XFRM there is nothing that could have been left over.
+  // Without XFRM in the kernel there is nothing to remove.
   if (!status.ok() && out.why.empty() && out.enabled) out.why = status.error().message;
   return out;
 }
@@ -100,7 +100,7 @@ void Backstop::follow(const Config& config, const Topology& topology, const Kern
                                    plan_.policies.begin(), plan_.policies.end(), same) ||
                        plan.without != plan_.without;
   const bool enabled = config.enforce.backstop;
-  // Ours are removed once; whether somebody else changes policies is no matter while it is off.
+  // Ours are removed once; while it is off, changes of other policies do not matter.
   const bool idle = !enabled && !snapshot_.enabled && plan_.policies.empty() && looked_;
   if (idle || (trusted_ && !changed && enabled == snapshot_.enabled)) return;
   auto next = follow_plan(config, plan, now, Follow::kWhole);

@@ -21,7 +21,7 @@ ProgramLimits limits_of(const Config& config) {
   return limits;
 }
 
-// What had to be loaded, and why.
+// Logs what had to be loaded, and why.
 void log_use(const ProgramUse& use) {
   if (use.loaded == 0)
     spdlog::info("{} pinned programs adopted, none loaded", use.adopted);
@@ -31,7 +31,7 @@ void log_use(const ProgramUse& use) {
     spdlog::warn("programs could not be pinned; the next start loads them again: {}", use.problem);
 }
 
-// What the table has to know: a packet of theirs was decrypted and not encrypted.
+// The table must know them: their packets are decapsulated without having been encrypted.
 std::vector<XfrmStateFact> integrity_only(const std::vector<XfrmStateFact>& states) {
   std::vector<XfrmStateFact> integrity;
   for (const auto& state : states)
@@ -134,7 +134,7 @@ void DataPlane::follow_devices(const Config& config, const Topology& topology,
                gaps_.last.count() / 1000);
 }
 
-// Maps first: their folder is that of the links, too.
+// Maps first: the links are pinned in the same folder.
 void DataPlane::restore() {
   const auto now = std::chrono::steady_clock::now();
   const auto within = now - verified_.value_or(now);

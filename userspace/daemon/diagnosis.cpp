@@ -34,9 +34,9 @@
 namespace espial {
 namespace {
 
-constexpr std::size_t kMostIkeProbes = 64;  // addresses; where more are in trouble these tell
+constexpr std::size_t kMostIkeProbes = 64;  // addresses; of more these are representative
 
-// What the doctor says, and what it said it from.
+// The doctor's report, and the facts that it is based on.
 struct Diagnosis {
   Ruleset ruleset;
   MeshAudit audit;
@@ -125,7 +125,7 @@ Diagnosis diagnose_now(const Config& config, const World& world, CharonListener&
   out.audit = audit_now(world.topology, world.facts, charon, world.opensvc, &nat);
   const auto sysctls = read_sysctls(world.facts.links);
   auto echoes = ask_underlays(world);
-  // Who was silent may have no link-layer address: what the kernel knows of that only now.
+  // A silent peer may have no link-layer address, which the kernel knows only by now.
   const bool silent = echoes.ok() && std::any_of(echoes->begin(), echoes->end(),
                                                  [](const auto& echo) { return !echo.answered; });
   auto later = silent ? look_around(config) : Result<World>(Error{});
@@ -151,7 +151,7 @@ Diagnosis diagnose_now(const Config& config, const World& world, CharonListener&
 
 constexpr EchoPlan kProbes{3, false, std::chrono::milliseconds{1000}};
 
-// Sends what was planned, stage by stage, between two looks at the counters of each peer.
+// Sends the planned probes, stage by stage, and reads the counters of each peer before and after.
 class Prober {
  public:
   Prober(const Pins& pins, EchoSockets& node, std::vector<LocalPod>& pods)
@@ -160,7 +160,7 @@ class Prober {
   Status run(const std::vector<PlannedProbe>& stage, std::vector<ProbeResult>& results) {
     EP_ASSIGN(before, look(stage));
     std::vector<ProbeResult> sent(stage.size());
-    // From each namespace at a time.
+    // One namespace at a time.
     std::map<std::optional<std::size_t>, std::vector<std::size_t>> by_pod;
     for (std::size_t i = 0; i < stage.size(); ++i) by_pod[stage[i].pod].push_back(i);
     for (const auto& [pod, indexes] : by_pod) {
@@ -236,7 +236,7 @@ Result<IpAddress> unicast(const std::string& text) {
   return *address;
 }
 
-// As the programs read it, whether or not a daemon runs.
+// As the programs see it, whether or not a daemon runs.
 Result<std::vector<EnforcedSubnet>> enforced_subnets(const Config& config,
                                                      const Topology& topology) {
   std::vector<EnforcedSubnet> out;
@@ -314,7 +314,7 @@ Result<nlohmann::json> verify_now(const Config& config, const std::vector<std::s
   for (const auto& stage : plan_probes(world.topology, world.facts, views, scope, report.unknown))
     EP_TRY(prober.run(stage, report.probes));
 
-  // The world after the probes: a trap has become a pair of SAs, or has not.
+  // The state after the probes: a trap may have become a pair of SAs.
   EP_ASSIGN(after, look_around(config));
   const auto found = diagnose_now(config, after, listener);
   for (auto& probe : report.probes) judge_probe(probe, found.audit, found.report);

@@ -20,7 +20,7 @@ Status Enforcement::begin(const DataPlane& data_plane, const Config& config, boo
     spdlog::error("{}; peers in enforce stay in enforce", modes_.problem());
   if (!data_plane.adopted()) modes_.forget_spans();
   for (const auto& line : modes_.expire(now)) spdlog::warn("{}", line);
-  // From now on a missing file is a lost one.
+  // From now on a missing file means that it was lost.
   modes_.save();
   return Ok{};
 }

@@ -14,7 +14,8 @@
 namespace espial {
 namespace {
 
-// The start waits for names in /etc/hosts, not for a name server that does not answer.
+// The start waits long enough for names in /etc/hosts, but not for a name server that does not
+// answer.
 constexpr int kFirstMs = 100;
 
 void merge(Changes& sum, const Changes& more) {
@@ -27,7 +28,7 @@ void merge(Changes& sum, const Changes& more) {
   sum.states |= more.states;
 }
 
-// A file that was there and is gone is a source that is down, not a node without an agent.
+// If the file existed and is gone, the source is down; it is not a node without an agent.
 void expect(OpensvcFacts& facts, bool known) {
   if (known && facts.state == OpensvcState::kAbsent) facts.state = OpensvcState::kUnreadable;
 }
@@ -71,7 +72,7 @@ bool NodeFacts::on_kernel_events() {
   }
   merge(pending_, *changes);
   if (!changes->links && !changes->addresses) return false;
-  // Devices first and alone: a new one is unwatched until its programs are attached.
+  // Devices first, and separately: a new one is not watched until its programs are attached.
   Changes devices;
   devices.links = changes->links;
   devices.addresses = changes->addresses;
@@ -80,7 +81,7 @@ bool NodeFacts::on_kernel_events() {
     return false;
   }
   pending_.links = pending_.addresses = false;
-  pending_.routes = true;  // they went with the device or the address
+  pending_.routes = true;  // routes vanish with the device or the address
   return true;
 }
 
@@ -105,7 +106,7 @@ void NodeFacts::on_charon_events() {
 
 void NodeFacts::ask_charon() { vici_.tick(std::chrono::steady_clock::now()); }
 
-// Once when it goes, once when it comes back.
+// Once when it fails, once when it recovers.
 void NodeFacts::log_charon() {
   const auto& facts = vici_.facts();
   if (vici_.off() || !vici_.asked() || facts.readable == charon_readable_) return;
@@ -193,7 +194,7 @@ SourceStatus NodeFacts::xfrm_source() const {
 }
 
 std::optional<SourceStatus> NodeFacts::charon_source(const Config& config) const {
-  // A charon in a container shows its socket to nobody: that is no source that fails.
+  // The socket of a charon in a container is not accessible: that is not a failing source.
   const bool expected = config.vici != "auto" || charon_seen_;
   if (vici_.off() || !expected) return std::nullopt;
   return SourceStatus{"vici", vici_.facts().readable, vici_.facts().reason};

@@ -46,7 +46,7 @@ Result<World> look_around(const Config& config) {
 Result<std::optional<Pins>> open_pins(const Config& config) {
   std::error_code error;
   const auto path = pinned_map_path(config.pin_dir, map_name(MapId::kPolicy));
-  // A folder that may not be looked into is not a missing one: opening the maps tells.
+  // An unreadable folder is not a missing one: opening the maps reports it.
   if (!std::filesystem::exists(path, error) && !error) return std::optional<Pins>();
   EP_ASSIGN(maps, Maps::open_pinned(config.pin_dir));
   EP_ASSIGN(identities, Identities::load(maps));

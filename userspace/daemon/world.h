@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// World: what this node is now, as commands see it that ask no daemon; and what is pinned.
+// World: the current state of this node, for commands that do not ask the daemon; and the pins.
 #pragma once
 
 #include <optional>
@@ -28,8 +28,8 @@ struct World {
   std::string saved_problem;
 };
 
-// Facts, file, OpenSVC and what was learnt, merged, with the modes that commands set. What
-// they keep by name follows peers that were renamed: one line each, to be logged; not saved.
+// Merges facts, file, OpenSVC and what was learnt, with the modes that commands set. Renamed peers
+// keep their modes: one line each, to be logged; not saved.
 struct Merged {
   Topology topology;
   std::vector<std::string> renamed;
@@ -37,9 +37,9 @@ struct Merged {
 Merged merge(const Config& config, const KernelFacts& facts, const Topology& saved,
              const OpensvcFacts& opensvc, PeerModeStore& modes);
 
-// Reads everything; takes some ten milliseconds.
+// Reads everything; takes about ten milliseconds.
 Result<World> look_around(const Config& config);
-// The topology anew, after modes changed.
+// Merges the topology again, after modes changed.
 void merge(const Config& config, World& world);
 
 struct Pins {

@@ -36,7 +36,7 @@ void AlarmKeeper::begin(const AlarmEngine& engine, const Moment& now, std::launc
 
 void AlarmKeeper::take() {
   const auto status = saving_->status.get();
-  // What could not be saved is tried again.
+  // A failed save is retried.
   if (status.ok()) saved_revision_ = saving_->revision;
   saving_.reset();
   problem_ = status.ok() ? std::string() : status.error().message;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// AlarmLog: writes what changed about alarms, to the journal with fields, else to the log.
+// AlarmLog: writes changes of alarms to the journal, with fields, or else to the log.
 #pragma once
 
 #include <memory>
@@ -18,10 +18,10 @@ Journal::Fields journal_fields(const AlarmMessage& message);
 
 class AlarmLog {
  public:
-  // null: to the log.
+  // null: write to the log.
   explicit AlarmLog(std::shared_ptr<Journal> journal = nullptr) : journal_(std::move(journal)) {}
 
-  // Never waits.
+  // Never blocks.
   void write(const std::vector<Alarm>& changes);
   [[nodiscard]] const AlarmMessageCounts& counts() const { return counts_; }
 

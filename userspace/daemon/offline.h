@@ -28,7 +28,7 @@ Result<nlohmann::json> offline_modes(const Config& config, const nlohmann::json&
 // The effective topology as a daemon started now would see it.
 Result<Topology> effective_topology(const Config& config);
 
-// Removes a learnt peer from the saved topology, and makes a running daemon reload.
+// Removes a learnt peer from the saved topology; a running daemon applies it at its next reload.
 Result<std::string> forget_saved_peer(const Config& config, const std::string& peer);
 
 // Removes everything of the instance from the kernel. Refused while its daemon runs.

@@ -13,7 +13,7 @@ void AlertBoard::take(const AlertList& list) {
       entry.alert.ended = list.time;
   for (const auto& alert : list.firing) {
     Entry& entry = entries_[alert.key];
-    // An end that was never told did not happen: the Alertmanager knows it as firing.
+    // The resolution has not been sent: the Alertmanager still has the alert as firing.
     entry.alert = alert;
   }
   drop_oldest_ended();

@@ -74,7 +74,7 @@ class CommandLine {
     } catch (const CLI::Success& e) {
       return app_.exit(e, console_.out, console_.err);  // --help, --version
     } catch (const CLI::ParseError& e) {
-      // CLI11 misses the command before it complains about the word that stands in its place.
+      // CLI11 reports the missing command before the unknown word in its place.
       const auto rest = app_.remaining();
       const bool wrong_word = e.get_name() == "RequiredError" && !rest.empty();
       const auto what =

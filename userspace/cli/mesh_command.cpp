@@ -73,7 +73,7 @@ Status write(const std::string& folder, const std::vector<Entry>& entries) {
   return Ok{};
 }
 
-// Files of former runs that belong to no node any more. They are told, never removed.
+// Files of former runs that belong to no node any more. They are listed, never removed.
 std::vector<std::string> left_over(const std::string& folder, const RenderedMesh& mesh) {
   std::vector<std::string> names;
   std::error_code error;

@@ -107,7 +107,7 @@ struct DeviceSnapshot {
 };
 
 // How often, and how long, a wire device was without its programs: it had just appeared, or
-// somebody had removed them (then no longer than that).
+// they had been removed (then no longer than that).
 struct GapCounters {
   std::uint64_t count = 0;
   std::chrono::nanoseconds total{0};
@@ -115,7 +115,7 @@ struct GapCounters {
   std::optional<MonoTime> new_device;  // when the last gap of a new device ended
 };
 
-// What somebody had removed when it was put back last.
+// What had been removed when it was last reattached.
 struct Restored {
   MonoTime at;
   std::size_t programs = 0;
@@ -213,7 +213,7 @@ struct Snapshot {
   std::array<std::uint64_t, kLosts> lost{};
   std::vector<SourceStatus> sources;
   std::vector<MapUsage> maps;
-  std::vector<std::string> findings;  // contradictions between those who said something; one line
+  std::vector<std::string> findings;      // contradictions between sources; one line
   std::shared_ptr<const MeshAudit> mesh;  // policies and SAs against the topology; null: not asked
   bool drops_seen = false;             // what the kernel drops is attributed (PeerCounters::kernel)
   KernelDrops kernel_drops;            // of all peers, those that left included

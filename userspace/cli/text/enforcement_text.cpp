@@ -35,7 +35,7 @@ std::string packets_text(const json& row) {
 }
 
 void add_rows(TextTable& table, const json& whose, const Action& action, const std::string& now) {
-  // The time is that of the latest packet of all reasons, so it stands once.
+  // The time is that of the latest packet of any reason, so it is shown once.
   const auto last = text_field(whose, action.last_key);
   std::string since = last.empty() ? std::string() : ago(last, now);
   for (const std::string_view reason : action.reasons) {

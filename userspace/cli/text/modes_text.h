@@ -9,7 +9,7 @@
 
 namespace espial {
 
-// One row per peer: mode, who said it, since when, what was dropped or would have been.
+// One row per peer: mode, its source, since when, what was or would have been dropped.
 std::string render_modes(const nlohmann::json& document, const RenderStyle& style);
 // 1 when some peer's mode is not what the programs obey.
 int modes_exit(const nlohmann::json& document);

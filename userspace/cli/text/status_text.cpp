@@ -260,7 +260,7 @@ std::string devices(const json& status, const RenderStyle& style) {
   return section("devices", table, style);
 }
 
-// How the daemon's start came to its programs; nothing without a daemon.
+// Whether the daemon loaded or adopted its programs; nothing without a daemon.
 std::string programs(const json& status) {
   const auto& use = field(status, "programs");
   const auto loaded = count_field(use, "loaded");

@@ -90,7 +90,7 @@ std::string alarms_line(const json& status, const RenderStyle& style) {
   return out;
 }
 
-// What stands between the user and newer or surer figures.
+// Why the figures may be outdated or incomplete.
 TextLines warnings(const TopData& data, const TopView& view, const RenderStyle& style) {
   TextLines out;
   if (!data.problem.empty())
@@ -203,7 +203,7 @@ std::string footer(const TopView& view, const RenderStyle& style) {
   return painted(keys, Colour::kDim, style);
 }
 
-// The list below the lines that stand above it.
+// The list below the header lines.
 void add_list(TopScreen& screen, const TopData& data, const TopView& view, std::size_t room,
               const RenderStyle& style, const std::vector<TopRow>& rows) {
   for (const TopRow& row : rows) screen.extent.names.push_back(row.name);

@@ -49,7 +49,7 @@ bool tunnels(const LinkFact& link) {
          link.kind == "wireguard";
 }
 
-// What contradicts, in words; empty: nothing.
+// The contradiction as text; empty: none.
 std::string contradiction(const OpensvcNetwork& network, const OpensvcMember& member,
                           const LinkFact& link, const Kernel& kernel) {
   const bool on_link = kernel.on_link(*member.address);

@@ -152,7 +152,7 @@ class FirewallCheck {
       finding.evidence.push_back(pairs[i]);
     if (pairs.size() > kMaxEvidence)
       finding.evidence.push_back("and " + std::to_string(pairs.size() - kMaxEvidence) + " more");
-    // What accepted it before explains why somebody thought that it passes.
+    // The rules that accepted it before explain why it was expected to pass.
     for (const auto& line : group.trace) finding.evidence.push_back(line);
     finding.remedies = remedies_of(group);
     const auto family = group.first->packet.family;

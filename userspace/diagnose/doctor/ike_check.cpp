@@ -57,7 +57,7 @@ bool is_of(const Peer& peer, const std::string& address) {
                      [&](const auto& underlay) { return underlay.address.text() == address; });
 }
 
-// What a trouble of charon's log means to those who have to mend it.
+// What a problem in charon's log means, and how to fix it.
 struct TroubleText {
   const char* summary;  // after "node2 and this node "
   const char* remedy;
@@ -225,7 +225,7 @@ class Reachability {
     return lines;
   }
 
-  // Nothing: every port of some address answers, or nobody asked.
+  // Nothing: every port of some address answers, or it was not probed.
   std::optional<DoctorFinding> finding(const Harm& harm) const {
     const auto* first = worst_effect();
     if (first == nullptr) return std::nullopt;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Why there are no SAs: nobody speaks IKE on this node, its kernel has no ESP, or what became of
+// Why there are no SAs: no IKE daemon runs on this node, its kernel has no ESP, or what became of
 // charon's attempts. Pure.
 #pragma once
 

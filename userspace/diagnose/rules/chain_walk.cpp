@@ -117,7 +117,7 @@ WalkResult ChainWalk::rule(const Chain& chain, const Rule& rule, const WalkState
   bool through = true;
   for (const auto& one : rule.steps)
     if (!(through = step(at, one))) break;
-  // A rule that came to its end goes on like one that did not match.
+  // After a rule without a verdict the walk continues, as after one that did not match.
   if (through) join_into(at.result.on, at.state);
   // An unknown match in a rule that changes nothing is no reason for anything.
   const bool nothing = at.result.endings.empty() && !at.result.accepted && !at.result.returned &&

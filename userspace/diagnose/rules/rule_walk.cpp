@@ -208,7 +208,7 @@ class Walker {
       ledger_.because("whether " + policy.text() + " is asked at all");
       join_into(result.accepted, state_);
     }
-    // Where it ends, the newest state still tells what happened before.
+    // Where it ends, the last state still shows what happened before.
     last_ = state_;
     state_ = std::move(result.accepted);
     for (auto& ending : result.endings) endings_.push_back(std::move(ending));

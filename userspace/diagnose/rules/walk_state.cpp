@@ -6,7 +6,7 @@
 namespace espial {
 namespace {
 
-// Enough to name who decided; rule sets have many rules that may.
+// Enough to name the deciding rules; a ruleset may have many candidates.
 constexpr std::size_t kNamedMax = 8;
 
 Translation join(const Translation& one, const Translation& other) {

@@ -175,7 +175,7 @@ void add_xdp(std::vector<AlarmCondition>& out, const std::vector<DeviceSnapshot>
     out.push_back({AlarmId::XdpUnavailable, "", evidence + "; tc drops there instead"});
 }
 
-// What was healed is told all the same: meanwhile packets passed unseen, and somebody may try
+// Repaired problems are reported, too: packets passed unseen meanwhile, and somebody may try
 // again.
 void add_restored(std::vector<AlarmCondition>& out, const Snapshot& snapshot) {
   constexpr auto kShownFor = std::chrono::seconds{60};

@@ -48,7 +48,7 @@ void AlarmEngine::enter(Tracked& tracked, AlarmState state, const Now& now) {
   ++revision_;
 }
 
-// The condition began or ended for good. True: tell it.
+// The condition has begun or ended for good. True: report it.
 bool AlarmEngine::change(Tracked& tracked, const Now& now) {
   tracked.before.reset();
   tracked.changes.push_back(now.monotonic);
@@ -65,7 +65,7 @@ bool AlarmEngine::change(Tracked& tracked, const Now& now) {
   return true;
 }
 
-// The end of flapping. True: tell it.
+// The end of flapping. True: report it.
 bool AlarmEngine::calm_down(Tracked& tracked, const Now& now) {
   if (!tracked.flapping || tracked.differs) return false;
   if (!tracked.changes.empty() && now.monotonic - tracked.changes.back() < kFlapQuiet) return false;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// CharonFacts: what charon says about itself, as plain values, and what it explains about a pair of
-// subnets. Always optional: without it everything else is judged all the same.
+// CharonFacts: charon's connections, SAs and policies as plain values, and what they explain about
+// a pair of subnets. Always optional: everything else is judged without it, too.
 #pragma once
 
 #include <cstdint>

@@ -86,7 +86,7 @@ void Merger::add_node(const OpensvcNode& node, bool& self_seen) {
 void Merger::add_opensvc(const Topology& saved) {
   if (!opensvc_.readable()) {
     if (opensvc_.state == OpensvcState::kOff) return;
-    // What it said last stands.
+    // Its last known state is kept.
     for (const auto& network : saved.networks)
       if (network.from.has(Origin::kOpensvc)) add_network(network);
     return;
@@ -129,8 +129,8 @@ bool Merger::has_left(const Peer& peer, std::optional<DraftId> known) const {
   return !known || !(drafts_[*known].in_opensvc || drafts_[*known].configured);
 }
 
-// What remains of a saved fact that nobody has said by now. What only the file or OpenSVC said is
-// gone when they no longer say it; while OpenSVC cannot be asked, what it said stands.
+// What remains of a saved fact that no source confirms now. Facts only from the file or OpenSVC are
+// removed when they no longer contain them; while OpenSVC cannot be asked, its facts are kept.
 Origins Merger::kept(Origins from) const {
   from.remove(Origin::kFile);
   const bool unreadable = !opensvc_.readable() && opensvc_.state != OpensvcState::kOff;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which XFRM policies stand behind the programs of enforced peers, and which peers get none. Pure.
+// Which XFRM policies back up the programs of enforced peers, and which peers get none. Pure.
 //
 // They are the last that the kernel asks: traffic with a peer's backend subnets that no policy of
 // an IKE daemon wants is refused before any device sees it. They are blunter than the programs, so

@@ -49,8 +49,8 @@ bool lowers(const ModeRequest& request);
 std::vector<std::string> objections(const PeerSnapshot& peer, const PeerMode* peer_mode,
                                     const Moment& now, std::chrono::minutes audit);
 
-// What is known when a command comes; all of it outlives the call. mesh: null, nobody asked the
-// policies.
+// What is known when a command comes; all of it outlives the call. mesh: null, policies were not
+// read.
 struct ModeContext {
   const std::vector<PeerSnapshot>& peers;  // with the modes in force now
   const std::vector<FlowRecord>& flows;

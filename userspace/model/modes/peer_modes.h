@@ -70,7 +70,7 @@ void apply(const PeerModes& modes, bool default_given, Topology& topology);
 // another boot. True: something changed and should be saved.
 bool follow(PeerModes& modes, const std::vector<PeerSnapshot>& peers, const Moment& now);
 
-// What the programs are told: nothing while an enforce needs no confirmation.
+// The deadline for the programs: nothing if an enforce needs no confirmation.
 std::optional<MonoTime> deadline_of(const PeerModes& modes, std::string_view peer,
                                     const Moment& now);
 

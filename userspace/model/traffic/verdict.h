@@ -27,7 +27,7 @@ struct Judgement {
 // the verdict is unknown.
 //
 // Where the wire says nothing (silent, or no history yet), `audit` does: kExposed if some packet
-// would pass in clear, kDown if a policy waits for its SA. Null: nobody asked the policies.
+// would pass in clear, kDown if a policy waits for its SA. Null: policies were not read.
 //
 // What a device encrypts behind tc (DirectionTally::offloaded) proves nothing: without other
 // evidence the verdict is unknown, and the reason begins with "offloaded".

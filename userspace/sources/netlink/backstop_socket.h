@@ -2,10 +2,10 @@
 // BackstopSocket: writes, reads and removes the XFRM policies that an instance places (those of
 // model/modes/backstop_plan.h), and no others. include/uapi/linux/xfrm.h, net/xfrm/xfrm_policy.c.
 //
-// Ours are told by two things. The priority is the last, or the one before it for what passes. The
-// selector's `user` field carries a tag of the instance: the kernel compares it when a policy is
-// inserted or deleted and never when a packet is matched, so no policy of an IKE daemon, of an
-// administrator or of another instance is replaced by one of ours, or takes ours along.
+// Ours are recognized by two things. The priority is the last, or the one before it for what
+// passes. The selector's `user` field carries a tag of the instance: the kernel compares it when a
+// policy is inserted or deleted and never when a packet is matched, so no policy of an IKE daemon,
+// of an administrator or of another instance is replaced by one of ours, or takes ours along.
 #pragma once
 
 #include <linux/xfrm.h>

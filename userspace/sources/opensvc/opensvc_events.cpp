@@ -11,7 +11,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// Of the kinds that tell of cluster.conf these carry the least of it.
+// Of the events about cluster.conf these contain the least of it.
 constexpr const char* kTarget =
     "/api/node/name/localhost/daemon/event?filter=ConfigFileUpdated,path=cluster"
     "&filter=InstanceConfigUpdated,path=cluster";

@@ -57,7 +57,7 @@ bool connect_to(int socket, const IpAddress& address, std::uint16_t port) {
   return connect(socket, reinterpret_cast<const sockaddr*>(&to), sizeof(to)) == 0;
 }
 
-// A connected socket hears of ICMP errors.
+// A connected socket receives ICMP errors.
 Question ask(IkeReach& reach) {
   Question question{&reach, {}, {}, false};
   reach.answer = IkeAnswer::kNotSent;

@@ -22,8 +22,8 @@ class SavedModes {
  public:
   explicit SavedModes(const std::string& state_dir);
 
-  // Nothing: there is no file. A corrupt file is an Error and stays: what it said must not be taken
-  // for nothing.
+  // Nothing: there is no file. A corrupt file is an Error and stays: its content must not be
+  // ignored.
   [[nodiscard]] Result<std::optional<PeerModes>> load() const;
 
   // Renames a corrupt file to policy.json.corrupt; the error of load() with what became of the

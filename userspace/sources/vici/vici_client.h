@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // ViciClient: asks charon for its version, connections, SAs and installed policies over its VICI
-// socket, without ever waiting: advance() does what can be done now. Secrets are never asked for.
+// socket, without ever blocking: advance() does what can be done now. Secrets are never asked for.
 // One look per connection; what is received is bounded.
 #pragma once
 

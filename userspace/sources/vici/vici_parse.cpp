@@ -82,7 +82,7 @@ void add_vici_sas(const ViciSection& event, CharonFacts& facts) {
 
 void add_charon_policies(const ViciSection& event, CharonFacts& facts) {
   for (const auto& [key, section] : event.sections) {
-    // 5.9: the key is CONNECTION/CHILD, and both are told as values, too.
+    // 5.9: the key is CONNECTION/CHILD, and both are also values.
     const auto slash = key.rfind('/');
     CharonPolicy policy{std::string(section.value("ike")), child_of(key, section)};
     if (!section.value("child").empty())

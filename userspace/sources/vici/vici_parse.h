@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What charon's VICI events say (list-conn, list-sa, list-policy; strongSwan 5.9), as CharonFacts.
+// charon's VICI events (list-conn, list-sa, list-policy; strongSwan 5.9) as CharonFacts.
 // Unknown keys are passed over, a missing or odd value leaves its default: versions differ.
 #pragma once
 

@@ -177,7 +177,7 @@ table inet osvc { chain osvc-forward { type filter hook forward priority -5;
 
 
 @step("FORWARD drops", "OpenSVC accepts on node2, a second base chain drops all the same: the common "
-      "blocker. espial names the rule and what mends it.")
+      "blocker. espial names the rule and what fixes it.")
 def forward_drops(stage: Stage) -> None:
     node = stage.node(2).namespace
     node.run("nft", "-f", "-", input=OPENSVC_ACCEPTS)

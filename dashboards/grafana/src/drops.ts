@@ -19,7 +19,7 @@ export const drops: Dashboard = {
         {
           kind: "lines", width: 12, height: 9, unit: "pps",
           title: "In which hook does the firewall drop packets of the mesh?",
-          description: "Netfilter's drops by hook. `espial doctor` names the rule and what mends it.",
+          description: "Netfilter's drops by hook. `espial doctor` names the rule and what fixes it.",
           runbooks: ["EspialForwardDrops"],
           colours: {
             forward: kVermilion, "forward_or_postrouting|postrouting": kOrange, "input|output.*|prerouting": kBlue,

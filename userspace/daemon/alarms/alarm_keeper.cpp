@@ -11,7 +11,7 @@ void AlarmKeeper::restore(AlarmEngine& engine, const Moment& now) {
   auto record = file_.load();
   if (!record.ok()) {
     problem_ = file_.set_aside(record.error()).message;
-    spdlog::warn("{}; the alarm history starts anew", problem_);
+    spdlog::warn("{}; the alarm history starts empty", problem_);
   } else if (*record) {
     engine.restore((*record)->memory, gap_between((*record)->saved, now), now.monotonic);
   }

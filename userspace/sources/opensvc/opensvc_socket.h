@@ -48,7 +48,7 @@ class OpensvcSocket {
   Result<std::optional<OpensvcFacts>> ask();
   // What the agent answers, which it must have listened for just before.
   Result<std::vector<HttpReply>> answers(const std::vector<std::string>& targets);
-  // Rejects an answer: logs that, and that the agent is not asked for a while.
+  // Rejects an answer that must not be used; the error says so, and that the agent is left alone.
   Status check(const HttpReply& reply);
   // The values of those keywords that have one.
   Result<Values> values(const Question& question);

@@ -33,7 +33,7 @@ TEST(Doctor, AHealthyNodeIsQuiet) {
   EXPECT_TRUE(report.unknown.empty()) << report.unknown.front();
 }
 
-// The seed's "very common blocker": OpenSVC's accept does not reach Docker's base chain.
+// A common mistake: OpenSVC's accept does not reach Docker's base chain.
 TEST(Doctor, DockersPolicyBehindOpenSvcsAcceptIsNamedWithItsRemedy) {
   World world;
   world.rules = firewall_case("opensvc");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The doctor over the seed's mesh and the rule sets of the usual firewalls.
+// The doctor over the example mesh and the rule sets of the usual firewalls.
 #include "diagnose/doctor/doctor.h"
 
 #include <gtest/gtest.h>

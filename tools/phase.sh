@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Sourced by the scripts that take long: each phase is one line with the time it took, what its
-# commands print goes to a log, and the log's tail is shown when a phase fails.
+# Sourced by scripts that take long. For each phase one line with its duration is printed; the output of its
+# commands goes to a log, whose last lines are shown when a phase fails.
 #
-#   phase_begin TOOL LOG       whose lines these are, and the log, which begins anew
-#   phase TITLE COMMAND...     run COMMAND; its status. A terminal sees how far it is meanwhile.
+#   phase_begin TOOL LOG       sets the prefix of the lines and the log, which is truncated
+#   phase TITLE COMMAND...     runs COMMAND and returns its status; shows its progress on a terminal
 #
-# How far: ninja's [12/345] in the log, or what apt writes to descriptor 7.
+# Progress is ninja's [12/345] in the log, or what apt writes to descriptor 7.
 
 phase_begin() {
   phase_tool=$1
@@ -20,7 +20,7 @@ phase_time() {
   if (($1 < 60)); then echo "$1 s"; else echo "$(($1 / 60)) min $(($1 % 60)) s"; fi
 }
 
-# What the newest progress in the log, or of apt, says: "45 %" or nothing.
+# The latest progress of apt, or in the log: "45 %" or nothing.
 phase_progress() {
   local apt=$1 from=$2 words
   words=$(tail -n 1 "$apt" | sed -nE 's/^dlstatus:[^:]*:([0-9]+).*/downloading \1 %/p
@@ -31,7 +31,7 @@ phase_progress() {
   echo "$words"
 }
 
-# Rewrites one line of the terminal until it is killed, or the script is gone.
+# Updates one line of the terminal until it is killed, or the script has ended.
 phase_watch() {
   local title=$1 apt=$2 from=$3 begun=$SECONDS words
   while kill -0 $$ 2>/dev/null; do
@@ -64,7 +64,7 @@ phase() {
     "$([ $status = 0 ] || echo '  failed')" >&2
   if [ $status != 0 ]; then
     tail -c "+$((from + 1))" "$phase_log" | tail -n 40 | sed 's/^/    /' >&2
-    echo "$phase_tool: the whole log: $phase_log" >&2
+    echo "$phase_tool: the complete log: $phase_log" >&2
   fi
   return $status
 }

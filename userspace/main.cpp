@@ -24,7 +24,7 @@ int main(int argc, char** argv) {
   services.doctor = espial::doctor_now;
   services.explain = espial::explain_now;
   services.verify = espial::verify_now;
-  services.offline_policy = espial::offline_policy;
+  services.offline_modes = espial::offline_modes;
   services.show_topology = espial::effective_topology;
   services.forget = espial::forget_saved_peer;
   services.detach = espial::detach_instance;

@@ -26,8 +26,8 @@ json alarms_document(const AlarmsView& view) {
   json alarms = json::array();
   for (const Alarm& alarm : view.engine.alarms()) alarms.push_back(alarm_json(alarm));
   json history = json::array();
-  const auto& told = view.engine.history();
-  for (auto it = told.rbegin(); it != told.rend(); ++it) {
+  const auto& past = view.engine.history();
+  for (auto it = past.rbegin(); it != past.rend(); ++it) {
     json line = alarm_json(*it);
     line["time"] = line["since"];
     line.erase("since");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One flow as JSON: an entry of the flows document, and what `flows --follow` tells of it.
+// One flow as JSON: an entry of the flows document, and an event of `flows --follow`.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -72,14 +72,14 @@ void add_last_enforced(json& whose, const PeerCounters& counters) {
     whose["last_" + std::string(kActionLabels[a])] = time_of(counters.last_enforced[a]);
 }
 
-json window_of(const Flux& flux) {
-  return {{"encrypted_packets", flux.encrypted},
-          {"unprotected_packets", flux.unprotected},
-          {"encrypted_bytes", flux.encrypted_bytes},
-          {"unprotected_bytes", flux.unprotected_bytes}};
+json window_of(const Traffic& traffic) {
+  return {{"encrypted_packets", traffic.encrypted},
+          {"unprotected_packets", traffic.unprotected},
+          {"encrypted_bytes", traffic.encrypted_bytes},
+          {"unprotected_bytes", traffic.unprotected_bytes}};
 }
 
-json direction_of(const PeerCounters& counters, const Flux& window, Direction d) {
+json direction_of(const PeerCounters& counters, const Traffic& window, Direction d) {
   const auto coverage = window.coverage();
   json out = {{"coverage", coverage ? json(*coverage) : json(nullptr)},
               {"window", window_of(window)},
@@ -90,7 +90,7 @@ json direction_of(const PeerCounters& counters, const Flux& window, Direction d)
   return out;
 }
 
-json receive_of(const PeerCounters& counters, const Flux& window) {
+json receive_of(const PeerCounters& counters, const Traffic& window) {
   json out = direction_of(counters, window, Direction::RECEIVE);
   json& decrypted = out["decrypted"];
   for (const Family f : kFamilyList)
@@ -246,9 +246,9 @@ json devices_of(const Snapshot& snapshot) {
   return out;
 }
 
-json xfrm_block_of(const XfrmBlockSnapshot& block) {
+json backstop_json(const BackstopSnapshot& block) {
   json without = json::array();
-  for (const XfrmBlockExclusion& e : block.without)
+  for (const BackstopExclusion& e : block.without)
     without.push_back({{"peer", e.peer}, {"why", e.why}});
   return {{"enabled", block.enabled},
           {"wanted", block.wanted},
@@ -322,7 +322,7 @@ json status_document(const Report& report) {
            {{"count", snapshot.gaps.count},
             {"total_seconds", seconds_of(snapshot.gaps.total)},
             {"last_seconds", seconds_of(snapshot.gaps.last)}}},
-          {"xfrm_block", xfrm_block_of(snapshot.xfrm_block)},
+          {"xfrm_block", backstop_json(snapshot.backstop)},
           {"verify", probing_of(report.probing.get())},
           {"alarms", alarms_of(report.alarms)},
           {"findings", findings_of(snapshot)},

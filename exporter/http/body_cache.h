@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// BodyCache: one document, rendered once per report however many clients ask for it.
+// BodyCache: one document, rendered once per report, for any number of clients.
 #pragma once
 
 #include <functional>

@@ -21,7 +21,7 @@ class Collector {
   // What became of alarms on their way to receivers. Any thread calls it; it does not wait.
   using Notified = std::function<NotifyStatus()>;
 
-  // notified: empty where nobody is told of alarms.
+  // notified: empty if there are no alarm receivers.
   Collector(std::string version, MetricChoice choice, Notified notified = {});
 
   // All families of this report, which may be null, one at a time, so that memory holds one.

@@ -12,7 +12,7 @@ inline constexpr std::size_t kPeerSaSeries = 7;  // of one peer, beside those of
 
 // Per peer; an expected tunnel that is down is 0, never absent. Not in the compact set.
 void visit_peer_mesh(const Report& report, const PeerLabels& peers, const FamilySink& sink);
-// Of the node. compact: those that tell of a mesh that does not fit together.
+// About the node. compact: only those that show a mesh with inconsistent policies or SAs.
 void visit_xfrm_errors(const Snapshot& snapshot, MetricSet set, const FamilySink& sink);
 
 }  // namespace espial

@@ -60,16 +60,16 @@ void visit_gaps(const Snapshot& snapshot, const FamilySink& sink) {
   sink(std::move(seconds).take());
 }
 
-void visit_xfrm_block(const Snapshot& snapshot, const FamilySink& sink) {
+void visit_backstop(const Snapshot& snapshot, const FamilySink& sink) {
   auto wanted = MetricBuilder::gauge(
       "espial_xfrm_block_policies_wanted",
-      "XFRM policies that xfrm_block should have in place for enforced peers.");
-  wanted.add({}, static_cast<std::uint64_t>(snapshot.xfrm_block.wanted));
+      "XFRM policies that the backstop should have in place for enforced peers.");
+  wanted.add({}, static_cast<std::uint64_t>(snapshot.backstop.wanted));
   sink(std::move(wanted).take());
   auto placed =
       MetricBuilder::gauge("espial_xfrm_block_policies",
-                           "XFRM policies that xfrm_block has in place for enforced peers.");
-  placed.add({}, static_cast<std::uint64_t>(snapshot.xfrm_block.in_place));
+                           "XFRM policies that the backstop has in place for enforced peers.");
+  placed.add({}, static_cast<std::uint64_t>(snapshot.backstop.in_place));
   sink(std::move(placed).take());
 }
 
@@ -146,7 +146,7 @@ void visit_node_families(const Report& report, MetricSet set, const FamilySink& 
   visit_devices(snapshot, sink);
   visit_programs(snapshot, sink);
   visit_gaps(snapshot, sink);
-  visit_xfrm_block(snapshot, sink);
+  visit_backstop(snapshot, sink);
   if (set == MetricSet::kFull) visit_outcomes(snapshot, sink);
   visit_lost(snapshot, sink);
   visit_xfrm_errors(snapshot, set, sink);

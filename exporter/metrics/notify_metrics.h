@@ -7,7 +7,7 @@
 
 namespace espial {
 
-// Nothing where nobody is told of alarms.
+// Nothing if there are no alarm receivers.
 void visit_notifications(const NotifyStatus& status, const FamilySink& sink);
 
 }  // namespace espial

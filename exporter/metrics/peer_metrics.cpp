@@ -46,19 +46,19 @@ void visit_classes(const Report& report, const PeerLabels& peers, std::size_t d,
   sink(std::move(metric).take());
 }
 
-using FluxMember = std::uint64_t Flux::*;
+using TrafficMember = std::uint64_t Traffic::*;
 struct Protection {
   std::string_view name;
   std::string_view help;
-  FluxMember packets;
-  FluxMember bytes;
+  TrafficMember packets;
+  TrafficMember bytes;
 };
 constexpr std::array kProtections{
     Protection{"encrypted",
                "esp, esp_udp and esp_tcp; on receive, the larger of their sum and decrypted.",
-               &Flux::encrypted, &Flux::encrypted_bytes},
+               &Traffic::encrypted, &Traffic::encrypted_bytes},
     Protection{"unprotected", "All classes that count as unprotected for coverage.",
-               &Flux::unprotected, &Flux::unprotected_bytes},
+               &Traffic::unprotected, &Traffic::unprotected_bytes},
 };
 
 void visit_protection(const Report& report, const PeerLabels& peers, std::size_t d,

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Alerts: what receivers are told of alarms. Pure values and functions.
+// Alerts: what is sent to alarm receivers. Pure values and functions.
 //
-// An alert is a firing alarm, or one that stands for many: of one alarm name at most collapse_above
+// An alert is a firing alarm, or represents many: of one alarm name at most collapse_above
 // alarms, the oldest, have alerts of their own; the rest are one alert with their count. Pending
-// alarms are nobody's business yet, and an alert that is no longer in the list has ended.
+// alarms are not sent yet, and an alert that is no longer in the list has ended.
 #pragma once
 
 #include <compare>

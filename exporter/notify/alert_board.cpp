@@ -13,7 +13,7 @@ void AlertBoard::take(const AlertList& list) {
       entry.alert.ended = list.time;
   for (const auto& alert : list.firing) {
     Entry& entry = entries_[alert.key];
-    // An end that was never told did not happen: the Alertmanager knows it as firing.
+    // The resolution has not been sent: the Alertmanager still has the alert as firing.
     entry.alert = alert;
   }
   drop_oldest_ended();
@@ -40,9 +40,9 @@ std::vector<Alert> AlertBoard::due(MonoTime now, std::size_t most) const {
   for (const bool news : {true, false})
     for (const auto& [key, entry] : entries_) {
       if (out.size() == most) return out;
-      if (entry.news() != news || (!news && now - *entry.heard < resend_)) continue;
+      if (entry.news() != news || (!news && now - *entry.accepted < resend_)) continue;
       out.push_back(entry.alert);
-      if (!entry.heard) out.back().ended.reset();
+      if (!entry.accepted) out.back().ended.reset();
     }
   return out;
 }
@@ -54,14 +54,14 @@ void AlertBoard::delivered(const std::vector<Alert>& sent, MonoTime now) {
     if (alert.ended)
       entries_.erase(it);
     else
-      it->second.heard = now;
+      it->second.accepted = now;
   }
 }
 
 std::optional<MonoTime> AlertBoard::next() const {
   std::optional<MonoTime> out;
   for (const auto& [key, entry] : entries_) {
-    const auto when = entry.news() ? MonoTime::min() : *entry.heard + resend_;
+    const auto when = entry.news() ? MonoTime::min() : *entry.accepted + resend_;
     out = out ? std::min(*out, when) : when;
   }
   return out;

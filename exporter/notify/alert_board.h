@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// AlertBoard: what one Alertmanager should know and what it has heard of it.
+// AlertBoard: the state that one Alertmanager should have, and what has been delivered to it.
 //
 // A map by alert, so that while an Alertmanager is away the newest state replaces the older and
 // only alerts cost memory, not time. What fires is due again every `resend`; what ended is due
-// once. An alert that began and ended while nobody listened is told as firing first: an
-// Alertmanager never speaks of what it hears of for the first time as resolved. Not thread-safe, no
+// once. An alert that began and ended while the receiver was unreachable is sent as firing first:
+// an Alertmanager does not notify of alerts that it first receives as resolved. Not thread-safe, no
 // clock.
 #pragma once
 
@@ -35,15 +35,15 @@ class AlertBoard {
 
   // When something is due next; nothing: when something changes.
   [[nodiscard]] std::optional<MonoTime> next() const;
-  // Alerts whose newest state has not arrived.
+  // Alerts whose newest state has not been delivered.
   [[nodiscard]] std::size_t waiting() const;
   [[nodiscard]] std::uint64_t dropped() const { return dropped_; }
 
  private:
   struct Entry {
     Alert alert;
-    std::optional<MonoTime> heard;  // when it arrived as firing; nothing: never
-    [[nodiscard]] bool news() const { return !heard || alert.ended; }
+    std::optional<MonoTime> accepted;  // when it arrived as firing; nothing: never
+    [[nodiscard]] bool news() const { return !accepted || alert.ended; }
   };
 
   void drop_oldest_ended();

@@ -23,7 +23,7 @@ struct AlertOrigin {
 };
 
 // alertname (Espial and the alarm's name, as the rules of dashboards/ call it), severity, node,
-// instance, reporter="daemon", peer unless it has none, collapsed="true" if it stands for many.
+// instance, reporter="daemon", peer unless it has none, collapsed="true" if it represents many.
 nlohmann::json labels_of(const Alert& alert, const AlertOrigin& origin);
 // summary, evidence, runbook.
 nlohmann::json annotations_of(const Alert& alert, const AlertOrigin& origin);

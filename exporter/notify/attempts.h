@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attempts: the outcomes of one receiver's attempts: counted, told once when they turn, and what
-// they say about when to try again. The receiver's thread notes; any thread may read status().
+// Attempts: the outcomes of one receiver's attempts: counted, logged once when they change, and
+// what they say about when to try again. The receiver's thread notes; any thread may read status().
 #pragma once
 
 #include <functional>

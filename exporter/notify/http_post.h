@@ -30,7 +30,7 @@ class HttpPost {
                                HttpPostLimits limits = {});
 
   // Ok: answered with 2xx. Otherwise one line that holds no secret: what failed and why, or what
-  // the receiver answered. Files of secrets are read anew each time.
+  // the receiver answered. Secret files are read again each time.
   Status post(const std::string& body);
 
   // A post that is under way, and every later one, fails at once.

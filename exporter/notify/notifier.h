@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Notifier: tells every receiver of espial.yaml's `alerts` of the node's alarms. A thread for each
+// Notifier: sends the node's alarms to every receiver in `alerts` of espial.yaml. A thread for each
 // receiver, so that none waits for another, and publish() for none of them.
 //
 // Alertmanagers get state: what fires is sent again every resend_seconds, with an end that it
 // reaches by itself if nothing more is heard. Webhooks and commands get transitions. After a
-// restart what fires is told anew.
+// restart firing alarms are sent again.
 #pragma once
 
 #include <atomic>

@@ -9,7 +9,7 @@
 
 namespace espial {
 
-// Ok: a regular file that belongs to root or to this user, and that nobody else may read or write.
+// Ok: a regular file owned by root or this user, and not readable or writable by others.
 Status check_secret_file(const std::string& path);
 
 // Such a file's first line, with a zero byte after it, at most 4096 bytes. Messages never quote it.

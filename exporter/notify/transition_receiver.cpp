@@ -25,7 +25,7 @@ void TransitionReceiver::stop() {
   way_.stop();
 }
 
-void TransitionReceiver::tell_queue() {
+void TransitionReceiver::publish_queue() {
   attempts_->waiting(waiting_.size() + under_way_.size());
   attempts_->dropped(dropped_);
 }
@@ -40,7 +40,7 @@ void TransitionReceiver::publish(const std::vector<Alert>& changes) {
       waiting_.pop_front();
       ++dropped_;
     }
-    tell_queue();
+    publish_queue();
   }
   wake_.notify_one();
 }
@@ -78,7 +78,7 @@ void TransitionReceiver::run() {
     if (!sent.ok()) continue;
     const std::scoped_lock lock(mutex_);
     under_way_.clear();
-    tell_queue();
+    publish_queue();
   }
 }
 

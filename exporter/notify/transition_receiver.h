@@ -46,7 +46,7 @@ class TransitionReceiver {
   // Fills under_way_ once something may be delivered; false: the end.
   bool fill();
   bool stopping();
-  void tell_queue();  // with mutex_ held
+  void publish_queue();  // with mutex_ held
 
   Way way_;
   std::unique_ptr<Attempts> attempts_;

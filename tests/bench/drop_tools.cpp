@@ -18,7 +18,7 @@
 #include "bench/xdp_filter.h"
 #include "kernel/clsact.h"
 #include "kernel/counters.h"
-#include "kernel/policy_map.h"
+#include "kernel/mode_map.h"
 #include "kernel/programs.h"
 #include "kernel/tcx.h"
 // After bench/shared.bpf.h, whose types the skeleton uses.
@@ -88,7 +88,7 @@ Result<std::shared_ptr<Programs>> load_espial() {
   EP_ASSIGN(programs, Programs::load("", limits));
   EP_TRY(programs.set_table(mesh(kDropPeers)));
   for (std::uint32_t peer = 1; peer <= kDropPeers; ++peer)
-    EP_TRY(write_policy(programs.map_fd(MapId::kPolicy), peer, {Mode::ENFORCE, {}}));
+    EP_TRY(write_mode_entry(programs.map_fd(MapId::kPolicy), peer, {Mode::ENFORCE, {}}));
   return std::make_shared<Programs>(std::move(programs));
 }
 

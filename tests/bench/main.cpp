@@ -69,16 +69,16 @@ Result<int> hold_against(const Options& options) {
     return Error{fmt::format("{}: cannot be written", options.json)};
   std::map<Verdict, int> count;
   for (const Versus& row : rows) ++count[judged(row, accepted)];
-  fmt::print("{} rows beside {}: {} worse, {} accepted, {} better, {} unclear\n", rows.size(),
-             options.base_name.empty() ? "the tree itself" : options.base_name,
+  fmt::print("{} rows compared with {}: {} worse, {} accepted, {} better, {} unclear\n",
+             rows.size(), options.base_name.empty() ? "the tree itself" : options.base_name,
              count[Verdict::kWorse], count[Verdict::kAccepted], count[Verdict::kBetter],
              count[Verdict::kUnclear]);
   if (options.only.empty())
     for (const Accepted& one : unneeded(rows, accepted))
-      fmt::print("accepted, but no row needs it (any more): {} {}\n", one.prefix, one.ratio);
+      fmt::print("accepted, but no row needs it (anymore): {} {}\n", one.prefix, one.ratio);
   const auto worse = count[Verdict::kWorse];
   if (options.without_base.empty()) return worse == 0 ? kGood : kBad;
-  fmt::print("not held against a base: {}\n", options.without_base);
+  fmt::print("not compared with a base: {}\n", options.without_base);
   return kGood;
 }
 
@@ -114,18 +114,20 @@ Result<int> run(const Options& options) {
 int main(int argc, char** argv) {
   using namespace espial::bench;  // NOLINT: the whole program is in there
   Options options;
-  CLI::App app("What the packet path of espial costs, in ns of CPU time per packet.");
+  CLI::App app("Measures the packet path of espial, in ns of CPU time per packet.");
   app.add_flag("--quick", options.quick, "fewer rows, fewer rounds");
   app.add_option("--only", options.only, "rows whose name contains TEXT")->type_name("TEXT");
   app.add_option("--json", options.json, "write the rows to FILE")->type_name("FILE");
   // tests/bench/gate builds the base and gives these.
   auto* gate = app.add_option("--gate", options.gate, "this tree's espial_packet_path");
-  app.add_option("--base", options.base, "the base's, to fail when a row is worse than there")
+  app.add_option("--base", options.base, "that of the base; fail if a row is worse than there")
       ->needs(gate);
   gate->needs("--base");
-  app.add_option("--base-name", options.base_name, "what the base is called");
-  app.add_option("--without-base", options.without_base, "why --base is this tree's own");
-  app.add_option("--accepted", options.accepted, "costs that are not red")->type_name("FILE");
+  app.add_option("--base-name", options.base_name, "the name of the base");
+  app.add_option("--without-base", options.without_base,
+                 "why there is no base and --base is this tree's");
+  app.add_option("--accepted", options.accepted, "costs that do not fail the gate")
+      ->type_name("FILE");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

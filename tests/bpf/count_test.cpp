@@ -9,7 +9,7 @@
 
 #include "kernel/counters.h"
 #include "kernel/events.h"
-#include "kernel/policy_map.h"
+#include "kernel/mode_map.h"
 #include "kernel/test_run.h"
 
 namespace espial {
@@ -70,8 +70,8 @@ class Count : public testing::Test {
   void send(TestFrame frame, std::uint32_t times = 1) {
     ASSERT_TRUE(run_->time(frame, times).ok());
   }
-  void set_policy(const Policy& policy) {
-    ASSERT_TRUE(write_policy(maps_->fd(MapId::kPolicy), 1, policy).ok());
+  void set_mode(const ModeEntry& entry) {
+    ASSERT_TRUE(write_mode_entry(maps_->fd(MapId::kPolicy), 1, entry).ok());
   }
   PeerCounters peer(std::uint32_t index) { return reader_.peer(*maps_, index).value(); }
 
@@ -125,7 +125,7 @@ TEST_F(Count, GsoWithoutASegmentCountIsComputed) {
 // -- enforcement ---------------------------------------------------------------------------------
 
 TEST_F(Count, ADropOnTheWayOutIsNoCleartextOnTheWire) {
-  set_policy({Mode::ENFORCE, {}});
+  set_mode({Mode::ENFORCE, {}});
   auto frame = ipv4(17, kSelfPod, kPeerPod, 8 + 4);
   frame[39] = 12;
   send({.bytes = frame, .direction = Direction::TRANSMIT}, 5);
@@ -143,7 +143,7 @@ TEST_F(Count, ADropOnTheWayOutIsNoCleartextOnTheWire) {
 }
 
 TEST_F(Count, WhatArrivesInClearIsCountedAndDropped) {
-  set_policy({Mode::ENFORCE, {}});
+  set_mode({Mode::ENFORCE, {}});
   const auto frame = ipv4(6, kPeerPod, kSelfPod, 20 + 2900);
   send({.bytes = frame, .gso_size = 1448, .gso_segs = 3});
   const auto counters = peer(1);
@@ -157,15 +157,15 @@ TEST_F(Count, WhatArrivesInClearIsCountedAndDropped) {
 TEST_F(Count, EnforceIsAuditFromItsDeadlineOn) {
   const auto frame = ipv4(17, kPeerPod, kSelfPod, 8);
   const auto now = std::chrono::steady_clock::now();
-  set_policy({Mode::ENFORCE, now + std::chrono::hours(1)});
+  set_mode({Mode::ENFORCE, now + std::chrono::hours(1)});
   EXPECT_TRUE(run_->drops({.bytes = frame}).value());
   // The programs read the coarse clock, which is up to a tick behind.
-  set_policy({Mode::ENFORCE, now - std::chrono::milliseconds(20)});
+  set_mode({Mode::ENFORCE, now - std::chrono::milliseconds(20)});
   EXPECT_FALSE(run_->drops({.bytes = frame}).value());
   // That of another boot, before this one's clock began.
-  set_policy({Mode::ENFORCE, MonoTime{}});
+  set_mode({Mode::ENFORCE, MonoTime{}});
   EXPECT_FALSE(run_->drops({.bytes = frame}).value());
-  set_policy({Mode::ENFORCE, now + std::chrono::milliseconds(50)});
+  set_mode({Mode::ENFORCE, now + std::chrono::milliseconds(50)});
   const auto limit = now + std::chrono::minutes(1);
   while (run_->drops({.bytes = frame}).value())
     ASSERT_LT(std::chrono::steady_clock::now(), limit) << "the deadline never came";
@@ -178,13 +178,13 @@ TEST_F(Count, EnforceIsAuditFromItsDeadlineOn) {
 
 TEST_F(Count, APolicyIsReadAsItWasWritten) {
   const int map = maps_->fd(MapId::kPolicy);
-  for (const Policy& policy :
-       {Policy{}, Policy{Mode::AUDIT, {}}, Policy{Mode::ENFORCE, {}},
-        Policy{Mode::ENFORCE, MonoTime(std::chrono::nanoseconds(123'456'788))}}) {
-    ASSERT_TRUE(write_policy(map, 3, policy).ok());
-    EXPECT_EQ(read_policy(map, 3).value(), policy);
+  for (const ModeEntry& entry :
+       {ModeEntry{}, ModeEntry{Mode::AUDIT, {}}, ModeEntry{Mode::ENFORCE, {}},
+        ModeEntry{Mode::ENFORCE, MonoTime(std::chrono::nanoseconds(123'456'788))}}) {
+    ASSERT_TRUE(write_mode_entry(map, 3, entry).ok());
+    EXPECT_EQ(read_mode_entry(map, 3).value(), entry);
   }
-  EXPECT_FALSE(write_policy(map, 1 << 20, {}).ok());
+  EXPECT_FALSE(write_mode_entry(map, 1 << 20, {}).ok());
 }
 
 // -- the short way of XDP, which no table with exemptions takes -----------------------------------
@@ -192,18 +192,18 @@ TEST_F(Count, APolicyIsReadAsItWasWritten) {
 TEST_F(Count, XdpKeepsTheDeadlineOnItsShortWay) {
   const auto frame = ipv4(17, kPeerPod, kSelfPod, 8);
   const auto now = std::chrono::steady_clock::now();
-  set_policy({Mode::ENFORCE, {}});
+  set_mode({Mode::ENFORCE, {}});
   EXPECT_TRUE(run_->drops_early(frame).value());
-  set_policy({Mode::ENFORCE, now + std::chrono::hours(1)});
+  set_mode({Mode::ENFORCE, now + std::chrono::hours(1)});
   EXPECT_TRUE(run_->drops_early(frame).value());
-  set_policy({Mode::ENFORCE, now - std::chrono::milliseconds(20)});
+  set_mode({Mode::ENFORCE, now - std::chrono::milliseconds(20)});
   EXPECT_FALSE(run_->drops_early(frame).value());
-  set_policy({Mode::AUDIT, {}});
+  set_mode({Mode::AUDIT, {}});
   EXPECT_FALSE(run_->drops_early(frame).value());
 }
 
 TEST_F(Count, XdpDropsWhatIsForThisNodesPodsOnly) {
-  set_policy({Mode::ENFORCE, {}});
+  set_mode({Mode::ENFORCE, {}});
   for (const Ip& elsewhere : {Ip{192, 0, 2, 1}, Ip{10, 101, 2, 11}, Ip{255, 255, 255, 255}}) {
     const auto frame = ipv4(17, kPeerPod, elsewhere, 8);
     EXPECT_FALSE(run_->drops_early(frame).value()) << int{elsewhere[0]};
@@ -215,7 +215,7 @@ TEST_F(Count, XdpPassesWhatIsExempt) {
   spec.exemptions = {{Prefix::parse("10.101.2.10").value(), 17, 53}};
   auto& programs = const_cast<Programs&>(run_->programs());
   ASSERT_TRUE(programs.set_table(spec).ok());
-  set_policy({Mode::ENFORCE, {}});
+  set_mode({Mode::ENFORCE, {}});
   auto frame = ipv4(17, kPeerPod, kSelfPod, 8);
   EXPECT_TRUE(run_->drops_early(frame).value());
   frame[37] = 53;

@@ -9,7 +9,7 @@
 #include "frames/host_engine.h"
 #include "frames/mutate.h"
 #include "kernel/counters.h"
-#include "kernel/policy_map.h"
+#include "kernel/mode_map.h"
 #include "kernel/test_run.h"
 
 namespace espial::frames {
@@ -32,7 +32,7 @@ class DataPlane : public ::testing::Test {
     run_.emplace(std::move(*opened));
     maps_.emplace(Maps::of(run_->programs()).value());
     for (const auto& [peer, mode] : world.modes)
-      ASSERT_TRUE(write_policy(maps_->fd(MapId::kPolicy), peer, {mode, {}}).ok());
+      ASSERT_TRUE(write_mode_entry(maps_->fd(MapId::kPolicy), peer, {mode, {}}).ok());
     image_.emplace(world);
     before_ = read();
   }

@@ -6,7 +6,7 @@
 #include "frames/corpus.h"
 #include "frames/host_engine.h"
 #include "frames/mutate.h"
-#include "kernel/policy_map.h"
+#include "kernel/mode_map.h"
 #include "kernel/test_run.h"
 
 namespace espial::frames {
@@ -18,9 +18,9 @@ class KernelTest : public ::testing::Test {
     auto opened = TestRun::open(table_spec(corpus_world()), 16);
     ASSERT_TRUE(opened.ok()) << opened.error().message;
     run_ = std::make_unique<TestRun>(std::move(opened).value());
-    const int policies = run_->programs().map_fd(MapId::kPolicy);
+    const int modes = run_->programs().map_fd(MapId::kPolicy);
     for (const auto& [peer, mode] : corpus_world().modes)
-      ASSERT_TRUE(write_policy(policies, peer, {mode, {}}).ok());
+      ASSERT_TRUE(write_mode_entry(modes, peer, {mode, {}}).ok());
   }
   static void TearDownTestSuite() { run_.reset(); }
 

@@ -77,8 +77,8 @@ Mode oracle_fate(const World& world, const Input& input, const OracleVerdict& ve
   if (*reason == Reason::UNKNOWN_NODE) {
     mode = network_mode(world, packet);
   } else {
-    const auto policy = world.modes.find(verdict.peer);
-    if (policy != world.modes.end()) mode = policy->second;
+    const auto found = world.modes.find(verdict.peer);
+    if (found != world.modes.end()) mode = found->second;
     const auto limit = world.limits.find(*reason);
     if (limit != world.limits.end()) mode = std::min(mode, limit->second);
   }

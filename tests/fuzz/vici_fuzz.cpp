@@ -12,11 +12,11 @@
 namespace {
 
 void explain(const espial::ViciSection& event) {
-  espial::ViciFacts facts;
+  espial::CharonFacts facts;
   facts.readable = true;
   espial::add_vici_connections(event, facts);
   espial::add_vici_sas(event, facts);
-  espial::add_vici_policies(event, facts);
+  espial::add_charon_policies(event, facts);
   const auto own = *espial::Prefix::parse("10.101.1.0/24");
   const auto peer = *espial::Prefix::parse("10.101.2.0/24");
   const auto reason = espial::explain_pair(facts, own, peer, {});

@@ -21,8 +21,8 @@
 #include "kernel/attachments.h"
 #include "kernel/counters.h"
 #include "kernel/drops.h"
+#include "kernel/mode_map.h"
 #include "kernel/pin_dir.h"
-#include "kernel/policy_map.h"
 #include "kernel/program_id.h"
 
 namespace espial {
@@ -203,7 +203,7 @@ TEST_F(Adoption, SwapsTablesAndDrops) {
   (void)start();
   auto programs = start();
   expect_adopted(programs);
-  ASSERT_TRUE(write_policy(programs.map_fd(MapId::kPolicy), kPeer, {Mode::ENFORCE, {}}).ok());
+  ASSERT_TRUE(write_mode_entry(programs.map_fd(MapId::kPolicy), kPeer, {Mode::ENFORCE, {}}).ok());
   EXPECT_EQ(judge(programs), 2) << "TC_ACT_SHOT";
   EXPECT_EQ(own_drops(programs), 1U) << "the count for the drop program";
   // Another table, and the first again: both tables of this start take their turn.

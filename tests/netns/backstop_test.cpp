@@ -12,7 +12,7 @@
 #include <string>
 #include <thread>
 
-#include "sources/netlink/xfrm_block.h"
+#include "sources/netlink/backstop_socket.h"
 #include "unit/facts_builder.h"
 
 namespace espial {
@@ -40,19 +40,18 @@ class BackstopTest : public testing::Test {
  protected:
   void SetUp() override {
     ASSERT_EQ(unshare(CLONE_NEWNET), 0) << "needs root";
-    config_.enforce.xfrm_block = true;
+    config_.enforce.backstop = true;
     topology_.peers[0].mode = Mode::ENFORCE;
   }
-  XfrmBlockSnapshot follow(const Config& config, Follow how = Follow::kWhole) {
+  BackstopSnapshot follow(const Config& config, Follow how = Follow::kWhole) {
     const auto now = moment();
-    return follow_plan(config, plan_xfrm_block(config.enforce, topology_, {}, policies_, now), now,
-                       how);
+    return follow_plan(config, plan_backstop(config.enforce, topology_, {}, modes_, now), now, how);
   }
-  XfrmBlockSnapshot follow(Follow how = Follow::kWhole) { return follow(config_, how); }
+  BackstopSnapshot follow(Follow how = Follow::kWhole) { return follow(config_, how); }
 
   Config config_;
   Topology topology_ = test::mesh();
-  Policies policies_;
+  PeerModes modes_;
 };
 
 TEST_F(BackstopTest, IsPlacedOnceAndRemoved) {
@@ -97,7 +96,7 @@ TEST_F(BackstopTest, LeavesWhatOthersPlaced) {
 
 TEST_F(BackstopTest, ComesBackAfterAFlush) {
   Backstop backstop;
-  const auto step = [&] { backstop.follow(config_, topology_, {}, policies_, moment()); };
+  const auto step = [&] { backstop.follow(config_, topology_, {}, modes_, moment()); };
   step();
   ASSERT_TRUE(ip("xfrm policy flush"));
   step();
@@ -105,7 +104,7 @@ TEST_F(BackstopTest, ComesBackAfterAFlush) {
   backstop.distrust();
   step();
   EXPECT_EQ(shown("dir "), 4U);
-  config_.enforce.xfrm_block = false;
+  config_.enforce.backstop = false;
   step();
   EXPECT_EQ(shown("dir "), 0U);
   EXPECT_FALSE(backstop.snapshot().enabled);
@@ -113,16 +112,16 @@ TEST_F(BackstopTest, ComesBackAfterAFlush) {
 
 TEST_F(BackstopTest, RemovesWhatAnEarlierRunLeft) {
   (void)follow();
-  config_.enforce.xfrm_block = false;
+  config_.enforce.backstop = false;
   Backstop backstop;
-  backstop.follow(config_, topology_, {}, policies_, moment());
+  backstop.follow(config_, topology_, {}, modes_, moment());
   EXPECT_EQ(shown("dir "), 0U);
 }
 
 TEST_F(BackstopTest, TheKernelKeepsTheDeadline) {
   const auto started = Clock::now();
   const auto now = moment();
-  auto& policy = policies_["node2"];
+  auto& policy = modes_["node2"];
   policy.mode = Mode::ENFORCE;
   const auto seconds = std::chrono::seconds{2};
   policy.confirm = Confirmation{{now.wall + seconds, now.monotonic + seconds, now.boot}, {}};
@@ -135,14 +134,14 @@ TEST_F(BackstopTest, TheKernelKeepsTheDeadline) {
 
 TEST_F(BackstopTest, AConfirmedOneLosesItsDeadline) {
   const auto now = moment();
-  auto& policy = policies_["node2"];
+  auto& policy = modes_["node2"];
   policy.mode = Mode::ENFORCE;
   policy.confirm = Confirmation{
       {now.wall + std::chrono::minutes{1}, now.monotonic + std::chrono::minutes{1}, now.boot}, {}};
   ASSERT_EQ(follow().in_place, 4U);
   policy.confirm.reset();
   ASSERT_EQ(follow().in_place, 4U);
-  auto kernel = XfrmBlock::open(config_.instance);
+  auto kernel = BackstopSocket::open(config_.instance);
   ASSERT_TRUE(kernel.ok());
   const auto placed = kernel->read();
   ASSERT_TRUE(placed.ok());

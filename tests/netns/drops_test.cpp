@@ -16,7 +16,7 @@
 #include <optional>
 
 #include "kernel/counters.h"
-#include "kernel/policy_map.h"
+#include "kernel/mode_map.h"
 #include "netns/drop_world.h"
 #include "unit/processor_time.h"
 
@@ -250,7 +250,7 @@ TEST_F(Drop, AnIndexThatChangesHandsBeginsAtZero) {
 
 // What espial's own tc program drops is counted by it, and another's tc drops are the kernel's.
 TEST_F(Drop, OwnDropsAreNotTheKernelsOthersAre) {
-  ASSERT_TRUE(write_policy(programs_->map_fd(MapId::kPolicy), 1, {Mode::ENFORCE, {}}).ok());
+  ASSERT_TRUE(write_mode_entry(programs_->map_fd(MapId::kPolicy), 1, {Mode::ENFORCE, {}}).ok());
   LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = static_cast<int>(if_nametoindex("up0")),
               .attach_point = static_cast<bpf_tc_attach_point>(BPF_TC_INGRESS | BPF_TC_EGRESS));
   ASSERT_EQ(bpf_tc_hook_create(&hook), 0);
@@ -274,7 +274,7 @@ TEST_F(Drop, OwnDropsAreNotTheKernelsOthersAre) {
   drops_ = Drops::start(*programs_);
   // Another espial's program, in front of ours: somebody else's as far as we know.
   const auto others = load();
-  ASSERT_TRUE(write_policy(others.map_fd(MapId::kPolicy), 1, {Mode::ENFORCE, {}}).ok());
+  ASSERT_TRUE(write_mode_entry(others.map_fd(MapId::kPolicy), 1, {Mode::ENFORCE, {}}).ok());
   LIBBPF_OPTS(bpf_tc_opts, other,
               .prog_fd = others.program_fd(Direction::TRANSMIT, DeviceRole::kWire, true),
               .handle = 1, .priority = 1);
@@ -291,7 +291,7 @@ TEST_F(Drop, OwnDropsAreNotTheKernelsOthersAre) {
 
 // A limit: a veth gives its XDP program skbs, and what that drops is the kernel's without a reason.
 TEST_F(Drop, WhatXdpDropsOnAVethCountsAsTheKernels) {
-  ASSERT_TRUE(write_policy(programs_->map_fd(MapId::kPolicy), 1, {Mode::ENFORCE, {}}).ok());
+  ASSERT_TRUE(write_mode_entry(programs_->map_fd(MapId::kPolicy), 1, {Mode::ENFORCE, {}}).ok());
   ASSERT_EQ(bpf_xdp_attach(static_cast<int>(if_nametoindex("up0")), programs_->xdp_fd(),
                            XDP_FLAGS_DRV_MODE, nullptr),
             0);

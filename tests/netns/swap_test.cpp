@@ -21,7 +21,7 @@
 #include "frames/frame.h"
 #include "kernel/attachments.h"
 #include "kernel/counters.h"
-#include "kernel/policy_map.h"
+#include "kernel/mode_map.h"
 #include "kernel/xdp_attachments.h"
 #include "netns/vlan_offload.h"
 // After bench/shared.bpf.h, whose types the skeleton uses.
@@ -167,7 +167,8 @@ TEST_P(Swap, EveryPacketIsCountedOnce) {
   ASSERT_TRUE(attached());
   const auto behind = bench::count_behind(object, near_);
   ASSERT_TRUE(behind.ok()) << behind.error().message;
-  ASSERT_TRUE(write_policy(builds[0].map_fd(MapId::kPolicy), kEnforced, {Mode::ENFORCE, {}}).ok());
+  ASSERT_TRUE(
+      write_mode_entry(builds[0].map_fd(MapId::kPolicy), kEnforced, {Mode::ENFORCE, {}}).ok());
 
   Exchanged done;
   std::thread exchanger([&] { exchange(builds, swaps, done); });

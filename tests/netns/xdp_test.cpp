@@ -18,7 +18,7 @@
 
 #include "kernel/attachments.h"
 #include "kernel/counters.h"
-#include "kernel/policy_map.h"
+#include "kernel/mode_map.h"
 #include "kernel/xdp_attachments.h"
 #include "netns/vlan_offload.h"
 
@@ -57,7 +57,7 @@ class Xdp : public ::testing::Test {
     spec.entries = {{prefix("10.101.1.0/24"), EP_ROLE_SELF_BACKEND, 0, 0, true},
                     {prefix("10.101.2.0/24"), EP_ROLE_PEER_BACKEND, 1, 0, true}};
     EXPECT_TRUE(programs->set_table(spec).ok());
-    EXPECT_TRUE(write_policy(programs->map_fd(MapId::kPolicy), 1, {Mode::ENFORCE, {}}).ok());
+    EXPECT_TRUE(write_mode_entry(programs->map_fd(MapId::kPolicy), 1, {Mode::ENFORCE, {}}).ok());
     return std::move(*programs);
   }
 

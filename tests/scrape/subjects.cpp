@@ -34,9 +34,9 @@ std::vector<std::shared_ptr<const Report>> reports_of(std::size_t peers, std::si
         for (auto& cells : families)
           for (Cell& cell : cells) cell = {cell.packets + 1000 * i, cell.bytes + 64000 * i};
     for (PeerReport& peer : next->peers)
-      for (Flux& flux : peer.total) {
-        flux.encrypted += 1000 * i;
-        flux.encrypted_bytes += 64000 * i;
+      for (Traffic& traffic : peer.total) {
+        traffic.encrypted += 1000 * i;
+        traffic.encrypted_bytes += 64000 * i;
       }
     out.push_back(std::move(next));
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// node1 of the seed's mesh, healthy, with both families, for the doctor: break it and look.
+// node1 of the example mesh, healthy, with both families, for the doctor: break it and look.
 #pragma once
 
 #include <optional>
@@ -59,7 +59,7 @@ struct DoctorWorld {
   Ruleset rules;
   SysctlFacts sysctls;
   HostFacts host{true, true};
-  ViciFacts charon;
+  CharonFacts charon;
   std::vector<UnderlayEcho> echoes;
   std::vector<IkeReach> ike;
   std::chrono::system_clock::time_point now;

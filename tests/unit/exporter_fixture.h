@@ -155,7 +155,7 @@ inline void add_golden_traffic(Snapshot& snapshot) {
   snapshot.networks = {{"node2", "backendnet", {12, 0}}, {"node3", "backendnet", {0, 0}}};
   snapshot.programs = {0, 8, "", ""};
   snapshot.gaps = {2, std::chrono::milliseconds{75}, std::chrono::milliseconds{25}, {}};
-  snapshot.xfrm_block = {
+  snapshot.backstop = {
       true,
       8,
       7,

@@ -88,7 +88,7 @@ inline XfrmStateFact state(const std::string& from, const std::string& to, std::
   return fact;
 }
 
-// The seed's mesh as node1 knows it: 10.45.0.11 with 10.101.1.0/24, peers node2 and node3.
+// The example mesh as node1 knows it: 10.45.0.11 with 10.101.1.0/24, peers node2 and node3.
 inline Topology mesh() {
   Topology topology;
   topology.node = "node1";

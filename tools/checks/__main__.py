@@ -18,7 +18,7 @@ SHOWN = 60  # lines of a failed step's log
 
 
 def chosen(steps: list[Step], only: list[str], long: bool) -> list[Step]:
-    """The steps to run; those named with --only bring what they need, and long steps when named."""
+    """The steps to run: with --only the named ones, long ones included, and the steps they need."""
     if not only:
         return [step for step in steps if long or not step.long]
     by_name = {step.name: step for step in steps}
@@ -48,7 +48,7 @@ def unplanned(steps: list[Step]) -> list[str]:
     return lost
 
 
-def tell(step: Step, outcome: Outcome, progress: Progress) -> None:
+def report(step: Step, outcome: Outcome, progress: Progress) -> None:
     tally = outcome.tally
     verdict = "FAILED" if tally.failed else "over budget" if outcome.took > step.budget else "ok"
     tests = f"  {tally.passed} passed, {tally.failed} failed" if step.count else ""
@@ -62,7 +62,7 @@ def tell(step: Step, outcome: Outcome, progress: Progress) -> None:
 
 
 def stress_of(every: list[Step], names: list[str], times: int, logs: pathlib.Path) -> int:
-    """Of a tree that is built: --only NAME chooses steps, what they need is not run."""
+    """The tree must be built: --only NAME chooses steps, and the steps they need are not run."""
     by_name = {step.name: step for step in every}
     unknown = set(names) - set(by_name)
     if unknown:
@@ -81,13 +81,13 @@ def main() -> int:
     parser.add_argument("--long", action="store_true", help="add the long runs")
     parser.add_argument("--only", action="append", default=[], metavar="NAME")
     parser.add_argument("--patience", type=int, default=1, metavar="N",
-                        help="N times the budgets, for a busy or slow machine")
+                        help="multiply the budgets by N, for a busy or slow machine")
     parser.add_argument("--mutants", action="store_true",
-                        help="make each mistake of tests/mutants/mistakes.txt: is it noticed?")
+                        help="make each mistake of tests/mutants/mistakes.txt: does the check catch it?")
     parser.add_argument("--list", action="store_true", help="print the steps and stop")
     parser.add_argument("--stress", action="store_true",
-                        help="run the steps whose tests wait beside busy loops, many times, and tell the reds")
-    parser.add_argument("--times", type=int, default=20, metavar="N", help="of --stress")
+                        help="run the steps whose tests wait many times beside busy loops, and list the failures")
+    parser.add_argument("--times", type=int, default=20, metavar="N", help="with --stress: how many times (20)")
     options = parser.parse_args()
     if options.mutants:
         options.only.append("mistakes")
@@ -113,7 +113,7 @@ def main() -> int:
         if step.name == "build" and not outcome.tally.failed:
             lost = unplanned(every)
             outcome.tally = Tally(0, len(lost), tuple(lost))
-        tell(step, outcome, progress)
+        report(step, outcome, progress)
         passed += outcome.tally.passed
         failed += outcome.tally.failed
         if outcome.tally.failed:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Counts tests out of what the runners leave. A skipped, disabled or missing test is a failure, and
+"""Counts tests in the reports of the runners. A skipped, disabled or missing test is a failure, and
 so is a runner that ran nothing."""
 import json
 import pathlib
@@ -54,7 +54,7 @@ def of_lab(log: str, _: bool) -> Tally:
     """The runner's own last line, and a remark per scenario that failed."""
     lines = re.findall(r"^(\d+) passed, (\d+) failed$", log, re.MULTILINE)
     if not lines:
-        return Tally(0, 1, ("the runner did not come to its end",))
+        return Tally(0, 1, ("the runner did not finish",))
     remarks = re.findall(r"^FAIL (.*)$", log, re.MULTILINE)
     return _checked(int(lines[-1][0]), int(lines[-1][1]), remarks)
 
@@ -73,7 +73,7 @@ def of_demo(report: pathlib.Path) -> Callable[[str, bool], Tally]:
 
 
 def of_bench(report: pathlib.Path) -> Callable[[str, bool], Tally]:
-    """One test per row that was held against a base; without a base, one for having measured."""
+    """One test per row that was compared with a base; without a base, one for having measured."""
     def count(_: str, __: bool) -> Tally:
         try:
             shown = json.loads(report.read_text())
@@ -81,7 +81,7 @@ def of_bench(report: pathlib.Path) -> Callable[[str, bool], Tally]:
         except (OSError, ValueError, KeyError):
             return Tally(0, 1, ("the bench left no report",))
         if shown["without_base"]:
-            return Tally(1, 0, (f"0 of {len(rows)} rows held against a base: {shown['without_base']}",))
+            return Tally(1, 0, (f"0 of {len(rows)} rows compared with a base: {shown['without_base']}",))
         bad = [f"{row['name']}: {row['tree_ns']:.1f} ns, the base {row['base_ns']:.1f}"
                for row in rows if row["verdict"] == "worse"]
         other = [f"{row['name']}: {row['verdict']}: {row['ratio']:.2f} of the base"

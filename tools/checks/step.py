@@ -18,7 +18,7 @@ GRACE = 15  # seconds between asking a step to end and ending it
 
 @dataclasses.dataclass(frozen=True)
 class Tally:
-    """How many tests of a step passed and failed, and what to say about those that failed."""
+    """How many tests of a step passed and failed, and remarks about those that failed."""
     passed: int = 0
     failed: int = 0
     remarks: tuple[str, ...] = ()
@@ -27,9 +27,9 @@ class Tally:
 @dataclasses.dataclass(frozen=True)
 class Step:
     """`count` turns (log, all commands succeeded) into a Tally; without it the step holds no tests
-    and fails as one when a command does. Budgets are seconds on two idle cores; `limit` ends a step: it
-    guards against hanging, and is far away where the machine is only busy. "{budget}" in a command or in
-    the environment becomes the number, "{limit}" a time shortly before that end."""
+    and counts as one failed test when a command fails. Budgets are seconds on two idle cores; `limit` ends a
+    step: it guards against hanging, and is long enough for a busy machine. "{budget}" in a command or in
+    the environment becomes the number, "{limit}" a time shortly before the limit."""
     name: str
     budget: int
     commands: tuple[tuple[str, ...], ...]
@@ -52,8 +52,8 @@ class Interrupted(Exception):
 
 @dataclasses.dataclass
 class Outcome:
-    """What a step gave, how long it took and how much of a processor its processes worked: far
-    below the elapsed time, the machine was busy. Seconds."""
+    """The result of a step, how long it took and the CPU time of its processes, in seconds. CPU time far
+    below the elapsed time means that the machine was busy."""
     tally: Tally
     took: float = 0.0
     worked: float = 0.0
@@ -61,7 +61,7 @@ class Outcome:
 
 
 class Runner:
-    """Runs one step; what is under way ends with it. `label` stands before every line it shows."""
+    """Runs one step, and ends its processes with it. `label` is printed before every line."""
 
     def __init__(self, logs: pathlib.Path, root: pathlib.Path, progress: Progress,
                  label: str = ""):
@@ -74,7 +74,7 @@ class Runner:
         self._closed = False
 
     def run(self, step: Step) -> Outcome:
-        """Its limit ends and fails a step."""
+        """A step that exceeds its limit is ended and fails."""
         started = time.monotonic()
         path = self._logs / f"{step.name}.log"
         good, late = True, False
@@ -135,7 +135,7 @@ class Runner:
             self._child.stdout.close()
 
     def _reap(self) -> int:
-        """Waits for the child: its exit status. Counts what it and all that it waited for worked."""
+        """Waits for the child and returns its exit status. Adds the CPU time of it and its children."""
         child = self._child
         _, status, used = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
@@ -151,7 +151,7 @@ class Runner:
             pass  # The whole group has ended.
 
     def close(self) -> None:
-        """From another thread: asks what is under way to end; nothing more is begun."""
+        """From another thread: asks the running command to end; no more are started."""
         self._closed = True
         self._signal(signal.SIGTERM)
 
@@ -161,8 +161,8 @@ class Runner:
 
 def run_at_once(steps: list[Step], logs: pathlib.Path, root: pathlib.Path,
                 done: Callable[[Step, Outcome], None], progress: Progress) -> None:
-    """Runs the steps side by side and calls `done` for each, in the order in which they end. An
-    interrupt of this process ends all of them, gently first, so that they clean up."""
+    """Runs the steps in parallel and calls `done` for each, in the order in which they end. An
+    interrupt of this process ends all of them, with SIGTERM first, so that they clean up."""
     runners = [Runner(logs, root, progress, f"{step.name}: " if len(steps) > 1 else "") for step in steps]
     ended: queue.Queue = queue.Queue()
 

@@ -30,7 +30,7 @@ Causes = dict[str, str]     # of a test its first complaint, empty if it passed
 
 @contextlib.contextmanager
 def busy() -> Iterator[None]:
-    """The machine does something else, too."""
+    """Keeps the machine busy with something else."""
     loops = [subprocess.Popen([sys.executable, "-c", LOOP.format(os.getpid())]) for _ in range(LOOPS)]
     try:
         yield
@@ -41,7 +41,7 @@ def busy() -> Iterator[None]:
 
 
 def _first_line(text: str) -> str:
-    return next((line.strip() for line in text.splitlines() if line.strip()), "no word about it")
+    return next((line.strip() for line in text.splitlines() if line.strip()), "no output")
 
 
 def _of_ctest(folder: pathlib.Path) -> Causes:
@@ -70,7 +70,7 @@ def _of_ctest(folder: pathlib.Path) -> Causes:
 
 
 def causes(step: Step, outcome: Outcome, root: pathlib.Path) -> Causes:
-    """What each test of a step came to; the step itself where its runner names none, or did not end well
+    """The result of each test of a step; of the step itself if its runner names no tests, or failed
     although all did."""
     reports = [pathlib.Path(value.removeprefix("json:")) for name, value in step.environment
                if name == "GTEST_OUTPUT"]

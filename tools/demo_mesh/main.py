@@ -17,25 +17,25 @@ from demo_mesh.relay import Gate  # noqa: E402
 from demo_mesh.screen import Screen, on_terminal  # noqa: E402
 from demo_mesh.show import Show  # noqa: E402
 
-# What the emulated machine itself says on its console: vm-init, the kernel.
+# Console output of the emulated machine itself: vm-init, the kernel.
 NOISE = re.compile(r"vm-init: |\[ *\d+\.\d+\] ")
 
 
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="demo", description="A real strongSwan mesh of three nodes on this machine, broken in "
-        "the ways that meshes break; each time, what the user sees and what espial says. Leaves "
-        "nothing behind. Exit status 0 only if espial was right every time.")
-    parser.add_argument("--json", metavar="FILE", help="write what was expected and seen")
+        prog="demo", description="Builds a real strongSwan mesh of three nodes on this machine, breaks it "
+        "in the ways that meshes break, and shows each time what the user sees and what espial reports. "
+        "Cleans up. The exit status is 0 only if espial was right every time.")
+    parser.add_argument("--json", metavar="FILE", help="write what was expected and seen to FILE")
     parser.add_argument("--stay", action="store_true",
                         help="keep the mesh running afterwards, until Ctrl-C")
     parser.add_argument("--vm", nargs="?", const="6.12", choices=("6.1", "6.12"),
-                        help="play in an emulated machine with this Debian kernel: ESP in the kernel")
+                        help="run in an emulated machine with this Debian kernel: ESP in the kernel")
     parser.add_argument("--prometheus", action="store_true",
-                        help="fail if Prometheus is not installed, instead of leaving it out")
-    parser.add_argument("--only", default="", metavar="NAME", help="steps whose name contains it")
+                        help="fail if Prometheus is not installed, instead of running without it")
+    parser.add_argument("--only", default="", metavar="NAME", help="run only steps whose name contains NAME")
     parser.add_argument("--in", dest="enter", nargs=argparse.REMAINDER, metavar="NODE [COMMAND]",
-                        help="run a command, or a shell, in a node or pod of a demo that stays")
+                        help="run a command, or a shell, in a node or pod of a demo started with --stay")
     parser.add_argument("--inside", metavar="FOLDER", help=argparse.SUPPRESS)
     parser.add_argument("--colour", action="store_true", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
@@ -47,10 +47,10 @@ def options() -> argparse.Namespace:
 
 
 def in_machine(chosen: argparse.Namespace, report, colour: bool) -> int:
-    """Plays in an emulated machine, and shows what it prints as it comes."""
+    """Runs the demo in an emulated machine, and shows its output as it comes."""
     kernel = subprocess.run([ROOT / "tests/lab/kernels", chosen.vm], stdout=subprocess.PIPE, text=True,
                             check=False)
-    if kernel.returncode:   # It has said why.
+    if kernel.returncode:   # It has printed why.
         return 3
     tree = kernel.stdout.strip()
     with tempfile.TemporaryDirectory(prefix="espial-demo-") as out:

@@ -77,13 +77,13 @@ def _scraping(mesh: Mesh, interval: str, alerting: bool) -> Iterator[prometheus.
 
 
 class Show:
-    """One run. `report`: where the JSON goes; `need_prometheus`: without it the run fails; `gate`: how
-    others reach what stays."""
+    """One run. `report`: where the JSON goes; `need_prometheus`: fail without it; `gate`: how
+    the machine reaches a demo started with --stay."""
 
     def __init__(self, screen: Screen, report: TextIO | None, need_prometheus: bool, only: str,
                  emulated: bool = False, gate: Gate | None = None):
         self._screen, self._report, self._need = screen, report, need_prometheus
-        # An emulated processor has better things to do than to answer scrapes.
+        # Scrapes are expensive for an emulated processor.
         self._interval = "2s" if emulated else "500ms"
         self._only, self._gate = only, gate
         self._rows: list[dict] = []
@@ -94,7 +94,7 @@ class Show:
         in_kernel = kernel_esp()
         self._screen.title("Espial watches a strongSwan mesh: three nodes, each with a pod, charon "
                            "and espial.",
-                           "nft counts the same wire, and every number of espial has to be equal.")
+                           "nft counts the same wire, and espial's numbers must be equal.")
         if self._need and not prometheus.installed():
             self._screen.fact("Prometheus is not installed", False)
             return 1
@@ -113,7 +113,7 @@ class Show:
             self._screen.title(f"{right} of {len(self._rows)} right, {len(chosen)} steps, "
                                f"{time.monotonic() - started:.0f} s")
             if stay:
-                with contextlib.suppress(Interrupted):     # the way to end it, and no failure
+                with contextlib.suppress(Interrupted):     # the usual way to end it
                     self._stay(mesh, scraper)
         return 0 if self._right and self._rows else 1
 
@@ -178,7 +178,7 @@ class Show:
             ([("Alertmanager", alertmanager.ADDRESS)] if alertmanager.installed() else [])
         for what, (host, port) in urls:
             reached = "" if port not in self._gate.taken else \
-                f": taken by somebody else on this machine; sudo tools/demo --in prometheus curl -s http://{host}:{port}"
+                f": the port is in use on this machine; sudo tools/demo --in prometheus curl -s http://{host}:{port}"
             self._screen.line(f"{what}: http://{host}:{port}{reached}")
         self._screen.line("PromQL to paste there:")
         for text in QUERIES:
@@ -188,7 +188,7 @@ class Show:
 
 
 def _tools(namespace: str, **commands: str) -> None:
-    """Commands that know their node, for `tools/demo --in`."""
+    """Commands that are set up for their node, for `tools/demo --in`."""
     folder = f"/run/demo/{namespace}"
     os.makedirs(folder, exist_ok=True)
     for name, command in commands.items():

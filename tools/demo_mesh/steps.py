@@ -35,7 +35,7 @@ def step(name: str, story: str, kernel: bool = True, user: bool = True):
 
 
 def _four(stage: Stage, verdict: str) -> None:
-    """Both ends of both pairs say the same."""
+    """Both ends of both pairs report the same verdict."""
     stage.expect(1, 2, "ipv4", verdict)
     stage.expect(2, 1, "ipv4", verdict)
     stage.expect(1, 3, "ipv6", verdict)
@@ -97,7 +97,7 @@ def ipv6_forgotten(stage: Stage) -> None:
     stage.expect(2, 1, "both", "mixed")
 
 
-@step("policy missing on the sender", "node1 lost its outbound policy; node2 refuses what comes.",
+@step("policy missing on the sender", "node1 lost its outbound policy; node2 rejects what arrives.",
       user=False)
 def sender_only(stage: Stage) -> None:
     one, two = stage.node(1), stage.node(2)
@@ -121,7 +121,7 @@ def sender_route(stage: Stage) -> None:
     stage.expect(2, 1, "ipv4", "mixed")
 
 
-@step("host traffic", "node1 itself talks to a pod: its own address is outside of the selectors.",
+@step("host traffic", "node1 itself talks to a pod: its own address is outside the selectors.",
       user=False)
 def host_traffic(stage: Stage) -> None:
     stage.watch()
@@ -176,8 +176,8 @@ table inet osvc { chain osvc-forward { type filter hook forward priority -5;
 }; }"""
 
 
-@step("FORWARD drops", "OpenSVC accepts on node2, a second base chain drops all the same: the common "
-      "blocker. espial names the rule and what mends it.")
+@step("FORWARD drops", "OpenSVC accepts on node2, but a second base chain drops: a common mistake. espial "
+      "names the rule and the fix.")
 def forward_drops(stage: Stage) -> None:
     node = stage.node(2).namespace
     node.run("nft", "-f", "-", input=OPENSVC_ACCEPTS)
@@ -228,7 +228,7 @@ def no_sa(stage: Stage) -> None:
     stage.expect(1, 2, "ipv4", "down")
 
 
-@step("SAs lost", "node2 lost its SAs (a reboot): ESP arrives that nobody can open.", user=False)
+@step("SAs lost", "node2 lost its SAs (a reboot): ESP arrives that it cannot decrypt.", user=False)
 def sas_lost(stage: Stage) -> None:
     stage.node(2).namespace.ip("xfrm state flush")
     stage.lab.undo(lambda: restart(stage, 2))
@@ -249,7 +249,7 @@ def charon_killed(stage: Stage) -> None:
 
 
 @step("charon killed", "charon and its ESP are gone on node1: it sends in clear, node2 sends ESP "
-      "that nobody opens.", kernel=False)
+      "that node1 cannot decrypt.", kernel=False)
 def charon_killed_in_user_space(stage: Stage) -> None:
     stage.node(1).charon.kill()
     stage.lab.undo(lambda: restart(stage, 1))
@@ -297,8 +297,8 @@ def policies_missing_enforced(stage: Stage) -> None:
     stage.stopped(1, 3, "ipv6", {"cleartext": 2 * PINGS})
 
 
-@step("policies come back, enforced", "Enforced before the mesh is there: IKE passes, and what is "
-      "encrypted flows.")
+@step("policies come back, enforced", "Enforced before there are SAs: IKE passes, and then encrypted "
+      "traffic.")
 def healed_under_enforcement(stage: Stage) -> None:
     stage.lab.unload(1, 2)
     stage.watch(mode="enforce")
@@ -354,7 +354,7 @@ def charon_stopped_enforced(stage: Stage) -> None:
 
 
 def restart(stage: Stage, number: int) -> None:
-    """Starts a node's charon anew, as after a reboot: no policy or SA is left of the one before."""
+    """Restarts a node's charon, as after a reboot: no policy or SA of the previous one is left."""
     node, mesh = stage.node(number), stage.lab.mesh
     node.charon.kill()
     node.namespace.ip("xfrm policy flush", "xfrm state flush")

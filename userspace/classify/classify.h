@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `espial classify`: captures through the very same parser and judge as live traffic.
+// `espial classify`: captures, judged by the same parser and judge as live traffic.
 #pragma once
 
 #include "base/result.h"

@@ -17,7 +17,7 @@ struct Judgement {
   Class klass = Class::OTHER;
   Outcome outcome = Outcome::OK;
   std::uint32_t peer = 0;  // index of the table, 0 = none
-  bool by_kernel = false;  // the loaded program said so; else its parser compiled for the host
+  bool by_kernel = false;  // judged by the loaded program; else by its parser compiled for the host
   bool counted = true;     // false: a VLAN that another program counts
 };
 

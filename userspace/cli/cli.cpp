@@ -74,7 +74,7 @@ class CommandLine {
     } catch (const CLI::Success& e) {
       return app_.exit(e, console_.out, console_.err);  // --help, --version
     } catch (const CLI::ParseError& e) {
-      // CLI11 misses the command before it complains about the word that stands in its place.
+      // CLI11 reports the missing command before the unknown word in its place.
       const auto rest = app_.remaining();
       const bool wrong_word = e.get_name() == "RequiredError" && !rest.empty();
       const auto what =
@@ -118,7 +118,7 @@ class CommandLine {
     services.offline_status = services.offline_flows = services.offline_audit =
         services.offline_alarms =
             [&](const Config&) -> Result<nlohmann::json> { return config.error(); };
-    services.offline_policy = [&](const Config&, const nlohmann::json&) -> Result<nlohmann::json> {
+    services.offline_modes = [&](const Config&, const nlohmann::json&) -> Result<nlohmann::json> {
       return config.error();
     };
     return run(*place, services);
@@ -275,7 +275,7 @@ class CommandLine {
     });
   }
 
-  // One of the commands about policies.
+  // One of the commands below `policy`.
   CLI::App& policy_command(CLI::App& policy, const std::string& name,
                            const std::string& description,
                            int (*action)(const Config&, const PolicyOptions&, const Services&,

@@ -9,7 +9,7 @@ namespace espial {
 
 // Runs the command that argv names, on standard output and error, and returns the exit status:
 // 0 good, 1 the answer is bad, 2 usage or invalid configuration, 3 could not find out, 70 a bug
-// (an exception that nobody caught). Every error is one line on standard error.
+// (an uncaught exception). Every error is one line on standard error.
 int cli_main(int argc, char** argv, const Services& services);
 
 // The same on a console of the caller's.

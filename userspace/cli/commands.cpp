@@ -15,14 +15,14 @@
 #include "cli/text/doctor_text.h"
 #include "cli/text/explain_text.h"
 #include "cli/text/flows_text.h"
-#include "cli/text/policy_text.h"
+#include "cli/text/modes_text.h"
 #include "cli/text/status_text.h"
 #include "cli/text/topology_text.h"
 #include "cli/text/verify_text.h"
 #include "cli/text/wording.h"
 #include "cli/top/top.h"
 #include "config/config_file.h"
-#include "model/policy/policy_plan.h"
+#include "model/modes/mode_plan.h"
 
 namespace espial {
 namespace {
@@ -58,16 +58,16 @@ int watch_status(const Config& config, const StatusOptions& options, const Servi
   return status;
 }
 
-Result<json> ask_policy(const Config& config, const json& request, const Services& services) {
+Result<json> ask_modes(const Config& config, const json& request, const Services& services) {
   return ask_daemon(config, "policy " + request.dump(-1, ' ', true), [&](const Config& c) {
-    if (!services.offline_policy) return Result<json>(Error{"no daemon is running"});
-    return services.offline_policy(c, request);
+    if (!services.offline_modes) return Result<json>(Error{"no daemon is running"});
+    return services.offline_modes(c, request);
   });
 }
 
-int change_policy(const Config& config, const json& request, const PolicyOptions& options,
-                  const Services& services, Console& console) {
-  const auto answer = ask_policy(config, request, services);
+int change_modes(const Config& config, const json& request, const PolicyOptions& options,
+                 const Services& services, Console& console) {
+  const auto answer = ask_modes(config, request, services);
   if (!answer.ok()) return report(answer.error(), console);
   const bool refused = !field(*answer, "refused").empty();
   const int status = refused ? kExitBad : kExitGood;
@@ -149,10 +149,11 @@ int audit_command(const Config& config, bool as_json, const Services& services, 
 int doctor_command(const Config& config, const DoctorOptions& options, const Services& services,
                    Console& console) {
   if (options.explain.size() == 2) {
-    const auto told = services.explain(config, options.explain[0], options.explain[1]);
-    if (!told.ok()) return report(told.error(), console);
-    return write_out(options.json ? dump(*told, 2) : render_explain(*told, console.style),
-                     explain_exit(*told), console);
+    const auto explanation = services.explain(config, options.explain[0], options.explain[1]);
+    if (!explanation.ok()) return report(explanation.error(), console);
+    return write_out(
+        options.json ? dump(*explanation, 2) : render_explain(*explanation, console.style),
+        explain_exit(*explanation), console);
   }
   auto document = services.doctor(config);
   if (!document.ok()) return report(document.error(), console);
@@ -171,10 +172,10 @@ int verify_command(const Config& config, const VerifyOptions& options, const Ser
 
 int policy_show_command(const Config& config, const PolicyOptions& options,
                         const Services& services, Console& console) {
-  const auto document = ask_policy(config, {{"command", "show"}}, services);
+  const auto document = ask_modes(config, {{"command", "show"}}, services);
   if (!document.ok()) return report(document.error(), console);
-  return write_out(options.json ? dump(*document, 2) : render_policy(*document, console.style),
-                   policy_exit(*document), console);
+  return write_out(options.json ? dump(*document, 2) : render_modes(*document, console.style),
+                   modes_exit(*document), console);
 }
 
 int policy_set_command(const Config& config, const PolicyOptions& options, const Services& services,
@@ -187,13 +188,13 @@ int policy_set_command(const Config& config, const PolicyOptions& options, const
     if (!seconds) return report(no_duration("--confirm-within", options.confirm_within), console);
     request["confirm_within_seconds"] = seconds->count();
   }
-  return change_policy(config, request, options, services, console);
+  return change_modes(config, request, options, services, console);
 }
 
 int policy_confirm_command(const Config& config, const PolicyOptions& options,
                            const Services& services, Console& console) {
-  return change_policy(config, {{"command", "confirm"}, {"peer", options.peer}}, options, services,
-                       console);
+  return change_modes(config, {{"command", "confirm"}, {"peer", options.peer}}, options, services,
+                      console);
 }
 
 int config_show_command(const Config& config, bool as_json, const Services& services,

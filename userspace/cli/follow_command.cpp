@@ -113,7 +113,7 @@ class Follow {
     if (errno != EPIPE) fail(Error{"standard output: write: failed (is the disk full?)"});
   }
 
-  // What passes meanwhile is told then, as far as the flow table still has it.
+  // Flows of the gap are reported then, if the flow table still has them.
   void reconnect() {
     since_ = std::chrono::ceil<std::chrono::seconds>(Clock::now() - *gone_);
     auto again = connect();

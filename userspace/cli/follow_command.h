@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `espial flows --follow`: flows in clear and dropped flows as they happen, told by the daemon.
+// `espial flows --follow`: flows in clear and dropped flows as they happen, from the daemon.
 #pragma once
 
 #include <chrono>
@@ -8,8 +8,8 @@
 
 namespace espial {
 
-// Until it is interrupted or nobody reads: exit status 0. 3 when there is no daemon to begin with;
-// one that restarts is waited for. Events go to console.out, what happens to the stream to
+// Runs until interrupted or its output is closed: exit status 0. 3 when there is no daemon to begin
+// with; one that restarts is waited for. Events go to console.out, what happens to the stream to
 // console.err. `since`: also what was seen that long ago.
 int follow_command(const Config& config, const FlowsOptions& options, std::chrono::seconds since,
                    Console& console);

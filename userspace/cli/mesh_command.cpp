@@ -73,7 +73,7 @@ Status write(const std::string& folder, const std::vector<Entry>& entries) {
   return Ok{};
 }
 
-// Files of former runs that belong to no node any more. They are told, never removed.
+// Files of former runs that belong to no node any more. They are listed, never removed.
 std::vector<std::string> left_over(const std::string& folder, const RenderedMesh& mesh) {
   std::vector<std::string> names;
   std::error_code error;
@@ -89,8 +89,8 @@ std::vector<std::string> left_over(const std::string& folder, const RenderedMesh
   return names;
 }
 
-void tell(const std::vector<Entry>& entries, const std::vector<std::string>& left,
-          const RenderedMesh& mesh, std::ostream& out) {
+void report_changes(const std::vector<Entry>& entries, const std::vector<std::string>& left,
+                    const RenderedMesh& mesh, std::ostream& out) {
   for (const auto& entry : entries) out << word(entry.fate) << printable(entry.file->name) << "\n";
   for (const auto& name : left) out << "left over  " << printable(name) << "\n";
   for (const auto& entry : entries)
@@ -118,7 +118,7 @@ int mesh_render_command(const Config& config, const MeshRenderOptions& options,
   const auto left = left_over(options.out, *mesh);
   if (const auto status = write(options.out, *entries); !status.ok())
     return report(status.error(), console);
-  tell(*entries, left, *mesh, console.out);
+  report_changes(*entries, left, *mesh, console.out);
   console.out << std::flush;
   if (console.out) return kExitGood;
   return report(Error{"standard output: write: failed (is the disk full?)"}, console);

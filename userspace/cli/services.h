@@ -40,9 +40,8 @@ struct Services {
   std::function<Result<nlohmann::json>(const Config&, const std::vector<std::string>& peers,
                                        const std::vector<std::string>& pods)>
       verify;
-  // A request about policies (exporter/documents/policy_document.h) when no daemon answers.
-  std::function<Result<nlohmann::json>(const Config&, const nlohmann::json& request)>
-      offline_policy;
+  // A request about modes (exporter/documents/modes_document.h) when no daemon answers.
+  std::function<Result<nlohmann::json>(const Config&, const nlohmann::json& request)> offline_modes;
   std::function<Result<Topology>(const Config&)> show_topology;  // for discover, too
   // What was done, as one line; an unknown peer is a kUsage error.
   std::function<Result<std::string>(const Config&, const std::string& peer)> forget;

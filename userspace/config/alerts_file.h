@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The section `alerts` of espial.yaml, for who delivers them. Its problems are parse_config()'s.
+// The section `alerts` of espial.yaml, for delivery. parse_config() reports its problems.
 #pragma once
 
 #include <string>
@@ -13,7 +13,7 @@ namespace espial {
 // Of a text without problems.
 ConfigAlerts parse_alerts(std::string_view text);
 
-// Of the file that load_config() has read; a missing one tells nobody.
+// From the file that load_config() has read; a missing file means no receivers.
 Result<ConfigAlerts> load_alerts(const std::string& path);
 
 }  // namespace espial

@@ -12,7 +12,7 @@
 
 namespace espial {
 
-// Where a value stands: the line (from 1) and the path of keys.
+// The place of a value: the line (from 1) and the path of keys.
 struct Place {
   int line = 0;
   std::string key;

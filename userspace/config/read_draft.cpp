@@ -74,7 +74,7 @@ void read_enforce(YamlReader& reader, const YAML::Node& node, const Place& at, D
           assign(enforce.audit_minutes, reader.number(n, p, 0, kMaxAuditMinutes));
         }},
        {"xfrm_block",
-        [&](const auto& n, const auto& p) { assign(enforce.xfrm_block, reader.boolean(n, p)); }},
+        [&](const auto& n, const auto& p) { assign(enforce.backstop, reader.boolean(n, p)); }},
        {"exempt", [&](const auto& n, const auto& p) {
           reader.list(n, p, [&](const auto& e, const auto& place) {
             draft.exemptions.push_back(read_exemption(reader, e, place));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The asking half of the control socket: one line to the daemon, its whole answer back, or a
+// The client side of the control socket: sends one line to the daemon, and receives its answer or a
 // stream.
 #pragma once
 
@@ -18,12 +18,12 @@ inline constexpr std::chrono::milliseconds kControlDeadline{2000};
 inline constexpr std::size_t kMaxControlAnswer = 256U << 20;  // bytes
 
 // Sends request and a newline to the unix socket at path and returns everything up to end of file.
-// Blocks until the answer is complete or the deadline has passed. Errors are kUnable: nobody
+// Blocks until the answer is complete or the deadline has passed. Errors are kUnable: no daemon
 // listens, no permission, too slow, or an empty answer.
 Result<std::string> control_request(const std::string& path, std::string_view request,
                                     std::chrono::milliseconds deadline = kControlDeadline);
 
-// What the daemon goes on answering until either side leaves.
+// A stream of answers that lasts until either side disconnects.
 class ControlStream {
  public:
   // Connects and asks. Errors as of control_request().

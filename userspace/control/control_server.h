@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The answering half of the control socket: one line in, one answer out, then end of file; or a
-// stream, which goes on until the asker leaves.
+// The server side of the control socket: one line in, one answer out, then end of file; or a
+// stream, which lasts until the client disconnects.
 #pragma once
 
 #include <chrono>
@@ -40,7 +40,7 @@ inline constexpr std::chrono::milliseconds kControlConnectionDeadline{2000};
 // it is readable; deadlines make it readable, too. Refusals are answers {"error": "..."}.
 class ControlServer {
  public:
-  // path: at most 107 bytes. A socket file that nobody serves is replaced; one that a live daemon
+  // path: at most 107 bytes. A stale socket file is replaced; one that a live daemon
   // serves, or a file of another kind, is an error. Callers hold the instance's lock.
   static Result<ControlServer> open(
       const std::string& path, ControlHandler handler,
@@ -55,7 +55,7 @@ class ControlServer {
   bool send(ControlStreams::Id id, std::string_view text);
 
   [[nodiscard]] int descriptor() const noexcept { return epoll_.get(); }
-  // Does what is ready now: accepts, reads, answers, closes who is late.
+  // Does what is ready now: accepts, reads, answers, closes clients that are too slow.
   void serve();
   [[nodiscard]] std::size_t connections() const noexcept { return connections_.size(); }
   [[nodiscard]] std::size_t streams() const noexcept { return open_streams_.size(); }
@@ -92,7 +92,7 @@ class ControlServer {
   std::string path_;
   ControlHandler handler_;
   std::chrono::milliseconds deadline_;
-  std::uint64_t inode_ = 0;  // of our socket file, so that nobody else's is removed
+  std::uint64_t inode_ = 0;  // of our socket file, so that no other file is removed
   UniqueFd epoll_;
   UniqueFd timer_;
   UniqueFd listener_;

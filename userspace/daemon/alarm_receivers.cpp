@@ -15,7 +15,7 @@ namespace {
 constexpr std::chrono::seconds kCommandTime{10};
 constexpr std::size_t kCommandOutput = 1U << 20;
 
-// What a command prints is nobody's, but for the first line of its errors.
+// The output of a command is discarded, except for the first line of its errors.
 Status run_command(const CommandCall& call) {
   ChildLimits limits;
   limits.time = kCommandTime;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// AlarmReceivers: who the file wants to be told of alarms, and the threads that tell them
-// (exporter/notify). Owned by Node; status() from any thread, the rest the event loop's.
+// AlarmReceivers: the configured receivers of alarms, and the threads that deliver to them
+// (exporter/notify). Owned by Node; status() from any thread, the rest from the event loop's.
 #pragma once
 
 #include <memory>
@@ -16,15 +16,15 @@ namespace espial {
 
 class AlarmReceivers {
  public:
-  // Starts threads: not before privileges were given up. strict: a receiver that cannot be told is
+  // Starts threads: only after privileges were dropped. strict: a receiver that cannot be set up is
   // an error, else a warning.
   Status start(const std::string& config_path, const Config& config, bool strict);
 
-  // What start() has read; nothing of it can change later.
+  // The section that start() read; later changes of it are ignored.
   [[nodiscard]] const ConfigAlerts& alerts() const { return alerts_; }
   // Never waits.
   void publish(const std::vector<Alarm>& alarms, WallTime now);
-  // What became of what they were told.
+  // The state of each delivery.
   [[nodiscard]] NotifyStatus status() const;
 
  private:

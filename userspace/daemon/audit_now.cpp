@@ -5,8 +5,8 @@
 
 namespace espial {
 
-MeshAudit audit_now(const Topology& topology, const KernelFacts& facts, const ViciFacts& charon,
-                    const OpensvcFacts& cluster, PodNat* nat) {
+MeshAudit audit_now(const Topology& topology, const KernelFacts& facts, const CharonFacts& charon,
+                    const OpensvcFacts& opensvc, PodNat* nat) {
   using Clock = std::chrono::system_clock;
   const auto explain = [&](const Peer& peer, const Prefix& own, const Prefix& theirs) {
     if (!charon.readable) return std::string();
@@ -19,7 +19,7 @@ MeshAudit audit_now(const Topology& topology, const KernelFacts& facts, const Vi
                    .now = static_cast<std::uint64_t>(Clock::to_time_t(Clock::now())),
                    .nat_before_ipsec = {},
                    .explain = explain,
-                   .cluster = &cluster};
+                   .opensvc = &opensvc};
   if (nat != nullptr)
     input.nat_before_ipsec = [&](const RouteIndex& routes, const Prefix& own,
                                  const Prefix& theirs) {

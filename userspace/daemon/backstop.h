@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Backstop: makes the kernel's XFRM policies of an instance follow their plan.
+// Backstop: keeps the XFRM policies of an instance in the kernel as planned.
 //
-// What was placed outlives the process. Only policies of this instance are touched
-// (sources/xfrm_block.h). One thread, one network namespace.
+// Placed policies outlive the process. Only policies of this instance are touched
+// (sources/netlink/backstop_socket.h). One thread, one network namespace.
 #pragma once
 
 #include <cstddef>
@@ -11,8 +11,8 @@
 #include <string_view>
 
 #include "base/result.h"
-#include "model/policy/policy.h"
-#include "model/policy/xfrm_block_plan.h"
+#include "model/modes/backstop_plan.h"
+#include "model/modes/peer_modes.h"
 #include "model/snapshot.h"
 
 namespace espial {
@@ -23,30 +23,30 @@ enum class Follow : std::uint8_t {
   kLook,    // change nothing
 };
 
-// The kernel compared with the plan and, unless told to look only, changed. What cannot be done is
-// in `why`; the rest is done all the same.
-XfrmBlockSnapshot follow_plan(const Config& config, const XfrmBlockPlan& plan, const Moment& now,
-                              Follow follow);
+// Compares the kernel with the plan and, unless kLook, changes it. What fails is in `why`; the rest
+// is done regardless.
+BackstopSnapshot follow_plan(const Config& config, const BackstopPlan& plan, const Moment& now,
+                             Follow follow);
 
-// Removes all policies of the instance. How many; none where the kernel has no XFRM.
+// Removes all policies of the instance and returns how many; 0 if the kernel has no XFRM.
 Result<std::size_t> remove_backstop(std::string_view instance);
 
 class Backstop {
  public:
-  // The kernel's policies may have changed: look at them at the next follow().
+  // The kernel's policies may have changed: the next follow() reads them again.
   void distrust() { trusted_ = false; }
 
-  // Cheap while neither the plan nor the kernel's policies change. Logs what becomes wrong once.
+  // Cheap while neither the plan nor the kernel's policies change. Logs each new problem once.
   void follow(const Config& config, const Topology& topology, const KernelFacts& facts,
-              const Policies& policies, const Moment& now);
+              const PeerModes& modes, const Moment& now);
 
-  [[nodiscard]] const XfrmBlockSnapshot& snapshot() const { return snapshot_; }
+  [[nodiscard]] const BackstopSnapshot& snapshot() const { return snapshot_; }
 
  private:
-  XfrmBlockPlan plan_;
-  XfrmBlockSnapshot snapshot_;
+  BackstopPlan plan_;
+  BackstopSnapshot snapshot_;
   bool trusted_ = false;
-  bool looked_ = false;  // what an earlier run may have left is gone
+  bool looked_ = false;  // leftovers of an earlier run have been removed
 };
 
 }  // namespace espial

@@ -21,8 +21,8 @@ ProgramLimits limits_of(const Config& config) {
   return limits;
 }
 
-// What had to be loaded, and why.
-void tell(const ProgramUse& use) {
+// Logs what had to be loaded, and why.
+void log_use(const ProgramUse& use) {
   if (use.loaded == 0)
     spdlog::info("{} pinned programs adopted, none loaded", use.adopted);
   else
@@ -31,7 +31,7 @@ void tell(const ProgramUse& use) {
     spdlog::warn("programs could not be pinned; the next start loads them again: {}", use.problem);
 }
 
-// What the table has to know: a packet of theirs was decrypted and not encrypted.
+// The table must know them: their packets are decapsulated without having been encrypted.
 std::vector<XfrmStateFact> integrity_only(const std::vector<XfrmStateFact>& states) {
   std::vector<XfrmStateFact> integrity;
   for (const auto& state : states)
@@ -62,7 +62,7 @@ DataPlane::DataPlane(Loaded loaded, std::string pin_dir)
 
 Result<DataPlane> DataPlane::open(const Config& config) {
   EP_ASSIGN(programs, Programs::load(config.pin_dir, limits_of(config)));
-  tell(programs.use());
+  log_use(programs.use());
   EP_ASSIGN(maps, Maps::of(programs));
   EP_ASSIGN(identities, Identities::load(maps));
   EP_ASSIGN(attachments, Attachments::open(config.pin_dir, config.state_dir, programs));
@@ -134,7 +134,7 @@ void DataPlane::follow_devices(const Config& config, const Topology& topology,
                gaps_.last.count() / 1000);
 }
 
-// Maps first: their folder is that of the links, too.
+// Maps first: the links are pinned in the same folder.
 void DataPlane::restore() {
   const auto now = std::chrono::steady_clock::now();
   const auto within = now - verified_.value_or(now);
@@ -153,10 +153,10 @@ void DataPlane::restore() {
   gaps_.total += within;
 }
 
-bool DataPlane::on_flow_events(std::vector<FlowRecord>* tell) {
-  if (tell == nullptr) return events_.drain() > 0;
-  *tell = events_.take(identities_);
-  return !tell->empty();
+bool DataPlane::on_flow_events(std::vector<FlowRecord>* records) {
+  if (records == nullptr) return events_.drain() > 0;
+  *records = events_.take(identities_);
+  return !records->empty();
 }
 
 Result<PeerCounters> DataPlane::counters(const std::string& peer) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// DataPlane: what espial has in the kernel: programs on the wire devices, their maps, the peers'
-// identities and table, and everything that is read from them. It knows no source of facts and no
-// policy: Node tells it what to follow, in the order of the methods.
+// DataPlane: espial's part in the kernel: programs on the wire devices, their maps, the peers'
+// identities and table, and everything that is read from them. It does not know where facts and
+// modes come from: Node calls its methods in the order in which they are declared.
 //
-// Owned by Node; the event loop's thread, its network namespace. What is pinned outlives it.
+// Owned by Node; used by the event loop's thread in its network namespace. Pins outlive it.
 #pragma once
 
 #include <chrono>
@@ -35,47 +35,47 @@ namespace espial {
 
 class DataPlane {
  public:
-  // Loads the programs or adopts pinned ones, and logs which. Attaches nothing yet.
+  // Loads the programs or adopts pinned ones, and logs which. Does not attach them yet.
   static Result<DataPlane> open(const Config& config);
 
   // Readable (epoll) while flow events wait.
   [[nodiscard]] int flow_events() const { return events_.fd(); }
 
-  // Plans the devices. True: they are others than before.
+  // Plans the devices. True: the plan has changed.
   bool plan(const Config& config, const Topology& topology, const KernelFacts& facts);
   // Does the table know the integrity-only SAs of these states?
   [[nodiscard]] bool knows(const std::vector<XfrmStateFact>& states) const;
-  // An index for every peer and subnet. Returns what did not fit, one line each.
+  // Assigns an index to every peer and subnet. Returns what did not fit, one line each.
   Result<std::vector<std::string>> assign(const Topology& topology);
-  // The next table of the planned devices; it counts as known from now on. To be set at once, after
-  // the policies.
+  // The next table of the planned devices, which is regarded as set from now on. Call set_table()
+  // with it at once, after writing the modes.
   TableSpec next_table(const ConfigEnforce& enforce, const Topology& topology,
                        const std::vector<XfrmStateFact>& states);
   Status set_table(const TableSpec& spec) { return programs_.set_table(spec); }
-  // After the table: the indexes of those that are not in the topology any more.
+  // After the table: frees the indexes of peers and subnets that left the topology.
   Status release(const Topology& topology);
-  // Attaches as planned; how many programs were attached anew.
+  // Attaches as planned; returns how many programs were newly attached.
   int attach(const KernelFacts& facts, XdpChoice xdp);
 
-  // After the first attach(): former programs count no more. Logs what becomes of their counters.
+  // After the first attach(): former programs no longer count. Logs what happens to their counters.
   Status end_former();
-  // Needs the capabilities of loading.
+  // Needs the capabilities to load programs.
   void watch_drops() { drops_.start(programs_); }
 
-  // Plans and attaches because a device came or changed; woken: when the kernel told.
+  // Plans and attaches because a device appeared or changed; woken: when the kernel reported it.
   void follow_devices(const Config& config, const Topology& topology, const KernelFacts& facts,
                       std::chrono::steady_clock::time_point woken);
-  // Puts back what somebody removed, and logs it.
+  // Reattaches programs that were removed externally, and logs it.
   void restore();
 
-  // Takes flow events. True: there were some. With `tell` they are also returned.
-  bool on_flow_events(std::vector<FlowRecord>* tell);
+  // Takes flow events. True: there were some. With `records` they are also returned.
+  bool on_flow_events(std::vector<FlowRecord>* records);
 
   Result<PeerCounters> counters(const std::string& peer);  // zeros: it has none
   Result<std::vector<FlowRecord>> flows() { return counters_.flows(maps_, identities_); }
-  // Devices are this one's to say; so is all that only a daemon has, but for reloads.
+  // Fills in the devices and everything else that only a daemon has, except for reloads.
   Result<Snapshot> snapshot(SnapshotOf of);
-  // Publishes the flows when the snapshot has more unprotected packets than those before.
+  // Publishes the flows if the snapshot has more unprotected packets than the previous ones.
   void publish_flows(const Snapshot& snapshot);
 
   [[nodiscard]] const Maps& maps() const { return maps_; }
@@ -83,7 +83,7 @@ class DataPlane {
   [[nodiscard]] const DevicePlans& plans() const { return plans_; }
   [[nodiscard]] AttachMode mode() const { return attachments_.mode(); }
   [[nodiscard]] bool adopted() const { return programs_.adopted(); }  // counters go on
-  // "xfrm_state": can the kernel tell decrypted packets?
+  // "xfrm_state": can the kernel recognize decrypted packets?
   [[nodiscard]] SourceStatus source() const;
   // Programs that should be attached and are not, one line each.
   [[nodiscard]] std::vector<std::string> unattached() const;

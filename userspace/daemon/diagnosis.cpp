@@ -19,7 +19,7 @@
 #include "exporter/documents/ike_trouble_document.h"
 #include "exporter/documents/verify_document.h"
 #include "kernel/counters.h"
-#include "kernel/policy_map.h"
+#include "kernel/mode_map.h"
 #include "model/control_path.h"
 #include "sources/firewall/firewall_source.h"
 #include "sources/probe/echo.h"
@@ -34,9 +34,9 @@
 namespace espial {
 namespace {
 
-constexpr std::size_t kMostIkeProbes = 64;  // addresses; where more are in trouble these tell
+constexpr std::size_t kMostIkeProbes = 64;  // addresses; of more these are representative
 
-// What the doctor says, and what it said it from.
+// The doctor's report, and the facts that it is based on.
 struct Diagnosis {
   Ruleset ruleset;
   MeshAudit audit;
@@ -71,21 +71,22 @@ Result<std::vector<UnderlayEcho>> ask_underlays(const World& world) {
   return echoes;
 }
 
-// What charon's log says while this command runs, and what the daemon has heard of it so far.
-class CharonEar {
+// IKE troubles from charon's log: what it logs while this command runs, and what the daemon has
+// collected.
+class CharonListener {
  public:
-  explicit CharonEar(const Config& config) : config_(config) {
+  explicit CharonListener(const Config& config) : config_(config) {
     if (const auto socket = find_vici_socket(config.vici))
       if (auto log = ViciLog::open(*socket); log.ok()) log_ = std::move(log).value();
   }
 
   std::vector<IkeTrouble> troubles() {
-    IkeTroubles heard;
+    IkeTroubles logged;
     if (log_) {
       const auto now = std::chrono::system_clock::now();
-      (void)log_->advance([&](const CharonLine& line) { heard.take(line, now); });
+      (void)log_->advance([&](const CharonLine& line) { logged.take(line, now); });
     }
-    auto all = heard.all();
+    auto all = logged.all();
     const auto answer = control_request(control_socket_path(config_.state_dir), "charon");
     if (!answer.ok()) return all;
     auto known = ike_troubles_from(nlohmann::json::parse(*answer, nullptr, false));
@@ -115,16 +116,16 @@ std::vector<FiringAlarm> firing_alarms(const Config& config) {
   return out;
 }
 
-Diagnosis diagnose_now(const Config& config, const World& world, CharonEar& ear) {
-  ViciFacts charon;
-  if (const auto socket = find_vici_socket(config.vici)) charon = read_vici(*socket);
+Diagnosis diagnose_now(const Config& config, const World& world, CharonListener& listener) {
+  CharonFacts charon;
+  if (const auto socket = find_vici_socket(config.vici)) charon = read_charon(*socket);
   Diagnosis out;
   out.ruleset = read_firewall();
   PodNat nat(out.ruleset);
-  out.audit = audit_now(world.topology, world.facts, charon, world.cluster, &nat);
+  out.audit = audit_now(world.topology, world.facts, charon, world.opensvc, &nat);
   const auto sysctls = read_sysctls(world.facts.links);
   auto echoes = ask_underlays(world);
-  // Who was silent may have no link-layer address: what the kernel knows of that only now.
+  // A silent peer may have no link-layer address, which the kernel knows only by now.
   const bool silent = echoes.ok() && std::any_of(echoes->begin(), echoes->end(),
                                                  [](const auto& echo) { return !echo.answered; });
   auto later = silent ? look_around(config) : Result<World>(Error{});
@@ -132,7 +133,7 @@ Diagnosis diagnose_now(const Config& config, const World& world, CharonEar& ear)
   auto unanswered = unprotected(world.topology, out.audit);
   if (unanswered.size() > kMostIkeProbes) unanswered.resize(kMostIkeProbes);
   auto reach = probe_ike(unanswered);
-  charon.troubles = ear.troubles();
+  charon.troubles = listener.troubles();
   out.report = diagnose({.topology = world.topology,
                          .facts = facts,
                          .ruleset = out.ruleset,
@@ -150,7 +151,7 @@ Diagnosis diagnose_now(const Config& config, const World& world, CharonEar& ear)
 
 constexpr EchoPlan kProbes{3, false, std::chrono::milliseconds{1000}};
 
-// Sends what was planned, stage by stage, between two looks at the counters of each peer.
+// Sends the planned probes, stage by stage, and reads the counters of each peer before and after.
 class Prober {
  public:
   Prober(const Pins& pins, EchoSockets& node, std::vector<LocalPod>& pods)
@@ -159,7 +160,7 @@ class Prober {
   Status run(const std::vector<PlannedProbe>& stage, std::vector<ProbeResult>& results) {
     EP_ASSIGN(before, look(stage));
     std::vector<ProbeResult> sent(stage.size());
-    // From each namespace at a time.
+    // One namespace at a time.
     std::map<std::optional<std::size_t>, std::vector<std::size_t>> by_pod;
     for (std::size_t i = 0; i < stage.size(); ++i) by_pod[stage[i].pod].push_back(i);
     for (const auto& [pod, indexes] : by_pod) {
@@ -235,7 +236,7 @@ Result<IpAddress> unicast(const std::string& text) {
   return *address;
 }
 
-// As the programs read it, whether or not a daemon runs.
+// As the programs see it, whether or not a daemon runs.
 Result<std::vector<EnforcedSubnet>> enforced_subnets(const Config& config,
                                                      const Topology& topology) {
   std::vector<EnforcedSubnet> out;
@@ -245,8 +246,8 @@ Result<std::vector<EnforcedSubnet>> enforced_subnets(const Config& config,
   for (const auto& peer : topology.peers) {
     const auto id = pins->identities.peer(peer.name);
     if (id == 0) continue;
-    EP_ASSIGN(policy, read_policy(pins->maps.fd(MapId::kPolicy), id));
-    if (policy.mode != Mode::ENFORCE || (policy.deadline && *policy.deadline <= now)) continue;
+    EP_ASSIGN(entry, read_mode_entry(pins->maps.fd(MapId::kPolicy), id));
+    if (entry.mode != Mode::ENFORCE || (entry.deadline && *entry.deadline <= now)) continue;
     for (const auto& backend : peer.backends) out.push_back({backend.prefix, peer.name});
   }
   return out;
@@ -263,9 +264,9 @@ void by_peer(std::vector<ProbeResult>& probes) {
 }  // namespace
 
 Result<nlohmann::json> doctor_now(const Config& config) {
-  CharonEar ear(config);
+  CharonListener listener(config);
   EP_ASSIGN(world, look_around(config));
-  return doctor_document(diagnose_now(config, world, ear).report, world.topology.node,
+  return doctor_document(diagnose_now(config, world, listener).report, world.topology.node,
                          std::chrono::system_clock::now());
 }
 
@@ -299,7 +300,7 @@ Result<nlohmann::json> verify_now(const Config& config, const std::vector<std::s
         config.pin_dir +
         ": espial's programs are not attached, so the wire is not observed (start espial)"};
   EP_ASSIGN(sockets, EchoSockets::open());
-  CharonEar ear(config);
+  CharonListener listener(config);
   std::vector<Prefix> own;
   for (const auto& backend : world.topology.self_backends) own.push_back(backend.prefix);
   auto pods = find_local_pods(own);
@@ -313,9 +314,9 @@ Result<nlohmann::json> verify_now(const Config& config, const std::vector<std::s
   for (const auto& stage : plan_probes(world.topology, world.facts, views, scope, report.unknown))
     EP_TRY(prober.run(stage, report.probes));
 
-  // The world after the probes: a trap has become a pair of SAs, or has not.
+  // The state after the probes: a trap may have become a pair of SAs.
   EP_ASSIGN(after, look_around(config));
-  const auto found = diagnose_now(config, after, ear);
+  const auto found = diagnose_now(config, after, listener);
   for (auto& probe : report.probes) judge_probe(probe, found.audit, found.report);
   by_peer(report.probes);
   report.not_exercised = walk_unexercised(after.topology, after.facts, found.ruleset, found.audit,

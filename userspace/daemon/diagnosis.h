@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the command line finds out by itself about the node: its rules and switches, and what
-// becomes of packets that it sends. Needs root. Changes nothing.
+// What commands find out by themselves about the node: its rules and sysctls, and what
+// happens to packets that they send. Needs root. Changes nothing.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -12,8 +12,8 @@
 
 namespace espial {
 
-// Reads the rules and switches of the node, pings the underlays: what is in the way of the
-// backends' traffic. Takes up to a second or two.
+// Reads the rules and sysctls of the node and pings the underlays to find what blocks the
+// backends' traffic. Takes up to two seconds.
 Result<nlohmann::json> doctor_now(const Config& config);
 
 // What would happen to a ping between the two, as written. Sends nothing. kUsage: no addresses of
@@ -21,9 +21,9 @@ Result<nlohmann::json> doctor_now(const Config& config);
 Result<nlohmann::json> explain_now(const Config& config, const std::string& source,
                                    const std::string& destination);
 
-// Sends probes to the peers' backends, from this node and from a local pod, and says what crossed
-// the wire. kUsage: a peer or address that does not exist; kUnable: no programs are attached.
-// Takes some seconds where something is lost, less where nothing is.
+// Sends probes to the peers' backends, from this node and from a local pod, and reports what
+// crossed the wire. kUsage: a peer or address that does not exist; kUnable: no programs are
+// attached. Takes a few seconds if packets are lost, less otherwise.
 Result<nlohmann::json> verify_now(const Config& config, const std::vector<std::string>& peers,
                                   const std::vector<std::string>& remote_pods);
 

@@ -61,7 +61,7 @@ Result<json> name_drop_rules(const Config& config, json flows) {
     return flows;
   EP_ASSIGN(world, look_around(config));
   const auto ruleset = read_firewall();
-  const auto audit = audit_now(world.topology, world.facts, {}, world.cluster, nullptr);
+  const auto audit = audit_now(world.topology, world.facts, {}, world.opensvc, nullptr);
   const DropRules rules(world.topology, world.facts, ruleset, audit);
   for (auto& entry : *drops) {
     const auto drop = record_of(entry);

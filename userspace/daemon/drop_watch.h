@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// DropWatch: drop attribution as the daemon has it: started once, read at every snapshot, its last
-// flows shared with the HTTP thread.
+// DropWatch: the daemon's drop attribution: started once, read at every snapshot; its latest
+// flows are shared with the HTTP thread.
 #pragma once
 
 #include <memory>
@@ -14,11 +14,10 @@ namespace espial {
 
 class DropWatch {
  public:
-  // Needs the capabilities of loading. Logs once when drops cannot be attributed.
+  // Needs the capabilities to load programs. Logs once if drops cannot be attributed.
   void start(const Programs& programs);
 
-  // Adds what was dropped to every peer of the snapshot, and how well drops are seen to its
-  // sources.
+  // Adds drops to every peer of the snapshot, and to its sources how completely drops are seen.
   void read(Snapshot& snapshot, const Identities& identities);
 
   [[nodiscard]] std::shared_ptr<const LatestDrops> latest() const { return latest_; }

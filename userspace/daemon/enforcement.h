@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Enforcement: under which mode each peer is, by the file and by commands, until when, and that the
-// kernel obeys: the pinned policy map, and the XFRM policies behind the programs (xfrm_block).
+// Enforcement: the mode of each peer, from the file and from commands, and its deadline; writes
+// them to the kernel: to the pinned map of modes, and as the backstop (XFRM policies behind the
+// programs).
 //
-// Owned by Node; the event loop's thread, its network namespace. What is in the kernel outlives it.
+// Owned by Node; used by the event loop's thread in its network namespace. The kernel keeps
+// enforcing without it.
 #pragma once
 
 #include <optional>
@@ -13,10 +15,10 @@
 #include "daemon/backstop.h"
 #include "daemon/data_plane.h"
 #include "daemon/node_facts.h"
-#include "daemon/peer_policies.h"
+#include "daemon/peer_mode_store.h"
 #include "model/config.h"
-#include "model/policy/policy.h"
-#include "model/policy/policy_plan.h"
+#include "model/modes/mode_plan.h"
+#include "model/modes/peer_modes.h"
 #include "model/snapshot.h"
 #include "model/topology.h"
 
@@ -24,37 +26,37 @@ namespace espial {
 
 class Enforcement {
  public:
-  explicit Enforcement(const std::string& state_dir) : policies_(state_dir) {}
+  explicit Enforcement(const std::string& state_dir) : modes_(state_dir) {}
 
-  // What was saved; where that is lost, what the map says. strict: a file that cannot be used is an
+  // Reads the saved modes; if they are lost, those of the map. strict: an unusable file is an
   // error.
   Status begin(const DataPlane& data_plane, const Config& config, bool strict);
 
-  // The topology that the facts come to, with the modes of commands. Commands follow peers that got
-  // another name.
+  // The topology that results from the facts, with the modes of commands. Renamed peers keep their
+  // modes.
   Topology merged(const Config& config, const NodeFacts& facts);
-  // True: deadlines have passed, the topology has to follow.
+  // True: deadlines have passed, and the topology must be updated.
   bool end_deadlines(const Moment& now);
   // Writes the modes of a merged topology into the map.
   Status write(const DataPlane& data_plane, const Topology& topology) const;
   void follow_backstop(const Config& config, const Topology& topology, const KernelFacts& facts);
-  // Somebody changed XFRM policies: look at ours at the next follow_backstop().
+  // XFRM policies have changed: the next follow_backstop() reads ours again.
   void distrust_backstop() { backstop_.distrust(); }
-  // Notes since when modes are in force.
+  // Records since when modes are in force.
   void follow(const std::vector<PeerSnapshot>& peers, const Moment& now);
 
-  // What a command comes to. Unless something is refused it is saved, and the topology has to
-  // follow.
-  Result<PolicyPlan> command(const PolicyRequest& request, const PolicySight& sight,
-                             const ConfigEnforce& enforce, const Moment& now);
+  // Plans a command. Unless something is refused the plan is saved, and the topology must be
+  // updated.
+  Result<ModePlan> command(const ModeRequest& request, const ModeContext& context,
+                           const ConfigEnforce& enforce, const Moment& now);
 
-  [[nodiscard]] const Policies& policies() const { return policies_.get(); }
-  [[nodiscard]] const XfrmBlockSnapshot& backstop() const { return backstop_.snapshot(); }
+  [[nodiscard]] const PeerModes& modes() const { return modes_.get(); }
+  [[nodiscard]] const BackstopSnapshot& backstop() const { return backstop_.snapshot(); }
   // "policy": the file of commands.
   [[nodiscard]] SourceStatus source() const;
 
  private:
-  PeerPolicies policies_;
+  PeerModeStore modes_;
   Backstop backstop_;
 };
 

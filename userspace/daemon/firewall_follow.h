@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// FirewallFollow: the packet filter's rules, kept current for the audit without holding up the
-// loop.
+// FirewallFollow: keeps the packet filter's rules current for the audit without blocking the
+// event loop.
 //
 // tick() looks for a change once a second: nftables' generation, and the names of legacy tables. A
 // change is read by a thread and child processes (read_ip_firewall()), at most once in ten
@@ -30,20 +30,20 @@ class FirewallFollow {
   FirewallFollow() = default;
   FirewallFollow(const FirewallFollow&) = delete;
   FirewallFollow& operator=(const FirewallFollow&) = delete;
-  // Stops a read that is under way, and its child.
+  // Stops a read in progress, and its child.
   ~FirewallFollow();
 
-  // True: other rules than before are known now. Not before privileges were given up: what starts a
-  // thread inherits them.
+  // True: the known rules have changed. Call only after privileges were dropped, because threads
+  // inherit them.
   bool tick(Clock::time_point now);
 
-  // Who judges by the rules that were read last; null: none were.
+  // Judges NAT by the rules that were read last; null: none were.
   [[nodiscard]] PodNat* nat() const { return nat_.get(); }
-  // "firewall", down with the reason when not everything could be read.
+  // "firewall", down with the reason if not everything could be read.
   [[nodiscard]] SourceStatus source() const;
 
  private:
-  // What makes two moments the same ruleset; generation 0: the kernel could not be asked.
+  // Equal as long as the ruleset is the same; generation 0: the kernel could not be asked.
   struct State {
     std::uint32_t generation = 0;
     std::string legacy;
@@ -63,7 +63,7 @@ class FirewallFollow {
 
   std::optional<NetlinkSocket> netfilter_;
   std::unique_ptr<Reading> reading_;
-  std::optional<State> read_;  // what the last read, or the one under way, began with
+  std::optional<State> read_;  // the state at the beginning of the last or current read
   Clock::time_point began_{};
   std::unique_ptr<PodNat> nat_;
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// FlowFeed: tells every follower (`espial flows --follow`) its flows, one JSON object a line, and
-// how many it could not tell. One thread; never blocks; memory is bounded per follower.
+// FlowFeed: sends its flows to every follower (`espial flows --follow`), one JSON object per line,
+// and how many were lost. One thread; never blocks; memory is bounded per follower.
 #pragma once
 
 #include <cstdint>
@@ -17,19 +17,19 @@ namespace espial {
 class FlowFeed {
  public:
   using Id = std::uint64_t;
-  // Hands one line over; false: there is no room for it now.
+  // Sends one line; false: there is no room for it now.
   using Send = std::function<bool(Id, std::string_view line)>;
 
   explicit FlowFeed(Send send) : send_(std::move(send)) {}
 
-  // What the daemon sees now.
+  // What the daemon knows now.
   struct Look {
     const std::vector<FlowRecord>& flows;
     const std::vector<DropRecord>& drops;
-    std::uint64_t withheld = 0;  // events that the rate limit or a full ring kept back, ever
+    std::uint64_t withheld = 0;  // events lost to the rate limit or a full ring, in total
   };
 
-  // Says that it begins, and what was seen after `since`.
+  // Sends the start line, and the flows seen after `since`.
   void open(Id id, const std::string& node, WallTime since, const Look& look);
   void close(Id id) { followers_.erase(id); }
   [[nodiscard]] bool empty() const { return followers_.empty(); }
@@ -43,11 +43,11 @@ class FlowFeed {
     FlowFollow<FlowRecord> flows;
     FlowFollow<DropRecord> drops;
     std::uint64_t withheld = 0;  // as it was at the last look
-    std::uint64_t lost = 0;      // to be told
+    std::uint64_t lost = 0;      // not yet reported
   };
   void look_at(Id id, Follower& follower, const Look& look);
-  void tell(Id id, Follower& follower, std::string_view line);
-  void tell_lost(Id id, Follower& follower);
+  void send_line(Id id, Follower& follower, std::string_view line);
+  void send_lost(Id id, Follower& follower);
 
   Send send_;
   std::map<Id, Follower> followers_;

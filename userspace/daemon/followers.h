@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Followers: what `espial flows --follow` is told by, between the node's events and the control
-// socket's streams ("follow", or "follow SECONDS" with what was seen that long ago).
+// Followers: serves `espial flows --follow`: passes the node's events to the control socket's
+// streams ("follow", or "follow SECONDS" to start with the flows of the last SECONDS).
 #pragma once
 
 #include "control/control_server.h"

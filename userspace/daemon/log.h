@@ -8,8 +8,8 @@
 
 namespace espial {
 
-// Once, before anything is logged. With a journal each line has its priority and never waits for
-// it; else stderr gets lines with time and level. Returns the journal; null: there is none.
+// Call once, before anything is logged. With a journal each line has its priority and logging never
+// blocks; else lines with time and level go to stderr. Returns the journal; null: there is none.
 std::shared_ptr<Journal> start_log();
 
 }  // namespace espial

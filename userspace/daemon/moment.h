@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "model/policy/policy.h"
+#include "model/modes/peer_modes.h"
 
 namespace espial {
 

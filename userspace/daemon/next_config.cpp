@@ -7,7 +7,7 @@
 namespace espial {
 namespace {
 
-// What a reload cannot change; empty: nothing of it changed.
+// Changed keys that need a restart; empty: none.
 std::string fixed_key_changed(const Config& now, const Config& next) {
   if (now.instance != next.instance) return "instance";
   if (now.pin_dir != next.pin_dir) return "pin_dir";

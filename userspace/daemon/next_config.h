@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A reload: the file again, and whether a running node can follow it.
+// A reload: reads the file again, and checks whether a running node can apply it.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@
 
 namespace espial {
 
-// An error when the file is bad, or changes what only a restart can change.
+// An error if the file is invalid, or changes something that needs a restart.
 Result<Config> next_config(const std::string& path, const Config& now, const ConfigAlerts& alerts);
 
 }  // namespace espial

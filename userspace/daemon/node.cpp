@@ -10,12 +10,13 @@
 #include "daemon/moment.h"
 #include "daemon/next_config.h"
 #include "exporter/documents/alarms_document.h"
-#include "exporter/documents/policy_document.h"
+#include "exporter/documents/modes_document.h"
 
 namespace espial {
 namespace {
 
-constexpr std::chrono::seconds kJudgeEvery{10};  // what moves without an event: lifetimes, sysctls
+constexpr std::chrono::seconds kJudgeEvery{
+    10};  // for what changes without an event: lifetimes, sysctls
 
 }  // namespace
 
@@ -29,7 +30,7 @@ Node::Node(Config config, std::string config_path, Opened opened)
       keeper_(config_.state_dir) {}
 
 Result<std::unique_ptr<Node>> Node::start(Config config, std::string config_path, bool strict) {
-  // Events are listened to before the first dump: nothing falls between.
+  // Events are subscribed before the first dump, so that no change is missed.
   EP_ASSIGN(watch, KernelWatch::open());
   EP_ASSIGN(kernel, watch.read());
   EP_ASSIGN(data_plane, DataPlane::open(config));
@@ -56,7 +57,7 @@ Status Node::begin(bool strict) {
   EP_TRY(data_plane_.release(topology_));
   (void)data_plane_.attach(facts_.kernel(), config_.xdp);
   log_findings();
-  // Programs of a former layout counted until now.
+  // Programs of a former layout have counted until now.
   EP_TRY(data_plane_.end_former());
   spdlog::info("watching {} peers on {} devices ({}){}", topology_.peers.size(),
                data_plane_.plans().devices.size(), to_string(data_plane_.mode()),
@@ -67,8 +68,7 @@ Status Node::begin(bool strict) {
   facts_.save(topology_, config_);
   probes_.follow(config_.verify, topology_, facts_.kernel());
   if (strict && !probes_.problem().empty()) return Error{probes_.problem()};
-  // charon says only once why it makes no SA: from the first moment on there is somebody to hear
-  // it.
+  // charon logs only once why it makes no SA: so its log is read from the very beginning.
   facts_.ask_charon();
   return Ok{};
 }
@@ -111,13 +111,14 @@ void Node::follow_topology() {
   auto topology = enforcement_.merged(config_, facts_);
   const bool changed = topology != topology_;
   topology_ = std::move(topology);
-  // First, because somebody may have removed them: what else follows may take long.
+  // First, because programs may have been removed, and the rest may take long.
   enforcement_.follow_backstop(config_, topology_, facts_.kernel());
   const bool devices = data_plane_.plan(config_, topology_, facts_.kernel());
   const bool same_states = data_plane_.knows(facts_.kernel().states);
   if (changed || !same_states || devices || std::exchange(reloaded_, false)) replace_table();
   if (changed) facts_.save(topology_, config_);
-  // What somebody removed is told before the plan is carried out, which would put it back silently.
+  // Removed programs are reported before the plan is carried out, which would reattach them
+  // silently.
   data_plane_.restore();
   if (const int attached = data_plane_.attach(facts_.kernel(), config_.xdp); attached > 0)
     spdlog::info("{} programs attached", attached);
@@ -137,7 +138,7 @@ void Node::replace_table() {
 
 Status Node::follow_table() {
   const auto table = data_plane_.next_table(config_.enforce, topology_, facts_.kernel().states);
-  // A peer that got the index of a former one must not be judged by that one's policy.
+  // A peer that was assigned the index of a former peer must not inherit its mode.
   EP_TRY(enforcement_.write(data_plane_, topology_));
   return data_plane_.set_table(table);
 }
@@ -176,33 +177,33 @@ void Node::reload() {
   spdlog::info("configuration read again");
 }
 
-nlohmann::json Node::policy(const PolicyRequest& request) {
+nlohmann::json Node::mode_command(const ModeRequest& request) {
   const auto now = this_moment();
   if (enforcement_.end_deadlines(now)) follow_topology();
-  if (request.kind == PolicyRequest::Kind::kShow) {
+  if (request.kind == ModeRequest::Kind::kShow) {
     auto taken = snapshot();
     if (!taken.ok()) return error_document(taken.error());
     enforcement_.follow(taken->peers, now);
-    return policy_document({.snapshot = *taken,
-                            .policies = enforcement_.policies(),
-                            .enforce = config_.enforce,
-                            .in_force = modes_in_force(data_plane_.maps(), data_plane_.identities(),
-                                                       taken->peers, now),
-                            .now = now});
+    return modes_document({.snapshot = *taken,
+                           .modes = enforcement_.modes(),
+                           .enforce = config_.enforce,
+                           .in_force = modes_in_force(data_plane_.maps(), data_plane_.identities(),
+                                                      taken->peers, now),
+                           .now = now});
   }
-  auto plan = set_policy(request, now);
+  auto plan = set_mode(request, now);
   if (!plan.ok()) return error_document(plan.error());
-  return policy_answer(*plan, topology_, now);
+  return mode_answer(*plan, topology_, now);
 }
 
-Result<PolicyPlan> Node::set_policy(const PolicyRequest& request, const Moment& now) {
+Result<ModePlan> Node::set_mode(const ModeRequest& request, const Moment& now) {
   EP_ASSIGN(taken, snapshot());
   EP_ASSIGN(flows, data_plane_.flows());
   EP_ASSIGN(plan,
             enforcement_.command(request, {taken.peers, flows, mesh_.get()}, config_.enforce, now));
   if (!plan.refused.empty()) return plan;
   follow_topology();
-  // The modes may be as before and a deadline not.
+  // A deadline may change although the modes do not.
   EP_TRY(enforcement_.write(data_plane_, topology_));
   evaluate();
   for (const auto& name : plan.changed) {
@@ -230,7 +231,7 @@ void Node::evaluate() {
     probing = std::make_shared<const Probing>(std::move(*probes));
   }
   auto evaluation = evaluator_.evaluate(std::move(*taken), std::move(probing));
-  teller_.tell(evaluation.changes);
+  alarm_log_.write(evaluation.changes);
   receivers_.publish(evaluation.report.alarms, evaluation.report.snapshot.time);
   latest_->publish(std::make_shared<const Report>(std::move(evaluation.report)));
 }
@@ -238,7 +239,7 @@ void Node::evaluate() {
 Result<Snapshot> Node::snapshot() {
   EP_ASSIGN(snapshot, data_plane_.snapshot({.topology = topology_,
                                             .instance = config_.instance,
-                                            .xfrm_block = enforcement_.backstop(),
+                                            .backstop = enforcement_.backstop(),
                                             .mesh = mesh_,
                                             .sources = sources()}));
   if (auto source = probes_.source()) snapshot.sources.push_back(std::move(*source));
@@ -259,7 +260,7 @@ std::vector<SourceStatus> Node::sources() const {
   sources.push_back(facts_.xfrm_source());
   sources.push_back(data_plane_.source());
   if (auto charon = facts_.charon_source(config_)) sources.push_back(std::move(*charon));
-  // No source of facts, but a way of espial's that can be blocked: it is told like one.
+  // Not a source of facts, but it can fail like one, and is reported in the same way.
   for (const auto& receiver : notified().receivers)
     sources.push_back({receiver.receiver, receiver.problem.empty(), receiver.problem});
   return sources;
@@ -274,7 +275,7 @@ nlohmann::json Node::alarms() const {
                           .saved = std::nullopt,
                           .peers = std::move(peers),
                           .engine = evaluator_.alarms(),
-                          .messages = teller_.counts()});
+                          .messages = alarm_log_.counts()});
 }
 
 void Node::save_alarms() { keeper_.finish(evaluator_.alarms(), this_moment()); }

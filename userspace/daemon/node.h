@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Node: everything the daemon knows and does, without its event loop. It wires its parts: what the
-// facts come to is the topology, which the data plane and enforcement follow; what was counted
-// becomes a report, which it publishes. One thread, one network namespace.
+// Node: everything the daemon knows and does, except the event loop. It connects its parts: facts
+// are merged into the topology, to which the data plane and enforcement are adapted; counters
+// become a report, which is published. One thread, one network namespace.
 #pragma once
 
 #include <memory>
@@ -13,7 +13,7 @@
 #include "base/result.h"
 #include "daemon/alarm_receivers.h"
 #include "daemon/alarms/alarm_keeper.h"
-#include "daemon/alarms/alarm_teller.h"
+#include "daemon/alarms/alarm_log.h"
 #include "daemon/data_plane.h"
 #include "daemon/enforcement.h"
 #include "daemon/node_facts.h"
@@ -40,52 +40,54 @@ class Node {
   [[nodiscard]] int probe_events() const { return probes_.fd(); }
   [[nodiscard]] int opensvc_events() const { return facts_.opensvc_events(); }
 
-  // Takes the kernel's events. A device that came or changed is attached before this returns; what
-  // else changed waits for settle().
+  // Takes the kernel's events. A device that appeared or changed is attached before this returns;
+  // other changes wait for settle().
   void on_kernel_events();
   // Is there something that settle() should look at?
   [[nodiscard]] bool unsettled() const { return facts_.unsettled(); }
-  // Reads what changed and makes topology, table and devices follow.
+  // Reads what changed, and updates topology, table and devices.
   void settle();
-  // Takes what OpenSVC says now; topology and table follow before this returns.
+  // Takes new facts of OpenSVC; topology and table are updated before this returns.
   void on_opensvc();
-  // Takes flow events. True: an unprotected flow was seen, evaluate now. With `tell` they are
+  // Takes flow events. True: an unprotected flow was seen, evaluate now. With `records` they are
   // also returned, as they come.
-  bool on_flow_events(std::vector<FlowRecord>* tell = nullptr) {
-    return data_plane_.on_flow_events(tell);
+  bool on_flow_events(std::vector<FlowRecord>* records = nullptr) {
+    return data_plane_.on_flow_events(records);
   }
-  // Takes what charon has said.
+  // Reads charon's answers and log lines.
   void on_charon_events() { facts_.on_charon_events(); }
-  // What its log said of SAs that it could not make.
+  // Why charon could not make SAs, from its log.
   [[nodiscard]] std::vector<IkeTrouble> ike_troubles() const { return facts_.ike_troubles(); }
-  // Hears and sends what the probes of the peers are at.
+  // Sends due probes and collects replies.
   void on_probe_events();
 
-  // Once a second: checks the attachments, takes a snapshot, judges and publishes it.
+  // Once a second: checks the attachments, takes a snapshot, evaluates and publishes it.
   void tick();
   void evaluate();
 
-  // Where changes of alarms are told; before the first evaluate(). null: in the log.
-  void tell_alarms(std::shared_ptr<Journal> journal) { teller_ = AlarmTeller(std::move(journal)); }
-  // Alarms, their history, and what was told, as a document.
+  // Where changes of alarms are written; call before the first evaluate(). null: to the log.
+  void log_alarms_to(std::shared_ptr<Journal> journal) {
+    alarm_log_ = AlarmLog(std::move(journal));
+  }
+  // Alarms, their history, and message counts, as a document.
   [[nodiscard]] nlohmann::json alarms() const;
-  // At the end: what the next daemon is to know.
+  // At the end: saves what the next daemon needs.
   void save_alarms();
 
-  // Policies, SAs and routes as they are now, against the topology.
+  // Compares the current policies, SAs and routes with the topology.
   std::shared_ptr<const MeshAudit> audit();
 
-  // Receivers of alarms are told from now on. Starts threads: not before privileges were given up.
+  // Starts delivery to alarm receivers. Starts threads: call only after privileges were dropped.
   Status start_notifier(bool strict) { return receivers_.start(config_path_, config_, strict); }
-  // What became of what they were told. Any thread.
+  // The state of each delivery. Any thread.
   [[nodiscard]] NotifyStatus notified() const { return receivers_.status(); }
 
-  // The file again. A bad file changes nothing.
+  // Reads the configuration again. An invalid file changes nothing.
   void reload();
 
-  // What a request about policies comes to, carried out: the answer's document.
-  nlohmann::json policy(const PolicyRequest& request);
-  // Programs that should be attached and are not, one line each.
+  // Carries out a request about modes: the document of the answer.
+  nlohmann::json mode_command(const ModeRequest& request);
+  // Programs that should be attached but are not, one line each.
   [[nodiscard]] std::vector<std::string> unattached() const { return data_plane_.unattached(); }
 
   [[nodiscard]] std::shared_ptr<const LatestReport> latest() const { return latest_; }
@@ -113,13 +115,13 @@ class Node {
   Status follow_table();
   void log_findings();
   void judge_mesh();
-  Result<PolicyPlan> set_policy(const PolicyRequest& request, const Moment& now);
+  Result<ModePlan> set_mode(const ModeRequest& request, const Moment& now);
   Result<Snapshot> snapshot();
   [[nodiscard]] std::vector<SourceStatus> sources() const;
 
   Config config_;
   std::string config_path_;
-  bool reloaded_ = false;  // the table may say something else
+  bool reloaded_ = false;  // the table may have to change
   std::optional<bool> last_reload_successful_;
   std::string last_reload_error_;
   NodeFacts facts_;
@@ -130,7 +132,7 @@ class Node {
   Enforcement enforcement_;
   ProbeWatch probes_;
   Evaluator evaluator_;
-  AlarmTeller teller_;
+  AlarmLog alarm_log_;
   AlarmKeeper keeper_;
   AlarmReceivers receivers_;
   std::shared_ptr<LatestReport> latest_ = std::make_shared<LatestReport>();

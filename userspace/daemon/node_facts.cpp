@@ -14,7 +14,8 @@
 namespace espial {
 namespace {
 
-// The start waits for names in /etc/hosts, not for a name server that does not answer.
+// The start waits long enough for names in /etc/hosts, but not for a name server that does not
+// answer.
 constexpr int kFirstMs = 100;
 
 void merge(Changes& sum, const Changes& more) {
@@ -27,7 +28,7 @@ void merge(Changes& sum, const Changes& more) {
   sum.states |= more.states;
 }
 
-// A file that was there and is gone is a source that is down, not a node without an agent.
+// If the file existed and is gone, the source is down; it is not a node without an agent.
 void expect(OpensvcFacts& facts, bool known) {
   if (known && facts.state == OpensvcState::kAbsent) facts.state = OpensvcState::kUnreadable;
 }
@@ -71,7 +72,7 @@ bool NodeFacts::on_kernel_events() {
   }
   merge(pending_, *changes);
   if (!changes->links && !changes->addresses) return false;
-  // Devices first and alone: a new one is unwatched until its programs are attached.
+  // Devices first, and separately: a new one is not watched until its programs are attached.
   Changes devices;
   devices.links = changes->links;
   devices.addresses = changes->addresses;
@@ -80,7 +81,7 @@ bool NodeFacts::on_kernel_events() {
     return false;
   }
   pending_.links = pending_.addresses = false;
-  pending_.routes = true;  // they went with the device or the address
+  pending_.routes = true;  // routes vanish with the device or the address
   return true;
 }
 
@@ -105,7 +106,7 @@ void NodeFacts::on_charon_events() {
 
 void NodeFacts::ask_charon() { vici_.tick(std::chrono::steady_clock::now()); }
 
-// Once when it goes, once when it comes back.
+// Once when it fails, once when it recovers.
 void NodeFacts::log_charon() {
   const auto& facts = vici_.facts();
   if (vici_.off() || !vici_.asked() || facts.readable == charon_readable_) return;
@@ -124,28 +125,28 @@ Status NodeFacts::start_opensvc(const Config& config, bool strict) {
       spdlog::warn("OpenSVC: {}", status.error().message);
   });
   if (watch.ok()) {
-    opensvc_ = std::move(*watch);
-    cluster_ = opensvc_->first(kFirstMs);
+    opensvc_watch_ = std::move(*watch);
+    opensvc_ = opensvc_watch_->first(kFirstMs);
   } else {
-    cluster_.state = OpensvcState::kUnreadable;
-    cluster_.reason = watch.error().message;
+    opensvc_.state = OpensvcState::kUnreadable;
+    opensvc_.reason = watch.error().message;
   }
-  expect(cluster_, !saved_.networks.empty());
-  if (!silent(cluster_)) return Ok{};
-  spdlog::warn("OpenSVC: keeping the last known state: {}", cluster_.reason);
-  if (strict) return Error{"OpenSVC: " + cluster_.reason};
+  expect(opensvc_, !saved_.networks.empty());
+  if (!silent(opensvc_)) return Ok{};
+  spdlog::warn("OpenSVC: keeping the last known state: {}", opensvc_.reason);
+  if (strict) return Error{"OpenSVC: " + opensvc_.reason};
   return Ok{};
 }
 
 bool NodeFacts::on_opensvc() {
-  auto facts = opensvc_->take();
-  expect(facts, cluster_.state != OpensvcState::kAbsent);
-  if (facts == cluster_) return false;
-  const bool was_silent = silent(cluster_);
-  if (silent(facts) && facts.reason != cluster_.reason)
+  auto facts = opensvc_watch_->take();
+  expect(facts, opensvc_.state != OpensvcState::kAbsent);
+  if (facts == opensvc_) return false;
+  const bool was_silent = silent(opensvc_);
+  if (silent(facts) && facts.reason != opensvc_.reason)
     spdlog::warn("OpenSVC: keeping the last known state: {}", facts.reason);
   if (was_silent && facts.readable()) spdlog::info("OpenSVC: {} can be read again", facts.source);
-  cluster_ = std::move(facts);
+  opensvc_ = std::move(facts);
   return true;
 }
 
@@ -162,7 +163,7 @@ void NodeFacts::follow_path_mtu(const ConfigVerify& config, const Topology& topo
 
 MeshAudit NodeFacts::audit(const Topology& topology) {
   kernel_.redirecting = redirecting_bridges(kernel_);
-  return audit_now(topology, kernel_, vici_.facts(), cluster_, firewall_.nat());
+  return audit_now(topology, kernel_, vici_.facts(), opensvc_, firewall_.nat());
 }
 
 void NodeFacts::save(const Topology& topology, const Config& config) {
@@ -193,16 +194,16 @@ SourceStatus NodeFacts::xfrm_source() const {
 }
 
 std::optional<SourceStatus> NodeFacts::charon_source(const Config& config) const {
-  // A charon in a container shows its socket to nobody: that is no source that fails.
+  // The socket of a charon in a container is not accessible: that is not a failing source.
   const bool expected = config.vici != "auto" || charon_seen_;
   if (vici_.off() || !expected) return std::nullopt;
   return SourceStatus{"vici", vici_.facts().readable, vici_.facts().reason};
 }
 
 std::optional<SourceStatus> NodeFacts::opensvc_source() const {
-  if (cluster_.state != OpensvcState::kReadable && cluster_.state != OpensvcState::kUnreadable)
+  if (opensvc_.state != OpensvcState::kReadable && opensvc_.state != OpensvcState::kUnreadable)
     return std::nullopt;
-  return SourceStatus{"opensvc", cluster_.readable(), cluster_.reason};
+  return SourceStatus{"opensvc", opensvc_.readable(), opensvc_.reason};
 }
 
 }  // namespace espial

@@ -12,12 +12,12 @@
 #include "daemon/backstop.h"
 #include "daemon/instance_lock.h"
 #include "daemon/moment.h"
-#include "daemon/peer_policies.h"
+#include "daemon/peer_mode_store.h"
 #include "daemon/snapshot_now.h"
 #include "daemon/world.h"
 #include "exporter/documents/alarms_document.h"
 #include "exporter/documents/audit_document.h"
-#include "exporter/documents/policy_document.h"
+#include "exporter/documents/modes_document.h"
 #include "exporter/documents/status_document.h"
 #include "kernel/attachments.h"
 #include "kernel/counters.h"
@@ -37,12 +37,11 @@ namespace {
 
 constexpr std::chrono::seconds kLook{1};  // between the two looks that give a rate
 
-XfrmBlockSnapshot follow_backstop(const Config& config, const World& world, const Moment& now,
-                                  Follow follow) {
+BackstopSnapshot follow_backstop(const Config& config, const World& world, const Moment& now,
+                                 Follow follow) {
   return follow_plan(
-      config,
-      plan_xfrm_block(config.enforce, world.topology, world.facts, world.policies.get(), now), now,
-      follow);
+      config, plan_backstop(config.enforce, world.topology, world.facts, world.modes.get(), now),
+      now, follow);
 }
 
 // Devices with our programs, with the words that a plan made now has for them.
@@ -61,20 +60,19 @@ std::vector<DeviceSnapshot> devices_of(const Config& config, const World& world)
 
 Result<Snapshot> take_snapshot(const Config& config, const World& world, const Maps& maps,
                                const Identities& identities, CounterReader& reader) {
-  return snapshot_now(
-      {.maps = maps, .identities = identities, .reader = reader},
-      {.topology = world.topology,
-       .instance = config.instance,
-       .daemon = false,
-       .devices = devices_of(config, world),
-       .xfrm_block = follow_backstop(config, world, this_moment(), Follow::kLook),
-       .mesh = std::make_shared<const MeshAudit>(
-           audit_now(world.topology, world.facts, {}, world.cluster, nullptr)),
-       .sources = {{"file", true, ""},
-                   {"policy", world.policies.problem().empty(), world.policies.problem()},
-                   {"routes", true, ""},
-                   {"saved", world.saved_problem.empty(), world.saved_problem},
-                   {"xfrm", world.facts.xfrm_readable, world.facts.xfrm_reason}}});
+  return snapshot_now({.maps = maps, .identities = identities, .reader = reader},
+                      {.topology = world.topology,
+                       .instance = config.instance,
+                       .daemon = false,
+                       .devices = devices_of(config, world),
+                       .backstop = follow_backstop(config, world, this_moment(), Follow::kLook),
+                       .mesh = std::make_shared<const MeshAudit>(
+                           audit_now(world.topology, world.facts, {}, world.opensvc, nullptr)),
+                       .sources = {{"file", true, ""},
+                                   {"policy", world.modes.problem().empty(), world.modes.problem()},
+                                   {"routes", true, ""},
+                                   {"saved", world.saved_problem.empty(), world.saved_problem},
+                                   {"xfrm", world.facts.xfrm_readable, world.facts.xfrm_reason}}});
 }
 
 // Every peer of the topology, with its counters where there are any.
@@ -88,8 +86,8 @@ Result<std::vector<PeerSnapshot>> peers_of(const World& world, const std::option
   return peers;
 }
 
-Result<nlohmann::json> show_policy(const Config& config, const World& world,
-                                   const std::optional<Pins>& pins, const Moment& now) {
+Result<nlohmann::json> show_modes(const Config& config, const World& world,
+                                  const std::optional<Pins>& pins, const Moment& now) {
   Snapshot snapshot;
   EP_ASSIGN(peers, peers_of(world, pins));
   snapshot.node = world.topology.node;
@@ -97,44 +95,43 @@ Result<nlohmann::json> show_policy(const Config& config, const World& world,
   snapshot.peers = std::move(peers);
   std::vector<std::optional<Mode>> in_force(snapshot.peers.size());
   if (pins) in_force = modes_in_force(pins->maps, pins->identities, snapshot.peers, now);
-  return policy_document({.snapshot = snapshot,
-                          .policies = world.policies.get(),
-                          .enforce = config.enforce,
-                          .in_force = std::move(in_force),
-                          .now = now});
+  return modes_document({.snapshot = snapshot,
+                         .modes = world.modes.get(),
+                         .enforce = config.enforce,
+                         .in_force = std::move(in_force),
+                         .now = now});
 }
 
-Result<nlohmann::json> change_policy(const Config& config, const PolicyRequest& request,
-                                     World& world, const std::optional<Pins>& pins,
-                                     const Moment& now) {
+Result<nlohmann::json> change_modes(const Config& config, const ModeRequest& request, World& world,
+                                    const std::optional<Pins>& pins, const Moment& now) {
   EP_ASSIGN(peers, peers_of(world, pins));
   std::vector<FlowRecord> flows;
   if (pins) {
     EP_ASSIGN(seen, CounterReader().flows(pins->maps, pins->identities));
     flows = std::move(seen);
   }
-  const auto mesh = audit_now(world.topology, world.facts, {}, world.cluster, nullptr);
-  EP_ASSIGN(plan, plan_policy(request, world.policies.get(), {peers, flows, &mesh}, now,
-                              std::chrono::minutes(config.enforce.audit_minutes)));
+  const auto mesh = audit_now(world.topology, world.facts, {}, world.opensvc, nullptr);
+  EP_ASSIGN(plan, plan_modes(request, world.modes.get(), {peers, flows, &mesh}, now,
+                             std::chrono::minutes(config.enforce.audit_minutes)));
   if (plan.refused.empty()) {
-    if (auto saved = world.policies.take(plan, lowers(request)); !saved.ok()) {
+    if (auto saved = world.modes.take(plan, lowers(request)); !saved.ok()) {
       if (!lowers(request)) return std::move(saved).error();
       plan.notes.push_back("not saved, so it is lost at a restart: " + saved.error().message);
     }
     merge(config, world);
     if (pins)
-      EP_TRY(world.policies.write(pins->maps, pins->identities, world.topology, now));
+      EP_TRY(world.modes.write(pins->maps, pins->identities, world.topology, now));
     else
       plan.notes.emplace_back(
           "saved, but no programs are attached; it takes effect at the next start");
     // Without programs nothing begins, but what is no longer wanted must not stay.
     const auto block = follow_backstop(config, world, now, pins ? Follow::kWhole : Follow::kRemove);
-    if (!block.why.empty()) plan.notes.push_back("xfrm_block: " + block.why);
+    if (!block.why.empty()) plan.notes.push_back("backstop: " + block.why);
     // A span begins now, not when somebody next looks.
     EP_ASSIGN(after, peers_of(world, pins));
-    world.policies.follow(after, now);
+    world.modes.follow(after, now);
   }
-  return policy_answer(plan, world.topology, now);
+  return mode_answer(plan, world.topology, now);
 }
 
 }  // namespace
@@ -185,34 +182,34 @@ Result<nlohmann::json> offline_alarms(const Config& config) {
 
 Result<nlohmann::json> offline_audit(const Config& config) {
   EP_ASSIGN(world, look_around(config));
-  ViciFacts charon;
-  if (const auto socket = find_vici_socket(config.vici)) charon = read_vici(*socket);
+  CharonFacts charon;
+  if (const auto socket = find_vici_socket(config.vici)) charon = read_charon(*socket);
   PodNat nat(read_ip_firewall());
-  return audit_document(audit_now(world.topology, world.facts, charon, world.cluster, &nat),
+  return audit_document(audit_now(world.topology, world.facts, charon, world.opensvc, &nat),
                         world.topology.node, std::chrono::system_clock::now());
 }
 
-Result<nlohmann::json> offline_policy(const Config& config, const nlohmann::json& line) {
-  EP_ASSIGN(request, policy_request(line));
+Result<nlohmann::json> offline_modes(const Config& config, const nlohmann::json& line) {
+  EP_ASSIGN(request, mode_request(line));
   UniqueFd lock;
-  if (request.kind != PolicyRequest::Kind::kShow) {
+  if (request.kind != ModeRequest::Kind::kShow) {
     EP_ASSIGN(taken, lock_instance(config.state_dir));
     lock = std::move(taken);
   }
   EP_ASSIGN(world, look_around(config));
   EP_ASSIGN(pins, open_pins(config));
   const auto now = this_moment();
-  if (request.kind == PolicyRequest::Kind::kShow) return show_policy(config, world, pins, now);
+  if (request.kind == ModeRequest::Kind::kShow) return show_modes(config, world, pins, now);
   // Programs of the former layout may be attached still, and obey maps of theirs.
   if (!former_map_dirs(config.pin_dir).empty())
     return Error{config.pin_dir + ": an upgrade was interrupted (start espial to complete it)"};
-  if (!world.policies.problem().empty())
-    return Error{world.policies.problem() + " (start espial; it keeps what is enforced)"};
-  if (world.policies.lost() && pins) {
-    world.policies.recover(pins->maps, pins->identities, config, now);
+  if (!world.modes.problem().empty())
+    return Error{world.modes.problem() + " (start espial; it keeps what is enforced)"};
+  if (world.modes.lost() && pins) {
+    world.modes.recover(pins->maps, pins->identities, config, now);
     merge(config, world);
   }
-  return change_policy(config, request, world, pins, now);
+  return change_modes(config, request, world, pins, now);
 }
 
 Result<Topology> effective_topology(const Config& config) {

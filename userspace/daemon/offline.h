@@ -11,24 +11,24 @@
 
 namespace espial {
 
-// The status document from the pinned maps. Rates come from two looks a second apart.
+// The status document from the pinned maps. Rates come from two readings a second apart.
 Result<nlohmann::json> offline_status(const Config& config);
 Result<nlohmann::json> offline_flows(const Config& config);
 
-// What the last daemon saved. Error: it saved nothing.
+// The alarms that the last daemon saved. Error: it saved none.
 Result<nlohmann::json> offline_alarms(const Config& config);
 
-// Policies, SAs and routes of this moment against the topology; needs no pins.
+// Compares the current policies, SAs and routes with the topology; needs no pins.
 Result<nlohmann::json> offline_audit(const Config& config);
 
-// A request about policies (exporter/documents/policy_document.h). What changes anything takes the
-// instance's lock, and edits the saved policy and the pinned map.
-Result<nlohmann::json> offline_policy(const Config& config, const nlohmann::json& request);
+// A request about modes (exporter/documents/modes_document.h). A change takes the
+// instance's lock, and edits the saved modes and the pinned map.
+Result<nlohmann::json> offline_modes(const Config& config, const nlohmann::json& request);
 
 // The effective topology as a daemon started now would see it.
 Result<Topology> effective_topology(const Config& config);
 
-// Removes a learnt peer from the saved topology, and tells a running daemon.
+// Removes a learnt peer from the saved topology; a running daemon applies it at its next reload.
 Result<std::string> forget_saved_peer(const Config& config, const std::string& peer);
 
 // Removes everything of the instance from the kernel. Refused while its daemon runs.

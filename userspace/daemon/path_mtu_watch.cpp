@@ -15,9 +15,9 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kStopsWithin{50};
-constexpr milliseconds kBetweenPeers{1000};  // between those that are asked together
+constexpr milliseconds kBetweenPeers{1000};  // between groups of addresses
 
-// Of each underlay address what the route to it can carry.
+// The largest packet that the route to each underlay address allows.
 std::vector<EchoTarget> targets_of(const Topology& topology, const KernelFacts& facts) {
   const RouteIndex routes(facts);
   const auto sources = tunnel_sources(facts);
@@ -45,7 +45,8 @@ void PathMtuWatch::stop() {
   looking_.reset();
 }
 
-// What is lost is asked for thrice a second (sources/path_mtu.h): a quarter of the rate at a time.
+// A lost probe is repeated three times a second (sources/probe/path_mtu.h): so a quarter of the
+// rate at a time.
 void PathMtuWatch::begin(const ConfigVerify& config, std::vector<EchoTarget> targets) {
   looking_ = std::make_unique<Looking>();
   looking_->targets = std::move(targets);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// PathMtuWatch: looks now and then whether large packets vanish on their way to the peers' underlay
-// addresses, without holding up the event loop.
+// PathMtuWatch: checks from time to time whether large packets vanish on the way to the peers'
+// underlay addresses, without blocking the event loop.
 //
-// A look is a thread that asks a few addresses at a time (sources/path_mtu.h), never faster than
-// the configuration's probes_per_second. What one look finds is looked at again soon, and told once
-// a second look has found it, too. Owned by the event loop; the network namespace is that of its
-// thread.
+// A check is a thread that probes a few addresses at a time (sources/probe/path_mtu.h), never
+// faster than the configuration's probes_per_second. If one check finds a black hole, it is
+// repeated soon, and the black hole is reported if the second check finds it, too. Owned by the
+// event loop; the network namespace is that of its thread.
 #pragma once
 
 #include <atomic>
@@ -25,15 +25,15 @@ namespace espial {
 class PathMtuWatch {
  public:
   using Clock = std::chrono::steady_clock;
-  static constexpr std::chrono::seconds kAgain{10};  // after a look that found something
+  static constexpr std::chrono::seconds kAgain{10};  // after a check that found something
 
   PathMtuWatch() = default;
   PathMtuWatch(const PathMtuWatch&) = delete;
   PathMtuWatch& operator=(const PathMtuWatch&) = delete;
-  // Stops a look that is under way, within a moment.
+  // Stops a running check without delay.
   ~PathMtuWatch() { stop(); }
 
-  // Once a second. Not before privileges were given up: what starts a thread inherits them.
+  // Once a second. Call only after privileges were dropped, because threads inherit them.
   void tick(const ConfigVerify& config, const Topology& topology, const KernelFacts& facts,
             Clock::time_point now);
 
@@ -44,13 +44,13 @@ class PathMtuWatch {
     std::thread thread;
     std::atomic<bool> stop{false};
     std::atomic<bool> done{false};
-    // The thread's until done.
+    // Owned by the thread until done.
     std::vector<EchoTarget> targets;
     std::vector<std::optional<unsigned>> largest;
     std::string problem;
   };
 
-  // How large a packet has to be that one look found to vanish.
+  // A black hole that one check found.
   struct Found {
     MtuBlackhole hole;
     unsigned looks = 0;  // in a row
@@ -62,7 +62,7 @@ class PathMtuWatch {
 
   std::unique_ptr<Looking> looking_;
   std::optional<Clock::time_point> began_;
-  std::optional<WallTime> looked_;  // when the last look ended
+  std::optional<WallTime> looked_;  // when the last check ended
   std::vector<Found> found_;
 };
 

@@ -18,8 +18,8 @@ Status lend_network_privileges();
 // The calling thread, and programs that it starts, keep no capability at all.
 Status drop_every_privilege();
 
-// While it lives, the calling thread may open raw sockets, as far as CAP_NET_RAW was kept; else
-// what it opens says that it may not.
+// While it exists, the calling thread may open raw sockets, if CAP_NET_RAW was kept; otherwise
+// opening one fails.
 class NetRawInUse {
  public:
   NetRawInUse();

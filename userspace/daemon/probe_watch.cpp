@@ -18,9 +18,9 @@
 namespace espial {
 namespace {
 
-// Heard at a time; the rest wakes the loop again. Others' pings are heard, too: a filter in the
-// kernel would have it drop copies of their answers, which look like lost packets
-// (bpf/drops.bpf.c).
+// Replies per call; the rest wakes the loop again. Replies to other programs' pings are received,
+// too: if a socket filter rejected them, the kernel would drop the copies, which would look like
+// lost packets (bpf/drops.bpf.c).
 constexpr int kMostReplies = 256;
 
 Error probes_error(const char* what) { return system_error("probes", what, errno); }
@@ -34,7 +34,7 @@ Status watch(int epoll, int fd) {
 
 std::size_t slot(Family family) { return family == Family::kIpv4 ? 0 : 1; }
 
-// The kernel's own stamp of the answer, unless somebody set the clock meanwhile.
+// The kernel's timestamp of the reply, unless the clock was set meanwhile.
 std::chrono::nanoseconds round_trip(std::chrono::nanoseconds steady,
                                     std::chrono::system_clock::time_point sent,
                                     const std::optional<std::chrono::nanoseconds>& arrived) {
@@ -141,7 +141,7 @@ void ProbeWatch::follow(const ConfigVerify& config, const Topology& topology,
                    : "");
 }
 
-// A way that stays keeps what is known of it.
+// A path that is still probed keeps its results.
 void ProbeWatch::plan(const ConfigVerify& config, std::vector<PeerProbe> probes) {
   std::map<Way, std::size_t> index;
   std::vector<std::size_t> groups;
@@ -179,7 +179,7 @@ void ProbeWatch::arm(Clock::time_point now) const {
 void ProbeWatch::advance(const Look& look, const MeshAudit& audit) {
   std::uint64_t expired = 0;
   (void)!::read(timer_.get(), &expired, sizeof expired);
-  hear(look, audit);
+  collect_replies(look, audit);
   const auto now = Clock::now();
   expire(now, look, audit);
   const auto is_out = [this](std::size_t group) {
@@ -191,7 +191,7 @@ void ProbeWatch::advance(const Look& look, const MeshAudit& audit) {
   arm(now);
 }
 
-void ProbeWatch::hear(const Look& look, const MeshAudit& audit) {
+void ProbeWatch::collect_replies(const Look& look, const MeshAudit& audit) {
   for (const Family family : {Family::kIpv4, Family::kIpv6}) {
     const int socket = sockets_[slot(family)].get();
     if (socket < 0) continue;
@@ -212,7 +212,7 @@ void ProbeWatch::expire(Clock::time_point now, const Look& look, const MeshAudit
   for (const auto sequence : over) end(sequence, nullptr, look, audit);
 }
 
-// The counters first: what is counted from now on may be the probe.
+// The counters first: packets counted from now on may be the probe.
 void ProbeWatch::send(std::size_t index, Clock::time_point now, const Look& look) {
   const auto& probe = probes_[index].last;
   auto before = look(probe.peer);
@@ -246,7 +246,7 @@ void ProbeWatch::end(std::uint16_t sequence, const EchoReply* reply, const Look&
   for (const Direction direction : {Direction::RECEIVE, Direction::TRANSMIT})
     result.seen[at(direction)] =
         seen_between(out.before, *after, direction, result.target.family());
-  // The firewall's rules and the node's switches are read by `espial verify`, not once a second.
+  // `espial verify` reads the firewall's rules and the sysctls; doing so once a second is too much.
   judge_probe(result, audit, {});
   note(probe, std::move(result), std::chrono::system_clock::now());
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// ProbeWatch: `espial verify` round after round, from this node to the peers' bridges and to the
-// pods that the configuration names. Sends nothing unless the configuration asks for it.
+// ProbeWatch: continuous `espial verify`, from this node to the peers' bridges and to the pods that
+// the configuration names. Sends nothing unless configured.
 //
-// Each probe is one echo request; the counters of its peer are looked at before it leaves and when
-// the answer is there or patience ends, and diagnose/verify.h judges it. Nothing here waits: the
-// event loop calls advance() when fd() is readable. One thread, one network namespace.
+// Each probe is one echo request; the counters of its peer are read before it is sent and after the
+// reply or a timeout, and diagnose/verify/verify.h judges it. Nothing here blocks: the event loop
+// calls advance() when fd() is readable. One thread, one network namespace.
 #pragma once
 
 #include <array>
@@ -30,7 +30,7 @@ namespace espial {
 
 class ProbeWatch {
  public:
-  // What the programs have counted of a peer by now.
+  // The programs' current counters of a peer.
   using Look = std::function<Result<PeerCounters>(const std::string& peer)>;
 
   static constexpr std::chrono::seconds kPatience{1};
@@ -39,23 +39,23 @@ class ProbeWatch {
 
   [[nodiscard]] int fd() const { return epoll_.get(); }
 
-  // Probes what these say from now on. The first call with probes to send opens the sockets.
+  // Sets what is probed from now on. The first call with probes to send opens the sockets.
   void follow(const ConfigVerify& config, const Topology& topology, const KernelFacts& facts);
 
-  // Hears answers, ends probes that were out for too long, sends what is due.
+  // Collects replies, ends probes that timed out, sends due probes.
   void advance(const Look& look, const MeshAudit& audit);
 
-  // What the probes came to by now; nothing: none are sent.
+  // The latest results; nothing: no probes are sent.
   [[nodiscard]] std::optional<Probing> read();
-  // "probes"; nothing unless the configuration asks for them.
+  // "probes"; nothing unless configured.
   [[nodiscard]] std::optional<SourceStatus> source() const;
 
-  // Why no probes are sent although the configuration asks for them; empty: they are.
+  // Why no probes are sent although they are configured; empty: they are sent.
   [[nodiscard]] const std::string& problem() const { return problem_; }
 
  private:
   using Clock = std::chrono::steady_clock;
-  // What makes two probes the same way.
+  // Identifies the path of a probe.
   using Way = std::tuple<std::string, Family, ProbePath, IpAddress, IpAddress>;
 
   struct Out {
@@ -65,7 +65,7 @@ class ProbeWatch {
     std::chrono::system_clock::time_point sent_wall;
   };
 
-  // A request of ours, or its answer.
+  // One of our requests, or its reply.
   struct Packet {
     Clock::time_point time;
     std::string peer;
@@ -78,7 +78,7 @@ class ProbeWatch {
   Status open_sockets();
   void stop();
   void plan(const ConfigVerify& config, std::vector<PeerProbe> probes);
-  void hear(const Look& look, const MeshAudit& audit);
+  void collect_replies(const Look& look, const MeshAudit& audit);
   void expire(Clock::time_point now, const Look& look, const MeshAudit& audit);
   void send(std::size_t index, Clock::time_point now, const Look& look);
   void end(std::uint16_t sequence, const EchoReply* reply, const Look& look,

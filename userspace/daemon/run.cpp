@@ -23,7 +23,7 @@
 #include "daemon/privileges.h"
 #include "exporter/documents/audit_document.h"
 #include "exporter/documents/ike_trouble_document.h"
-#include "exporter/documents/policy_document.h"
+#include "exporter/documents/modes_document.h"
 #include "exporter/documents/status_document.h"
 #include "exporter/http/api.h"
 #include "exporter/http/http_server.h"
@@ -34,7 +34,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kSettleAfter{100};  // what changes together is read together
+constexpr milliseconds kSettleAfter{100};  // changes within this time are read together
 constexpr milliseconds kEventPause{20};    // between evaluations that events wake
 
 Error loop_error(const char* what) { return system_error("event loop", what, errno); }
@@ -76,7 +76,7 @@ class Timer {
   UniqueFd fd_;
 };
 
-// Who woke the loop.
+// What woke the loop.
 enum class Wake : std::uint32_t {
   kSignal,
   kTick,
@@ -225,7 +225,7 @@ class Loop {
   bool stop_ = false;
 };
 
-// An answer is of now, not of the last tick.
+// Answers show the current state, not that of the last tick.
 std::string answer(Node& node, std::string_view request) {
   if (request == "status" || request == "flows" || request == "alarms") node.evaluate();
   if (request == "status") return document_text(status_document(*node.latest()->get()));
@@ -239,8 +239,8 @@ std::string answer(Node& node, std::string_view request) {
   constexpr std::string_view kPolicy = "policy ";
   if (request.substr(0, kPolicy.size()) == kPolicy) {
     const auto line = nlohmann::json::parse(request.substr(kPolicy.size()), nullptr, false);
-    const auto wanted = policy_request(line);
-    return document_text(wanted.ok() ? node.policy(*wanted) : error_document(wanted.error()));
+    const auto wanted = mode_request(line);
+    return document_text(wanted.ok() ? node.mode_command(*wanted) : error_document(wanted.error()));
   }
   return R"({"error":"unknown request; known are status, alarms, flows, follow, audit, charon )"
          R"(and policy"})";
@@ -260,7 +260,7 @@ Result<std::optional<HttpServer>> serve_http(const Node& node, const std::string
   return std::optional<HttpServer>(std::move(server));
 }
 
-// Programs and maps are pinned: what is armed stays when this process ends.
+// Programs and maps are pinned: enforcement continues when this process ends.
 int arm(Node& node) {
   node.evaluate();
   node.save_alarms();
@@ -281,7 +281,7 @@ Result<int> run_daemon(const Config& config, const RunOptions& options,
   EP_ASSIGN(lock, lock_instance(config.state_dir));
   EP_ASSIGN(signals, take_signals());
   EP_ASSIGN(node, Node::start(config, options.config_path, options.strict));
-  node->tell_alarms(std::move(journal));
+  node->log_alarms_to(std::move(journal));
   if (options.arm) return arm(*node);
   node->evaluate();
   EP_ASSIGN(control, ControlServer::open(control_socket_path(config.state_dir),
@@ -289,7 +289,7 @@ Result<int> run_daemon(const Config& config, const RunOptions& options,
                                            return answer(node, request);
                                          }));
   Followers followers(*node, control);
-  // Capabilities are a thread's own: what starts threads comes after.
+  // Capabilities are per thread: threads must be started later.
   EP_TRY(drop_privileges());
   EP_TRY(node->start_notifier(options.strict));
   EP_ASSIGN(http, serve_http(*node, version));

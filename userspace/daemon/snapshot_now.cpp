@@ -55,7 +55,7 @@ Result<Snapshot> snapshot_now(const CounterSource& from, SnapshotOf of) {
   snapshot.networks = std::move(networks);
   EP_TRY(from.reader.node(from.maps, snapshot));
   snapshot.devices = std::move(of.devices);
-  snapshot.xfrm_block = std::move(of.xfrm_block);
+  snapshot.backstop = std::move(of.backstop);
   snapshot.sources = std::move(of.sources);
   snapshot.findings = of.topology.findings;
   snapshot.mesh = std::move(of.mesh);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The snapshot of this moment: what the maps have counted, and what their reader knows besides. The
-// same for the daemon and for commands that read the pins themselves.
+// The current snapshot: the counters in the maps, and what the caller knows besides. Used by the
+// daemon and by commands that read the pins themselves.
 #pragma once
 
 #include <memory>
@@ -23,23 +23,23 @@ struct CounterSource {
   CounterReader& reader;
 };
 
-// Whose snapshot it is, and what the maps do not say.
+// Whose snapshot it is, and what is not in the maps.
 struct SnapshotOf {
   const Topology& topology;
   const std::string& instance;
-  // True: the peers are those of the topology. False: those that have counters, as nothing keeps
-  // the maps and the topology together.
+  // True: include all peers of the topology. False: only those with counters, as without a daemon
+  // maps and topology may differ.
   bool daemon = false;
   std::vector<DeviceSnapshot> devices{};
-  XfrmBlockSnapshot xfrm_block{};
+  BackstopSnapshot backstop{};
   std::shared_ptr<const MeshAudit> mesh{};
   std::vector<SourceStatus> sources{};
 };
 
-// An error when a counter cannot be read. What only a daemon has is left as it is when new.
+// An error if a counter cannot be read. Fields that only a daemon knows keep their defaults.
 Result<Snapshot> snapshot_now(const CounterSource& from, SnapshotOf of);
 
-// Zeros: the peer has no counters.
+// Zeros if the peer has no counters.
 Result<PeerCounters> counters_now(const CounterSource& from, const std::string& peer);
 
 // Every peer of the topology.

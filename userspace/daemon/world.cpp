@@ -14,15 +14,15 @@
 namespace espial {
 
 Merged merge(const Config& config, const KernelFacts& facts, const Topology& saved,
-             const OpensvcFacts& cluster, PeerPolicies& policies) {
-  Merged merged{merge_topology(config, facts, saved, cluster), {}};
-  merged.renamed = policies.follow_names(saved, merged.topology);
-  policies.apply(config, merged.topology);
+             const OpensvcFacts& opensvc, PeerModeStore& modes) {
+  Merged merged{merge_topology(config, facts, saved, opensvc), {}};
+  merged.renamed = modes.follow_names(saved, merged.topology);
+  modes.apply(config, merged.topology);
   return merged;
 }
 
 void merge(const Config& config, World& world) {
-  world.topology = merge(config, world.facts, world.saved, world.cluster, world.policies).topology;
+  world.topology = merge(config, world.facts, world.saved, world.opensvc, world.modes).topology;
 }
 
 Result<World> look_around(const Config& config) {
@@ -31,14 +31,14 @@ Result<World> look_around(const Config& config) {
   EP_ASSIGN(facts, watch.read());
   world.facts = std::move(facts);
   if (config.opensvc && config.discover)
-    world.cluster = read_opensvc({config.opensvc_conf, config.opensvc_socket});
+    world.opensvc = read_opensvc({config.opensvc_conf, config.opensvc_socket});
   world.facts.redirecting = redirecting_bridges(world.facts);
   if (auto loaded = SavedTopology(config.state_dir).load(); loaded.ok())
     world.saved = std::move(*loaded);
   else
     world.saved_problem = loaded.error().message;
-  world.policies.load();
-  (void)world.policies.expire(this_moment());
+  world.modes.load();
+  (void)world.modes.expire(this_moment());
   merge(config, world);
   return world;
 }
@@ -46,7 +46,7 @@ Result<World> look_around(const Config& config) {
 Result<std::optional<Pins>> open_pins(const Config& config) {
   std::error_code error;
   const auto path = pinned_map_path(config.pin_dir, map_name(MapId::kPolicy));
-  // A folder that may not be looked into is not a missing one: opening the maps tells.
+  // An unreadable folder is not a missing one: opening the maps reports it.
   if (!std::filesystem::exists(path, error) && !error) return std::optional<Pins>();
   EP_ASSIGN(maps, Maps::open_pinned(config.pin_dir));
   EP_ASSIGN(identities, Identities::load(maps));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// World: what this node is now, as commands see it that ask no daemon; and what is pinned.
+// World: the current state of this node, for commands that do not ask the daemon; and the pins.
 #pragma once
 
 #include <optional>
@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "daemon/peer_policies.h"
+#include "daemon/peer_mode_store.h"
 #include "kernel/identities.h"
 #include "kernel/maps.h"
 #include "model/config.h"
@@ -18,28 +18,28 @@
 namespace espial {
 
 struct World {
-  explicit World(const Config& config) : policies(config.state_dir) {}
+  explicit World(const Config& config) : modes(config.state_dir) {}
 
   KernelFacts facts;
-  OpensvcFacts cluster;
+  OpensvcFacts opensvc;
   Topology saved;
   Topology topology;  // with the modes of commands
-  PeerPolicies policies;
+  PeerModeStore modes;
   std::string saved_problem;
 };
 
-// Facts, file, OpenSVC and what was learnt, merged, with the modes that the policies give. What
-// they keep by name follows peers that were renamed: one line each, to be logged; not saved.
+// Merges facts, file, OpenSVC and what was learnt, with the modes that commands set. Renamed peers
+// keep their modes: one line each, to be logged; not saved.
 struct Merged {
   Topology topology;
   std::vector<std::string> renamed;
 };
 Merged merge(const Config& config, const KernelFacts& facts, const Topology& saved,
-             const OpensvcFacts& cluster, PeerPolicies& policies);
+             const OpensvcFacts& opensvc, PeerModeStore& modes);
 
-// Reads everything; takes some ten milliseconds.
+// Reads everything; takes about ten milliseconds.
 Result<World> look_around(const Config& config);
-// The topology anew, after the policies changed.
+// Merges the topology again, after modes changed.
 void merge(const Config& config, World& world);
 
 struct Pins {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attachments: which device carries which of our programs, made to follow a plan.
+// Attachments: attaches our programs to devices as planned.
 //
 // tcx links are pinned in PIN_DIR/links and outlive the process; an existing one gets the new
 // program by an atomic exchange. clsact filters live on the device. Never touches what is not ours.
@@ -31,7 +31,7 @@ class Attachments {
   // the reasons are in status(). Returns how many programs were attached anew.
   int apply(const std::vector<DevicePlan>& plan, const Programs& programs);
 
-  // Is each planned program still there, and ours? Puts back what somebody removed; returns what
+  // Is each planned program still attached, and ours? Reattaches what was removed and returns what
   // that was.
   Missing verify(const Programs& programs);
 

@@ -15,7 +15,7 @@ namespace espial {
 // handle of its instance.
 inline constexpr std::uint32_t kClsactPriority = 1;
 
-// The same for one instance always, another for another: made from where its pins are.
+// Constant for an instance, different between instances: derived from the path of its pins.
 std::uint32_t clsact_handle(std::string_view pin_dir);
 
 // Attaches the program, or exchanges the one of this handle that is there. made_qdisc: the device
@@ -23,13 +23,13 @@ std::uint32_t clsact_handle(std::string_view pin_dir);
 Status clsact_attach(int program_fd, int ifindex, Direction direction, std::uint32_t handle,
                      bool& made_qdisc);
 
-// The id of our program there; 0: none of this handle.
+// The id of our program there; 0: none with this handle.
 std::uint32_t clsact_program(int ifindex, Direction direction, std::uint32_t handle);
 
-// Removes our filter; fine when there is none.
+// Removes our filter; no error if there is none.
 Status clsact_detach(int ifindex, Direction direction, std::uint32_t handle);
 
-// Removes the clsact qdisc, unless somebody's filter is on it. For the one that we made.
+// Removes the clsact qdisc that we made, unless other filters are on it.
 Status clsact_remove_unused(int ifindex);
 
 }  // namespace espial

@@ -35,7 +35,7 @@ class Drops {
   // Why it is not, one line.
   [[nodiscard]] const std::string& why() const { return why_; }
 
-  // Drops that the kernel did not tell: one happened while the program ran on the same CPU.
+  // Drops that were missed: they happened while the program ran on the same CPU.
   [[nodiscard]] std::uint64_t missed() const;
 
   // Of one index of ep_peer_stat. Only grows while the index belongs to the same peer; a peer that

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// FlowEvents: the ring buffer that tells the first packet of an unprotected flow. An event only
+// FlowEvents: the ring buffer that reports the first packet of an unprotected flow. An event only
 // wakes the evaluation; decisions read counters.
 #pragma once
 

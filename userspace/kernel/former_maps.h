@@ -2,7 +2,8 @@
 // FormerMaps: the pinned maps of programs whose layout is another one, of a build with longer or
 // shorter lists or of another max_peers, which go on counting until these programs replace them.
 // What they counted becomes the base of the new maps: read once before and once after the exchange,
-// so that it may be cut short anywhere and done again. Indexes may differ, names say who is who.
+// so that it may be cut short anywhere and done again. Indexes may differ, peers are matched by
+// name.
 #pragma once
 
 #include <array>
@@ -17,7 +18,7 @@
 
 namespace espial {
 
-// Does this map say that the counters beside it are as this build makes them?
+// Does this map confirm that the counters beside it have this build's layout?
 bool has_this_layout(int layout_map);
 // Says so. carried: the base counts.
 Status write_layout(const Maps& maps, bool carried);

@@ -9,7 +9,8 @@ namespace espial {
 // Directs libbpf's messages of this process into the buffer. Idempotent; any thread.
 void capture_libbpf_log();
 
-// The last few telling lines, joined by " | ", and forgets them. Empty when there are none.
+// Returns the last few relevant lines, joined by " | ", and clears the buffer. Empty when there are
+// none.
 std::string libbpf_log_tail();
 
 }  // namespace espial

@@ -24,7 +24,7 @@ class Maps {
   static Result<Maps> open_pinned(const std::string& pin_dir);
 
   [[nodiscard]] int fd(MapId id) const { return fds_[static_cast<std::size_t>(id)]; }
-  // The maps ep_*_base hold something.
+  // The maps ep_*_base are not empty.
   [[nodiscard]] bool carried() const { return carried_; }
   [[nodiscard]] std::uint32_t max_peers() const { return max_peers_; }
   [[nodiscard]] std::uint32_t max_subnets() const { return max_subnets_; }

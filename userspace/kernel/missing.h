@@ -5,10 +5,10 @@
 
 namespace espial {
 
-// What somebody removed and a look put back.
+// What had been removed and was put back.
 struct Missing {
   std::size_t programs = 0;
-  std::size_t pins = 0;  // of links that went on without
+  std::size_t pins = 0;  // of links that were still attached
   Missing& operator+=(const Missing& more) {
     programs += more.programs;
     pins += more.pins;

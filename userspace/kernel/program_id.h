@@ -8,7 +8,7 @@
 
 namespace espial {
 
-// The kernel's id of a loaded program; 0 if it cannot be told.
+// The kernel's id of a loaded program; 0 if unknown.
 inline std::uint32_t program_id(int program_fd) {
   bpf_prog_info info{};
   __u32 size = sizeof(info);

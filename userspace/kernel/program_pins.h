@@ -44,7 +44,7 @@ Result<ProgramSet> open_pinned_programs(const std::string& pin_dir, const Progra
 // set.loaded. Cut short anywhere, it leaves complete pins or such as nobody adopts.
 Status pin_programs(const std::string& pin_dir, const ProgramOrigin& origin, ProgramSet& set);
 
-// Pins again what somebody unpinned. Returns how many pins were missing.
+// Pins again what was unpinned externally. Returns how many pins were missing.
 std::size_t restore_program_pins(const std::string& pin_dir, const ProgramSet& set);
 
 }  // namespace espial

@@ -51,8 +51,8 @@ class Programs {
     return xfrm_state_;
   }  // kernel can tell decrypted packets
 
-  // Pins again what somebody unpinned; the maps themselves live on in the programs. Returns how
-  // many pins were missing.
+  // Pins again what was unpinned externally; the maps themselves live on in the programs. Returns
+  // how many pins were missing.
   std::size_t restore_pins(const std::string& pin_dir) const;
 
   // To be called once these programs are attached in the place of the former ones: takes over what

@@ -14,7 +14,7 @@
 namespace espial {
 
 // The file's limits of enforcement and its exemptions go with the table; peers' modes do not
-// (policy_map.h). Peers without an identity (over capacity) are left out: their addresses mean
+// (mode_map.h). Peers without an identity (over capacity) are left out: their addresses mean
 // nothing then.
 TableSpec make_table_spec(const ConfigEnforce& enforce, const Topology& topology,
                           const Identities& identities, const std::vector<DevicePlan>& devices,

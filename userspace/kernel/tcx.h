@@ -31,7 +31,7 @@ Result<TcxLink> tcx_open(const std::string& path);
 // Reads ifindex and program again.
 Status tcx_refresh(TcxLink& link);
 
-// Exchanges the program; packets meet the old or the new one, never none.
+// Exchanges the program atomically; packets always meet the old or the new one.
 Status tcx_update(const TcxLink& link, int program_fd);
 
 }  // namespace espial

@@ -11,7 +11,7 @@
 
 namespace espial {
 
-// What one program said of one frame.
+// The result of one program for one frame.
 struct TestVerdict {
   Class klass = Class::OTHER;
   Outcome outcome = Outcome::OK;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// XdpAttachments: which device carries the XDP accelerator, made to follow a plan.
+// XdpAttachments: attaches the XDP accelerator to devices as planned.
 //
 // Native mode only, by links pinned as PIN_DIR/xdp/IFINDEX that outlive the process. Another XDP
 // program on a device stays: the kernel refuses ours (EBUSY) and tc does the work. So it does while
@@ -28,8 +28,8 @@ class XdpAttachments {
   // Attaches, exchanges and detaches until the devices are as planned.
   void apply(const std::vector<XdpPlan>& plan, const Programs& programs);
 
-  // Puts back what somebody removed, and tries again where another's program or VLAN offload was in
-  // the way; leaves a device that hides VLAN tags since.
+  // Reattaches what was removed, and retries where another program or VLAN offload was in the way;
+  // detaches from a device that now hides VLAN tags.
   Missing verify(const Programs& programs);
 
   // By ifindex: one entry per planned device.
@@ -56,7 +56,7 @@ class XdpAttachments {
   std::map<int, Device> devices_;  // by ifindex
 };
 
-// ifindexes of the devices that carry the accelerator of this instance, whoever runs.
+// ifindexes of the devices that carry the accelerator of this instance, with or without a daemon.
 std::vector<int> find_xdp(const std::string& pin_dir);
 
 }  // namespace espial

@@ -46,7 +46,7 @@ struct ConfigEnforce {
   Mode cleartext_host = Mode::ENFORCE;
   Mode cleartext_transit = Mode::ENFORCE;
   std::vector<ConfigExemption> exempt;
-  bool xfrm_block = false;           // XFRM block policies behind the programs
+  bool backstop = false;             // `xfrm_block`: XFRM block policies behind the programs
   std::uint32_t audit_minutes = 10;  // of quiet audit before `policy set PEER enforce`
 };
 

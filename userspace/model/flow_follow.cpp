@@ -32,7 +32,7 @@ FlowIdentity identity_of(const DropRecord& drop) {
 }
 
 template <typename Record>
-std::optional<ToldFlow<Record>> FlowFollow<Record>::saw(const Record& flow, bool event) {
+std::optional<ReportedFlow<Record>> FlowFollow<Record>::saw(const Record& flow, bool event) {
   const auto [it, fresh] = memory_.try_emplace(identity_of(flow));
   Memory& memory = it->second;
   memory.look = look_;
@@ -41,23 +41,23 @@ std::optional<ToldFlow<Record>> FlowFollow<Record>::saw(const Record& flow, bool
   // An event counts what one CPU saw, the table what all did.
   if (fresh || !event) memory.packets = flow.packets;
   memory.last = std::max(memory.last, flow.last);
-  const bool lately = memory.told && memory.last - *memory.told < kTellAgainAfter;
+  const bool lately = memory.reported && memory.last - *memory.reported < kReportAgainAfter;
   if (!moved || lately) return std::nullopt;
-  const bool again = memory.told.has_value() || flow.first <= since_;
-  memory.told = memory.last;
-  return ToldFlow<Record>{flow, again};
+  const bool again = memory.reported.has_value() || flow.first <= since_;
+  memory.reported = memory.last;
+  return ReportedFlow<Record>{flow, again};
 }
 
 template <typename Record>
-std::vector<ToldFlow<Record>> FlowFollow<Record>::table(const std::vector<Record>& flows) {
+std::vector<ReportedFlow<Record>> FlowFollow<Record>::table(const std::vector<Record>& flows) {
   ++look_;
-  std::vector<ToldFlow<Record>> told;
+  std::vector<ReportedFlow<Record>> reported;
   for (const Record& flow : flows)
-    if (auto one = saw(flow, false)) told.push_back(std::move(*one));
+    if (auto one = saw(flow, false)) reported.push_back(std::move(*one));
   forget();
-  std::stable_sort(told.begin(), told.end(),
+  std::stable_sort(reported.begin(), reported.end(),
                    [](const auto& a, const auto& b) { return a.flow.last < b.flow.last; });
-  return told;
+  return reported;
 }
 
 // A flow that its slot was taken from may come back: it is known for as long as it is not told
@@ -69,7 +69,7 @@ void FlowFollow<Record>::forget() {
   const bool crowded = memory_.size() > kMaxRemembered;
   std::erase_if(memory_, [&](const auto& item) {
     const Memory& memory = item.second;
-    return memory.look != look_ && (crowded || newest - memory.last >= kTellAgainAfter);
+    return memory.look != look_ && (crowded || newest - memory.last >= kReportAgainAfter);
   });
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// FlowFollow: which flows one follower (`espial flows --follow`) is told of, and when. Events tell
-// the first packet of a flow at once; the table, looked at every second, has what went on from
-// before, and what no event told.
+// FlowFollow: which flows are reported to one follower (`espial flows --follow`), and when. Events
+// report the first packet of a flow at once; the table, read every second, has flows that continue
+// from before, and flows without an event.
 #pragma once
 
 #include <chrono>
@@ -17,14 +17,14 @@
 
 namespace espial {
 
-// A flow that goes on is told again after this time, so that a leak that lasts stays visible.
-inline constexpr std::chrono::seconds kTellAgainAfter{60};
+// A continuing flow is reported again after this time, so that a lasting leak stays visible.
+inline constexpr std::chrono::seconds kReportAgainAfter{60};
 
 // Flows in clear, and flows that lost packets in the kernel: both have packets, first and last.
 template <typename Record>
-struct ToldFlow {
+struct ReportedFlow {
   Record flow;
-  bool again = false;  // it began before the follower did, or was told before
+  bool again = false;  // it began before the follower did, or was reported before
 };
 
 // What makes two records the same flow. Of a drop also why.
@@ -47,24 +47,24 @@ class FlowFollow {
  public:
   static constexpr std::size_t kMaxRemembered = 16384;
 
-  // Flows whose last packet is not after `since` are old, and told when they go on.
+  // Flows whose last packet is not after `since` are old, and reported only if they continue.
   explicit FlowFollow(WallTime since) : since_(since) {}
 
-  // The first packet of a flow as an event; nothing when this flow was told lately, by another CPU.
-  std::optional<ToldFlow<Record>> event(const Record& flow) { return saw(flow, true); }
+  // The first packet of a flow as an event; nothing if it was reported recently, by another CPU.
+  std::optional<ReportedFlow<Record>> event(const Record& flow) { return saw(flow, true); }
 
-  // Every flow of the table as it is now. Oldest first.
-  std::vector<ToldFlow<Record>> table(const std::vector<Record>& flows);
+  // The flows of the current table that are to be reported, oldest first.
+  std::vector<ReportedFlow<Record>> table(const std::vector<Record>& flows);
   [[nodiscard]] std::size_t remembered() const { return memory_.size(); }
 
  private:
   struct Memory {
     std::uint64_t packets = 0;  // when it was looked at last
     WallTime last;              // its last packet
-    std::optional<WallTime> told;
+    std::optional<WallTime> reported;
     std::uint64_t look = 0;  // at the table in which it was last
   };
-  std::optional<ToldFlow<Record>> saw(const Record& flow, bool event);
+  std::optional<ReportedFlow<Record>> saw(const Record& flow, bool event);
   void forget();
 
   WallTime since_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the daemon's own probes came to (`verify` in the configuration): plain values.
+// The results of the daemon's own probes (`verify` in the configuration): plain values.
 #pragma once
 
 #include <chrono>

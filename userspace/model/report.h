@@ -27,7 +27,7 @@ inline constexpr std::size_t kVerdicts = 8;
 std::string_view to_string(Verdict verdict);
 
 // Packets over the window, one direction, as they were on the wire: dropped ones only if received.
-struct Flux {
+struct Traffic {
   std::uint64_t encrypted = 0;  // receive: max(ESP seen, decrypted)
   std::uint64_t unprotected = 0;
   std::uint64_t encrypted_bytes = 0;
@@ -38,10 +38,10 @@ struct Flux {
 
 struct PeerReport {
   Verdict verdict = Verdict::kUnknown;
-  std::string reason;                      // one line, may be empty
-  std::array<Flux, kDirections> window{};  // the last `window` seconds
-  std::array<Flux, kDirections> total{};   // since the counters exist
-  std::uint64_t unknown_spi = 0;           // received ESP that no SA took, since the daemon looks
+  std::string reason;                         // one line, may be empty
+  std::array<Traffic, kDirections> window{};  // the last `window` seconds
+  std::array<Traffic, kDirections> total{};   // since the counters exist
+  std::uint64_t unknown_spi = 0;  // received ESP that no SA took, since the daemon looks
 };
 
 enum class Severity : std::uint8_t { kInfo, kWarning, kCritical };

@@ -107,7 +107,7 @@ struct DeviceSnapshot {
 };
 
 // How often, and how long, a wire device was without its programs: it had just appeared, or
-// somebody had removed them (then no longer than that).
+// they had been removed (then no longer than that).
 struct GapCounters {
   std::uint64_t count = 0;
   std::chrono::nanoseconds total{0};
@@ -115,7 +115,7 @@ struct GapCounters {
   std::optional<MonoTime> new_device;  // when the last gap of a new device ended
 };
 
-// What somebody had removed when it was put back last.
+// What had been removed when it was last reattached.
 struct Restored {
   MonoTime at;
   std::size_t programs = 0;
@@ -169,21 +169,21 @@ struct DropRecord {
   WallTime last;
 };
 
-// An enforced peer, or one subnet of it, that no XFRM block policy stands behind.
-struct XfrmBlockExclusion {
+// An enforced peer, or one subnet of it, that the backstop does not cover.
+struct BackstopExclusion {
   std::string peer;
   std::string why;  // one line
-  bool operator==(const XfrmBlockExclusion&) const = default;
+  bool operator==(const BackstopExclusion&) const = default;
 };
 
-// The XFRM block policies behind the programs, as they were seen last.
-struct XfrmBlockSnapshot {
+// The backstop: the XFRM block policies behind the programs, as last seen.
+struct BackstopSnapshot {
   bool enabled = false;      // by the configuration
   std::size_t wanted = 0;    // policies
   std::size_t in_place = 0;  // of those wanted
   std::string why;           // why one is wanted and not in place, or cannot be removed; one line
-  std::vector<XfrmBlockExclusion> without;
-  bool operator==(const XfrmBlockSnapshot&) const = default;
+  std::vector<BackstopExclusion> without;
+  bool operator==(const BackstopSnapshot&) const = default;
 };
 
 // How the programs came into the kernel when the daemon started.
@@ -208,12 +208,12 @@ struct Snapshot {
   ProgramUse programs;
   GapCounters gaps;
   std::optional<Restored> restored;
-  XfrmBlockSnapshot xfrm_block;
+  BackstopSnapshot backstop;
   std::array<std::uint64_t, kOutcomes> outcomes{};
   std::array<std::uint64_t, kLosts> lost{};
   std::vector<SourceStatus> sources;
   std::vector<MapUsage> maps;
-  std::vector<std::string> findings;  // contradictions between those who said something; one line
+  std::vector<std::string> findings;      // contradictions between sources; one line
   std::shared_ptr<const MeshAudit> mesh;  // policies and SAs against the topology; null: not asked
   bool drops_seen = false;             // what the kernel drops is attributed (PeerCounters::kernel)
   KernelDrops kernel_drops;            // of all peers, those that left included

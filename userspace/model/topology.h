@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Topology: who is a peer, with which underlay addresses and backend subnets, and who said so.
+// Topology: the peers, their underlay addresses and backend subnets, and the sources of each.
 //
 // Sources only add. Removal is by configuration, by OpenSVC, or by `config forget`.
 #pragma once

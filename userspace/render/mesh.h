@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What has to be deployed so that every pair of nodes of a topology is encrypted: strongSwan's
 // configuration for each node and the OpenSVC services of the mesh. Pure: topology in, texts out.
-// No file ever holds a secret: a placeholder stands where one belongs.
+// No file ever holds a secret: a placeholder marks where one belongs.
 #pragma once
 
 #include <string>

@@ -19,7 +19,7 @@ export const drops: Dashboard = {
         {
           kind: "lines", width: 12, height: 9, unit: "pps",
           title: "In which hook does the firewall drop packets of the mesh?",
-          description: "Netfilter's drops by hook. `espial doctor` names the rule and what mends it.",
+          description: "Netfilter's drops by hook. `espial doctor` names the rule and what fixes it.",
           runbooks: ["EspialForwardDrops"],
           colours: {
             forward: kVermilion, "forward_or_postrouting|postrouting": kOrange, "input|output.*|prerouting": kBlue,
@@ -123,7 +123,7 @@ export const drops: Dashboard = {
         {
           kind: "lines", width: 12, height: 8,
           title: "Do the kernel's own policies stand behind enforcement?",
-          description: "XFRM policies of `xfrm_block`: wanted, and there. Both are 0 unless it is configured.",
+          description: "XFRM policies of the backstop: wanted, and there. Both are 0 unless it is configured.",
           colours: { ".*wanted": kOrange, ".*there": kBlue },
           queries: [
             { expr: `espial_xfrm_block_policies_wanted{${kNode}}`, legend: "{{node}} wanted" },

@@ -9,7 +9,7 @@ namespace exposition {
 
 namespace {
 
-// Printable ASCII that stands for itself between quotes: nearly every byte of nearly every label.
+// Printable ASCII that needs no escape between quotes: nearly every byte of nearly every label.
 bool plain(char c) { return c >= ' ' && c < '\x7f' && c != '"' && c != '\\'; }
 
 void append_value(std::string& out, std::string_view value) {

@@ -98,7 +98,7 @@ def alertmanager_told(lab: Lab) -> None:
 
 @scenario(kernels=("running",), needs_espial=True, separate=Spec(libipsec=True, encap=True))
 def alertmanager_told_the_end(lab: Lab) -> None:
-    """A leak arrives; mended, it ends once the window holds no packet in clear."""
+    """A leak arrives; fixed, it ends once the window holds no packet in clear."""
     receiver = Alertmanager(lab.mesh.node(1))
     lab.undo(receiver.close)
     leaks(lab, receiver)

@@ -270,7 +270,7 @@ def audit_default_block(lab: Lab) -> None:
 
 @scenario(plays={"6.12": "shared"}, shared=SHARED, needs_espial=True)
 def audit_redirects(lab: Lab) -> None:
-    """A bridge that sends redirects is found, and mended by what is printed."""
+    """A bridge that sends redirects is found, and fixed by what is printed."""
     one = lab.mesh.node(1).namespace
     one.sysctl({"net/ipv4/conf/br-prd/send_redirects": 1})
     lab.undo(lambda: one.sysctl({"net/ipv4/conf/br-prd/send_redirects": 0}))
@@ -323,7 +323,7 @@ def audit_rekey_storm_of_hundreds(lab: Lab) -> None:
 
 
 def _nat_found(lab: Lab, watch: Watch, rule: str) -> None:
-    """`espial audit` names the rule; the daemon says so without being asked; its remedy mends it."""
+    """`espial audit` names the rule; the daemon says so without being asked; its remedy fixes it."""
     pair = says(watch, 1, 2, "ipv4", "exposed", "nat_before_ipsec")
     finding = pair["findings"][0]
     assert rule in finding["evidence"], finding

@@ -27,7 +27,7 @@ def _policies(peer: Node, verb: str, end: str) -> list[str]:
     """Lines for `ip`: everything to the peer's backend, whoever sends it, and everything from there
     to the backend network. To any target would be too much: a shared bridge floods the neighbour
     solicitations of the peer's pods, and the kernel checks them, too. Selectors of charon's own
-    would not do: see xfrm_block_with_charons_selector.
+    would not do: see block_policy_with_charons_selector.
     """
     lines = []
     for family in (4, 6):
@@ -62,7 +62,7 @@ def watching(lab: Lab) -> Watch:
 
 
 @scenario(shared=SHARED, separate=SEPARATE, trap=TRAP)
-def xfrm_block_beside_charon(lab: Lab) -> None:
+def block_policy_beside_charon(lab: Lab) -> None:
     """Traps, SAs, rekeys and a charon that comes back: charon's policies go first, nothing is lost."""
     block(lab, *BOTH)
     watch = watching(lab)
@@ -79,7 +79,7 @@ def xfrm_block_beside_charon(lab: Lab) -> None:
 
 
 @scenario(shared=SHARED, separate=SEPARATE)
-def xfrm_block_without_charon(lab: Lab) -> None:
+def block_policy_without_charon(lab: Lab) -> None:
     """charon ends cleanly and takes its policies along: nothing leaves, counted by the kernel."""
     block(lab, (1, 2))
     watch = watching(lab)
@@ -95,7 +95,7 @@ def xfrm_block_without_charon(lab: Lab) -> None:
 
 
 @scenario(separate=SEPARATE)
-def xfrm_block_of_hosts_and_tunnels(lab: Lab) -> None:
+def block_policy_of_hosts_and_tunnels(lab: Lab) -> None:
     """From the node itself, behind source NAT, and into a tunnel of OpenSVC: nothing leaves."""
     block(lab, (1, 2))
     watch = watching(lab)
@@ -114,7 +114,7 @@ def xfrm_block_of_hosts_and_tunnels(lab: Lab) -> None:
 
 
 @scenario(bare=Spec(secured=False))
-def xfrm_block_of_a_new_device(lab: Lab) -> None:
+def block_policy_of_a_new_device(lab: Lab) -> None:
     """The gap of programs on devices: under traffic the wire device is deleted and made again."""
     block(lab, (1, 2))
     node = lab.mesh.node(1)
@@ -136,7 +136,7 @@ def xfrm_block_of_a_new_device(lab: Lab) -> None:
 
 
 @scenario(separate=SEPARATE)
-def xfrm_block_with_charons_selector(lab: Lab) -> None:
+def block_policy_with_charons_selector(lab: Lab) -> None:
     """A block policy with the very selector of charon is replaced by charon's and goes with it."""
     one, two = lab.mesh.node(1), lab.mesh.node(2)
     selector = f"src {one.backend[4]} dst {two.backend[4]} dir out"
@@ -152,7 +152,7 @@ def xfrm_block_with_charons_selector(lab: Lab) -> None:
 
 
 @scenario(separate=SEPARATE, spoils=True)
-def xfrm_block_and_flush(lab: Lab) -> None:
+def block_policy_and_flush(lab: Lab) -> None:
     """Who flushes the SPD flushes it all; charon killed and started anew does not."""
     block(lab, *BOTH, undo=False)
     one, two = lab.mesh.node(1), lab.mesh.node(2)
@@ -192,7 +192,7 @@ def placed(lab: Lab, number: int = 1, peers: int = 2) -> None:
 
 @scenario(plays={"6.1": "bare", "6.12": "bare"}, needs_espial=True, bare=BARE)
 def backstop_device_recreated(lab: Lab) -> None:
-    """What enforce_device_recreated measures, with xfrm_block: nothing passes the new device."""
+    """What enforce_device_recreated measures, with the backstop: nothing passes the new device."""
     for family in (4, 6):
         lab.underlay_udp(1, 2, 1, family)
         lab.udp(1, 2, 1, family)
@@ -222,7 +222,7 @@ def backstop_device_recreated(lab: Lab) -> None:
 @scenario(plays={"6.1": "separate", "6.12": "shared"}, shared=SHARED, separate=SEPARATE, trap=TRAP,
           needs_espial=True)
 def backstop_beside_charon(lab: Lab) -> None:
-    """Enforced with xfrm_block on both nodes: traps, rekeys, charon gone and back: nothing is lost."""
+    """Enforced with the backstop on both nodes: traps, rekeys, charon gone and back: nothing is lost."""
     watch = lab.watch(1, 2, **ASKED)
     for number in (1, 2):
         watch.switch(number)

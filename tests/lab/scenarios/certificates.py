@@ -44,4 +44,4 @@ def doctor_certificate_time(lab: Lab) -> None:
     for family in (4, 6):
         answered(lab, 1, 2, family)     # the first packets may be lost, while the SA is made
         assert answered(lab, 1, 2, family)
-    assert doctor(watch, 1) == (0, []), "mended"
+    assert doctor(watch, 1) == (0, []), "fixed"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What loses or exposes backend traffic, made for real: `espial doctor` names it first, and what it
-prints, run as it stands, mends it. Nodes that are only busy are quiet."""
+prints, run as it stands, fixes it. Nodes that are only busy are quiet."""
 import json
 import shlex
 
@@ -65,7 +65,7 @@ def quiet(watch: Watch, *numbers: int) -> None:
         assert status == 0 and not findings, f"node{number}: exit status {status}: {findings}"
 
 
-def mended(lab: Lab, watch: Watch, number: int, cause: str, families: tuple[int, ...],
+def fixed(lab: Lab, watch: Watch, number: int, cause: str, families: tuple[int, ...],
            rounds: int = 1) -> list[dict]:
     """Nothing gets through; the first finding says why; its remedies let everything through."""
     for family in families:
@@ -107,7 +107,7 @@ def forward_dropped(lab: Lab, number: int) -> None:
     rules(node, OPENSVC + "table inet other { chain forward { "
                           "type filter hook forward priority filter; policy drop; }; }")
     lab.undo(lambda: rules(node, "delete table inet other; delete table inet osvc"))
-    first = mended(lab, watch, number, "rule_drops", (4, 6))
+    first = fixed(lab, watch, number, "rule_drops", (4, 6))
     for finding in first:
         assert "inet other forward policy drop" in finding["summary"], finding["summary"]
         assert finding["peers"] == ["node2" if number == 1 else "node1", "node3"], finding["peers"]
@@ -122,7 +122,7 @@ def doctor_forward_on_the_sender(lab: Lab) -> None:
 
 @scenario(plays={"6.12": "shared"}, shared=SHARED, separate=SEPARATE, needs_espial=True)
 def doctor_forward_on_the_receiver(lab: Lab) -> None:
-    """A FORWARD policy of another chain is named, and mended by what is printed."""
+    """A FORWARD policy of another chain is named, and fixed by what is printed."""
     forward_dropped(lab, 2)
 
 
@@ -133,7 +133,7 @@ def iptables_policy(lab: Lab, tool4: str, tool6: str) -> None:
         node.namespace.run(tool, "-P", "FORWARD", "DROP")
         lab.undo(lambda tool=tool: node.namespace.run(tool, "-F", "FORWARD"))
         lab.undo(lambda tool=tool: node.namespace.run(tool, "-P", "FORWARD", "ACCEPT"))
-    for finding in mended(lab, watch, 2, "rule_drops", (4, 6), rounds=2):
+    for finding in fixed(lab, watch, 2, "rule_drops", (4, 6), rounds=2):
         assert "filter FORWARD policy drop" in finding["summary"], finding["summary"]
 
 
@@ -156,18 +156,18 @@ def doctor_esp_blocked(lab: Lab) -> None:
                 "policy drop; udp dport { 500, 4500 } accept; "
                 "meta l4proto { icmp, icmpv6 } accept; }; }")
     lab.undo(lambda: rules(node, "delete table inet strict"))
-    mended(lab, watch, 2, "esp_blocked", (4, 6))
+    fixed(lab, watch, 2, "esp_blocked", (4, 6))
 
 
 @scenario(plays={"6.1": "separate"}, separate=SEPARATE, needs_espial=True)
 def doctor_forwarding_off(lab: Lab) -> None:
-    """Forwarding that is off, of a device or of a family, is named and mended."""
+    """Forwarding that is off, of a device or of a family, is named and fixed."""
     watch = lab.watch(1)
     node = lab.mesh.node(1)
     node.namespace.run("sysctl", "-qw", f"net.ipv4.conf.{node.pod_bridge}.forwarding=0")
-    mended(lab, watch, 1, "forwarding_off", (4,))
+    fixed(lab, watch, 1, "forwarding_off", (4,))
     node.namespace.run("sysctl", "-qw", "net.ipv6.conf.all.forwarding=0")
-    mended(lab, watch, 1, "forwarding_off", (6,))
+    fixed(lab, watch, 1, "forwarding_off", (6,))
 
 
 @scenario(separate=SEPARATE, needs_espial=True)
@@ -176,10 +176,10 @@ def doctor_xfrm_disabled(lab: Lab) -> None:
     watch = lab.watch(1)
     node = lab.mesh.node(1)
     node.namespace.run("sysctl", "-qw", f"net.ipv4.conf.{node.underlay_device}.disable_xfrm=1")
-    mended(lab, watch, 1, "xfrm_disabled", (4,))
+    fixed(lab, watch, 1, "xfrm_disabled", (4,))
     watch.fires(1, "CleartextTraffic", 2)
     node.namespace.run("sysctl", "-qw", "net.ipv4.conf.all.disable_xfrm=1")
-    mended(lab, watch, 1, "xfrm_disabled", (4,))
+    fixed(lab, watch, 1, "xfrm_disabled", (4,))
 
 
 @scenario(separate=SEPARATE, needs_espial=True)
@@ -293,7 +293,7 @@ def doctor_reverse_path(lab: Lab) -> None:
     quiet(watch, 1)
     one.namespace.run("sysctl", "-qw", f"net.ipv4.conf.{device}.rp_filter=1")
     lab.undo(lambda: one.namespace.run("sysctl", "-qw", f"net.ipv4.conf.{device}.rp_filter=0"))
-    for finding in mended(lab, watch, 1, "reverse_path_filter", (4, 6)):
+    for finding in fixed(lab, watch, 1, "reverse_path_filter", (4, 6)):
         assert finding["peers"] == ["node2"], finding
         assert any(line.startswith("IPReversePathFilter: ") for line in finding["evidence"]), finding
 
@@ -340,7 +340,7 @@ def doctor_stale_device(lab: Lab) -> None:
                 "}; }")
     lab.undo(lambda: rules(node, "delete table inet other"))
     node.namespace.ip("link del before")
-    for finding in mended(lab, watch, 1, "stale_device", (4, 6)):
+    for finding in fixed(lab, watch, 1, "stale_device", (4, 6)):
         assert f"iifname {node.pod_bridge}" in finding["remedies"][0], finding
 
 
@@ -496,7 +496,7 @@ def doctor_ike_port_filtered(lab: Lab) -> None:
     lab.mesh.unload(1, 2)
 
 
-# -- what the audit knows, too: named first, and mended ---------------------------------------------
+# -- what the audit knows, too: named first, and fixed ---------------------------------------------
 
 @scenario(shared=SHARED, needs_espial=True)
 def doctor_send_redirects(lab: Lab) -> None:
@@ -547,7 +547,7 @@ def doctor_no_route(lab: Lab) -> None:
             one.namespace.ip(f"route del {shown} table {table}")
     lab.undo(lambda: [one.namespace.run("ip", "route", "replace", *shown.split(), "table", table)
                       for table, shown in tables.items() if shown])
-    mended(lab, watch, 1, "no_route", (4,))
+    fixed(lab, watch, 1, "no_route", (4,))
 
 
 # -- one packet, explained -----------------------------------------------------------------------

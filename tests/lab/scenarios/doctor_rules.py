@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rules that lose the backends' traffic, made for real: on bridges and devices, and as Docker,
-firewalld and ufw lay out their chains. `espial doctor` names the rule first, what it prints mends
+firewalld and ufw lay out their chains. `espial doctor` names the rule first, what it prints fixes
 it, and a busy firewall that lets the mesh pass is no finding."""
 import json
 import shlex
@@ -9,7 +9,7 @@ from espial_lab import traffic
 from espial_lab.mesh import Node, Spec
 from espial_lab.scenario import Lab, Watch, scenario
 
-from scenarios.doctor import answered, doctor, mended, quiet, rules
+from scenarios.doctor import answered, doctor, fixed, quiet, rules
 
 SHARED = Spec(layout="A")
 SEPARATE = Spec()
@@ -45,7 +45,7 @@ table bridge guard {{
   }}
 }}
 """)
-    first_says(mended(lab, watch, 1, "rule_drops", (4, 6), rounds=2),
+    first_says(fixed(lab, watch, 1, "rule_drops", (4, 6), rounds=2),
                f"INPUT of bridge {bridge} by bridge guard input: ")
     with_rules(lab, two, """
 table bridge out {
@@ -55,7 +55,7 @@ table bridge out {
   }
 }
 """)
-    first_says(mended(lab, watch, 2, "rule_drops", (4,)),
+    first_says(fixed(lab, watch, 2, "rule_drops", (4,)),
                f"OUTPUT of bridge {bridge} by bridge out output: ")
 
 
@@ -75,14 +75,14 @@ def doctor_bridge_drops_legacy(lab: Lab) -> None:
     rule = f"-p IPv4 --logical-in {bridge} --ip-src 10.101.0.0/16 --ip-dst 10.101.0.0/16 -j DROP"
     ebtables(lab, one, "filter", "-N six -P DROP", "-A INPUT -p ARP -j ACCEPT", f"-A INPUT {rule}",
              "-A INPUT -p IPv6 --ip6-proto ipv6-icmp --ip6-icmp-type echo-request -j six")
-    first = mended(lab, watch, 1, "rule_drops", (4, 6), rounds=2)
+    first = fixed(lab, watch, 1, "rule_drops", (4, 6), rounds=2)
     first_says(first, f"INPUT of bridge {bridge} by bridge filter ")
     assert sorted(finding["summary"].split(" by ")[1] for finding in first) == [
         f"bridge filter INPUT: -A INPUT {rule}", "bridge filter six policy drop"], first
     # The modules are there for every namespace, the rules only for one.
     quiet(watch, 2)
     ebtables(lab, two, "nat", "-A OUTPUT -p IPv4 --ip-dst 10.101.0.0/16 -j DROP")
-    first_says(mended(lab, watch, 2, "rule_drops", (4,)),
+    first_says(fixed(lab, watch, 2, "rule_drops", (4,)),
                f"OUTPUT of bridge {bridge} by bridge nat OUTPUT: -A OUTPUT -p IPv4 --ip-dst ")
     # Without the program nobody can say what the tables hold: once, not for each of them.
     program = "/usr/sbin/ebtables-legacy"
@@ -135,7 +135,7 @@ table netdev guard {{
   }}
 }}
 """)
-    first_says(mended(lab, watch, 2, "esp_blocked", (4, 6)),
+    first_says(fixed(lab, watch, 2, "esp_blocked", (4, 6)),
                f"INGRESS of {two.wire} by netdev guard wire: ")
     device = two.underlay_device
     with_rules(lab, two, f"""
@@ -150,7 +150,7 @@ table inet again {{
   }}
 }}
 """)
-    first_says(mended(lab, watch, 2, "rule_drops", (4, 6), rounds=2), f"INGRESS of {device} by ")
+    first_says(fixed(lab, watch, 2, "rule_drops", (4, 6), rounds=2), f"INGRESS of {device} by ")
     with_rules(lab, one, f"""
 table netdev leaves {{
   chain out {{ type filter hook egress device "{one.wire}" priority filter; policy accept;
@@ -158,7 +158,7 @@ table netdev leaves {{
   }}
 }}
 """)
-    first_says(mended(lab, watch, 1, "esp_blocked", (4, 6)),
+    first_says(fixed(lab, watch, 1, "esp_blocked", (4, 6)),
                f"EGRESS of {one.wire} by netdev leaves out: ")
 
 
@@ -384,7 +384,7 @@ def of_iptables(lab: Lab, watch: Watch, texts: dict[int, str], chain: str) -> No
 
 @scenario(plays={"6.1": "separate"}, separate=SEPARATE, needs_espial=True)
 def doctor_docker(lab: Lab) -> None:
-    """Docker's chains, whose policy drops what they do not name: one rule in DOCKER-USER mends it."""
+    """Docker's chains, whose policy drops what they do not name: one rule in DOCKER-USER fixes it."""
     of_iptables(lab, lab.watch(2), {
         4: DOCKER.format(containers="172.17.0.0/16", container="172.17.0.2:80"),
         6: DOCKER.format(containers="fd17::/64", container="[fd17::2]:80")}, "DOCKER-USER")
@@ -401,7 +401,7 @@ def doctor_firewalld(lab: Lab) -> None:
     """Every device in the zone public, which forwards nothing; then one that allows the network."""
     watch, two = lab.watch(2), lab.mesh.node(2)
     with_rules(lab, two, FIREWALLD.format(pods=two.pod_bridge, allow="tcp dport 80 accept"))
-    found = mended(lab, watch, 2, "rule_drops", (4, 6), rounds=1)
+    found = fixed(lab, watch, 2, "rule_drops", (4, 6), rounds=1)
     first_says(found, "rejected in FORWARD by inet firewalld filter_FWD_public: ")
     rules(two, "flush chain inet firewalld filter_FORWARD")
     rules(two, "delete table inet firewalld")

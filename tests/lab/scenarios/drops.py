@@ -49,7 +49,7 @@ def backend_drop(lab: Lab, watch: Watch, where: int, peer: int, hook: str, told:
 
 @scenario(plays={"6.1": "separate", "6.12": "shared"}, shared=Spec(layout="A"), separate=Spec())
 def drops_forward_receiver(lab: Lab) -> None:
-    """What was decrypted is dropped: the seed's common blocker."""
+    """Decrypted packets are dropped: a common mistake."""
     watch = lab.watch(1, 2)
     # On a shared bridge a packet leaves by the device that it came by: two hooks look alike.
     shared = lab.mesh.spec.layout == "A"

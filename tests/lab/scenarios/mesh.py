@@ -334,7 +334,7 @@ def no_sa(lab: Lab) -> None:
 
 @scenario(plays={"6.1": "separate"}, separate=SEPARATE, spoils=True)
 def receiver_lost_its_sas(lab: Lab) -> None:
-    """ESP one way, which nobody can open."""
+    """ESP one way, which the receiver cannot decrypt."""
     lab.mesh.node(2).namespace.run("ip", "xfrm", "state", "flush")
     watch = lab.watch(1, 2)
     lab.udp(1, 2, 20, lossy=True)
@@ -347,7 +347,7 @@ def receiver_lost_its_sas(lab: Lab) -> None:
 
 @scenario(separate=SEPARATE)
 def forward_dropped(lab: Lab) -> None:
-    """The very common blocker: 100 % loss with perfect IPsec."""
+    """A common mistake: 100 % loss although IPsec works."""
     lab.nft(2, "inet", "type filter hook forward priority 0; policy drop;")
     watch = lab.watch(1, 2)
     assert lab.udp(1, 2, 20, lossy=True).received == 0

@@ -63,7 +63,7 @@ def only_probes(watch: Watch, number: int, peer: int) -> int:
 @scenario(plays={"6.12": "shared"}, shared=SHARED, separate=SEPARATE, needs_espial=True)
 def probes(lab: Lab) -> None:
     """All is well and no alarm; then node2 drops in FORWARD what goes to its pod, and the policies
-    with node3 are gone: the one is lost and alarmed, the other is answered in clear. Mended, the alarm ends."""
+    with node3 are gone: the one is lost and alarmed, the other is answered in clear. Fixed, the alarm ends."""
     watch = probing(lab, 1)
     espial = watch.espials[1]
     assert set(series(watch, 1, "success")) == \

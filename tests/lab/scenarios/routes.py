@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules and routes that keep packets from IPsec: made for real, named first by `espial doctor`, mended
+"""Rules and routes that keep packets from IPsec: made for real, named first by `espial doctor`, fixed
 by what it prints."""
 from espial_lab.mesh import Spec
 from espial_lab.scenario import Lab, scenario
-from scenarios.doctor import mended, quiet
+from scenarios.doctor import fixed, quiet
 
 SEPARATE = Spec()
 SHARED = Spec(layout="A")
@@ -11,11 +11,11 @@ SHARED = Spec(layout="A")
 
 @scenario(plays={"6.1": "separate"}, shared=SHARED, separate=SEPARATE, needs_espial=True)
 def route_prohibited_by_a_rule(lab: Lab) -> None:
-    """A rule that prohibits what pods send is named, and mended by what is printed."""
+    """A rule that prohibits what pods send is named, and fixed by what is printed."""
     watch = lab.watch(1)
     node = lab.mesh.node(1)
     node.namespace.ip("rule add priority 100 from 10.101.1.0/24 prohibit")
-    finding = mended(lab, watch, 1, "route_rejects", (4,))[0]
+    finding = fixed(lab, watch, 1, "route_rejects", (4,))[0]
     assert "100: from 10.101.1.0/24 prohibit" in finding["summary"], finding
     assert finding["family"] == "ipv4" and finding["peers"] == ["node2", "node3"], finding
 
@@ -32,7 +32,7 @@ def route_rejected_in_a_table(lab: Lab) -> None:
     node.namespace.run(*six, "add", "priority", "100", "to", "fd00:101::/32", "lookup", "99")
     lab.undo(lambda: (node.namespace.ip("rule del priority 100"),
                       node.namespace.run(*six, "del", "priority", "100")))
-    first = mended(lab, watch, 1, "route_rejects", (4, 6), rounds=2)
+    first = fixed(lab, watch, 1, "route_rejects", (4, 6), rounds=2)
     for finding in first:
         assert "table 99" in finding["summary"] and finding["peers"] == ["node2"], finding
 
@@ -62,7 +62,7 @@ def route_of_an_underlay_diverted(lab: Lab) -> None:
     node.namespace.ip("rule add priority 100 to 10.45.0.12 lookup 98",
                       f"route add default via 10.45.0.250 dev {node.underlay_device} table 98")
     lab.undo(lambda: node.namespace.ip("rule del priority 100"))
-    first = mended(lab, watch, 1, "underlay_route", (4, 6))
+    first = fixed(lab, watch, 1, "underlay_route", (4, 6))
     assert "rule 100: from all to 10.45.0.12/32" in first[0]["evidence"][-1], first
     assert first[0]["peers"] == ["node2"], first
 
@@ -82,7 +82,7 @@ def route_of_own_pods_diverted(lab: Lab) -> None:
     node.namespace.ip(f"route add {node.backend[6]} dev docker0 table 98")
     lab.undo(lambda: (node.namespace.ip("rule del priority 100", "link del docker0"),
                       node.namespace.run(*six, "del", "priority", "100")))
-    first = mended(lab, watch, 2, "own_route", (4, 6), rounds=2)
+    first = fixed(lab, watch, 2, "own_route", (4, 6), rounds=2)
     for finding in first:
         assert "through docker0" in finding["summary"], finding
         assert finding["peers"] == ["node1", "node3"], finding

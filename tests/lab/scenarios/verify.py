@@ -118,7 +118,7 @@ FORWARD_DROP = ("table inet other { chain forward { type filter hook forward pri
 
 @scenario(plays={"6.1": "separate"}, shared=SHARED, separate=SEPARATE, needs_espial=True)
 def verify_forward_here(lab: Lab) -> None:
-    """From bridge to bridge all is well; pods are cut off. The remedy mends it."""
+    """From bridge to bridge all is well; pods are cut off. The remedy fixes it."""
     watch = lab.watch(1)
     node = lab.mesh.node(1)
     node.namespace.run("nft", "-f", "-", input=FORWARD_DROP)
@@ -166,11 +166,11 @@ def verify_fail_closed(lab: Lab) -> None:
     two.namespace.run("nft", "delete", "table", "inet", "lab_break")
     two.namespace.run("nft", "-f", "-", input="table inet lab_break { }")
 
-    def mended() -> bool:
+    def fixed() -> bool:
         code, after = verify(lab, watch, 1, "node2")
         all_are(after, 2, "encrypted")
         return code == 0
-    until("the mesh is back", mended, every=0.5)
+    until("the mesh is back", fixed, every=0.5)
 
 
 @scenario(plays={"6.12": "separate"}, separate=SEPARATE, needs_espial=True)

@@ -392,8 +392,7 @@ TEST_F(CliTest, AlarmsWithoutADaemonAreThoseThatWereSaved) {
 class PolicyCliTest : public CliTest {
  protected:
   void answer(json document) {
-    services_.offline_policy = [this, document](const Config&,
-                                                const json& request) -> Result<json> {
+    services_.offline_modes = [this, document](const Config&, const json& request) -> Result<json> {
       request_ = request;
       if (document.contains("error")) return Error{"refused", Failure::kUsage};
       return document;
@@ -402,7 +401,7 @@ class PolicyCliTest : public CliTest {
   json request_;
 };
 
-json policy_answer() {
+json mode_answer() {
   return {{"schema_version", 1},
           {"changed", json::array()},
           {"refused", json::array()},
@@ -410,7 +409,7 @@ json policy_answer() {
 }
 
 TEST_F(PolicyCliTest, SetAsksForAModeAndSaysWhatChanged) {
-  auto document = policy_answer();
+  auto document = mode_answer();
   document["changed"].push_back({{"peer", "node2"},
                                  {"mode", "enforce"},
                                  {"mode_from", "command"},
@@ -433,7 +432,7 @@ TEST_F(PolicyCliTest, SetAsksForAModeAndSaysWhatChanged) {
 }
 
 TEST_F(PolicyCliTest, ARefusalIsOneLinePerReasonAndFlow) {
-  auto document = policy_answer();
+  auto document = mode_answer();
   document["refused"].push_back({{"peer", "node2"},
                                  {"reasons", {"audit has run for 3 min of 10 min", "another"}},
                                  {"flows",
@@ -482,7 +481,7 @@ TEST_F(PolicyCliTest, TheDaemonIsAskedFirst) {
     asked = line;
     return std::string(R"({"error":"node9: no such peer","usage":true})");
   });
-  answer(policy_answer());
+  answer(mode_answer());
   const auto outcome = run_configured({"policy", "set", "node9", "file"});
   EXPECT_EQ(asked, R"(policy {"command":"set","force":false,"mode":"file","peer":"node9"})");
   EXPECT_EQ(outcome.status, 2);

@@ -52,7 +52,7 @@ TEST(ConfigFile, EmptyMeansDefaults) {
     EXPECT_EQ(parsed.config.mode, std::nullopt);
     EXPECT_EQ(parsed.config.enforce.cleartext_host, Mode::ENFORCE);
     EXPECT_EQ(parsed.config.enforce.audit_minutes, 10U);
-    EXPECT_FALSE(parsed.config.enforce.xfrm_block);
+    EXPECT_FALSE(parsed.config.enforce.backstop);
     EXPECT_EQ(parsed.config.verify.interval.count(), 0) << "probes are off";
   }
 }
@@ -108,7 +108,7 @@ devices: {include: [eth0], exclude: [docker0, wg0]}
   EXPECT_EQ(c.enforce.cleartext_host, Mode::AUDIT);
   EXPECT_EQ(c.enforce.cleartext_transit, Mode::MONITOR);
   EXPECT_EQ(c.enforce.audit_minutes, 30U);
-  EXPECT_TRUE(c.enforce.xfrm_block);
+  EXPECT_TRUE(c.enforce.backstop);
   ASSERT_EQ(c.enforce.exempt.size(), 3U);
   EXPECT_EQ(c.enforce.exempt[0].prefix.text(), "10.101.2.0/24");
   EXPECT_EQ(c.enforce.exempt[0].protocol, 6);

@@ -18,7 +18,7 @@ Result<nlohmann::json> select_alarms(nlohmann::json document, const std::string&
 // Pure. Text of the document is made printable.
 std::string render_alarms(const nlohmann::json& document, const RenderStyle& style);
 
-// 1: an alarm fires. Else 3 when no daemon runs, for nobody looks. Else 0.
+// 1: an alarm fires. Else 3 if no daemon runs. Else 0.
 int alarms_exit(const nlohmann::json& document);
 
 }  // namespace espial

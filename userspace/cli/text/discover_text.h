@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What was learnt as a complete espial.yaml: every key, defaults commented out, who said each line.
+// What was learnt as a complete espial.yaml: every key, defaults commented out, with the source of
+// each line.
 #pragma once
 
 #include <string>

@@ -15,7 +15,7 @@ nlohmann::json select_findings(nlohmann::json document, const std::vector<std::s
 
 std::string render_doctor(const nlohmann::json& document, const RenderStyle& style);
 
-// 1: packets are lost or leak; 3: none found, but not everything could be told; else 0. A risk
+// 1: packets are lost or leak; 3: none found, but not everything could be checked; else 0. A risk
 // alone is 0.
 int doctor_exit(const nlohmann::json& document);
 

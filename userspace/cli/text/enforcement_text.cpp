@@ -16,17 +16,17 @@ namespace {
 using nlohmann::json;
 
 // One thing that enforcement does, and where the document says how often, and when last.
-struct Doing {
+struct Action {
   std::string_view key;
   const char* word;
   std::string_view last_key;  // empty: not known
   Colour colour;
   std::span<const std::string_view> reasons;
 };
-constexpr std::array kDoings{
-    Doing{"dropped", "dropped", "last_dropped", Colour::kRed, kReasonLabels},
-    Doing{"would_drop", "would drop", "last_would_drop", Colour::kYellow, kReasonLabels},
-    Doing{"exempted", "exempted", "", Colour::kNone, kExemptionLabels},
+constexpr std::array kActions{
+    Action{"dropped", "dropped", "last_dropped", Colour::kRed, kReasonLabels},
+    Action{"would_drop", "would drop", "last_would_drop", Colour::kYellow, kReasonLabels},
+    Action{"exempted", "exempted", "", Colour::kNone, kExemptionLabels},
 };
 
 // "-" where there is no such row.
@@ -34,16 +34,16 @@ std::string packets_text(const json& row) {
   return row.is_object() ? grouped(count_field(row, "packets")) : "-";
 }
 
-void add_rows(TextTable& table, const json& whose, const Doing& doing, const std::string& now) {
-  // The time is that of the latest packet of all reasons, so it stands once.
-  const auto last = text_field(whose, doing.last_key);
+void add_rows(TextTable& table, const json& whose, const Action& action, const std::string& now) {
+  // The time is that of the latest packet of any reason, so it is shown once.
+  const auto last = text_field(whose, action.last_key);
   std::string since = last.empty() ? std::string() : ago(last, now);
-  for (const std::string_view reason : doing.reasons) {
-    const auto& received = field(field(field(whose, "receive"), doing.key), reason);
-    const auto& sent = field(field(field(whose, "transmit"), doing.key), reason);
+  for (const std::string_view reason : action.reasons) {
+    const auto& received = field(field(field(whose, "receive"), action.key), reason);
+    const auto& sent = field(field(field(whose, "transmit"), action.key), reason);
     if (count_field(received, "packets") == 0 && count_field(sent, "packets") == 0) continue;
     table.add({{text_field(whose, "name")},
-               {doing.word, doing.colour},
+               {action.word, action.colour},
                {std::string(reason)},
                {packets_text(received)},
                {packets_text(sent)},
@@ -58,8 +58,8 @@ TextTable enforcement_table(const json& status) {
       {{"PEER"}, {"ACTION"}, {"REASON"}, {"RX PACKETS", true}, {"TX PACKETS", true}, {"LAST"}});
   const auto now = text_field(status, "time");
   for (const auto& peer : field(status, "peers"))
-    for (const Doing& doing : kDoings) add_rows(table, peer, doing, now);
-  for (const Doing& doing : kDoings) add_rows(table, field(status, "no_peer"), doing, now);
+    for (const Action& action : kActions) add_rows(table, peer, action, now);
+  for (const Action& action : kActions) add_rows(table, field(status, "no_peer"), action, now);
   return table;
 }
 

@@ -8,7 +8,7 @@
 
 namespace espial {
 
-// A row per peer (empty: of no peer), action and reason that ever happened; pure.
+// A row per peer (empty: of no peer), action and reason that has occurred; pure.
 TextTable enforcement_table(const nlohmann::json& status);
 
 }  // namespace espial

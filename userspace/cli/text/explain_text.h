@@ -11,7 +11,7 @@ namespace espial {
 
 std::string render_explain(const nlohmann::json& document, const RenderStyle& style);
 
-// 0: leaves encrypted; 1: held, clear or dropped; 3: it cannot be told.
+// 0: leaves encrypted; 1: held, clear or dropped; 3: unknown.
 int explain_exit(const nlohmann::json& document);
 
 }  // namespace espial

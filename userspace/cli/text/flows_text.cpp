@@ -201,7 +201,7 @@ std::string follow_line(const json& event, const RenderStyle& style) {
     return painted(text, Colour::kYellow, style) + "\n";
   }
   if (what != "flow" && what != "kernel_drop") return {};
-  // Columns as wide as what usually stands there: the next lines are not known yet.
+  // Columns of the usual width: later lines are not known yet.
   constexpr std::size_t kCause = 17, kPeer = 12;
   const bool flow = what == "flow";
   const auto cause = padded(flow ? text_field(event, "class") : cause_of(event), kCause);

@@ -207,9 +207,9 @@ std::string strangers(const json& status, const RenderStyle& style) {
     };
     const auto receive = cell("receive");
     const auto transmit = cell("transmit");
-    const bool telling = kClassCoverage[i] == Coverage::UNPROTECTED ||
+    const bool notable = kClassCoverage[i] == Coverage::UNPROTECTED ||
                          kClassLabels[i] == to_string(Class::UNKNOWN_NODE);
-    if (telling && receive + transmit > 0)
+    if (notable && receive + transmit > 0)
       table.add({{std::string(kClassLabels[i])}, {grouped(receive)}, {grouped(transmit)}});
   }
   return section("of no known peer", table, style);
@@ -260,7 +260,7 @@ std::string devices(const json& status, const RenderStyle& style) {
   return section("devices", table, style);
 }
 
-// How the daemon's start came to its programs; nothing without a daemon.
+// Whether the daemon loaded or adopted its programs; nothing without a daemon.
 std::string programs(const json& status) {
   const auto& use = field(status, "programs");
   const auto loaded = count_field(use, "loaded");
@@ -280,11 +280,11 @@ std::string backstop(const json& status, const RenderStyle& style) {
   const auto wanted = count_field(block, "wanted");
   const auto in_place = count_field(block, "in_place");
   const auto why = text_field(block, "why");
-  std::string line = "xfrm_block: " + grouped(in_place) + " of " + grouped(wanted) +
+  std::string line = "backstop: " + grouped(in_place) + " of " + grouped(wanted) +
                      " policies in place" + (why.empty() ? "" : ": " + why);
   const bool whole = in_place == wanted && why.empty();
   std::string out = "\n" + (whole ? line : painted(line, Colour::kRed, style)) + "\n";
-  TextTable without({{"PEER"}, {"NO XFRM BLOCK, BECAUSE"}});
+  TextTable without({{"PEER"}, {"NO BACKSTOP, BECAUSE"}});
   for (const auto& one : field(block, "without"))
     without.add({{text_field(one, "peer")}, {text_field(one, "why"), Colour::kYellow}});
   return without.empty() ? out : out + without.text(style);

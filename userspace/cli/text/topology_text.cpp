@@ -74,7 +74,7 @@ std::string yaml_enforcement(const Config& config) {
   out += "enforce:\n  cleartext_host: " + mode(enforce.cleartext_host);
   out += "  cleartext_transit: " + mode(enforce.cleartext_transit);
   out += "  audit_minutes: " + std::to_string(enforce.audit_minutes) + "\n";
-  out += std::string("  xfrm_block: ") + (enforce.xfrm_block ? "true\n" : "false\n");
+  out += std::string("  xfrm_block: ") + (enforce.backstop ? "true\n" : "false\n");
   if (!enforce.exempt.empty()) out += "  exempt:\n";
   for (const auto& exemption : enforce.exempt) {
     out += "    - prefix: " + yaml_address(exemption.prefix.text()) + "\n";
@@ -120,7 +120,7 @@ json enforce_document(const ConfigEnforce& enforce) {
   return {{"cleartext_host", to_string(enforce.cleartext_host)},
           {"cleartext_transit", to_string(enforce.cleartext_transit)},
           {"audit_minutes", enforce.audit_minutes},
-          {"xfrm_block", enforce.xfrm_block},
+          {"xfrm_block", enforce.backstop},
           {"exempt", std::move(exempt)}};
 }
 

@@ -10,7 +10,7 @@
 
 namespace espial {
 
-// Pure. Comments say who said each part and what contradicts; values are those in force.
+// Pure. Comments name the source of each part and contradictions; values are those in force.
 std::string render_topology(const Topology& topology, const Config& config);
 
 // {"schema_version":1, "node", "instance", "pin_dir", "state_dir", "listen", "discover",

@@ -92,21 +92,21 @@ std::string render_verify(const json& document, const RenderStyle& style) {
 int verify_exit(const json& document) {
   const auto& probes = field(document, "probes");
   if (!probes.is_array()) return 3;
-  bool told = !probes.empty() && field(document, "unknown").empty();
+  bool complete = !probes.empty() && field(document, "unknown").empty();
   for (const auto& probe : probes) {
     if (text_field(probe, "outcome") == "unseen")
-      told = false;
+      complete = false;
     else if (!good(probe))
       return 1;
   }
   for (const auto& note : field(document, "forward_not_exercised")) {
     const auto& passes = field(note, "passes");
     if (!passes.is_boolean())
-      told = false;
+      complete = false;
     else if (!passes.get<bool>())
       return 1;
   }
-  return told ? 0 : 3;
+  return complete ? 0 : 3;
 }
 
 }  // namespace espial

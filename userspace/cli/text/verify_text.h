@@ -13,7 +13,7 @@ namespace espial {
 std::string render_verify(const nlohmann::json& document, const RenderStyle& style);
 
 // 0: every probe was encrypted both ways, and where none crossed FORWARD the rules let it pass;
-// 1: a probe was not, or a rule would lose it; 3: something could not be probed or told.
+// 1: a probe was not, or a rule would lose it; 3: something could not be probed or judged.
 int verify_exit(const nlohmann::json& document);
 
 }  // namespace espial

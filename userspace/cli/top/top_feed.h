@@ -36,7 +36,8 @@ class TopFeed {
   // What was learnt last; a status that could not be had leaves the one before, and the problem.
   std::shared_ptr<const TopData> take();
 
-  // Are flows wanted, too? Wanted anew, they are asked for at once. Paused, nothing is asked.
+  // Whether flows are wanted, too; newly wanted flows are requested at once. While paused nothing
+  // is requested.
   void want(bool flows, bool paused);
 
  private:

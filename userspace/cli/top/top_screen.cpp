@@ -90,7 +90,7 @@ std::string alarms_line(const json& status, const RenderStyle& style) {
   return out;
 }
 
-// What stands between the user and newer or surer figures.
+// Why the figures may be outdated or incomplete.
 TextLines warnings(const TopData& data, const TopView& view, const RenderStyle& style) {
   TextLines out;
   if (!data.problem.empty())
@@ -130,7 +130,7 @@ TextCell count_cell(std::uint64_t count, Colour colour) {
 std::vector<TextCell> cells(const TopRow& row, bool selected, std::size_t name_width) {
   const json& peer = *row.peer;
   const auto seconds = count_field(peer, "window_seconds");
-  const auto flux = [&](const char* way, const char* unit) {
+  const auto traffic = [&](const char* way, const char* unit) {
     const auto& window = field(field(peer, way), "window");
     return count_field(window, "encrypted_" + std::string(unit)) +
            count_field(window, "unprotected_" + std::string(unit));
@@ -143,10 +143,10 @@ std::vector<TextCell> cells(const TopRow& row, bool selected, std::size_t name_w
           {row.verdict, verdict_colour_of(row.verdict)},
           top_coverage(peer, "receive"),
           top_coverage(peer, "transmit"),
-          {rate(flux("receive", "packets"), seconds)},
-          {rate(flux("transmit", "packets"), seconds)},
-          {bit_rate(flux("receive", "bytes"), seconds)},
-          {bit_rate(flux("transmit", "bytes"), seconds)},
+          {rate(traffic("receive", "packets"), seconds)},
+          {rate(traffic("transmit", "packets"), seconds)},
+          {bit_rate(traffic("receive", "bytes"), seconds)},
+          {bit_rate(traffic("transmit", "bytes"), seconds)},
           count_cell(row.unprotected, Colour::kRed),
           count_cell(row.dropped, Colour::kYellow),
           count_cell(row.kernel_drops, Colour::kYellow),
@@ -203,7 +203,7 @@ std::string footer(const TopView& view, const RenderStyle& style) {
   return painted(keys, Colour::kDim, style);
 }
 
-// The list below the lines that stand above it.
+// The list below the header lines.
 void add_list(TopScreen& screen, const TopData& data, const TopView& view, std::size_t room,
               const RenderStyle& style, const std::vector<TopRow>& rows) {
   for (const TopRow& row : rows) screen.extent.names.push_back(row.name);

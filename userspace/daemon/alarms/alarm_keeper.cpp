@@ -11,7 +11,7 @@ void AlarmKeeper::restore(AlarmEngine& engine, const Moment& now) {
   auto record = file_.load();
   if (!record.ok()) {
     problem_ = file_.set_aside(record.error()).message;
-    spdlog::warn("{}; the alarm history starts anew", problem_);
+    spdlog::warn("{}; the alarm history starts empty", problem_);
   } else if (*record) {
     engine.restore((*record)->memory, gap_between((*record)->saved, now), now.monotonic);
   }
@@ -36,7 +36,7 @@ void AlarmKeeper::begin(const AlarmEngine& engine, const Moment& now, std::launc
 
 void AlarmKeeper::take() {
   const auto status = saving_->status.get();
-  // What could not be saved is tried again.
+  // A failed save is retried.
   if (status.ok()) saved_revision_ = saving_->revision;
   saving_.reset();
   problem_ = status.ok() ? std::string() : status.error().message;

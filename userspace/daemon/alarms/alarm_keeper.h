@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// AlarmKeeper: what the alarm engine knows, saved as it changes and restored at the start.
+// AlarmKeeper: saves the state of the alarm engine as it changes, and restores it at the start.
 //
-// Files are written by a thread of their own, one at a time, so a slow disk holds up nobody; a full
-// one changes nothing but problem(). Owned by the event loop.
+// A separate thread writes the file, so a slow disk delays nothing; a full disk only sets
+// problem(). Owned by the event loop.
 #pragma once
 
 #include <chrono>
@@ -13,7 +13,7 @@
 
 #include "base/result.h"
 #include "model/alarms/alarm_engine.h"
-#include "model/policy/policy.h"
+#include "model/modes/peer_modes.h"
 #include "sources/state/saved_alarms.h"
 
 namespace espial {
@@ -21,24 +21,24 @@ namespace espial {
 class AlarmKeeper {
  public:
   static constexpr std::chrono::seconds kSaveEvery{5};  // at most
-  // While something waits to fire, at least: so that its waiting is known to the next daemon.
+  // At least, while an alarm is pending: so that the next daemon knows since when.
   static constexpr std::chrono::seconds kWaitingEvery{30};
 
   explicit AlarmKeeper(const std::string& state_dir) : file_(state_dir) {}
   AlarmKeeper(const AlarmKeeper&) = delete;
   AlarmKeeper& operator=(const AlarmKeeper&) = delete;
-  // Waits for a write that is under way.
+  // Waits for a write in progress.
   ~AlarmKeeper() = default;
 
-  // A file that cannot be used is set aside and told by problem(); the engine begins with nothing.
+  // A file that cannot be used is renamed and reported by problem(); the engine starts empty.
   void restore(AlarmEngine& engine, const Moment& now);
-  // Often: saves what changed when it is time to.
+  // Call often: saves changes when a save is due.
   void follow(const AlarmEngine& engine, const Moment& now);
-  // At the end: what has changed since, before it returns.
+  // At the end: saves the remaining changes before it returns.
   void finish(const AlarmEngine& engine, const Moment& now);
 
   [[nodiscard]] bool saving() const { return saving_.has_value(); }
-  // Of the file, one line; empty: none.
+  // The problem with the file, one line; empty: none.
   [[nodiscard]] const std::string& problem() const { return problem_; }
 
  private:
@@ -54,7 +54,7 @@ class AlarmKeeper {
   std::string problem_;
   bool failing_ = false;  // the last save
   std::uint64_t saved_revision_ = 0;
-  MonoTime began_{};  // the last save, or the start: which is no reason to write at once
+  MonoTime began_{};  // when the last save began, or the daemon started
   std::optional<Saving> saving_;
 };
 

@@ -20,7 +20,7 @@ bool is_stream(int fd, const char* journal_stream) {
          ::fstat(fd, &info) == 0 && info.st_dev == device && info.st_ino == inode;
 }
 
-// A value of several lines has its length before it, little-endian.
+// A value of several lines is preceded by its length, little-endian.
 void append(std::string& datagram, std::string_view name, std::string_view value) {
   value = value.substr(0, Journal::kMaxValue);
   datagram.append(name);
@@ -51,7 +51,7 @@ std::shared_ptr<Journal> Journal::of(int fd, const char* journal_stream, std::st
   return std::shared_ptr<Journal>(new Journal(std::move(own), std::string(socket)));
 }
 
-// To the address each time: a journald that was started anew is reached, too.
+// Sent to the address each time, so that it reaches a restarted journald, too.
 bool Journal::send_datagram(const std::string& datagram) const {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -61,14 +61,14 @@ bool Journal::send_datagram(const std::string& datagram) const {
 }
 
 bool Journal::send(const Fields& fields) {
-  if (const auto untold = untold_.load(); untold > 0) {
-    const auto told = send_datagram(datagram_of(
-        {{"MESSAGE", std::to_string(untold) + " lines lost: the journal did not accept them"},
+  if (const auto unsent = unsent_.load(); unsent > 0) {
+    const auto sent = send_datagram(datagram_of(
+        {{"MESSAGE", std::to_string(unsent) + " lines lost: the journal did not accept them"},
          {"PRIORITY", "4"}}));
-    if (told) untold_ -= untold;
+    if (sent) unsent_ -= unsent;
   }
   if (send_datagram(datagram_of(fields))) return true;
-  ++untold_;
+  ++unsent_;
   return false;
 }
 

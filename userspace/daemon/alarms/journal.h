@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Journal: lines with fields for systemd-journald, which never wait for it.
+// Journal: sends lines with fields to systemd-journald and never blocks.
 //
-// Follows systemd's "Native Journal Protocol": one datagram a line. sd_journal_send(3) is not used
-// because its socket blocks: a journald that hangs would hold up whoever tells it something.
+// Follows systemd's "Native Journal Protocol": one datagram per line. sd_journal_send(3) is not
+// used because its socket blocks: a journald that hangs would block the caller.
 #pragma once
 
 #include <atomic>
@@ -21,7 +21,7 @@ inline constexpr std::string_view kJournalSocket = "/run/systemd/journal/socket"
 
 class Journal {
  public:
-  // Names are of A-Z, 0-9 and _; values are any bytes, cut after kMaxValue.
+  // Names consist of A-Z, 0-9 and _; values are any bytes, truncated to kMaxValue.
   using Fields = std::vector<std::pair<std::string_view, std::string>>;
   static constexpr std::size_t kMaxValue = 16384;
 
@@ -30,8 +30,8 @@ class Journal {
   static std::shared_ptr<Journal> of(int fd, const char* journal_stream,
                                      std::string_view socket = kJournalSocket);
 
-  // At once, from any thread. False: the journal did not take it (it is full, or gone); how many
-  // those were is the journal's first line when it takes lines again.
+  // Immediate, from any thread. False: the journal did not accept it (it is full, or not running);
+  // the number of lost lines is sent first when it accepts lines again.
   bool send(const Fields& fields);
 
  private:
@@ -40,7 +40,7 @@ class Journal {
 
   UniqueFd fd_;
   std::string socket_;
-  std::atomic<std::uint64_t> untold_{0};
+  std::atomic<std::uint64_t> unsent_{0};
 };
 
 }  // namespace espial

@@ -43,7 +43,7 @@ void judge_host(const AuditIndexes& indexes, const Topology& topology, const Bac
   if (exposed) audit.host_exposed.push_back(source->text() + " > " + theirs.prefix.text());
 }
 
-// A shared bridge that tells pods of a shorter way leads them past the node's IPsec.
+// A shared bridge that sends redirects leads pods past the node's IPsec.
 void judge_redirects(const AuditInput& input, MeshAudit& audit) {
   for (const auto& link : input.facts.links) {
     const auto& redirecting = input.facts.redirecting;
@@ -98,8 +98,8 @@ MeshAudit audit_mesh(const AuditInput& input) {
     audit.peers.push_back(audit.readable ? judge_peer(input, indexes, peer)
                                          : unreadable(peer, input.topology));
   }
-  if (input.cluster != nullptr && audit.readable)
-    judge_tunnel_settings(*input.cluster, input.facts, audit);
+  if (input.opensvc != nullptr && audit.readable)
+    judge_tunnel_settings(*input.opensvc, input.facts, audit);
   return audit;
 }
 

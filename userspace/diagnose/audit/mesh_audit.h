@@ -34,14 +34,14 @@ struct AuditInput {
   const KernelFacts& facts;
   std::uint64_t now = 0;  // Unix seconds, as the SAs count them
   // NAT that would take packets from `own` to `theirs` out of their selectors; nothing: none. May
-  // be empty: then nobody looked.
+  // be empty: then it was not checked.
   std::function<std::optional<NatJudgement>(const RouteIndex& routes, const Prefix& own,
                                             const Prefix& theirs)>
       nat_before_ipsec;
-  // Why there is no policy or SA, as strongSwan tells; or nothing. May be empty.
+  // Why there is no policy or SA, according to strongSwan; or nothing. May be empty.
   std::function<std::string(const Peer& peer, const Prefix& own, const Prefix& theirs)> explain;
-  // What the cluster's configuration asks for; null: nobody asked it.
-  const OpensvcFacts* cluster = nullptr;
+  // The configuration of OpenSVC; null: not read.
+  const OpensvcFacts* opensvc = nullptr;
 };
 
 MeshAudit audit_mesh(const AuditInput& input);

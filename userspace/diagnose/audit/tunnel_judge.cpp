@@ -14,9 +14,9 @@ bool encrypts(const XfrmPolicyFact& policy) {
          policy.template_protocol == kProtocolEsp;
 }
 
-// What an encrypted tunnel mends: packets that no policy of their own takes before the device. One
-// with AH, a null cipher or transport mode takes them, and the device never gets them.
-bool mended(const PairFinding& finding, Direction direction) {
+// What an encrypted tunnel corrects: packets that no policy of their own takes before the device.
+// One with AH, a null cipher or transport mode takes them, and the device never gets them.
+bool corrected(const PairFinding& finding, Direction direction) {
   if (finding.direction != direction) return false;
   switch (finding.problem) {
     case PairProblem::NO_POLICY:
@@ -104,7 +104,7 @@ std::string no_help(const OuterFlow& flow, const XfrmPolicyFact* policy, Directi
 
 void judge_direction(const AuditIndexes& indexes, const Peer& peer, const OuterFlow& flow,
                      Direction direction, PairAudit& pair) {
-  const auto guilty = [&](const PairFinding& finding) { return mended(finding, direction); };
+  const auto guilty = [&](const PairFinding& finding) { return corrected(finding, direction); };
   if (std::none_of(pair.findings.begin(), pair.findings.end(), guilty)) return;
   const bool out = direction == Direction::TRANSMIT;
   const auto* policy = out ? deciding_policy(indexes.out, PolicyDirection::kOut, flow)

@@ -49,7 +49,7 @@ bool tunnels(const LinkFact& link) {
          link.kind == "wireguard";
 }
 
-// What contradicts, in words; empty: nothing.
+// The contradiction as text; empty: none.
 std::string contradiction(const OpensvcNetwork& network, const OpensvcMember& member,
                           const LinkFact& link, const Kernel& kernel) {
   const bool on_link = kernel.on_link(*member.address);
@@ -97,12 +97,12 @@ void add(const PairFinding& finding, PairOf where) {
 
 }  // namespace
 
-void judge_tunnel_settings(const OpensvcFacts& cluster, const KernelFacts& facts,
+void judge_tunnel_settings(const OpensvcFacts& opensvc, const KernelFacts& facts,
                            MeshAudit& audit) {
-  if (!cluster.readable()) return;
+  if (!opensvc.readable()) return;
   const Kernel kernel(facts);
   const auto pairs = by_subnet(audit);
-  for (const auto& network : cluster.networks)
+  for (const auto& network : opensvc.networks)
     for (const auto& member : network.members) {
       if (!member.subnet || !member.address) continue;
       const auto concerned = pairs.find(*member.subnet);

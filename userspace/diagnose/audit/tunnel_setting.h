@@ -13,6 +13,6 @@
 namespace espial {
 
 // Adds a finding to each pair whose route contradicts its network's settings, and lowers verdicts.
-void judge_tunnel_settings(const OpensvcFacts& cluster, const KernelFacts& facts, MeshAudit& audit);
+void judge_tunnel_settings(const OpensvcFacts& opensvc, const KernelFacts& facts, MeshAudit& audit);
 
 }  // namespace espial

@@ -9,12 +9,12 @@
 
 #include "diagnose/doctor/underlay_check.h"
 #include "model/doctor_report.h"
+#include "model/facts/charon.h"
 #include "model/facts/facts.h"
 #include "model/facts/firewall.h"
 #include "model/facts/host.h"
 #include "model/facts/ike_reach.h"
 #include "model/facts/sysctls.h"
-#include "model/facts/vici.h"
 #include "model/mesh.h"
 #include "model/topology.h"
 
@@ -27,7 +27,7 @@ struct DoctorInput {
   const SysctlFacts& sysctls;
   const MeshAudit& audit;
   const HostFacts& host;
-  const ViciFacts& charon;
+  const CharonFacts& charon;
   std::vector<UnderlayEcho> echoes;  // those that were asked
   std::vector<IkeReach> ike{};       // of peers that unprotected() names
   std::chrono::system_clock::time_point now{};

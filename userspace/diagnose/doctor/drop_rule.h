@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// DropRules: which rule dropped a packet that netfilter is known to have dropped? The kernel tells
-// the hook, of a packet on its way into IPsec two of them; the rules as they are now tell the rest,
-// if they were so then. Pure.
+// DropRules: which rule dropped a packet that netfilter is known to have dropped? The kernel
+// reports the hook, for a packet on its way into IPsec two of them; the current rules give the
+// rest, if they were so then. Pure.
 #pragma once
 
 #include <optional>

@@ -151,7 +151,7 @@ class FirewallCheck {
       finding.evidence.push_back(pairs[i]);
     if (pairs.size() > kMaxEvidence)
       finding.evidence.push_back("and " + std::to_string(pairs.size() - kMaxEvidence) + " more");
-    // What accepted it before explains why somebody thought that it passes.
+    // The rules that accepted it before explain why it was expected to pass.
     for (const auto& line : group.trace) finding.evidence.push_back(line);
     finding.remedies = remedies_of(group);
     const auto family = group.first->packet.family;
@@ -192,12 +192,12 @@ class FirewallCheck {
 
   // On a copy of the rules, until each packet of the group passes or nothing more can be said.
   std::vector<std::string> remedies_of(const Group& group) const {
-    Ruleset mended = ruleset_;
+    Ruleset corrected = ruleset_;
     std::vector<std::string> commands;
     const auto wanted = acceptances(group);
     for (const auto* path : group.paths) {
       for (int i = 0; i < kMaxCulpritsInARow && commands.size() < kMaxRemedies; ++i) {
-        const auto walk = walk_rules(mended, path->packet, path->steps, &fib_);
+        const auto walk = walk_rules(corrected, path->packet, path->steps, &fib_);
         if (!is_loss(walk.fate) || walk.culprits.empty()) break;
         const auto hook = last_step(*path, walk).hook;
         const auto what =
@@ -208,7 +208,7 @@ class FirewallCheck {
         Acceptance accepted = *what;
         if (path->kind == PathKind::kIke)
           accepted.ike_port = path->packet.destination_port.value_or(accepted.ike_port);
-        const auto command = accept_before(mended, walk.culprits.front(), hook, accepted);
+        const auto command = accept_before(corrected, walk.culprits.front(), hook, accepted);
         if (!command) break;
         if (std::find(commands.begin(), commands.end(), *command) != commands.end()) break;
         commands.push_back(*command);

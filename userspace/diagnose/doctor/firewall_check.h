@@ -15,7 +15,7 @@
 namespace espial {
 
 // Adds to report: findings "rule_drops", "esp_blocked", "ike_blocked", "path_mtu_blocked",
-// "neighbours_blocked", and what the walk could not tell. paths: of every layer.
+// "neighbours_blocked", and what the walk could not determine. paths: of every layer.
 void check_firewall(const Topology& topology, const Ruleset& ruleset, const Fib& fib,
                     const std::vector<BackendPath>& paths, DoctorReport& report);
 

@@ -57,7 +57,7 @@ bool is_of(const Peer& peer, const std::string& address) {
                      [&](const auto& underlay) { return underlay.address.text() == address; });
 }
 
-// What a trouble of charon's log means to those who have to mend it.
+// What a problem in charon's log means, and how to fix it.
 struct TroubleText {
   const char* summary;  // after "node2 and this node "
   const char* remedy;
@@ -119,7 +119,8 @@ class Attempts {
 
   std::optional<DoctorFinding> finding(const Harm& harm) const {
     const auto& name = harm.peer->peer;
-    if (trouble_ != nullptr && (harm.waits || now_ - trouble_->at < kFresh)) return told(harm);
+    if (trouble_ != nullptr && (harm.waits || now_ - trouble_->at < kFresh))
+      return logged_finding(harm);
     if (going_on_ != nullptr && done_ == nullptr)
       return DoctorFinding{Cause::IKE_UNANSWERED,
                            harm.effect,
@@ -149,7 +150,7 @@ class Attempts {
   }
 
  private:
-  DoctorFinding told(const Harm& harm) const {
+  DoctorFinding logged_finding(const Harm& harm) const {
     const auto& name = harm.peer->peer;
     const auto text = text_of(trouble_->kind);
     DoctorFinding finding{cause_of(trouble_->kind),
@@ -166,9 +167,9 @@ class Attempts {
   }
 
   std::chrono::system_clock::time_point now_;
-  const ViciIkeSa* going_on_ = nullptr;
-  const ViciIkeSa* done_ = nullptr;
-  const ViciConnection* connection_ = nullptr;
+  const CharonIkeSa* going_on_ = nullptr;
+  const CharonIkeSa* done_ = nullptr;
+  const CharonConnection* connection_ = nullptr;
   const IkeTrouble* trouble_ = nullptr;
 };
 
@@ -206,7 +207,7 @@ class Reachability {
     return lines;
   }
 
-  // Nothing: every port of some address answers, or nobody asked.
+  // Nothing: every port of some address answers, or it was not probed.
   std::optional<DoctorFinding> finding(const Harm& harm) const {
     const auto* first = worst_effect();
     if (first == nullptr) return std::nullopt;

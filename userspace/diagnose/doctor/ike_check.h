@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Why there are no SAs: nobody speaks IKE on this node, its kernel has no ESP, or what became of
+// Why there are no SAs: no IKE daemon runs on this node, its kernel has no ESP, or what became of
 // charon's attempts. Pure.
 #pragma once
 
@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "model/doctor_report.h"
+#include "model/facts/charon.h"
 #include "model/facts/host.h"
 #include "model/facts/ike_reach.h"
-#include "model/facts/vici.h"
 #include "model/mesh.h"
 #include "model/topology.h"
 
@@ -19,7 +19,7 @@ struct IkeInput {
   const Topology& topology;
   const MeshAudit& audit;
   const HostFacts& host;
-  const ViciFacts& charon;
+  const CharonFacts& charon;
   const std::vector<IkeReach>& reach;  // of those that were asked
   std::chrono::system_clock::time_point now;
 };

@@ -115,7 +115,7 @@ class UnderlayCheck {
            (hop.family() == Family::kIpv4 ? "ARP" : "neighbour discovery") + " on " + link->name;
   }
 
-  // An SA that has carried packets says more than a ping that somebody may filter.
+  // An SA that has carried packets is better evidence than a ping, which may be filtered.
   bool carries(const Peer& peer) const {
     bool in = false;
     bool out = false;

@@ -26,7 +26,7 @@ struct PolicyDecision {
   std::vector<const XfrmPolicyFact*> slices;
   // Policies that fit, but only packets with a mark, another XFRM interface or another device.
   std::vector<const XfrmPolicyFact*> elsewhere;
-  bool too_many = false;  // more pieces than kMaxPieces: the rest is not told
+  bool too_many = false;  // more pieces than kMaxPieces: the rest is left out
 };
 
 // Where the packets go, as far as selectors ask for it.

@@ -108,13 +108,13 @@ class Paths {
     comes_by(in, reentry(peer, wire));
     leaves_by(in, bridge);
     add_pods(peer, Direction::RECEIVE, theirs, own, in);
-    if (ipsec == Tri::kYes) tells_pods(peer, own, pod, bridge);
+    if (ipsec == Tri::kYes) path_mtu_to_pods(peer, own, pod, bridge);
   }
 
   // ESP makes packets larger than pods know: this node tells them how large theirs may be
   // (ip_forward(), ip6_forward()).
-  void tells_pods(const Peer& peer, const Prefix& own, const IpAddress& pod,
-                  const LinkFact* bridge) {
+  void path_mtu_to_pods(const Peer& peer, const Prefix& own, const IpAddress& pod,
+                        const LinkFact* bridge) {
     for (const auto& address : facts_.addresses) {
       if (address.ifindex != bridge->ifindex || !own.contains(address.address)) continue;
       auto too_big = between(address.address, pod);

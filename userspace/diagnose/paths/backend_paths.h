@@ -37,14 +37,14 @@ struct BackendPath {
 
 // A pod's packet is an echo request and the beginning of a TCP connection to a port that is not
 // known, from a pod that the neighbour table knows, else from the address that ends in 10.
-// audit says whether IPsec takes it; null: nobody knows. Peers without a route are left out.
+// audit says whether IPsec takes it; null: unknown. Peers without a route are left out.
 std::vector<BackendPath> backend_paths(const Topology& topology, const KernelFacts& facts,
                                        const RouteIndex& routes, const MeshAudit* audit);
 
 // A pod of the subnet on the device: one that the neighbour table knows, else the sample.
 IpAddress local_pod(const KernelFacts& facts, const LinkFact* device, const Prefix& subnet);
 
-// The address that stands for the pods of a subnet: the one that ends in 10.
+// The address that represents the pods of a subnet: the one that ends in 10.
 IpAddress pod_sample(const Prefix& subnet);
 
 }  // namespace espial

@@ -16,7 +16,7 @@ class LinkPaths {
   // Both outlive it.
   LinkPaths(const Topology& topology, const KernelFacts& facts);
 
-  // Those of each path. A port that cannot be told is one without a name.
+  // Those of each path. An unknown port has no name.
   [[nodiscard]] std::vector<BackendPath> below(const std::vector<BackendPath>& paths) const;
 
  private:

@@ -56,7 +56,7 @@ Place place_of(Ruleset& ruleset, const RuleEvidence& culprit, PacketHook hook) {
   return {};
 }
 
-// Docker writes FORWARD anew and leaves this chain, which it asks first, to the administrator.
+// Docker rewrites FORWARD, and leaves this chain, which comes first, to the administrator.
 Chain* docker_user(Place& place) {
   if (place.base->name != "FORWARD") return nullptr;
   for (auto& chain : place.table->chains) {

@@ -66,13 +66,13 @@ void WalkLedger::because(const std::string& reason) {
     reasons.push_back(reason);
 }
 
-// state is where the packet is after the steps so far; flow.on collects where a step ended the
+// state is where the packet is after the steps so far; result.on collects where a step ended the
 // rule.
 struct ChainWalk::AtRule {
   const Chain& chain;
   const Rule& rule;
   WalkState state;
-  Flow flow;
+  WalkResult result;
 };
 
 ChainWalk::ChainWalk(const Table& table, const RulePlace& place, bool nat_chain, WalkLedger& ledger)
@@ -88,8 +88,8 @@ RuleEvidence ChainWalk::evidence(const Chain& chain, const Rule* rule) const {
   return by;
 }
 
-Flow ChainWalk::chain(const Chain& chain, const WalkState& state) {
-  Flow all;
+WalkResult ChainWalk::chain(const Chain& chain, const WalkState& state) {
+  WalkResult all;
   all.on = state;
   if (++depth_ > kChainDepthMax || !chain.unknown.empty()) {
     ledger_.because(chain.unknown.empty() ? "jumps nested too deeply" : chain.unknown);
@@ -103,27 +103,27 @@ Flow ChainWalk::chain(const Chain& chain, const WalkState& state) {
       break;
     }
     --ledger_.rules_left;
-    Flow flow = rule(chain, one, *all.on);
-    all.on = std::move(flow.on);
-    all.add_ends(std::move(flow));
+    WalkResult result = rule(chain, one, *all.on);
+    all.on = std::move(result.on);
+    all.add_ends(std::move(result));
   }
   --depth_;
   return all;
 }
 
-Flow ChainWalk::rule(const Chain& chain, const Rule& rule, const WalkState& state) {
+WalkResult ChainWalk::rule(const Chain& chain, const Rule& rule, const WalkState& state) {
   AtRule at{chain, rule, state, {}};
   const auto reasons = ledger_.reasons.size();
   bool through = true;
   for (const auto& one : rule.steps)
     if (!(through = step(at, one))) break;
-  // A rule that came to its end goes on like one that did not match.
-  if (through) join_into(at.flow.on, at.state);
+  // After a rule without a verdict the walk continues, as after one that did not match.
+  if (through) join_into(at.result.on, at.state);
   // An unknown match in a rule that changes nothing is no reason for anything.
-  const bool nothing = at.flow.endings.empty() && !at.flow.accepted && !at.flow.returned &&
-                       at.flow.on == MaybeState(state);
+  const bool nothing = at.result.endings.empty() && !at.result.accepted && !at.result.returned &&
+                       at.result.on == MaybeState(state);
   if (nothing) ledger_.reasons.resize(reasons);
-  return std::move(at.flow);
+  return std::move(at.result);
 }
 
 // The steps return false when the packet surely does not get behind them.
@@ -153,18 +153,18 @@ bool ChainWalk::match(AtRule& at, const Match& match) {
       holds(match, set == nullptr ? match.elements : set->elements, at.state.packet, place_);
   if (answer == Tri::kUnknown) return maybe(at, keys_text(match.keys));
   if (answer == Tri::kYes) return true;
-  join_into(at.flow.on, at.state);
+  join_into(at.result.on, at.state);
   return false;
 }
 
 bool ChainWalk::maybe(AtRule& at, const std::string& what) {
   ledger_.because(what + " (" + evidence(at.chain, &at.rule).text() + ")");
-  join_into(at.flow.on, at.state);
+  join_into(at.result.on, at.state);
   return true;
 }
 
 bool ChainWalk::unknown(AtRule& at, const std::string& what) {
-  at.flow.add_ending(Fate::kUnknown, evidence(at.chain, &at.rule));
+  at.result.add_ending(Fate::kUnknown, evidence(at.chain, &at.rule));
   at.state.packet.mark.reset();
   return maybe(at, what);
 }
@@ -172,20 +172,20 @@ bool ChainWalk::unknown(AtRule& at, const std::string& what) {
 bool ChainWalk::verdict(AtRule& at, const VerdictStep& verdict, const WalkState& state) {
   switch (verdict.verdict) {
     case RuleVerdict::kAccept:
-      join_into(at.flow.accepted, state);
-      at.flow.accepted_by.push_back(evidence(at.chain, &at.rule));
+      join_into(at.result.accepted, state);
+      at.result.accepted_by.push_back(evidence(at.chain, &at.rule));
       break;
     case RuleVerdict::kDrop:
     case RuleVerdict::kReject:
     case RuleVerdict::kQueue:
     case RuleVerdict::kStolen:
-      at.flow.add_ending(fate_of(verdict.verdict), evidence(at.chain, &at.rule));
+      at.result.add_ending(fate_of(verdict.verdict), evidence(at.chain, &at.rule));
       break;
     case RuleVerdict::kContinue:
-      join_into(at.flow.on, state);
+      join_into(at.result.on, state);
       break;
     case RuleVerdict::kReturn:
-      join_into(at.flow.returned, state);
+      join_into(at.result.returned, state);
       break;
     case RuleVerdict::kJump:
     case RuleVerdict::kGoto:
@@ -200,15 +200,15 @@ void ChainWalk::jump(AtRule& at, const VerdictStep& verdict, const WalkState& st
   if (target == nullptr) {
     // Of iptables it may also be a target of an extension that is not known.
     ledger_.because("no chain " + verdict.chain);
-    at.flow.add_ending(Fate::kUnknown, evidence(at.chain, &at.rule));
-    join_into(at.flow.on, state);
+    at.result.add_ending(Fate::kUnknown, evidence(at.chain, &at.rule));
+    join_into(at.result.on, state);
     return;
   }
-  Flow inner = chain(*target, state);
+  WalkResult inner = chain(*target, state);
   // Who leaves the other chain is behind the jump; behind a goto he left this chain, too.
   join_into(inner.on, std::exchange(inner.returned, std::nullopt));
-  join_into(verdict.verdict == RuleVerdict::kJump ? at.flow.on : at.flow.returned, inner.on);
-  at.flow.add_ends(std::move(inner));
+  join_into(verdict.verdict == RuleVerdict::kJump ? at.result.on : at.result.returned, inner.on);
+  at.result.add_ends(std::move(inner));
 }
 
 bool ChainWalk::verdict_map(AtRule& at, const VerdictMap& map) {
@@ -216,7 +216,7 @@ bool ChainWalk::verdict_map(AtRule& at, const VerdictMap& map) {
   if (!map.set.empty() && set == nullptr) return unknown(at, "map " + map.set);
   const MapAnswer answer =
       look_up(map.keys, set == nullptr ? map.elements : set->elements, at.state.packet, place_);
-  if (answer.miss != Tri::kNo) join_into(at.flow.on, at.state);
+  if (answer.miss != Tri::kNo) join_into(at.result.on, at.state);
   if (answer.verdicts.size() > 1 || answer.miss == Tri::kUnknown)
     ledger_.because(keys_text(map.keys) + " (" + evidence(at.chain, &at.rule).text() + ")");
   for (const auto& one : answer.verdicts) verdict(at, one, at.state);

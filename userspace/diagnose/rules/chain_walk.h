@@ -27,14 +27,14 @@ class ChainWalk {
   ChainWalk(const Table& table, const RulePlace& place, bool nat_chain, WalkLedger& ledger);
 
   // Everything that chain may do with a packet in state; on = it came to the chain's end.
-  Flow chain(const Chain& chain, const WalkState& state);
+  WalkResult chain(const Chain& chain, const WalkState& state);
 
   [[nodiscard]] RuleEvidence evidence(const Chain& chain, const Rule* rule) const;
 
  private:
   struct AtRule;  // a rule on its way
 
-  Flow rule(const Chain& chain, const Rule& rule, const WalkState& state);
+  WalkResult rule(const Chain& chain, const Rule& rule, const WalkState& state);
   bool step(AtRule& at, const RuleStep& step);
   bool match(AtRule& at, const Match& match);
   bool verdict(AtRule& at, const VerdictStep& verdict, const WalkState& state);

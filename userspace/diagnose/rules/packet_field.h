@@ -20,7 +20,7 @@ struct RulePlace {
   Tri before_tracking = Tri::kNo;
   // NFPROTO_* of the hooks of bridges and devices, which know no family; 0: the packet's own.
   std::uint8_t protocol_family = 0;
-  const Fib* fib = nullptr;  // null: nobody knows the routes
+  const Fib* fib = nullptr;  // null: the routes are unknown
 };
 
 // A key's value at a place: known, not there (the rule ends), or unknown.

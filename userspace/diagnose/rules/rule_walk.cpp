@@ -194,39 +194,39 @@ class Walker {
     const RulePlace place{step.hook, before_tracking(step, hooked.priority),
                           protocol_family(hooked.table->family), fib_};
     ChainWalk walk(*hooked.table, place, is_nat(hooked), ledger_);
-    Flow flow = walk.chain(*hooked.chain, *state_);
-    join_into(flow.on, flow.returned);
+    WalkResult result = walk.chain(*hooked.chain, *state_);
+    join_into(result.on, result.returned);
     const auto policy = walk.evidence(*hooked.chain, nullptr);
-    if (flow.on && base.policy_drop) {
-      flow.add_ending(Fate::kDropped, policy);
-    } else if (flow.on) {
-      join_into(flow.accepted, flow.on);
-      flow.accepted_by.push_back(policy);
+    if (result.on && base.policy_drop) {
+      result.add_ending(Fate::kDropped, policy);
+    } else if (result.on) {
+      join_into(result.accepted, result.on);
+      result.accepted_by.push_back(policy);
     }
-    tell(hooked, flow);
+    add_trace(hooked, result);
     if (here == Tri::kUnknown || hooked.table->flags_unclear) {
       ledger_.because("whether " + policy.text() + " is asked at all");
-      join_into(flow.accepted, state_);
+      join_into(result.accepted, state_);
     }
-    // Where it ends, the newest state still tells what happened before.
+    // Where it ends, the last state still shows what happened before.
     last_ = state_;
-    state_ = std::move(flow.accepted);
-    for (auto& ending : flow.endings) endings_.push_back(std::move(ending));
+    state_ = std::move(result.accepted);
+    for (auto& ending : result.endings) endings_.push_back(std::move(ending));
   }
 
-  void tell(const Hooked& hooked, const Flow& flow) {
+  void add_trace(const Hooked& hooked, const WalkResult& result) {
     std::string line = std::string(to_string(hooked.chain->base->hook)) + ", priority " +
                        std::to_string(hooked.chain->base->priority) + ": ";
-    const bool certain = flow.endings.size() + (flow.accepted ? 1 : 0) == 1;
+    const bool certain = result.endings.size() + (result.accepted ? 1 : 0) == 1;
     std::string word = certain ? "" : "perhaps ";
-    for (const auto& ending : flow.endings) {
+    for (const auto& ending : result.endings) {
       line += word + std::string(to_string(ending.fate)) + " by " + ending.by.text();
       word = ", or ";
     }
-    if (flow.accepted && !flow.accepted_by.empty())
-      line += word + "accepted by " + flow.accepted_by.front().text();
-    if (flow.accepted_by.size() > 1)
-      line += " or " + std::to_string(flow.accepted_by.size() - 1) + " more";
+    if (result.accepted && !result.accepted_by.empty())
+      line += word + "accepted by " + result.accepted_by.front().text();
+    if (result.accepted_by.size() > 1)
+      line += " or " + std::to_string(result.accepted_by.size() - 1) + " more";
     walk_.trace.push_back(std::move(line));
   }
 

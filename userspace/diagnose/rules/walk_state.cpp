@@ -6,7 +6,7 @@
 namespace espial {
 namespace {
 
-// Enough to name who decided; rule sets have many rules that may.
+// Enough to name the deciding rules; a ruleset may have many candidates.
 constexpr std::size_t kNamedMax = 8;
 
 Translation join(const Translation& one, const Translation& other) {
@@ -31,7 +31,7 @@ void join_into(MaybeState& state, const MaybeState& other) {
   state = state ? join(*state, *other) : *other;
 }
 
-void Flow::add_ending(Fate fate, const RuleEvidence& by) {
+void WalkResult::add_ending(Fate fate, const RuleEvidence& by) {
   // Whatever is not named has a fate that is.
   const bool named = std::any_of(endings.begin(), endings.end(),
                                  [&](const Ending& one) { return one.fate == fate; });
@@ -39,7 +39,7 @@ void Flow::add_ending(Fate fate, const RuleEvidence& by) {
   endings.push_back({fate, by});
 }
 
-void Flow::add_ends(Flow&& other) {
+void WalkResult::add_ends(WalkResult&& other) {
   for (auto& ending : other.endings) add_ending(ending.fate, ending.by);
   for (auto& by : other.accepted_by)
     if (accepted_by.size() < kNamedMax) accepted_by.push_back(std::move(by));

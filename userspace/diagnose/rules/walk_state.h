@@ -38,8 +38,9 @@ struct Ending {
   RuleEvidence by;
 };
 
-// Each state is absent if the packet surely does not get there.
-struct Flow {
+// The result of a walk through a stretch of rules. A state is absent if the packet cannot get
+// there.
+struct WalkResult {
   MaybeState on;        // goes on with the next rule
   MaybeState returned;  // left the chain
   MaybeState accepted;  // left the base chain
@@ -47,7 +48,7 @@ struct Flow {
   std::vector<RuleEvidence> accepted_by;
 
   // Adds the other's ends, but not where it goes on.
-  void add_ends(Flow&& other);
+  void add_ends(WalkResult&& other);
   void add_ending(Fate fate, const RuleEvidence& by);
 };
 

@@ -175,11 +175,11 @@ void add_xdp(std::vector<AlarmCondition>& out, const std::vector<DeviceSnapshot>
     out.push_back({AlarmId::XdpUnavailable, "", evidence + "; tc drops there instead"});
 }
 
-// What was healed is told all the same: meanwhile packets passed unseen, and somebody may try
+// Repaired problems are reported, too: packets passed unseen meanwhile, and somebody may try
 // again.
 void add_restored(std::vector<AlarmCondition>& out, const Snapshot& snapshot) {
-  constexpr auto kToldFor = std::chrono::seconds{60};
-  const auto recent = [&](MonoTime moment) { return snapshot.monotonic - moment < kToldFor; };
+  constexpr auto kShownFor = std::chrono::seconds{60};
+  const auto recent = [&](MonoTime moment) { return snapshot.monotonic - moment < kShownFor; };
   if (!out.empty() && out.back().id == AlarmId::ProgramDetached) return;
   if (const auto& restored = snapshot.restored; restored && recent(restored->at)) {
     const auto within = seconds_text(restored->within);

@@ -48,7 +48,7 @@ void AlarmEngine::enter(Tracked& tracked, AlarmState state, const Now& now) {
   ++revision_;
 }
 
-// The condition began or ended for good. True: tell it.
+// The condition has begun or ended for good. True: report it.
 bool AlarmEngine::change(Tracked& tracked, const Now& now) {
   tracked.before.reset();
   tracked.changes.push_back(now.monotonic);
@@ -65,7 +65,7 @@ bool AlarmEngine::change(Tracked& tracked, const Now& now) {
   return true;
 }
 
-// The end of flapping. True: tell it.
+// The end of flapping. True: report it.
 bool AlarmEngine::calm_down(Tracked& tracked, const Now& now) {
   if (!tracked.flapping || tracked.differs) return false;
   if (!tracked.changes.empty() && now.monotonic - tracked.changes.back() < kFlapQuiet) return false;
@@ -131,7 +131,7 @@ std::vector<Alarm> AlarmEngine::step(const std::vector<AlarmCondition>& conditio
     enter(it->second, AlarmState::kPending, now);
   }
 
-  std::vector<Alarm> told;
+  std::vector<Alarm> changes;
   for (auto it = tracked_.begin(); it != tracked_.end();) {
     Tracked& tracked = it->second;
     const auto condition = active.find(it->first);
@@ -140,8 +140,8 @@ std::vector<Alarm> AlarmEngine::step(const std::vector<AlarmCondition>& conditio
     const bool left = wait(tracked, holds, now);
     if (holds) tracked.alarm.evidence = condition->second->evidence;
     if (changed) {
-      told.push_back(shown(tracked));
-      told.back().since = time;  // of the change: what begins to flap fires since earlier
+      changes.push_back(shown(tracked));
+      changes.back().since = time;  // of the change: what begins to flap fires since earlier
     }
     if (left && !expired(tracked, now)) {
       ++it;
@@ -151,9 +151,9 @@ std::vector<Alarm> AlarmEngine::step(const std::vector<AlarmCondition>& conditio
     }
   }
 
-  history_.insert(history_.end(), told.begin(), told.end());
+  history_.insert(history_.end(), changes.begin(), changes.end());
   for (; history_.size() > kMaxHistory; ++forgotten_) history_.pop_front();
-  return told;
+  return changes;
 }
 
 std::vector<Alarm> AlarmEngine::alarms() const {

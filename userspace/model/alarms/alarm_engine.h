@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // AlarmEngine: conditions in, alarms out. Waits a rule's hold-off before an alarm fires and its
-// clear-after before it is resolved, tells flapping from change, and remembers what it told.
+// clear-after before it is resolved, distinguishes flapping from change, and remembers what it
+// reported.
 //
 // Time is a value: durations come from the monotonic clock, so no step of the wall clock moves one;
 // Alarm::since is wall time, for people. Not thread-safe.
@@ -53,8 +54,8 @@ class AlarmEngine {
   static constexpr std::chrono::seconds kMaxPendingGap{60};
 
   // Steps every alarm to this moment. Returns those that began to fire, were resolved, or began to
-  // flap (firing, again), in order of the list of alarms, then of peer: tell each once. A pending
-  // alarm whose condition goes away vanishes: nobody was told of it.
+  // flap (firing, again), in order of the list of alarms, then of peer: report each once. A pending
+  // alarm whose condition ends is dropped: it was never reported.
   std::vector<Alarm> step(const std::vector<AlarmCondition>& conditions, WallTime time,
                           MonoTime monotonic);
 

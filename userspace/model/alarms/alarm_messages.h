@@ -32,7 +32,7 @@ struct AlarmMessage {
   std::size_t changes = 1;  // that it tells
 };
 
-// In the order of the changes; a flood stands where its first one stood.
+// In the order of the changes; a flood is placed where its first change was.
 std::vector<AlarmMessage> messages_of(const std::vector<Alarm>& changes);
 
 }  // namespace espial

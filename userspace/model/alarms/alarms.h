@@ -68,7 +68,7 @@ inline constexpr std::array<AlarmRule, 0 EP_ALARM_LIST(EP_ENUM_COUNT_)> kAlarmRu
 #undef EP_X_
 constexpr const AlarmRule& rule_of(AlarmId id) { return kAlarmRules[static_cast<std::size_t>(id)]; }
 
-// Where the page of an alarm is installed: what it means, where to look, how to mend it.
+// Where the page of an alarm is installed: what it means, where to look, how to fix it.
 inline constexpr std::string_view kRunbooks = "/usr/share/espial/runbooks/";
 std::string runbook_of(std::string_view alarm);
 

@@ -51,13 +51,13 @@ void CoverageWatch::add(std::vector<AlarmCondition>& out, const std::string& pee
                         const Counts& now, MonoTime at_time, double target) {
   constexpr auto kReceive = at(Direction::RECEIVE);
   constexpr auto kTransmit = at(Direction::TRANSMIT);
-  // As flux_of() takes the maximum: of the differences.
+  // As traffic_of() takes the maximum: of the differences.
   const std::uint64_t encrypted = std::max(now.esp[kReceive] - from.counts.esp[kReceive],
                                            now.decrypted - from.counts.decrypted) +
                                   now.esp[kTransmit] - from.counts.esp[kTransmit];
   const std::uint64_t received = now.unprotected[kReceive] - from.counts.unprotected[kReceive];
   const std::uint64_t sent = now.unprotected[kTransmit] - from.counts.unprotected[kTransmit];
-  const Flux both{.encrypted = encrypted, .unprotected = received + sent};
+  const Traffic both{.encrypted = encrypted, .unprotected = received + sent};
   const auto coverage = both.coverage();
   if (!coverage || *coverage >= target) return;
   out.push_back({AlarmId::CoverageBelowTarget, peer,

@@ -35,7 +35,7 @@ class LeakWatch {
   std::unordered_map<std::string, std::array<Seen, kDirections>> networks_;
 };
 
-// What the counters of one peer and the audit say together. audit: null, nobody asked the policies.
+// What the counters of one peer and the audit say together. audit: null, policies were not read.
 struct LeakView {
   const std::string& peer;
   const PeerWindow& window;

@@ -73,12 +73,12 @@ void add_audited(std::vector<AlarmCondition>& out, const PeerAudit& audit,
 // traffic has none.
 void add_one_way(std::vector<AlarmCondition>& out, const std::string& peer,
                  const PeerWindow& window) {
-  const Flux receive = flux_of(window.growth, Direction::RECEIVE);
-  const Flux transmit = flux_of(window.growth, Direction::TRANSMIT);
+  const Traffic receive = traffic_of(window.growth, Direction::RECEIVE);
+  const Traffic transmit = traffic_of(window.growth, Direction::TRANSMIT);
   if ((receive.encrypted > 0) == (transmit.encrypted > 0)) return;
   const bool we = transmit.encrypted > 0;
-  const Flux& encrypted = we ? transmit : receive;
-  const Flux& other = we ? receive : transmit;
+  const Traffic& encrypted = we ? transmit : receive;
+  const Traffic& other = we ? receive : transmit;
   if (other.unprotected == 0) return;
   out.push_back({AlarmId::OneWayEncryption, peer,
                  (we ? "this node encrypts and " + peer + " does not: "

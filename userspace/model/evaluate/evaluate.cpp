@@ -13,13 +13,13 @@ namespace espial {
 
 namespace {
 
-PeerReport report_peer(const Tally& total, const PeerWindow& window, const Sight& sight,
+PeerReport report_peer(const Tally& total, const PeerWindow& window, const Visibility& visibility,
                        const PeerAudit* audit) {
-  Judgement judgement = judge(window, sight, audit);
+  Judgement judgement = judge(window, visibility, audit);
   PeerReport out{.verdict = judgement.verdict, .reason = std::move(judgement.reason)};
   for (const Direction d : {Direction::RECEIVE, Direction::TRANSMIT}) {
-    out.window[at(d)] = flux_of(window.growth, d);
-    out.total[at(d)] = flux_of(total, d);
+    out.window[at(d)] = traffic_of(window.growth, d);
+    out.total[at(d)] = traffic_of(total, d);
   }
   return out;
 }
@@ -37,7 +37,7 @@ Evaluator::Evaluator(std::chrono::seconds window) : window_(window) {}
 Evaluation Evaluator::evaluate(Snapshot snapshot, std::shared_ptr<const Probing> probing) {
   const auto offloaded = offload_.advance(snapshot);
   const NodeWindow window = window_.advance(snapshot, offloaded);
-  const Sight sight = sight_of(snapshot.devices);
+  const Visibility visibility = visibility_of(snapshot.devices);
   Evaluation out;
   out.report.window = std::chrono::round<std::chrono::seconds>(window.covered);
   const auto networks = leaks_.advance(snapshot);
@@ -52,7 +52,7 @@ Evaluation Evaluator::evaluate(Snapshot snapshot, std::shared_ptr<const Probing>
     const PeerSnapshot& peer = snapshot.peers[i];
     const auto seen = view(i);
     out.report.peers.push_back(
-        report_peer(tally_of(peer.counters, offloaded[i]), seen.window, sight, seen.audit));
+        report_peer(tally_of(peer.counters, offloaded[i]), seen.window, visibility, seen.audit));
     add_cause(seen, out.report.peers.back());
     if (const auto* probes = probing ? probing->find(peer.peer.name) : nullptr)
       out.report.peers.back().reason += own_probes_text(*probes);

@@ -89,11 +89,11 @@ void IkeTroubles::take(const CharonLine& line, std::chrono::system_clock::time_p
         std::min_element(troubles_.begin(), troubles_.end(),
                          [&](const auto& one, const auto& other) { return at(one) < at(other); }));
   }
-  troubles_.insert_or_assign(std::move(key), Told{std::move(trouble), cut(line.ike_sa)});
+  troubles_.insert_or_assign(std::move(key), Logged{std::move(trouble), cut(line.ike_sa)});
 }
 
 // "no trusted ECDSA public key found" comes behind the certificate that was not valid.
-bool IkeTroubles::follows(const Told& known, IkeTroubleKind kind, std::string_view ike_sa) {
+bool IkeTroubles::follows(const Logged& known, IkeTroubleKind kind, std::string_view ike_sa) {
   return known.ike_sa == ike_sa && known.trouble.kind == IkeTroubleKind::kCertificateTime &&
          kind == IkeTroubleKind::kAuthentication;
 }
@@ -105,7 +105,7 @@ void IkeTroubles::forget(std::string_view connection) {
 
 std::vector<IkeTrouble> IkeTroubles::all() const {
   std::vector<IkeTrouble> out;
-  for (const auto& [key, told] : troubles_) out.push_back(told.trouble);
+  for (const auto& [key, logged] : troubles_) out.push_back(logged.trouble);
   return out;
 }
 

@@ -38,14 +38,14 @@ class IkeTroubles {
   [[nodiscard]] std::vector<IkeTrouble> all() const;
 
  private:
-  struct Told {
+  struct Logged {
     IkeTrouble trouble;
     std::string ike_sa;
   };
   std::string remember_host(const CharonLine& line);
-  static bool follows(const Told& known, IkeTroubleKind kind, std::string_view ike_sa);
+  static bool follows(const Logged& known, IkeTroubleKind kind, std::string_view ike_sa);
 
-  std::map<std::string, Told> troubles_;                   // by connection, or "@" and the host
+  std::map<std::string, Logged> troubles_;                 // by connection, or "@" and the host
   std::deque<std::pair<std::string, std::string>> began_;  // IKE_SA, host that began it
 };
 

@@ -23,8 +23,8 @@ bool forget_peer(Topology& topology, std::string_view name) {
 Topology merge_topology(const Config& config, const KernelFacts& facts, const Topology& saved,
                         const OpensvcFacts& opensvc) {
   static const KernelFacts kNothing;
-  static const OpensvcFacts kNoCluster;
-  Merger merger(config, config.discover ? facts : kNothing, config.discover ? opensvc : kNoCluster);
+  static const OpensvcFacts kNoOpensvc;
+  Merger merger(config, config.discover ? facts : kNothing, config.discover ? opensvc : kNoOpensvc);
   merger.add_file();
   if (config.discover) {
     merger.add_opensvc(saved);

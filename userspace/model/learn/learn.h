@@ -4,8 +4,8 @@
 //
 // A pure function; its result does not depend on the order of the facts. Sources only add: what
 // was learnt and is not said now stays, with origin "saved". The file wins names and subnets, then
-// OpenSVC. What OpenSVC said is gone when it says so no longer; while it cannot be asked, what it
-// said last stands.
+// OpenSVC. What OpenSVC no longer configures is removed; while it cannot be asked, its last known
+// state is kept.
 #pragma once
 
 #include <string_view>

@@ -151,7 +151,8 @@ std::vector<Drafts::Ranked> Drafts::ranked_claims() const {
   return ranked;
 }
 
-// One owner per prefix. A prefix that this node and a peer claim with equal right is nobody's.
+// One owner per prefix. A prefix that this node and a peer claim with equal evidence belongs to
+// neither.
 std::vector<Drafts::Ranked> Drafts::settle(Findings& findings) const {
   const auto ranked = ranked_claims();
   std::vector<Ranked> settled;
@@ -177,7 +178,7 @@ std::vector<Drafts::Ranked> Drafts::settle(Findings& findings) const {
   return settled;
 }
 
-// settled is sorted by prefix: whatever contains an entry stands before it.
+// settled is sorted by prefix: whatever contains an entry precedes it.
 void Drafts::report_nesting(const std::vector<Ranked>& settled, Findings& findings) const {
   std::vector<const Ranked*> around;
   for (const auto& entry : settled) {

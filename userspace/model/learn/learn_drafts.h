@@ -102,7 +102,7 @@ class Drafts {
   PrefixMap<DraftId> around_;
 };
 
-// Only what somebody says now, or "saved" when nobody does.
+// Only current sources, or "saved" if there are none.
 Origins without_stale(Origins from);
 
 }  // namespace espial

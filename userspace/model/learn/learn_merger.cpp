@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The steps of Merger that take what is said in words: the file, the saved topology, the policies.
+// The steps of Merger that take explicit statements: the file, the saved topology, the policies.
 #include "model/learn/learn_merger.h"
 
 #include <algorithm>

@@ -36,10 +36,10 @@ class Merger {
   Topology finish();
 
  private:
-  struct ClusterNode;
+  struct OpensvcNode;
   void add_network(const Network& network);
-  DraftId draft_of_node(const ClusterNode& node);
-  void add_node(const ClusterNode& node, bool& self_seen);
+  DraftId draft_of_node(const OpensvcNode& node);
+  void add_node(const OpensvcNode& node, bool& self_seen);
   bool has_left(const Peer& peer, std::optional<DraftId> known) const;
   [[nodiscard]] Origins kept(Origins from) const;
   std::optional<DraftId> draft_of_saved(const Peer& peer) const;

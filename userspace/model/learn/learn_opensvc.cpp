@@ -10,7 +10,7 @@
 namespace espial {
 
 // What all networks say of one node.
-struct Merger::ClusterNode {
+struct Merger::OpensvcNode {
   std::string name;
   std::vector<IpAddress> addresses;
   std::vector<Prefix> subnets;
@@ -38,7 +38,7 @@ void Merger::add_network(const Network& network) {
   drafts_.add_network(network);
 }
 
-DraftId Merger::draft_of_node(const ClusterNode& node) {
+DraftId Merger::draft_of_node(const OpensvcNode& node) {
   const auto own_name = [&] {
     return opensvc_.has_node(config_.node) &&
            std::equal(node.name.begin(), node.name.end(), config_.node.begin(), config_.node.end(),
@@ -55,7 +55,7 @@ DraftId Merger::draft_of_node(const ClusterNode& node) {
   return drafts_.add(node.name);
 }
 
-void Merger::add_node(const ClusterNode& node, bool& self_seen) {
+void Merger::add_node(const OpensvcNode& node, bool& self_seen) {
   const auto id = draft_of_node(node);
   self_seen = self_seen || id == kSelfDraft;
   auto& draft = drafts_[id];
@@ -86,12 +86,12 @@ void Merger::add_node(const ClusterNode& node, bool& self_seen) {
 void Merger::add_opensvc(const Topology& saved) {
   if (!opensvc_.readable()) {
     if (opensvc_.state == OpensvcState::kOff) return;
-    // What it said last stands.
+    // Its last known state is kept.
     for (const auto& network : saved.networks)
       if (network.from.has(Origin::kOpensvc)) add_network(network);
     return;
   }
-  std::map<std::string, ClusterNode> by_name;
+  std::map<std::string, OpensvcNode> by_name;
   for (const auto& network : opensvc_.networks) {
     add_network({network.name, {network.prefix}, Origin::kOpensvc});
     for (const auto& member : network.members) {
@@ -129,12 +129,12 @@ bool Merger::has_left(const Peer& peer, std::optional<DraftId> known) const {
   return !known || !(drafts_[*known].in_opensvc || drafts_[*known].configured);
 }
 
-// What remains of a saved fact that nobody has said by now. What only the file or OpenSVC said is
-// gone when they no longer say it; while OpenSVC cannot be asked, what it said stands.
+// What remains of a saved fact that no source confirms now. Facts only from the file or OpenSVC are
+// removed when they no longer contain them; while OpenSVC cannot be asked, its facts are kept.
 Origins Merger::kept(Origins from) const {
   from.remove(Origin::kFile);
-  const bool unheard = !opensvc_.readable() && opensvc_.state != OpensvcState::kOff;
-  if (unheard && from.has(Origin::kOpensvc)) return Origin::kOpensvc;
+  const bool unreadable = !opensvc_.readable() && opensvc_.state != OpensvcState::kOff;
+  if (unreadable && from.has(Origin::kOpensvc)) return Origin::kOpensvc;
   if (opensvc_.readable()) from.remove(Origin::kOpensvc);
   return from.empty() ? from : Origins(Origin::kSaved);
 }

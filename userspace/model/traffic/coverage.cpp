@@ -65,7 +65,7 @@ void for_each_pair(A& a, B& b, Visit visit) {
 
 }  // namespace
 
-std::optional<double> Flux::coverage() const {
+std::optional<double> Traffic::coverage() const {
   const double all = static_cast<double>(encrypted) + static_cast<double>(unprotected);
   if (all == 0) return std::nullopt;
   return static_cast<double>(encrypted) / all;
@@ -113,7 +113,7 @@ Tally difference(const Tally& earlier, const Tally& later) {
   return out;
 }
 
-Flux flux_of(const Tally& tally, Direction direction) {
+Traffic traffic_of(const Tally& tally, Direction direction) {
   const DirectionTally& t = tally.direction[at(direction)];
   return {.encrypted = std::max(t.esp.packets, t.decrypted.packets),
           .unprotected = t.direct + t.host + t.transit,

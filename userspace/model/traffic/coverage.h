@@ -58,6 +58,6 @@ Tally difference(const Tally& earlier, const Tally& later);
 // Coverage numbers of one direction of a tally (a total, or a difference over a window). Received
 // encrypted is the bigger of ESP seen and packets decrypted: with ESP GRO the hooks never see the
 // ESP. The maximum is taken here, of the difference: it must never be taken before subtracting.
-Flux flux_of(const Tally& tally, Direction direction);
+Traffic traffic_of(const Tally& tally, Direction direction);
 
 }  // namespace espial

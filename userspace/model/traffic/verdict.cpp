@@ -12,8 +12,8 @@ std::string count(std::uint64_t packets) {
 }
 
 struct Numbers {
-  Flux receive;
-  Flux transmit;
+  Traffic receive;
+  Traffic transmit;
   std::array<std::uint64_t, kDirections> dropped;
   std::string span;  // "in 60 s"
 };
@@ -72,16 +72,16 @@ Judgement judge_offloaded(const Numbers& n, std::uint64_t sent) {
                                  n.span};
 }
 
-Judgement judge_numbers(const Numbers& n, const PeerWindow& window, const Sight& sight) {
+Judgement judge_numbers(const Numbers& n, const PeerWindow& window, const Visibility& visibility) {
   const auto& before = window.unprotected_before;
   if (n.receive.unprotected + n.transmit.unprotected > 0 ||
       std::any_of(before.begin(), before.end(), [](const auto& age) { return age.has_value(); }))
     return judge_clear(n, window);
   if (const auto sent = window.growth.direction[at(Direction::TRANSMIT)].offloaded; sent > 0)
     return judge_offloaded(n, sent);
-  if (!sight.direction[at(Direction::RECEIVE)])
+  if (!visibility.direction[at(Direction::RECEIVE)])
     return {Verdict::kUnknown, "no wire device is watched in receive direction"};
-  if (!sight.direction[at(Direction::TRANSMIT)])
+  if (!visibility.direction[at(Direction::TRANSMIT)])
     return {Verdict::kUnknown, "no wire device is watched in transmit direction"};
   if (window.covered.count() == 0) return {Verdict::kUnknown, "first snapshot, no history yet"};
   return judge_protected(n);
@@ -104,14 +104,14 @@ void ask_policies(const PeerAudit& audit, Judgement& judgement) {
 
 }  // namespace
 
-Sight sight_of(const std::vector<DeviceSnapshot>& devices) {
-  Sight sight;
+Visibility visibility_of(const std::vector<DeviceSnapshot>& devices) {
+  Visibility visibility;
   for (const DeviceSnapshot& device : devices) {
     if (device.role == DeviceRole::kReentry) continue;
-    sight.direction[at(Direction::RECEIVE)] |= device.receive_attached;
-    sight.direction[at(Direction::TRANSMIT)] |= device.transmit_attached;
+    visibility.direction[at(Direction::RECEIVE)] |= device.receive_attached;
+    visibility.direction[at(Direction::TRANSMIT)] |= device.transmit_attached;
   }
-  return sight;
+  return visibility;
 }
 
 std::string seconds_text(std::chrono::nanoseconds duration) {
@@ -123,16 +123,17 @@ std::string packets_text(std::uint64_t count) {
   return std::to_string(count) + (count == 1 ? " packet" : " packets");
 }
 
-Judgement judge(const PeerWindow& window, const Sight& sight, const PeerAudit* audit) {
-  if (!sight.direction[at(Direction::RECEIVE)] && !sight.direction[at(Direction::TRANSMIT)])
+Judgement judge(const PeerWindow& window, const Visibility& visibility, const PeerAudit* audit) {
+  if (!visibility.direction[at(Direction::RECEIVE)] &&
+      !visibility.direction[at(Direction::TRANSMIT)])
     return {Verdict::kUnknown, "no wire device carries espial's programs"};
-  Numbers n{.receive = flux_of(window.growth, Direction::RECEIVE),
-            .transmit = flux_of(window.growth, Direction::TRANSMIT),
+  Numbers n{.receive = traffic_of(window.growth, Direction::RECEIVE),
+            .transmit = traffic_of(window.growth, Direction::TRANSMIT),
             .dropped = {},
             .span = "in " + seconds_text(window.covered)};
   for (std::size_t d = 0; d < kDirections; ++d)
     n.dropped[d] = enforced_of(window.growth, Action::kDrop, static_cast<Direction>(d));
-  Judgement judgement = judge_numbers(n, window, sight);
+  Judgement judgement = judge_numbers(n, window, visibility);
   judgement.reason += dropped_text(n);
   const bool wordless =
       judgement.verdict == Verdict::kSilent || judgement.verdict == Verdict::kUnknown;

@@ -12,10 +12,10 @@
 namespace espial {
 
 // Which directions some wire device has its programs on: what espial can see at all.
-struct Sight {
+struct Visibility {
   std::array<bool, kDirections> direction{};
 };
-Sight sight_of(const std::vector<DeviceSnapshot>& devices);
+Visibility visibility_of(const std::vector<DeviceSnapshot>& devices);
 
 struct Judgement {
   Verdict verdict = Verdict::kUnknown;
@@ -27,7 +27,7 @@ struct Judgement {
 // the verdict is unknown.
 //
 // Where the wire says nothing (silent, or no history yet), `audit` does: kExposed if some packet
-// would pass in clear, kDown if a policy waits for its SA. Null: nobody asked the policies.
+// would pass in clear, kDown if a policy waits for its SA. Null: policies were not read.
 //
 // What a device encrypts behind tc (DirectionTally::offloaded) proves nothing: without other
 // evidence the verdict is unknown, and the reason begins with "offloaded".
@@ -36,7 +36,8 @@ struct Judgement {
 // peer of whom all that is left is received ESP is one_way, one of whom nothing is left is silent.
 // A packet that is dropped on arrival was there: the peer leaks, whatever becomes of it here. The
 // reason names what was dropped.
-Judgement judge(const PeerWindow& window, const Sight& sight, const PeerAudit* audit = nullptr);
+Judgement judge(const PeerWindow& window, const Visibility& visibility,
+                const PeerAudit* audit = nullptr);
 
 // "60 s": the window as evidence lines name it, rounded, at least 1.
 std::string seconds_text(std::chrono::nanoseconds duration);

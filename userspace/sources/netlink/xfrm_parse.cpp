@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "base/protocols.h"
+#include "sources/netlink/backstop_socket.h"
 #include "sources/netlink/xfrm_address.h"
-#include "sources/netlink/xfrm_block.h"
 
 namespace espial {
 namespace {
@@ -126,7 +126,7 @@ std::optional<XfrmPolicyFact> parse_policy(Bytes message) {
   if (!body) return std::nullopt;
   const auto& info = body->fixed;
   const auto family = family_of(info.sel.family);
-  if (!family || is_xfrm_block(info)) return std::nullopt;
+  if (!family || is_backstop(info)) return std::nullopt;
   XfrmPolicyFact policy;
   switch (info.dir) {
     case XFRM_POLICY_IN:

@@ -14,8 +14,8 @@
 namespace espial {
 
 // XFRM_MSG_NEWPOLICY. Per-socket policies (directions above forward) and what an espial placed
-// itself (xfrm_block.h) are no facts. Of several templates the addresses come from the first in
-// tunnel mode, the rest from the ESP (else AH) one.
+// itself (backstop_socket.h) are no facts. Of several templates the addresses come from the first
+// in tunnel mode, the rest from the ESP (else AH) one.
 std::optional<XfrmPolicyFact> parse_policy(Bytes message);
 
 // XFRM_MSG_NEWSA.

@@ -25,7 +25,7 @@ Error http_error(const char* operation, int code) {
 }
 
 // False: stopped, or no time is left.
-Result<bool> wait_for(const HttpGet& get, const HttpPatience& patience) {
+Result<bool> wait_for(const HttpGet& get, const HttpTimeouts& patience) {
   using std::chrono::milliseconds;
   const auto left =
       std::chrono::duration_cast<milliseconds>(patience.until - std::chrono::steady_clock::now());
@@ -98,7 +98,7 @@ Result<bool> HttpGet::advance() {
 }
 
 Result<std::optional<HttpReply>> http_get(const std::string& path, const std::string& target,
-                                          std::size_t limit, const HttpPatience& patience) {
+                                          std::size_t limit, const HttpTimeouts& patience) {
   EP_ASSIGN(get, HttpGet::open(path, target, limit, "application/json"));
   if (!get) return std::optional<HttpReply>();
   for (;;) {

@@ -18,7 +18,7 @@ namespace espial {
 
 class HttpGet {
  public:
-  // Connects. Nothing: nobody listens there (no such socket, or nobody behind it).
+  // Connects. Nothing: no server listens there (the socket is missing or unused).
   // limit: bytes of the body, taken away or not. accept: a media type.
   static Result<std::optional<HttpGet>> open(const std::string& path, const std::string& target,
                                              std::size_t limit, const char* accept);
@@ -47,13 +47,13 @@ struct HttpReply {
 };
 
 // When a wait ends without an answer: at a time, or when a descriptor is readable (-1: none).
-struct HttpPatience {
+struct HttpTimeouts {
   std::chrono::steady_clock::time_point until;
   int stop = -1;
 };
 
-// The whole answer. Nothing: nobody listens there.
+// The whole answer. Nothing: no server listens there.
 Result<std::optional<HttpReply>> http_get(const std::string& path, const std::string& target,
-                                          std::size_t limit, const HttpPatience& patience);
+                                          std::size_t limit, const HttpTimeouts& patience);
 
 }  // namespace espial

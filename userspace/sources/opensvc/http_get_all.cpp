@@ -53,7 +53,8 @@ Status wait(const std::vector<Asked>& asked, int stop) {
 
 Result<std::vector<HttpReply>> http_get_all(const std::string& path,
                                             const std::vector<std::string>& targets,
-                                            const HttpCrowd& crowd, const HttpPatience& patience) {
+                                            const HttpParallel& crowd,
+                                            const HttpTimeouts& patience) {
   std::vector<HttpReply> replies(targets.size());
   std::vector<Asked> asked;
   std::size_t next = 0;

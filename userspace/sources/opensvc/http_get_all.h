@@ -13,7 +13,7 @@
 
 namespace espial {
 
-struct HttpCrowd {
+struct HttpParallel {
   std::size_t at_once = 1;         // connections
   std::size_t limit = 0;           // bytes of each body
   std::chrono::milliseconds each;  // how long one answer may take
@@ -23,6 +23,7 @@ struct HttpCrowd {
 // an error of all. Blocks, as patience says.
 Result<std::vector<HttpReply>> http_get_all(const std::string& path,
                                             const std::vector<std::string>& targets,
-                                            const HttpCrowd& crowd, const HttpPatience& patience);
+                                            const HttpParallel& crowd,
+                                            const HttpTimeouts& patience);
 
 }  // namespace espial

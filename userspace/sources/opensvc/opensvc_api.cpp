@@ -177,7 +177,7 @@ Result<std::vector<OpensvcListedNetwork>> parse_network_list(std::string_view bo
   return out;
 }
 
-bool says_no_value(std::string_view body) {
+bool is_unset_keyword(std::string_view body) {
   if (outline_of(body).too_deep) return false;
   const auto problem = nlohmann::json::parse(body, nullptr, false);
   const auto says = [&](const char* name) {

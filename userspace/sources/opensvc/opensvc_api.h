@@ -4,8 +4,8 @@
 //
 // Without `kw` the API lists all keywords, the cluster's secret among them: there is no way to make
 // such a request here, and keywords of [cluster] other than nodes are refused. Some versions answer
-// the whole configuration all the same: what names a secret is an error before anything is parsed
-// or copied.
+// the whole configuration all the same: an answer that names a secret is rejected before anything
+// is parsed or copied.
 //
 // Agents differ in the shape of an item: {keyword, value, evaluated} or {meta: {keyword}, data:
 // {value}}. Both are read.
@@ -29,7 +29,7 @@ Result<std::string> opensvc_config_target(const std::vector<std::string>& keywor
 
 // A KeywordList's evaluated values by keyword: lists are words, null is empty. Keywords that were
 // not asked for are an error, and are not named. An agent that starts answers an empty list: what
-// is not in it has not been told, which is not the same as an empty value.
+// is missing was not answered, which is not the same as an empty value.
 Result<std::map<std::string, std::string>> parse_keyword_list(
     std::string_view body, const std::vector<std::string>& asked);
 
@@ -43,7 +43,7 @@ Result<std::vector<OpensvcListedNetwork>> parse_network_list(std::string_view bo
 
 // Whether a Problem, the body of an answer that is not 200, says that there is no such keyword or
 // no value. All other refusals may pass, and say nothing about the keyword.
-bool says_no_value(std::string_view body);
+bool is_unset_keyword(std::string_view body);
 
 // Why an answer must not be read, nor asked for again: it names a secret. parse_…() say the same.
 std::optional<Error> refusal_of(std::string_view body);

@@ -11,7 +11,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// Of the kinds that tell of cluster.conf these carry the least of it.
+// Of the events about cluster.conf these contain the least of it.
 constexpr const char* kTarget =
     "/api/node/name/localhost/daemon/event?filter=ConfigFileUpdated,path=cluster"
     "&filter=InstanceConfigUpdated,path=cluster";
@@ -56,16 +56,16 @@ bool OpensvcEvents::advance(Clock::time_point now) {
 
 bool OpensvcEvents::receive(Clock::time_point now) {
   const auto done = get_->advance();
-  bool told = false;
+  bool news = false;
   if (get_->status() == 200) {
-    told = !begun_;
+    news = !begun_;
     begun_ = true;
-    if (stream_.feed(get_->take_body()) > 0) told = proved_ = true;
+    if (stream_.feed(get_->take_body()) > 0) news = proved_ = true;
   }
   const bool refused = get_->status() != 0 && get_->status() != 200;
   const bool late = !begun_ && now - since_ >= kAnswerTime;
   if (!done.ok() || *done || refused || late) lose(now);
-  return told;
+  return news;
 }
 
 }  // namespace espial

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // OpensvcEvents: om3's event stream, only to know when to read again: what the events say is not
-// looked at. Never waits and never complains: without an agent nothing is told, and it is tried
+// looked at. Never waits and never complains: without an agent there are no events, and it is tried
 // again after a pause that doubles up to half a minute.
 #pragma once
 

@@ -79,14 +79,14 @@ Result<OpensvcSocket::Values> OpensvcSocket::values(const Question& question,
   const auto& keywords = question.keywords;
   const auto what = keywords.front() + (question.node.empty() ? "" : "@" + question.node);
   if (reply.status == kFine) {
-    auto told = parse_keyword_list(reply.body, keywords);
-    if (!told.ok()) return std::move(told).error().wrap(what);
+    auto values = parse_keyword_list(reply.body, keywords);
+    if (!values.ok()) return std::move(values).error().wrap(what);
     for (const auto& one : keywords)
-      if (told->count(one) == 0)
+      if (values->count(one) == 0)
         return Error{one + " is not in the answer (the agent is starting?)"}.wrap(what);
-    return told;
+    return values;
   }
-  if (!says_no_value(reply.body)) return unexpected(reply).wrap(what);
+  if (!is_unset_keyword(reply.body)) return unexpected(reply).wrap(what);
   Values out;
   // One keyword without a value spoils the answer for all: what is left says which.
   for (const auto& one : keywords) {

@@ -5,7 +5,7 @@
 // Only keywords that say nodes and networks are asked for. An agent that answers more, the
 // cluster's secret for one, is not listened to, and not asked again for ten minutes.
 //
-// All is told or nothing: a node that could not be asked about would look like one without a
+// All or nothing: a node that could not be asked about would look like one without a
 // subnet, and be taken away.
 #pragma once
 
@@ -30,7 +30,7 @@ class OpensvcSocket {
   explicit OpensvcSocket(std::string path) : path_(std::move(path)) {}  // empty: there is none
 
   // Blocks until all is answered, time is over or `stop` is readable (-1: never). Members are not
-  // resolved. State kAbsent: nobody listens; kUnreadable: the reason says why.
+  // resolved. State kAbsent: no agent listens; kUnreadable: the reason says why.
   OpensvcFacts read(int stop = -1);
 
  private:
@@ -43,12 +43,12 @@ class OpensvcSocket {
     std::string node;
   };
 
-  // Nothing: nobody listens.
+  // Nothing: no agent listens.
   Result<std::optional<HttpReply>> get(const std::string& target);
   Result<std::optional<OpensvcFacts>> ask();
   // What the agent answers, which it must have listened for just before.
   Result<std::vector<HttpReply>> answers(const std::vector<std::string>& targets);
-  // An answer must not be heeded: says so, and that the agent is left alone for a while.
+  // Rejects an answer that must not be used; the error says so, and that the agent is left alone.
   Status check(const HttpReply& reply);
   // The values of those keywords that have one.
   Result<Values> values(const Question& question);

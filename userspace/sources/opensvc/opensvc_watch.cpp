@@ -108,7 +108,7 @@ struct Reading {
   bool asked = false;  // an agent answered, or should have
 };
 
-// stop: readable when nobody wants to know any more; -1: never.
+// stop: readable when the result is no longer needed; -1: never.
 Reading read_once(const std::string& path, OpensvcSocket& socket, Names& names, int stop) {
   Reading out{read_file(path)};
   auto& facts = out.facts;
@@ -131,7 +131,7 @@ class FolderWatch {
       : folder_(std::move(folder)), fd_(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)) {}
 
   [[nodiscard]] int fd() const { return fd_.get(); }
-  // True: changes of the folder will be told.
+  // True: changes in the folder will be reported.
   bool ensure() {
     if (!fd_.valid()) return false;
     // The same folder gets the same watch again; a folder that was replaced gets a new one.
@@ -193,7 +193,7 @@ struct OpensvcWatch::Shared {
     FolderWatch folder(folder_of(places.conf));
     auto failed = kAgentSoon;
     while (true) {
-      // Watched first: what changes while the file is read is told afterwards.
+      // Watched first: changes during the read are reported afterwards.
       const bool told = folder.ensure();
       (void)events.advance(Clock::now());
       auto now = read_once(places.conf, socket, names, stop.get());

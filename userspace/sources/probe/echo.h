@@ -25,7 +25,7 @@ struct EchoAnswers {
 struct EchoPlan {
   unsigned rounds = 2;                  // 1 to 255, of one request to each
   bool until_answered = true;           // who answered is not asked again
-  std::chrono::milliseconds wait{500};  // of each round, for those who do not answer
+  std::chrono::milliseconds wait{500};  // of each round, for missing replies
   // Never in fragments, whatever path MTU was learnt; else as other traffic of this node goes.
   bool whole = false;
   const std::atomic<bool>* stop = nullptr;  // once true, what is not answered stays unanswered

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Raw sockets that ask for an echo and hear the answers (RFC 792, RFC 4443): what echo.h and the
-// daemon's event loop are made of. Nothing here waits. To open one needs CAP_NET_RAW; it belongs to
-// the network namespace of the thread that opens it.
+// Raw sockets that send echo requests and receive the replies (RFC 792, RFC 4443): what echo.h and
+// the daemon's event loop are made of. Nothing here waits. To open one needs CAP_NET_RAW; it
+// belongs to the network namespace of the thread that opens it.
 #pragma once
 
 #include <chrono>

@@ -37,9 +37,9 @@ struct Question {
 
 IkeAnswer answer_of(int error) {
   if (error == ECONNREFUSED) return IkeAnswer::kRefused;
-  const bool told = error == EHOSTUNREACH || error == ENETUNREACH || error == EACCES ||
-                    error == ENOPROTOOPT || error == EPROTO;
-  return told ? IkeAnswer::kRejected : IkeAnswer::kSilent;
+  const bool rejected = error == EHOSTUNREACH || error == ENETUNREACH || error == EACCES ||
+                        error == ENOPROTOOPT || error == EPROTO;
+  return rejected ? IkeAnswer::kRejected : IkeAnswer::kSilent;
 }
 
 bool connect_to(int socket, const IpAddress& address, std::uint16_t port) {
@@ -57,7 +57,7 @@ bool connect_to(int socket, const IpAddress& address, std::uint16_t port) {
   return connect(socket, reinterpret_cast<const sockaddr*>(&to), sizeof(to)) == 0;
 }
 
-// A connected socket hears of ICMP errors.
+// A connected socket receives ICMP errors.
 Question ask(IkeReach& reach) {
   Question question{&reach, {}, {}, false};
   reach.answer = IkeAnswer::kNotSent;
@@ -77,7 +77,7 @@ Question ask(IkeReach& reach) {
   return question;
 }
 
-void hear(Question& question) {
+void receive_reply(Question& question) {
   std::array<std::uint8_t, kLargestAnswer> buffer{};
   const ssize_t got = recv(question.socket.get(), buffer.data(), buffer.size(), 0);
   if (got < 0) {
@@ -108,7 +108,7 @@ void listen(std::vector<Question>& questions, std::chrono::milliseconds wait) {
     if (waiting.empty() || left <= 0) return;
     if (poll(waiting.data(), waiting.size(), static_cast<int>(left)) < 0 && errno != EINTR) return;
     for (std::size_t i = 0; i < waiting.size(); ++i)
-      if (waiting[i].revents != 0) hear(*who[i]);
+      if (waiting[i].revents != 0) receive_reply(*who[i]);
   }
 }
 

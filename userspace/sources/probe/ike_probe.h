@@ -22,7 +22,8 @@ namespace espial {
 
 inline constexpr std::chrono::milliseconds kIkeWait{1000};
 
-// Both ports of each address, in this order, all at once; who did not answer within wait is silent.
+// Both ports of each address, in this order, all at once; an address that does not answer within
+// wait is silent.
 std::vector<IkeReach> probe_ike(const std::vector<IpAddress>& addresses,
                                 std::chrono::milliseconds wait = kIkeWait);
 

@@ -70,7 +70,7 @@ class Namespaces {
       return;
     }
     UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!fd.valid()) return;  // ended meanwhile
+    if (!fd.valid()) return;  // has ended
     known_.insert({about.st_dev, about.st_ino});
     all_.push_back({std::move(path), std::move(fd)});
   }

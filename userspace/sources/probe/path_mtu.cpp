@@ -4,7 +4,7 @@
 namespace espial {
 namespace {
 
-// Of the first three the kernel hears "too big", and sends the others in fragments.
+// The kernel handles "too big" for the first three, and sends the others in fragments.
 constexpr EchoPlan kAsUsual{4, true, std::chrono::milliseconds{300}, false};
 constexpr EchoPlan kWhole{2, true, std::chrono::milliseconds{300}, true};
 constexpr unsigned kLeast = 84;  // a usual ping over IPv4
@@ -26,7 +26,7 @@ std::vector<bool> answered(EchoSockets& sockets, const std::vector<EchoTarget>& 
   return out;
 }
 
-// Those who answer small packets, and not large ones.
+// The addresses that answer small packets, but not large ones.
 std::vector<Search> suspects(EchoSockets& sockets, const std::vector<EchoTarget>& targets,
                              const std::atomic<bool>* stop) {
   std::vector<Search> out;

@@ -10,7 +10,7 @@
 
 #include "base/result.h"
 #include "model/alarms/alarm_engine.h"
-#include "model/policy/policy.h"
+#include "model/modes/peer_modes.h"
 #include "sources/state/state_file.h"
 
 namespace espial {

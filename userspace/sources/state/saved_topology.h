@@ -2,7 +2,7 @@
 // SavedTopology: what was learnt, in STATE_DIR/topology.json, so that a policy that vanishes while
 // the daemon is down is still missed.
 //
-// The file is JSON with schema_version. The peers' modes are not kept here (saved_policy.h).
+// The file is JSON with schema_version. The peers' modes are not kept here (saved_modes.h).
 #pragma once
 
 #include <string>

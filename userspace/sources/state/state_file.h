@@ -28,7 +28,7 @@ Status replace_file(const std::string& folder, const std::string& path, std::str
 Error keep_aside(const std::string& path, Error error);
 
 // One file of the state folder, whatever it says. A file that cannot be used is an Error and stays,
-// as what it said must not be taken for nothing, until it is set aside.
+// as its content must not be ignored, until it is renamed.
 class StateFile {
  public:
   StateFile(const std::string& state_dir, std::string_view name)

@@ -23,13 +23,13 @@ constexpr int kViciTurns = 16;  // pieces of one advance(): others want their tu
 struct Command {
   std::string_view name;
   std::string_view event;
-  void (*add)(const ViciSection&, ViciFacts&);
+  void (*add)(const ViciSection&, CharonFacts&);
 };
 constexpr std::array<Command, 4> kCommands{{
     {"version", "", nullptr},
     {"list-conns", "list-conn", add_vici_connections},
     {"list-sas", "list-sa", add_vici_sas},
-    {"list-policies", "list-policy", add_vici_policies},
+    {"list-policies", "list-policy", add_charon_policies},
 }};
 
 ViciSection arguments_of(const Command& command) {
@@ -127,10 +127,10 @@ Status ViciClient::on_packet(std::string_view bytes) {
   return Error{std::string(command.name) + ": an unexpected answer (is this charon?)"};
 }
 
-ViciFacts read_vici(const std::string& path, std::chrono::milliseconds deadline) {
+CharonFacts read_charon(const std::string& path, std::chrono::milliseconds deadline) {
   const auto until = std::chrono::steady_clock::now() + deadline;
   const auto unreadable = [](Error error) {
-    ViciFacts facts;
+    CharonFacts facts;
     facts.reason = std::move(error.message);
     return facts;
   };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // ViciClient: asks charon for its version, connections, SAs and installed policies over its VICI
-// socket, without ever waiting: advance() does what can be done now. Secrets are never asked for.
+// socket, without ever blocking: advance() does what can be done now. Secrets are never asked for.
 // One look per connection; what is received is bounded.
 #pragma once
 
@@ -11,7 +11,7 @@
 #include <string_view>
 
 #include "base/result.h"
-#include "model/facts/vici.h"
+#include "model/facts/charon.h"
 #include "sources/vici/vici_socket.h"
 
 namespace espial {
@@ -32,7 +32,7 @@ class ViciClient {
   [[nodiscard]] short events() const { return socket_.events(); }
   // Sends and receives without blocking. True: all is there, take() it.
   Result<bool> advance();
-  [[nodiscard]] ViciFacts take() { return std::move(facts_); }
+  [[nodiscard]] CharonFacts take() { return std::move(facts_); }
 
  private:
   explicit ViciClient(ViciSocket socket);
@@ -42,12 +42,13 @@ class ViciClient {
   Status on_packet(std::string_view bytes);
 
   ViciSocket socket_;
-  ViciFacts facts_;
+  CharonFacts facts_;
   std::size_t step_ = 0;     // which command is asked
   bool registered_ = false;  // its event is, so its answers may come
 };
 
 // A look of its own, for commands: waits until the deadline. Never fails: `reason` says why not.
-ViciFacts read_vici(const std::string& path, std::chrono::milliseconds deadline = kViciDeadline);
+CharonFacts read_charon(const std::string& path,
+                        std::chrono::milliseconds deadline = kViciDeadline);
 
 }  // namespace espial

@@ -14,13 +14,13 @@ std::optional<T> vici_number(std::string_view text, int base = 10) {
   return value;
 }
 
-std::vector<ViciSelector> selectors(const ViciSection& section, std::string_view name) {
-  std::vector<ViciSelector> out;
+std::vector<CharonSelector> selectors(const ViciSection& section, std::string_view name) {
+  std::vector<CharonSelector> out;
   for (const auto& text : section.list(name)) out.push_back(parse_selector(text));
   return out;
 }
 
-ViciChild child_of(const std::string& name, const ViciSection& section) {
+CharonChild child_of(const std::string& name, const ViciSection& section) {
   return {name, std::string(section.value("mode")), selectors(section, "local-ts"),
           selectors(section, "remote-ts")};
 }
@@ -32,8 +32,8 @@ std::string encryption_of(const ViciSection& section) {
   return out;
 }
 
-ViciChildSa child_sa_of(const std::string& key, const ViciSection& section) {
-  ViciChildSa sa;
+CharonChildSa child_sa_of(const std::string& key, const ViciSection& section) {
+  CharonChildSa sa;
   // Since 5.2 the key is the name and a unique number.
   sa.name = section.value("name").empty() ? key : std::string(section.value("name"));
   sa.state = section.value("state");
@@ -55,35 +55,36 @@ ViciChildSa child_sa_of(const std::string& key, const ViciSection& section) {
 
 }  // namespace
 
-void add_vici_connections(const ViciSection& event, ViciFacts& facts) {
+void add_vici_connections(const ViciSection& event, CharonFacts& facts) {
   for (const auto& [name, section] : event.sections) {
-    ViciConnection connection{name, section.list("local_addrs"), section.list("remote_addrs"), {}};
+    CharonConnection connection{
+        name, section.list("local_addrs"), section.list("remote_addrs"), {}};
     for (const auto& [child, inner] : section.section("children").sections)
       connection.children.push_back(child_of(child, inner));
     facts.connections.push_back(std::move(connection));
   }
 }
 
-void add_vici_sas(const ViciSection& event, ViciFacts& facts) {
+void add_vici_sas(const ViciSection& event, CharonFacts& facts) {
   for (const auto& [name, section] : event.sections) {
-    ViciIkeSa ike{name,
-                  std::string(section.value("state")),
-                  std::string(section.value("remote-host")),
-                  std::string(section.value("remote-id")),
-                  vici_number<std::int64_t>(section.value("established")),
-                  vici_number<std::int64_t>(section.value("rekey-time")),
-                  {}};
+    CharonIkeSa ike{name,
+                    std::string(section.value("state")),
+                    std::string(section.value("remote-host")),
+                    std::string(section.value("remote-id")),
+                    vici_number<std::int64_t>(section.value("established")),
+                    vici_number<std::int64_t>(section.value("rekey-time")),
+                    {}};
     for (const auto& [key, inner] : section.section("child-sas").sections)
       ike.children.push_back(child_sa_of(key, inner));
     facts.ike_sas.push_back(std::move(ike));
   }
 }
 
-void add_vici_policies(const ViciSection& event, ViciFacts& facts) {
+void add_charon_policies(const ViciSection& event, CharonFacts& facts) {
   for (const auto& [key, section] : event.sections) {
-    // 5.9: the key is CONNECTION/CHILD, and both are told as values, too.
+    // 5.9: the key is CONNECTION/CHILD, and both are also values.
     const auto slash = key.rfind('/');
-    ViciPolicy policy{std::string(section.value("ike")), child_of(key, section)};
+    CharonPolicy policy{std::string(section.value("ike")), child_of(key, section)};
     if (!section.value("child").empty())
       policy.child.name = section.value("child");
     else if (slash != std::string::npos)

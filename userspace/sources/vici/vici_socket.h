@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// ViciSocket: packets to and from charon's VICI socket, without ever waiting. What is received and
+// ViciSocket: packets to and from charon's VICI socket, without ever blocking. What is received and
 // not yet taken is bounded by one packet and one piece.
 #pragma once
 

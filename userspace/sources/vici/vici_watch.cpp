@@ -11,8 +11,8 @@
 namespace espial {
 namespace {
 
-ViciFacts unreadable_vici(std::string reason) {
-  ViciFacts facts;
+CharonFacts unreadable_vici(std::string reason) {
+  CharonFacts facts;
   facts.reason = std::move(reason);
   return facts;
 }
@@ -61,7 +61,7 @@ void ViciWatch::listen() {
     log_ = std::move(log).value();
 }
 
-void ViciWatch::hear() {
+void ViciWatch::read_log() {
   if (!log_) return;
   const auto now = std::chrono::system_clock::now();
   const auto status = log_->advance([&](const CharonLine& line) { troubles_.take(line, now); });
@@ -83,7 +83,7 @@ void ViciWatch::begin(Time now) {
 }
 
 bool ViciWatch::advance(Time now) {
-  hear();
+  read_log();
   if (!client_) return false;
   const auto done = client_->advance();
   if (!done.ok())
@@ -95,13 +95,13 @@ bool ViciWatch::advance(Time now) {
   return !client_;
 }
 
-void ViciWatch::end(ViciFacts facts, Time now) {
+void ViciWatch::end(CharonFacts facts, Time now) {
   client_.reset();
   due_ = now + kViciInterval;
   facts_ = std::move(facts);
   for (const auto& sa : facts_.ike_sas)
     if (std::any_of(sa.children.begin(), sa.children.end(),
-                    [](const ViciChildSa& child) { return child.state == "INSTALLED"; }))
+                    [](const CharonChildSa& child) { return child.state == "INSTALLED"; }))
       troubles_.forget(sa.name);
   facts_.troubles = troubles_.all();
   listen();

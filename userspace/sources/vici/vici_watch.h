@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// ViciWatch: keeps ViciFacts current for an event loop: a look every few seconds, which never waits
-// for charon, and between the looks what charon's log says of SAs that it could not make. One
+// ViciWatch: keeps CharonFacts current for an event loop: it queries charon every few seconds
+// without blocking, and between the queries reads from charon's log why SAs could not be made. One
 // descriptor for its whole life, whatever becomes of charon and its socket.
 #pragma once
 
@@ -26,27 +26,27 @@ class ViciWatch {
 
   // Readable when advance() should be called.
   [[nodiscard]] int fd() const { return epoll_.get(); }
-  // Once a second or so: begins a look when one is due, ends one that takes too long.
+  // About once a second: begins a query when one is due, ends one that takes too long.
   void tick(Time now);
-  // Takes what charon has said. True: a look has ended, facts() are new.
+  // Reads charon's answers. True: a query has ended, facts() are new.
   bool advance(Time now);
-  // Another choice, after a reload. What the former socket said is forgotten.
+  // Another choice, after a reload. Facts from the former socket are discarded.
   void choose(std::string choice);
 
   [[nodiscard]] bool off() const { return choice_ == "off"; }
-  // Has a look ended since the choice was made?
+  // Has a query ended since the choice was made?
   [[nodiscard]] bool asked() const { return due_.has_value(); }
-  [[nodiscard]] const ViciFacts& facts() const { return facts_; }
-  // As of now; those of facts() are of its look.
+  [[nodiscard]] const CharonFacts& facts() const { return facts_; }
+  // Current; those of facts() are from the last query.
   [[nodiscard]] std::vector<IkeTrouble> troubles() const { return troubles_.all(); }
 
  private:
   ViciWatch(std::string choice, UniqueFd epoll);
   void begin(Time now);
-  void end(ViciFacts facts, Time now);
+  void end(CharonFacts facts, Time now);
   bool watch_client();
   void listen();
-  void hear();
+  void read_log();
 
   std::string choice_;
   UniqueFd epoll_;
@@ -56,7 +56,7 @@ class ViciWatch {
   short events_ = 0;         // that the client was last watched for
   Time deadline_;            // of the look
   std::optional<Time> due_;  // of the next; nothing: at once
-  ViciFacts facts_;
+  CharonFacts facts_;
 };
 
 }  // namespace espial

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Labels: label pairs as they stand in the Prometheus text format.
+// Labels: label pairs in the Prometheus text format.
 #pragma once
 
 #include <initializer_list>

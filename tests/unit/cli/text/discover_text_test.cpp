@@ -13,7 +13,7 @@ namespace {
 using test::addr;
 using test::net;
 
-// What OpenSVC, the SPD and a route said of the seed's mesh.
+// What OpenSVC, the SPD and a route said of the example mesh.
 Topology learnt() {
   auto topology = test::mesh();
   topology.networks = {{"backendnet", {net("10.101.0.0/16")}, Origin::kOpensvc}};

@@ -12,7 +12,7 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "daemon/alarms/alarm_teller.h"
+#include "daemon/alarms/alarm_log.h"
 #include "model/alarms/alarms.h"
 
 namespace espial {
@@ -108,8 +108,8 @@ TEST_F(JournalTest, AJournalThatIsStartedAnewIsReached) {
 }
 
 TEST_F(JournalTest, AnAlarmHasItsFields) {
-  AlarmTeller teller(journal());
-  teller.tell(
+  AlarmLog alarm_log(journal());
+  alarm_log.write(
       {{"CleartextTraffic", Severity::kCritical, "node2", AlarmState::kFiring, {}, "7 packets"}});
   const auto text = received();
   for (const char* line :
@@ -118,7 +118,7 @@ TEST_F(JournalTest, AnAlarmHasItsFields) {
         "ESPIAL_PEER=node2\n", "ESPIAL_EVIDENCE=7 packets\n",
         "ESPIAL_RUNBOOK=/usr/share/espial/runbooks/EspialCleartextTraffic.md\n"})
     EXPECT_NE(text.find(line), std::string::npos) << line << text;
-  EXPECT_EQ(teller.counts().told, 1U);
+  EXPECT_EQ(alarm_log.counts().told, 1U);
 }
 
 TEST_F(JournalTest, PrioritiesFollowSeverityAndEndsAreNews) {
@@ -150,7 +150,7 @@ TEST_F(JournalTest, FiringAndResolvedHaveFixedIds) {
 }
 
 TEST_F(JournalTest, LostAndCollapsedAreCounted) {
-  AlarmTeller teller(journal());
+  AlarmLog alarm_log(journal());
   std::vector<Alarm> flood;
   for (int i = 0; i < 300; ++i)
     flood.push_back({"TunnelDown",
@@ -159,15 +159,15 @@ TEST_F(JournalTest, LostAndCollapsedAreCounted) {
                      AlarmState::kFiring,
                      {},
                      ""});
-  teller.tell(flood);
+  alarm_log.write(flood);
   EXPECT_NE(received().find("firing for 300 peers: node0, node1,"), std::string::npos);
   EXPECT_EQ(received(), "");
-  EXPECT_EQ(teller.counts().told, 1U);
-  EXPECT_EQ(teller.counts().collapsed, 299U);
+  EXPECT_EQ(alarm_log.counts().told, 1U);
+  EXPECT_EQ(alarm_log.counts().collapsed, 299U);
   journald_.reset();
-  teller.tell({flood.front()});
-  EXPECT_EQ(teller.counts().told, 1U);
-  EXPECT_EQ(teller.counts().lost, 1U);
+  alarm_log.write({flood.front()});
+  EXPECT_EQ(alarm_log.counts().told, 1U);
+  EXPECT_EQ(alarm_log.counts().lost, 1U);
 }
 
 }  // namespace

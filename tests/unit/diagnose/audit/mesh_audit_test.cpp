@@ -22,7 +22,7 @@ using test::state;
 
 constexpr std::uint64_t kNow = 1'700'000'000;
 
-// The seed's mesh on node1, healthy: policies, SAs and routes of both peers.
+// The example mesh on node1, healthy: policies, SAs and routes of both peers.
 struct World {
   World() {
     node.link(2, "br-prd", "bridge");

@@ -26,13 +26,13 @@ struct TunnelWorld {
     facts().routes.push_back({net("10.101.2.0/24"), kTunnel, {}, 254, 0, {}});
     facts().xfrm_readable = true;
     topology.peers.pop_back();
-    cluster.state = OpensvcState::kReadable;
+    opensvc.state = OpensvcState::kReadable;
     OpensvcNetwork network;
     network.name = "backendnet";
     network.prefix = net("10.101.0.0/16");
     network.tunnel = OpensvcTunnel::kAlways;
     network.members = {{"node2", net("10.101.2.0/24"), true, "10.45.0.12", addr("10.45.0.12")}};
-    cluster.networks = {network};
+    opensvc.networks = {network};
   }
   KernelFacts& facts() { return node.facts; }
   std::optional<TunnelEnds>& tunnel() {
@@ -40,7 +40,7 @@ struct TunnelWorld {
       if (link.ifindex == kTunnel) return link.tunnel;
     return node.link(kTunnel, "tun2", "ipip").tunnel;
   }
-  OpensvcNetwork& network() { return cluster.networks.front(); }
+  OpensvcNetwork& network() { return opensvc.networks.front(); }
   // Policies between the underlays, for the tunnel's own packets.
   void encrypt_outer(std::uint8_t protocol, bool in = true) {
     auto out =
@@ -57,13 +57,13 @@ struct TunnelWorld {
     }
   }
   PairAudit pair() const {
-    AuditInput input{topology, node.facts, kTunnelNow, {}, {}, &cluster};
+    AuditInput input{topology, node.facts, kTunnelNow, {}, {}, &opensvc};
     return audit_mesh(input).peers.front().pairs.front();
   }
 
   test::Node node;
   Topology topology = test::mesh();
-  OpensvcFacts cluster;
+  OpensvcFacts opensvc;
 };
 
 std::vector<PairProblem> tunnel_problems(const PairAudit& pair) {
@@ -238,7 +238,7 @@ TEST_F(TunnelSetting, ATunnelOfAnotherKind) {
 TEST_F(TunnelSetting, CharonsTableIsNoContradictionAndAnUnreadableFileSaysNothing) {
   facts().routes.push_back({net("10.101.2.0/24"), 2, addr("10.45.0.12"), 220, 0, {}});
   EXPECT_FALSE(contradicts(OpensvcTunnel::kAlways));
-  cluster.state = OpensvcState::kUnreadable;
+  opensvc.state = OpensvcState::kUnreadable;
   EXPECT_FALSE(contradicts(OpensvcTunnel::kNever));
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The doctor over the seed's mesh and the rule sets of the usual firewalls.
+// The doctor over the example mesh and the rule sets of the usual firewalls.
 #include "diagnose/doctor/doctor.h"
 
 #include <gtest/gtest.h>
@@ -33,7 +33,7 @@ TEST(Doctor, AHealthyNodeIsQuiet) {
   EXPECT_TRUE(report.unknown.empty()) << report.unknown.front();
 }
 
-// The seed's "very common blocker": OpenSVC's accept does not reach Docker's base chain.
+// A common mistake: OpenSVC's accept does not reach Docker's base chain.
 TEST(Doctor, DockersPolicyBehindOpenSvcsAcceptIsNamedWithItsRemedy) {
   World world;
   world.rules = firewall_case("opensvc");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One packet of node1 of the seed's mesh, followed through worlds with one thing wrong.
+// One packet of node1 of the example mesh, followed through worlds with one thing wrong.
 #include "diagnose/explain/explain.h"
 
 #include <gtest/gtest.h>
@@ -105,8 +105,8 @@ TEST(Explain, PodsOfBothFamiliesGoThroughForward) {
   EXPECT_EQ(six.conclusion, "leaves as ESP SPI 0x00000002, to 10.45.0.12 over eth0");
 }
 
-// The seed's blocker, as it was captured: both chains have priority 0, so the newer one, Docker's,
-// is asked first and OpenSVC's never.
+// Drops in FORWARD, as captured from a real node: both chains have priority 0, so the newer one,
+// Docker's, is asked first and OpenSVC's never.
 TEST(Explain, DroppedInForwardBeforeOpenSvcsAccept) {
   World world;
   world.rules = firewall_case("opensvc");

@@ -195,7 +195,7 @@ TEST(VerifyJudge, OneClearPacketIsALeakWhateverElsePassed) {
   Judged theirs(kThree, kClear, 3);
   theirs.find(Cause::NO_POLICY, Effect::kLeaks, {"node2"});
   EXPECT_EQ(theirs.outcome(), ProbeOutcome::PEER_LEAKS);
-  EXPECT_TRUE(theirs.probe.remedies.empty()) << "nothing to mend here";
+  EXPECT_TRUE(theirs.probe.remedies.empty()) << "nothing to fix here";
 }
 
 TEST(VerifyJudge, WhatDidNotLeaveWasLostHere) {

@@ -19,7 +19,7 @@ using test::Node;
 using test::policy;
 using test::state;
 
-// node1 of the seed's mesh, layout A, with charon's policies towards node2 and node3.
+// node1 of the example mesh, layout A, with charon's policies towards node2 and node3.
 Node node1() {
   Node node;
   node.facts.xfrm_readable = true;

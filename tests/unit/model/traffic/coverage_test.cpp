@@ -10,7 +10,9 @@ namespace {
 
 using testing::count;
 
-Flux total(const PeerCounters& counters, Direction d) { return flux_of(tally_of(counters), d); }
+Traffic total(const PeerCounters& counters, Direction d) {
+  return traffic_of(tally_of(counters), d);
+}
 
 TEST(Coverage, EveryClassCountsAsItsListSays) {
   for (std::size_t c = 0; c < kClasses; ++c) {
@@ -19,14 +21,15 @@ TEST(Coverage, EveryClassCountsAsItsListSays) {
       PeerCounters counters;
       count(counters, d, klass, 3, Family::kIpv4);
       count(counters, d, klass, 4, Family::kIpv6);
-      const Flux flux = total(counters, d);
+      const Traffic traffic = total(counters, d);
       const Coverage kind = coverage_of(klass);
-      EXPECT_EQ(flux.encrypted, kind == Coverage::ENCRYPTED ? 7U : 0U) << to_string(klass);
-      EXPECT_EQ(flux.encrypted_bytes, kind == Coverage::ENCRYPTED ? 700U : 0U) << to_string(klass);
-      EXPECT_EQ(flux.unprotected, kind == Coverage::UNPROTECTED ? 7U : 0U) << to_string(klass);
-      EXPECT_EQ(flux.unprotected_bytes, kind == Coverage::UNPROTECTED ? 700U : 0U)
+      EXPECT_EQ(traffic.encrypted, kind == Coverage::ENCRYPTED ? 7U : 0U) << to_string(klass);
+      EXPECT_EQ(traffic.encrypted_bytes, kind == Coverage::ENCRYPTED ? 700U : 0U)
           << to_string(klass);
-      const Flux other =
+      EXPECT_EQ(traffic.unprotected, kind == Coverage::UNPROTECTED ? 7U : 0U) << to_string(klass);
+      EXPECT_EQ(traffic.unprotected_bytes, kind == Coverage::UNPROTECTED ? 700U : 0U)
+          << to_string(klass);
+      const Traffic other =
           total(counters, d == Direction::RECEIVE ? Direction::TRANSMIT : Direction::RECEIVE);
       EXPECT_EQ(other.encrypted + other.unprotected, 0U);
     }
@@ -34,10 +37,10 @@ TEST(Coverage, EveryClassCountsAsItsListSays) {
 }
 
 TEST(Coverage, NoTrafficHasNoRatio) {
-  EXPECT_FALSE(Flux{}.coverage());
-  EXPECT_EQ((Flux{.encrypted = 3, .unprotected = 1}.coverage()), 0.75);
-  EXPECT_EQ((Flux{.encrypted = 0, .unprotected = 1}.coverage()), 0.0);
-  EXPECT_EQ((Flux{.encrypted = 1, .unprotected = 0}.coverage()), 1.0);
+  EXPECT_FALSE(Traffic{}.coverage());
+  EXPECT_EQ((Traffic{.encrypted = 3, .unprotected = 1}.coverage()), 0.75);
+  EXPECT_EQ((Traffic{.encrypted = 0, .unprotected = 1}.coverage()), 0.0);
+  EXPECT_EQ((Traffic{.encrypted = 1, .unprotected = 0}.coverage()), 1.0);
 }
 
 TEST(Coverage, ReceivedEncryptedIsTheBiggerOfEspAndDecryptedOverBothFamilies) {
@@ -57,7 +60,7 @@ TEST(Coverage, TheMaximumIsTakenOfTheDifference) {
   PeerCounters later = earlier;
   later.decrypted[at(Family::kIpv4)] = {20, 2000};
   const Tally growth = difference(tally_of(earlier), tally_of(later));
-  EXPECT_EQ(flux_of(growth, Direction::RECEIVE).encrypted, 20U);
+  EXPECT_EQ(traffic_of(growth, Direction::RECEIVE).encrypted, 20U);
 }
 
 TEST(Coverage, OnlyWhatWasOnTheWireIsUnprotected) {

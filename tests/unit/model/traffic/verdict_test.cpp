@@ -26,7 +26,7 @@ PeerWindow window_of(const Case& c) {
   return window;
 }
 
-Sight sight(bool receive, bool transmit) { return {{receive, transmit}}; }
+Visibility visibility(bool receive, bool transmit) { return {{receive, transmit}}; }
 
 TEST(Verdict, FollowsTheTableOfWords) {
   const Case cases[] = {
@@ -42,7 +42,7 @@ TEST(Verdict, FollowsTheTableOfWords) {
       {0, 0, 0, 0, Verdict::kSilent, "no packet in 60 s"},
   };
   for (const Case& c : cases) {
-    const Judgement judgement = judge(window_of(c), sight(true, true));
+    const Judgement judgement = judge(window_of(c), visibility(true, true));
     EXPECT_EQ(to_string(judgement.verdict), to_string(c.verdict)) << c.reason;
     EXPECT_EQ(judgement.reason, c.reason);
   }
@@ -51,7 +51,7 @@ TEST(Verdict, FollowsTheTableOfWords) {
 // Counters, not a window by hand: what the programs count is what is judged.
 Judgement judge_growth(const PeerCounters& growth) {
   return judge({.growth = tally_of(growth), .covered = 60s, .unprotected_before = {}},
-               sight(true, true));
+               visibility(true, true));
 }
 
 void drop(PeerCounters& counters, Direction d, std::uint64_t packets) {
@@ -97,52 +97,52 @@ TEST(Verdict, WhatAuditWouldDropHasPassed) {
 TEST(Verdict, DecryptedPacketsAreEspToo) {
   PeerWindow window = window_of({0, 6, 0, 0, Verdict::kEncrypted, ""});
   window.growth.direction[at(Direction::RECEIVE)].decrypted.packets = 5;
-  EXPECT_EQ(judge(window, sight(true, true)).verdict, Verdict::kEncrypted);
+  EXPECT_EQ(judge(window, visibility(true, true)).verdict, Verdict::kEncrypted);
 }
 
 TEST(Verdict, IsUnknownWhenNothingCanBeSeen) {
   const Case encrypted{5, 6, 0, 0, Verdict::kEncrypted, ""};
-  EXPECT_EQ(judge(window_of(encrypted), sight(false, false)).verdict, Verdict::kUnknown);
-  EXPECT_EQ(judge(window_of(encrypted), sight(false, true)).verdict, Verdict::kUnknown);
-  EXPECT_EQ(judge(window_of(encrypted), sight(true, false)).verdict, Verdict::kUnknown);
+  EXPECT_EQ(judge(window_of(encrypted), visibility(false, false)).verdict, Verdict::kUnknown);
+  EXPECT_EQ(judge(window_of(encrypted), visibility(false, true)).verdict, Verdict::kUnknown);
+  EXPECT_EQ(judge(window_of(encrypted), visibility(true, false)).verdict, Verdict::kUnknown);
 }
 
 TEST(Verdict, OneSeenDirectionIsEnoughToSeeALeak) {
   const Case leaking{0, 0, 1, 0, Verdict::kLeaking, ""};
-  EXPECT_EQ(judge(window_of(leaking), sight(true, false)).verdict, Verdict::kLeaking);
+  EXPECT_EQ(judge(window_of(leaking), visibility(true, false)).verdict, Verdict::kLeaking);
 }
 
 TEST(Verdict, OneWayIsNeverSaidOfADirectionThatIsNotSeen) {
   const Case received{5, 0, 0, 0, Verdict::kOneWay, ""};
-  const Judgement judgement = judge(window_of(received), sight(true, false));
+  const Judgement judgement = judge(window_of(received), visibility(true, false));
   EXPECT_EQ(judgement.verdict, Verdict::kUnknown);
   EXPECT_EQ(judgement.reason, "no wire device is watched in transmit direction");
 }
 
 TEST(Verdict, IsUnknownAtTheFirstLookRatherThanSilent) {
   PeerWindow window;
-  EXPECT_EQ(judge(window, sight(true, true)).verdict, Verdict::kUnknown);
+  EXPECT_EQ(judge(window, visibility(true, true)).verdict, Verdict::kUnknown);
   window.covered = 1s;
-  EXPECT_EQ(judge(window, sight(true, true)).verdict, Verdict::kSilent);
+  EXPECT_EQ(judge(window, visibility(true, true)).verdict, Verdict::kSilent);
 }
 
 TEST(Verdict, SeesALeakThatAnEarlierDaemonCounted) {
   PeerWindow window;
   window.unprotected_before[at(Direction::TRANSMIT)] = 20s;
-  const Judgement judgement = judge(window, sight(true, true));
+  const Judgement judgement = judge(window, visibility(true, true));
   EXPECT_EQ(judgement.verdict, Verdict::kLeaking);
   EXPECT_EQ(judgement.reason, "sent in clear 20 s ago, before this history, no ESP in 1 s");
 }
 
-TEST(Sight, IsOfWireDevicesOnly) {
-  EXPECT_EQ(sight_of({}).direction, (std::array{false, false}));
-  EXPECT_EQ(sight_of({testing::device("ipsec0", DeviceRole::kReentry)}).direction,
+TEST(Visibility, IsOfWireDevicesOnly) {
+  EXPECT_EQ(visibility_of({}).direction, (std::array{false, false}));
+  EXPECT_EQ(visibility_of({testing::device("ipsec0", DeviceRole::kReentry)}).direction,
             (std::array{false, false}));
-  EXPECT_EQ(sight_of({testing::device("br0", DeviceRole::kWireAndReentry)}).direction,
+  EXPECT_EQ(visibility_of({testing::device("br0", DeviceRole::kWireAndReentry)}).direction,
             (std::array{true, true}));
   DeviceSnapshot half = testing::device("eth0");
   half.transmit_attached = false;
-  EXPECT_EQ(sight_of({half}).direction, (std::array{true, false}));
+  EXPECT_EQ(visibility_of({half}).direction, (std::array{true, false}));
 }
 
 TEST(Words, EveryRowOfEnforcementOccursWhereItCan) {

@@ -13,7 +13,7 @@ using testing::count;
 using testing::wait;
 
 std::uint64_t received_clear(const NodeWindow& window, std::size_t peer = 0) {
-  return flux_of(window.peers.at(peer).growth, Direction::RECEIVE).unprotected;
+  return traffic_of(window.peers.at(peer).growth, Direction::RECEIVE).unprotected;
 }
 
 class WindowTest : public ::testing::Test {
@@ -121,7 +121,7 @@ TEST_F(WindowTest, ReceivedMaximumIsOfTheDeltas) {
   after(1s);
   for (int i = 0; i < 70; ++i) after(1s);
   counters.decrypted[at(Family::kIpv4)].packets += 20;
-  EXPECT_EQ(flux_of(after(1s).peers[0].growth, Direction::RECEIVE).encrypted, 20U);
+  EXPECT_EQ(traffic_of(after(1s).peers[0].growth, Direction::RECEIVE).encrypted, 20U);
 }
 
 TEST_F(WindowTest, WhatWasDroppedOnItsWayOutIsNoTraffic) {
@@ -129,9 +129,9 @@ TEST_F(WindowTest, WhatWasDroppedOnItsWayOutIsNoTraffic) {
                    Reason::CLEARTEXT, Class::CLEARTEXT, 12);
   const PeerWindow window = after(1s).peers[0];
   EXPECT_EQ(enforced_of(window.growth, Action::kDrop, Direction::TRANSMIT), 12U);
-  const Flux flux = flux_of(window.growth, Direction::TRANSMIT);
-  EXPECT_EQ(flux.encrypted + flux.unprotected, 0U);
-  EXPECT_FALSE(flux.coverage());
+  const Traffic traffic = traffic_of(window.growth, Direction::TRANSMIT);
+  EXPECT_EQ(traffic.encrypted + traffic.unprotected, 0U);
+  EXPECT_FALSE(traffic.coverage());
   for (int i = 0; i < 60; ++i) after(1s);
   EXPECT_EQ(enforced_of(after(1s).peers[0].growth, Action::kDrop, Direction::TRANSMIT), 0U);
 }

@@ -147,7 +147,8 @@ TEST(OpensvcApi, WhatIsNoAnswerIsRefusedWithoutItsValues) {
 
 TEST(OpensvcApi, ARefusalSaysNothingUnlessItSaysThatThereIsNothing) {
   const auto says = [](const std::string& title, const std::string& detail) {
-    return says_no_value(R"({"status":500,"title":")" + title + R"(","detail":")" + detail + "\"}");
+    return is_unset_keyword(R"({"status":500,"title":")" + title + R"(","detail":")" + detail +
+                            "\"}");
   };
   EXPECT_TRUE(says("EvalAs", "keyword does not exist: network#b.mask_per_node"));
   EXPECT_TRUE(says("EvalAs", "configuration does not exist: key 'a' not found (all scopes tried)"));
@@ -155,8 +156,8 @@ TEST(OpensvcApi, ARefusalSaysNothingUnlessItSaysThatThereIsNothing) {
   EXPECT_FALSE(says("NewCore", "cluster.conf does not exist"));
   EXPECT_FALSE(says("Request peer", "node2: host not found"));
   for (const char* body : {"", "{", "[]", "null", "{\"title\":\"EvalAs\"}", "7"})
-    EXPECT_FALSE(says_no_value(body)) << body;
-  EXPECT_FALSE(says_no_value(std::string(100'000, '[')));
+    EXPECT_FALSE(is_unset_keyword(body)) << body;
+  EXPECT_FALSE(is_unset_keyword(std::string(100'000, '[')));
 }
 
 TEST(OpensvcApi, NetworksOfEveryShape) {

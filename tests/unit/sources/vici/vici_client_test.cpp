@@ -138,7 +138,7 @@ class ViciClientTest : public ::testing::Test {
   }
   // Why nothing could be read, without the path.
   std::string reason(milliseconds deadline = kPatience) const {
-    const auto facts = read_vici(path_, deadline);
+    const auto facts = read_charon(path_, deadline);
     if (facts.readable) return "readable";
     EXPECT_EQ(facts.reason.find(path_), 0U) << facts.reason;
     return facts.reason.substr(std::min(facts.reason.size(), path_.size() + 2));
@@ -152,7 +152,7 @@ class ViciClientTest : public ::testing::Test {
 
 TEST_F(ViciClientTest, ReadsWhatCharonSays) {
   serve(answer);
-  const auto facts = read_vici(path_);
+  const auto facts = read_charon(path_);
   ASSERT_TRUE(facts.readable) << facts.reason;
   EXPECT_EQ(facts.version, "5.9.8");
   ASSERT_EQ(facts.connections.size(), 2U);

@@ -101,7 +101,7 @@ TEST(ViciParse, OddValuesLeaveTheirDefaults) {
                  {{"local-ts", {"10.101.1.0/24[tcp/80]", "10.0.0.1..10.0.0.9", "dynamic"}}},
                  {}};
   ViciSection ike{{{"state", "ESTABLISHED"}}, {}, {{"child-sas", {{}, {}, {{"c-7", sa}}}}}};
-  ViciFacts facts;
+  CharonFacts facts;
   add_vici_sas({{}, {}, {{"node2", ike}}}, facts);
   ASSERT_EQ(facts.ike_sas.size(), 1U);
   const auto& child = facts.ike_sas[0].children.at(0);

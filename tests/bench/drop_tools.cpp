@@ -16,11 +16,11 @@
 #include "bench/cases.h"
 #include "bench/shell.h"
 #include "bench/xdp_filter.h"
-#include "kernel/clsact.h"
-#include "kernel/counters.h"
-#include "kernel/policy_map.h"
+#include "kernel/attach/clsact.h"
+#include "kernel/attach/tcx.h"
+#include "kernel/counters/counters.h"
+#include "kernel/peers/policy_map.h"
 #include "kernel/programs.h"
-#include "kernel/tcx.h"
 // After bench/shared.bpf.h, whose types the skeleton uses.
 #include "bench/shared.bpf.h"
 //

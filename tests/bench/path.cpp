@@ -13,7 +13,7 @@
 
 #include "bench/cases.h"
 #include "bench/shell.h"
-#include "kernel/tcx.h"
+#include "kernel/attach/tcx.h"
 // After bench/shared.h, whose types the skeleton uses.
 #include "bench.skel.h"
 

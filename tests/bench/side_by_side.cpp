@@ -19,8 +19,8 @@
 #include "bench/cases.h"
 #include "bench/path.h"
 #include "bench/shell.h"
-#include "kernel/counters.h"
-#include "kernel/tcx.h"
+#include "kernel/attach/tcx.h"
+#include "kernel/counters/counters.h"
 #include "kernel/test_run.h"
 
 namespace espial::bench {

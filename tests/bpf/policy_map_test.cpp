@@ -6,9 +6,9 @@
 #include <filesystem>
 #include <fstream>
 
-#include "daemon/moment.h"
-#include "daemon/peer_policies.h"
-#include "kernel/policy_map.h"
+#include "daemon/instance/moment.h"
+#include "daemon/instance/peer_policies.h"
+#include "kernel/peers/policy_map.h"
 
 namespace espial {
 namespace {

@@ -10,10 +10,10 @@
 #include <vector>
 
 #include "base/result.h"
-#include "daemon/backstop.h"
 #include "daemon/data_plane.h"
+#include "daemon/instance/backstop.h"
+#include "daemon/instance/peer_policies.h"
 #include "daemon/node_facts.h"
-#include "daemon/peer_policies.h"
 #include "model/config.h"
 #include "model/policy/policy.h"
 #include "model/policy/policy_plan.h"

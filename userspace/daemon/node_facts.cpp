@@ -7,8 +7,8 @@
 #include <chrono>
 #include <utility>
 
-#include "daemon/audit_now.h"
-#include "daemon/privileges.h"
+#include "daemon/instance/audit_now.h"
+#include "daemon/watch/privileges.h"
 #include "sources/proc/redirects.h"
 
 namespace espial {

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/instance/snapshot_now.h"
+
+#include <chrono>
+#include <utility>
+
+#include "sources/proc/xfrm_stat.h"
+
+namespace espial {
+namespace {
+
+Result<std::vector<PeerSnapshot>> counted_peers(const CounterSource& from,
+                                                const Topology& topology) {
+  std::vector<PeerSnapshot> peers;
+  for (const auto& [name, id] : from.identities.peers()) {
+    EP_ASSIGN(counters, from.reader.peer(from.maps, id));
+    const auto* known = topology.find(name);
+    PeerSnapshot entry{known ? *known : Peer{}, counters};
+    entry.peer.name = name;
+    peers.push_back(std::move(entry));
+  }
+  return peers;
+}
+
+}  // namespace
+
+Result<PeerCounters> counters_now(const CounterSource& from, const std::string& peer) {
+  const auto id = from.identities.peer(peer);
+  if (id == 0) return PeerCounters{};
+  return from.reader.peer(from.maps, id);
+}
+
+Result<std::vector<PeerSnapshot>> peers_now(const CounterSource& from, const Topology& topology) {
+  std::vector<PeerSnapshot> peers;
+  peers.reserve(topology.peers.size());
+  for (const auto& peer : topology.peers) {
+    EP_ASSIGN(counters, counters_now(from, peer.name));
+    peers.push_back({peer, std::move(counters)});
+  }
+  return peers;
+}
+
+Result<Snapshot> snapshot_now(const CounterSource& from, SnapshotOf of) {
+  Snapshot snapshot;
+  snapshot.time = std::chrono::system_clock::now();
+  snapshot.monotonic = std::chrono::steady_clock::now();
+  snapshot.node = of.topology.node;
+  snapshot.instance = of.instance;
+  snapshot.daemon = of.daemon;
+  EP_ASSIGN(peers, of.daemon ? peers_now(from, of.topology) : counted_peers(from, of.topology));
+  snapshot.peers = std::move(peers);
+  EP_ASSIGN(no_peer, from.reader.peer(from.maps, 0));
+  snapshot.no_peer = no_peer;
+  EP_ASSIGN(networks, from.reader.networks(from.maps, from.identities));
+  snapshot.networks = std::move(networks);
+  EP_TRY(from.reader.node(from.maps, snapshot));
+  snapshot.devices = std::move(of.devices);
+  snapshot.xfrm_block = std::move(of.xfrm_block);
+  snapshot.sources = std::move(of.sources);
+  snapshot.findings = of.topology.findings;
+  snapshot.mesh = std::move(of.mesh);
+  if (auto errors = read_xfrm_stat(); errors.ok()) snapshot.xfrm_errors = std::move(*errors);
+  return snapshot;
+}
+
+}  // namespace espial

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// The snapshot of this moment: what the maps have counted, and what their reader knows besides. The
+// same for the daemon and for commands that read the pins themselves.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "kernel/counters/counters.h"
+#include "kernel/maps.h"
+#include "kernel/peers/identities.h"
+#include "model/snapshot.h"
+#include "model/topology.h"
+
+namespace espial {
+
+// Where it is read; all of it outlives the call.
+struct CounterSource {
+  const Maps& maps;
+  const Identities& identities;
+  CounterReader& reader;
+};
+
+// Whose snapshot it is, and what the maps do not say.
+struct SnapshotOf {
+  const Topology& topology;
+  const std::string& instance;
+  // True: the peers are those of the topology. False: those that have counters, as nothing keeps
+  // the maps and the topology together.
+  bool daemon = false;
+  std::vector<DeviceSnapshot> devices{};
+  XfrmBlockSnapshot xfrm_block{};
+  std::shared_ptr<const MeshAudit> mesh{};
+  std::vector<SourceStatus> sources{};
+};
+
+// An error when a counter cannot be read. What only a daemon has is left as it is when new.
+Result<Snapshot> snapshot_now(const CounterSource& from, SnapshotOf of);
+
+// Zeros: the peer has no counters.
+Result<PeerCounters> counters_now(const CounterSource& from, const std::string& peer);
+
+// Every peer of the topology.
+Result<std::vector<PeerSnapshot>> peers_now(const CounterSource& from, const Topology& topology);
+
+}  // namespace espial

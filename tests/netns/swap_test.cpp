@@ -17,7 +17,7 @@
 #include <string>
 #include <thread>
 
-#include "bench/generator.h"
+#include "bench/beside/generator.h"
 #include "frames/frame.h"
 #include "kernel/attach/attachments.h"
 #include "kernel/attach/xdp_attachments.h"

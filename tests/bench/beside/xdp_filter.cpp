@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "bench/xdp_filter.h"
+#include "bench/beside/xdp_filter.h"
 
 #include <arpa/inet.h>
 #include <bpf/bpf.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "bench/generator.h"
+#include "bench/beside/generator.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>

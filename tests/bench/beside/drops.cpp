@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "bench/drops.h"
+#include "bench/beside/drops.h"
 
 #include <fmt/format.h>
 #include <sched.h>
@@ -13,9 +13,9 @@
 #include <map>
 #include <optional>
 
+#include "bench/beside/drop_tools.h"
+#include "bench/beside/generator.h"
 #include "bench/cases.h"
-#include "bench/drop_tools.h"
-#include "bench/generator.h"
 #include "bench/shell.h"
 
 namespace espial::bench {

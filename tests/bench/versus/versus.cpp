@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "bench/versus.h"
+#include "bench/versus/versus.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -16,7 +16,7 @@
 #include "bench/classifier.h"
 #include "bench/measure.h"
 #include "bench/median.h"
-#include "bench/path_loader.h"
+#include "bench/versus/path_loader.h"
 // After bench/shared.bpf.h, whose types the skeleton uses.
 #include "bench.skel.h"
 

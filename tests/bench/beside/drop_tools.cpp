@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "bench/drop_tools.h"
+#include "bench/beside/drop_tools.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -13,9 +13,9 @@
 #include <utility>
 
 #include "base/unique_fd.h"
+#include "bench/beside/xdp_filter.h"
 #include "bench/cases.h"
 #include "bench/shell.h"
-#include "bench/xdp_filter.h"
 #include "kernel/attach/clsact.h"
 #include "kernel/attach/tcx.h"
 #include "kernel/counters/counters.h"

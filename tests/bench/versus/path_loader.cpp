@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "bench/path_loader.h"
+#include "bench/versus/path_loader.h"
 
 #include <bpf/bpf.h>
 #include <fcntl.h>

@@ -9,7 +9,7 @@
 
 #include "base/result.h"
 #include "base/unique_fd.h"
-#include "bench/generator.h"
+#include "bench/beside/generator.h"
 
 namespace espial::bench {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "bench/side_by_side.h"
+#include "bench/beside/side_by_side.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -16,8 +16,8 @@
 #include <string>
 #include <thread>
 
+#include "bench/beside/path.h"
 #include "bench/cases.h"
-#include "bench/path.h"
 #include "bench/shell.h"
 #include "kernel/attach/tcx.h"
 #include "kernel/counters/counters.h"

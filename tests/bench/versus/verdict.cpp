@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "bench/verdict.h"
+#include "bench/versus/verdict.h"
 
 #include <fmt/format.h>
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "bench/verdict.h"
+#include "bench/versus/verdict.h"
 
 namespace espial::bench {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "bench/path.h"
+#include "bench/beside/path.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>

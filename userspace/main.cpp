@@ -6,7 +6,6 @@
 #include "cli/cli.h"
 #include "cli/terminal/console.h"
 #include "daemon/offline/diagnosis.h"
-#include "daemon/offline/drop_rules.h"
 #include "daemon/offline/offline.h"
 #include "daemon/run.h"
 

@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "daemon/instance/moment.h"
+#include "daemon/instance/now.h"
 #include "daemon/instance/peer_policies.h"
 #include "kernel/peers/policy_map.h"
 

@@ -28,7 +28,7 @@ struct Services {
   std::function<Result<nlohmann::json>(const Config&)> offline_flows;
   std::function<Result<nlohmann::json>(const Config&)> offline_alarms;  // what was saved
   // Adds to the document of flows which rules dropped what netfilter did
-  // (daemon/offline/drop_rules.h).
+  // (daemon/offline/diagnosis.h).
   std::function<Result<nlohmann::json>(const Config&, nlohmann::json flows)> name_drop_rules;
   std::function<Result<nlohmann::json>(const Config&)> offline_audit;
   // Always asked directly: it reads rules and pings, which a daemon has no privileges for.

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "daemon/instance/snapshot_now.h"
+#include "daemon/instance/now.h"
 #include "daemon/watch/drop_watch.h"
 #include "daemon/watch/latest_records.h"
 #include "kernel/attach/attachments.h"

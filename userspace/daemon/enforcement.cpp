@@ -6,7 +6,7 @@
 #include <chrono>
 #include <utility>
 
-#include "daemon/instance/moment.h"
+#include "daemon/instance/now.h"
 #include "daemon/instance/world.h"
 
 namespace espial {

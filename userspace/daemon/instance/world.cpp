@@ -3,12 +3,12 @@
 
 #include <filesystem>
 
-#include "daemon/instance/moment.h"
+#include "daemon/instance/now.h"
 #include "kernel/pin_dir.h"
 #include "model/learn/learn.h"
 #include "sources/netlink/kernel_watch.h"
 #include "sources/opensvc/opensvc_watch.h"
-#include "sources/proc/redirects.h"
+#include "sources/proc/sysctls.h"
 #include "sources/state/saved_topology.h"
 
 namespace espial {

@@ -27,4 +27,11 @@ Result<nlohmann::json> explain_now(const Config& config, const std::string& sour
 Result<nlohmann::json> verify_now(const Config& config, const std::vector<std::string>& peers,
                                   const std::vector<std::string>& remote_pods);
 
+// The rules behind the last drops of `espial flows --class dropped`: reads the firewall as it is
+// now.
+// flows: the document of flows. Each entry of its kernel_drops that netfilter dropped gets "rule",
+// as its tool prints it, and "rule_hook"; null where no rule of now explains it. Without such
+// entries nothing is read.
+Result<nlohmann::json> name_drop_rules(const Config& config, nlohmann::json flows);
+
 }  // namespace espial

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "daemon/offline/drop_rules.h"
+#include "daemon/offline/diagnosis.h"
 
 #include <algorithm>
 #include <optional>
 #include <string>
 
-#include "daemon/instance/audit_now.h"
+#include "daemon/instance/now.h"
 #include "daemon/instance/world.h"
 #include "diagnose/doctor/drop_rule.h"
 #include "sources/firewall/firewall_source.h"

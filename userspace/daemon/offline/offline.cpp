@@ -8,12 +8,10 @@
 #include <optional>
 #include <thread>
 
-#include "daemon/instance/audit_now.h"
 #include "daemon/instance/backstop.h"
 #include "daemon/instance/instance_lock.h"
-#include "daemon/instance/moment.h"
+#include "daemon/instance/now.h"
 #include "daemon/instance/peer_policies.h"
-#include "daemon/instance/snapshot_now.h"
 #include "daemon/instance/world.h"
 #include "exporter/documents/alarms_document.h"
 #include "exporter/documents/audit_document.h"

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "daemon/instance/snapshot_now.h"
+#include "daemon/instance/now.h"
 
 #include <chrono>
+#include <fstream>
 #include <utility>
 
 #include "sources/proc/xfrm_stat.h"
@@ -61,6 +62,37 @@ Result<Snapshot> snapshot_now(const CounterSource& from, SnapshotOf of) {
   snapshot.mesh = std::move(of.mesh);
   if (auto errors = read_xfrm_stat(); errors.ok()) snapshot.xfrm_errors = std::move(*errors);
   return snapshot;
+}
+
+MeshAudit audit_now(const Topology& topology, const KernelFacts& facts, const ViciFacts& charon,
+                    const OpensvcFacts& cluster, PodNat* nat) {
+  using Clock = std::chrono::system_clock;
+  const auto explain = [&](const Peer& peer, const Prefix& own, const Prefix& theirs) {
+    if (!charon.readable) return std::string();
+    std::vector<IpAddress> underlays;
+    for (const auto& underlay : peer.underlays) underlays.push_back(underlay.address);
+    return explain_pair(charon, own, theirs, underlays).value_or(std::string());
+  };
+  AuditInput input{.topology = topology,
+                   .facts = facts,
+                   .now = static_cast<std::uint64_t>(Clock::to_time_t(Clock::now())),
+                   .nat_before_ipsec = {},
+                   .explain = explain,
+                   .cluster = &cluster};
+  if (nat != nullptr)
+    input.nat_before_ipsec = [&](const RouteIndex& routes, const Prefix& own,
+                                 const Prefix& theirs) {
+      return nat->judge(facts, routes, own, theirs);
+    };
+  auto audit = audit_mesh(input);
+  audit.nat_unchecked = nat == nullptr ? "the firewall has not been read yet" : nat->unread();
+  return audit;
+}
+
+Moment this_moment() {
+  Moment now{std::chrono::system_clock::now(), std::chrono::steady_clock::now(), {}};
+  std::ifstream("/proc/sys/kernel/random/boot_id") >> now.boot;
+  return now;
 }
 
 }  // namespace espial

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The snapshot of this moment: what the maps have counted, and what their reader knows besides. The
-// same for the daemon and for commands that read the pins themselves.
+// What is now: both clocks, the audit, the snapshot.
 #pragma once
 
 #include <memory>
@@ -8,13 +7,28 @@
 #include <vector>
 
 #include "base/result.h"
+#include "diagnose/audit/pod_nat.h"
 #include "kernel/counters/counters.h"
 #include "kernel/maps.h"
 #include "kernel/peers/identities.h"
+#include "model/facts/vici.h"
+#include "model/policy/policy.h"
 #include "model/snapshot.h"
 #include "model/topology.h"
 
 namespace espial {
+
+// Both clocks and the kernel's name of this boot (/proc/sys/kernel/random/boot_id), which is empty
+// when it cannot be read.
+Moment this_moment();
+
+// The audit of this moment, with charon's own words where it tells why, and with the firewall's
+// rules. nat null: nobody has read the firewall (yet).
+MeshAudit audit_now(const Topology& topology, const KernelFacts& facts, const ViciFacts& charon,
+                    const OpensvcFacts& cluster, PodNat* nat);
+
+// The snapshot of this moment: what the maps have counted, and what their reader knows besides. The
+// same for the daemon and for commands that read the pins themselves.
 
 // Where it is read; all of it outlives the call.
 struct CounterSource {

@@ -22,7 +22,7 @@
 namespace espial {
 
 // kPathMtu: "too big" (RFC 1191, RFC 8201), from routers between the nodes or from this node to
-// pods. kNeighbours: see neighbour_paths.h.
+// pods. kNeighbours: see neighbour_paths().
 enum class PathKind : std::uint8_t { kPods, kEsp, kIke, kPathMtu, kNeighbours };
 
 struct BackendPath {

@@ -5,9 +5,8 @@
 #include "classify/classify.h"
 #include "cli/cli.h"
 #include "cli/terminal/console.h"
-#include "daemon/diagnosis.h"
-#include "daemon/drop_rules.h"
-#include "daemon/offline.h"
+#include "daemon/offline/diagnosis.h"
+#include "daemon/offline/offline.h"
 #include "daemon/run.h"
 
 int main(int argc, char** argv) {

@@ -3,7 +3,7 @@
 
 #include <chrono>
 
-#include "base/rfc3339.h"
+#include "base/time_text.h"
 #include "exporter/documents/json_values.h"
 #include "exporter/documents/status_document.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "exporter/documents/explain_document.h"
+#include "exporter/documents/diagnosis_documents.h"
 
-#include "base/rfc3339.h"
+#include "base/time_text.h"
 #include "exporter/documents/status_document.h"
 
 namespace espial {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "exporter/documents/flow_document.h"
+#include "exporter/documents/status_document.h"
 
 #include <string>
 
-#include "base/rfc3339.h"
+#include "base/time_text.h"
 #include "exporter/documents/json_values.h"
 
 namespace espial {

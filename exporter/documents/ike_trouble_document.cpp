@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "exporter/documents/ike_trouble_document.h"
+#include "exporter/documents/diagnosis_documents.h"
 
 #include <chrono>
 #include <cstdint>

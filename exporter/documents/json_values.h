@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "base/rfc3339.h"
+#include "base/time_text.h"
 #include "model/snapshot.h"
 
 namespace espial {

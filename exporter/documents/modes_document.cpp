@@ -5,7 +5,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "base/rfc3339.h"
+#include "base/time_text.h"
 #include "exporter/documents/json_values.h"
 #include "exporter/documents/status_document.h"
 

@@ -5,9 +5,8 @@
 #include <cassert>
 #include <string>
 
-#include "base/rfc3339.h"
+#include "base/time_text.h"
 #include "exporter/documents/audit_document.h"
-#include "exporter/documents/flow_document.h"
 #include "exporter/documents/json_values.h"
 #include "model/alarms/alarms.h"
 #include "model/probing.h"

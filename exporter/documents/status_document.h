@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "model/report.h"
+#include "model/snapshot.h"
 
 namespace espial {
 
@@ -24,5 +25,9 @@ nlohmann::json flows_document(const std::vector<FlowRecord>& flows,
 // One line (indent < 0) or indented text, ending in a newline. Bytes that are not UTF-8 (a device
 // name may hold any) become U+FFFD rather than an exception.
 std::string document_text(const nlohmann::json& document, int indent = -1);
+
+// One flow as JSON: an entry of the flows document, and an event of `flows --follow`.
+nlohmann::json flow_document(const FlowRecord& flow);
+nlohmann::json drop_document(const DropRecord& drop);
 
 }  // namespace espial

@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "exporter/http/http_connection.h"
-#include "exporter/http/listening_socket.h"
+#include "exporter/http/listen_address.h"
 
 namespace espial {
 

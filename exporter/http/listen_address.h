@@ -9,6 +9,7 @@
 
 #include "base/ip.h"
 #include "base/result.h"
+#include "base/unique_fd.h"
 
 namespace espial {
 
@@ -24,5 +25,12 @@ struct ListenAddress {
 // resolver says may change. An address that is not loopback needs `anywhere`, because the endpoint
 // has neither TLS nor authentication.
 Result<std::optional<ListenAddress>> parse_listen(std::string_view text, bool anywhere);
+
+// A listening TCP socket for a ListenAddress.
+// Non-blocking. The error says "ADDRESS: listen: CAUSE (what to do)".
+Result<UniqueFd> listen_on(const ListenAddress& listen);
+
+// `listen` with the port that the kernel chose, if it was 0.
+Result<ListenAddress> bound_address(int fd, const ListenAddress& listen);
 
 }  // namespace espial

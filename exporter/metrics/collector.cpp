@@ -3,10 +3,7 @@
 
 #include <utility>
 
-#include "exporter/metrics/node_metrics.h"
-#include "exporter/metrics/notify_metrics.h"
-#include "exporter/metrics/peer_metrics.h"
-#include "exporter/metrics/probe_metrics.h"
+#include "exporter/metrics/families.h"
 #include "exposition/text.h"
 
 namespace espial {

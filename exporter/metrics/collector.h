@@ -14,7 +14,7 @@ namespace espial {
 
 // Never blocks on the kernel, the daemon or another scrape. Every series that can ever exist for
 // the peers, devices and sources of the report is there from the first scrape, but reasons of the
-// kernel's drops (drop_metrics.h). Before the first report there is espial_build_info only.
+// kernel's drops (families.h). Before the first report there is espial_build_info only.
 // Thread-safe.
 class Collector {
  public:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "exporter/metrics/enforcement_metrics.h"
+#include "exporter/metrics/families.h"
 
 #include <array>
 #include <string>

@@ -4,10 +4,7 @@
 #include <string>
 #include <unordered_map>
 
-#include "exporter/metrics/drop_metrics.h"
-#include "exporter/metrics/enforcement_metrics.h"
-#include "exporter/metrics/mesh_metrics.h"
-#include "exporter/metrics/probe_metrics.h"
+#include "exporter/metrics/families.h"
 #include "model/alarms/alarms.h"
 
 namespace espial {

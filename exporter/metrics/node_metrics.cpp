@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "exporter/metrics/node_metrics.h"
+#include "exporter/metrics/families.h"
 
 #include <array>
 #include <chrono>
@@ -7,8 +7,6 @@
 #include <string>
 #include <utility>
 
-#include "exporter/metrics/enforcement_metrics.h"
-#include "exporter/metrics/mesh_metrics.h"
 #include "model/alarms/alarms.h"
 
 namespace espial {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "exporter/metrics/notify_metrics.h"
+#include "exporter/metrics/families.h"
 
 #include <chrono>
 

@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "exporter/metrics/peer_metrics.h"
+#include "exporter/metrics/families.h"
 
 #include <array>
 #include <cassert>
 #include <string>
-
-#include "exporter/metrics/drop_metrics.h"
-#include "exporter/metrics/enforcement_metrics.h"
-#include "exporter/metrics/mesh_metrics.h"
 
 namespace espial {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "exporter/metrics/probe_metrics.h"
+#include "exporter/metrics/families.h"
 
 #include <algorithm>
 #include <array>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exporter/notify/alert_json.h"
 
-#include "base/rfc3339.h"
+#include "base/time_text.h"
 #include "model/alarms/alarms.h"
 
 namespace espial {

@@ -9,11 +9,11 @@
 #include <map>
 #include <sstream>
 
+#include "bench/beside/drops.h"
+#include "bench/beside/side_by_side.h"
 #include "bench/classifier.h"
-#include "bench/drops.h"
 #include "bench/report.h"
-#include "bench/side_by_side.h"
-#include "bench/versus.h"
+#include "bench/versus/versus.h"
 
 namespace espial::bench {
 namespace {

@@ -7,9 +7,9 @@
 #include <thread>
 #include <vector>
 
-#include "kernel/counters.h"
-#include "kernel/events.h"
-#include "kernel/mode_map.h"
+#include "kernel/counters/counters.h"
+#include "kernel/counters/events.h"
+#include "kernel/peers/mode_map.h"
 #include "kernel/test_run.h"
 
 namespace espial {

@@ -8,8 +8,8 @@
 #include "frames/corpus.h"
 #include "frames/host_engine.h"
 #include "frames/mutate.h"
-#include "kernel/counters.h"
-#include "kernel/mode_map.h"
+#include "kernel/counters/counters.h"
+#include "kernel/peers/mode_map.h"
 #include "kernel/test_run.h"
 
 namespace espial::frames {

@@ -6,7 +6,7 @@
 #include "frames/corpus.h"
 #include "frames/host_engine.h"
 #include "frames/mutate.h"
-#include "kernel/mode_map.h"
+#include "kernel/peers/mode_map.h"
 #include "kernel/test_run.h"
 
 namespace espial::frames {

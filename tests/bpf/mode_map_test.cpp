@@ -6,9 +6,9 @@
 #include <filesystem>
 #include <fstream>
 
-#include "daemon/moment.h"
-#include "daemon/peer_mode_store.h"
-#include "kernel/mode_map.h"
+#include "daemon/instance/now.h"
+#include "daemon/instance/peer_mode_store.h"
+#include "kernel/peers/mode_map.h"
 
 namespace espial {
 namespace {

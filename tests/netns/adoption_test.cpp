@@ -18,12 +18,12 @@
 #include <string>
 #include <vector>
 
-#include "kernel/attachments.h"
-#include "kernel/counters.h"
-#include "kernel/drops.h"
-#include "kernel/mode_map.h"
+#include "kernel/attach/attached.h"
+#include "kernel/attach/attachments.h"
+#include "kernel/counters/counters.h"
+#include "kernel/counters/drops.h"
+#include "kernel/peers/mode_map.h"
 #include "kernel/pin_dir.h"
-#include "kernel/program_id.h"
 
 namespace espial {
 namespace {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Backstop policies in the running kernel, each test in a network namespace of its own that ends
 // with it. Needs root and iproute2.
-#include "daemon/backstop.h"
+#include "daemon/instance/backstop.h"
 
 #include <gtest/gtest.h>
 #include <sched.h>

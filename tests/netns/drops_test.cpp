@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Drop attribution on the running kernel: what each hook drops equals the rule's own counter, and
 // what is no loss of this node's counts nothing.
-#include "kernel/drops.h"
+#include "kernel/counters/drops.h"
 
 #include <arpa/inet.h>
 #include <bpf/libbpf.h>
@@ -15,8 +15,8 @@
 #include <algorithm>
 #include <optional>
 
-#include "kernel/counters.h"
-#include "kernel/mode_map.h"
+#include "kernel/counters/counters.h"
+#include "kernel/peers/mode_map.h"
 #include "netns/drop_world.h"
 #include "unit/processor_time.h"
 

@@ -17,12 +17,12 @@
 #include <string>
 #include <thread>
 
-#include "bench/generator.h"
+#include "bench/beside/generator.h"
 #include "frames/frame.h"
-#include "kernel/attachments.h"
-#include "kernel/counters.h"
-#include "kernel/mode_map.h"
-#include "kernel/xdp_attachments.h"
+#include "kernel/attach/attachments.h"
+#include "kernel/attach/xdp_attachments.h"
+#include "kernel/counters/counters.h"
+#include "kernel/peers/mode_map.h"
 #include "netns/vlan_offload.h"
 // After bench/shared.bpf.h, whose types the skeleton uses.
 #include "bench.skel.h"

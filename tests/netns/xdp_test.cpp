@@ -16,10 +16,10 @@
 #include <filesystem>
 #include <thread>
 
-#include "kernel/attachments.h"
-#include "kernel/counters.h"
-#include "kernel/mode_map.h"
-#include "kernel/xdp_attachments.h"
+#include "kernel/attach/attachments.h"
+#include "kernel/attach/xdp_attachments.h"
+#include "kernel/counters/counters.h"
+#include "kernel/peers/mode_map.h"
 #include "netns/vlan_offload.h"
 
 namespace espial {

@@ -4,24 +4,20 @@
 #include <charconv>
 #include <ostream>
 
-#include "base/duration.h"
 #include "base/printable.h"
-#include "cli/ask_daemon.h"
-#include "cli/follow_command.h"
+#include "base/time_text.h"
 #include "cli/terminal/watch_screen.h"
 #include "cli/text/alarms_text.h"
-#include "cli/text/audit_text.h"
-#include "cli/text/discover_text.h"
-#include "cli/text/doctor_text.h"
-#include "cli/text/explain_text.h"
+#include "cli/text/diagnosis_text.h"
 #include "cli/text/flows_text.h"
 #include "cli/text/modes_text.h"
 #include "cli/text/status_text.h"
 #include "cli/text/topology_text.h"
-#include "cli/text/verify_text.h"
 #include "cli/text/wording.h"
 #include "cli/top/top.h"
 #include "config/config_file.h"
+#include "control/control_client.h"
+#include "model/config.h"
 #include "model/modes/mode_plan.h"
 
 namespace espial {
@@ -231,6 +227,34 @@ int detach_command(const Config& config, const Services& services, Console& cons
   const auto done = services.detach(config);
   if (!done.ok()) return report(done.error(), console);
   return write_out(printable(*done) + "\n", kExitGood, console);
+}
+
+namespace {
+
+Result<json> parse_answer(const std::string& path, const std::string& answer) {
+  json document = json::parse(answer, nullptr, false);
+  const auto where = printable(path) + ": read the answer: ";
+  if (!document.is_object()) return Error{where + "it is not a JSON object (is this espial?)"};
+  if (const auto error = text_field(document, "error"); !error.empty()) {
+    if (true_field(document, "usage")) return Error{error, Failure::kUsage};
+    return Error{where + error};
+  }
+  if (const auto version = count_field(document, "schema_version"); version != 1)
+    return Error{where + "schema_version is " + std::to_string(version) +
+                 "; this espial reads 1 (use the daemon's version of espial)"};
+  return document;
+}
+
+}  // namespace
+
+Result<json> ask_daemon(const Config& config, std::string_view request, const Offline& offline) {
+  const auto path = control_socket_path(config.state_dir);
+  auto answer = control_request(path, request);
+  if (answer.ok()) return parse_answer(path, *answer);
+  if (!offline) return std::move(answer).error();
+  auto document = offline(config);
+  if (document.ok()) return document;
+  return Error{answer.error().message + "\n" + document.error().message, document.error().failure};
 }
 
 }  // namespace espial

@@ -2,11 +2,17 @@
 // What each sub-command does once its arguments are understood. Each returns the exit status.
 #pragma once
 
+#include <chrono>
+#include <functional>
+#include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 
+#include "base/result.h"
 #include "cli/services.h"
 #include "cli/terminal/console.h"
 #include "cli/terminal/report.h"
+#include "model/config.h"
 
 namespace espial {
 
@@ -68,5 +74,20 @@ int config_discover_command(const Config& config, const Services& services, Cons
 int config_check_command(const std::string& path, bool must_exist, Console&);
 int config_forget_command(const Config&, const std::string& peer, const Services&, Console&);
 int detach_command(const Config&, const Services&, Console&);
+
+// One document of a running daemon, or of what can be found out without one.
+using Offline = std::function<Result<nlohmann::json>(const Config&)>;
+
+// The document (schema_version 1) from the daemon, or, when none answers, from `offline` (empty:
+// nothing). Blocks for kControlDeadline at most, and as long as `offline` takes.
+Result<nlohmann::json> ask_daemon(const Config& config, std::string_view request,
+                                  const Offline& offline);
+
+// `espial flows --follow`: flows in clear and dropped flows as they happen, from the daemon.
+// Runs until interrupted or its output is closed: exit status 0. 3 when there is no daemon to begin
+// with; one that restarts is waited for. Events go to console.out, what happens to the stream to
+// console.err. `since`: also what was seen that long ago.
+int follow_command(const Config& config, const FlowsOptions& options, std::chrono::seconds since,
+                   Console& console);
 
 }  // namespace espial

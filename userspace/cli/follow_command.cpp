@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/follow_command.h"
+#include "cli/commands.h"
 
 #include <poll.h>
 
@@ -13,7 +13,7 @@
 #include "cli/text/flows_text.h"
 #include "cli/text/wording.h"
 #include "control/control_client.h"
-#include "model/control_path.h"
+#include "model/config.h"
 
 namespace espial {
 namespace {

@@ -27,7 +27,8 @@ struct Services {
   std::function<Result<nlohmann::json>(const Config&)> offline_status;
   std::function<Result<nlohmann::json>(const Config&)> offline_flows;
   std::function<Result<nlohmann::json>(const Config&)> offline_alarms;  // what was saved
-  // Adds to the document of flows which rules dropped what netfilter did (daemon/drop_rules.h).
+  // Adds to the document of flows which rules dropped what netfilter did
+  // (daemon/offline/diagnosis.h).
   std::function<Result<nlohmann::json>(const Config&, nlohmann::json flows)> name_drop_rules;
   std::function<Result<nlohmann::json>(const Config&)> offline_audit;
   // Always asked directly: it reads rules and pings, which a daemon has no privileges for.

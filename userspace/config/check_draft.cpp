@@ -8,7 +8,7 @@
 #include "base/printable.h"
 #include "config/alerts_draft.h"
 #include "config/draft.h"
-#include "model/control_path.h"
+#include "model/config.h"
 
 namespace espial {
 namespace {

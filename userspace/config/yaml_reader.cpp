@@ -5,8 +5,8 @@
 #include <charconv>
 #include <cmath>
 
-#include "base/duration.h"
 #include "base/printable.h"
+#include "base/time_text.h"
 
 namespace espial {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "base/child_process.h"
 #include "config/alerts_file.h"
-#include "daemon/privileges.h"
+#include "daemon/watch/privileges.h"
 
 namespace espial {
 namespace {

@@ -6,8 +6,8 @@
 #include <chrono>
 #include <utility>
 
-#include "daemon/moment.h"
-#include "daemon/world.h"
+#include "daemon/instance/now.h"
+#include "daemon/instance/world.h"
 
 namespace espial {
 

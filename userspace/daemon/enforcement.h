@@ -12,10 +12,10 @@
 #include <vector>
 
 #include "base/result.h"
-#include "daemon/backstop.h"
 #include "daemon/data_plane.h"
+#include "daemon/instance/backstop.h"
+#include "daemon/instance/peer_mode_store.h"
 #include "daemon/node_facts.h"
-#include "daemon/peer_mode_store.h"
 #include "model/config.h"
 #include "model/modes/mode_plan.h"
 #include "model/modes/peer_modes.h"

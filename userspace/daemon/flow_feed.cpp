@@ -3,8 +3,7 @@
 
 #include <utility>
 
-#include "base/rfc3339.h"
-#include "exporter/documents/flow_document.h"
+#include "base/time_text.h"
 #include "exporter/documents/status_document.h"
 
 namespace espial {

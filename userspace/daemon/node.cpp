@@ -7,7 +7,7 @@
 #include <chrono>
 #include <utility>
 
-#include "daemon/moment.h"
+#include "daemon/instance/now.h"
 #include "daemon/next_config.h"
 #include "exporter/documents/alarms_document.h"
 #include "exporter/documents/modes_document.h"

@@ -17,7 +17,7 @@
 #include "daemon/data_plane.h"
 #include "daemon/enforcement.h"
 #include "daemon/node_facts.h"
-#include "daemon/probe_watch.h"
+#include "daemon/watch/probe_watch.h"
 #include "exporter/http/latest_report.h"
 #include "model/config.h"
 #include "model/evaluate/evaluate.h"

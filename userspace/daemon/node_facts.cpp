@@ -7,9 +7,9 @@
 #include <chrono>
 #include <utility>
 
-#include "daemon/audit_now.h"
-#include "daemon/privileges.h"
-#include "sources/proc/redirects.h"
+#include "daemon/instance/now.h"
+#include "daemon/watch/privileges.h"
+#include "sources/proc/sysctls.h"
 
 namespace espial {
 namespace {

@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "base/result.h"
-#include "daemon/firewall_follow.h"
-#include "daemon/path_mtu_watch.h"
+#include "daemon/watch/firewall_follow.h"
+#include "daemon/watch/path_mtu_watch.h"
 #include "model/config.h"
 #include "model/facts/charon.h"
 #include "model/facts/facts.h"

@@ -102,4 +102,12 @@ Mode default_mode(const Config& config);
 // What the file alone says of a peer's mode, the default included.
 Mode configured_mode(const Config& config, std::string_view peer);
 
+// Where an instance's control socket is.
+
+inline constexpr std::string_view kControlSocket = "/control.sock";  // below state_dir
+
+inline std::string control_socket_path(std::string_view state_dir) {
+  return std::string(state_dir).append(kControlSocket);
+}
+
 }  // namespace espial

@@ -5,9 +5,8 @@
 
 #include <algorithm>
 
+#include "render/files.h"
 #include "render/nodes.h"
-#include "render/services.h"
-#include "render/swanctl.h"
 
 namespace espial {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "render/services.h"
+#include "render/files.h"
 
 namespace espial {
 namespace {

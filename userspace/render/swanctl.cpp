@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "render/swanctl.h"
+#include "render/files.h"
 
 #include <fmt/format.h>
 

@@ -10,8 +10,6 @@
 #include <string>
 #include <utility>
 
-#include "base/wiped_string.h"
-
 namespace espial {
 namespace {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the gate of tools/bench says of a row.
-#include "bench/verdict.h"
+#include "bench/versus/verdict.h"
 
 #include <gtest/gtest.h>
 

@@ -20,7 +20,7 @@
 #include "control/control_client.h"
 #include "control/control_server.h"
 #include "golden.h"
-#include "model/control_path.h"
+#include "model/config.h"
 #include "unit/own_folder.h"
 
 namespace espial {

@@ -19,7 +19,7 @@
 #include "base/unique_fd.h"
 #include "control/control_client.h"
 #include "control/control_server.h"
-#include "model/control_path.h"
+#include "model/config.h"
 #include "unit/own_folder.h"
 
 namespace espial {

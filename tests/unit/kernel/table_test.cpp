@@ -11,7 +11,7 @@
 #include <random>
 
 #include "host.h"
-#include "kernel/table_spec.h"
+#include "kernel/peers/table_spec.h"
 
 namespace espial {
 namespace {

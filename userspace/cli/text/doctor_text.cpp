@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/text/doctor_text.h"
+#include "cli/text/diagnosis_text.h"
 
 #include <algorithm>
 

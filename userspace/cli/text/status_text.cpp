@@ -6,9 +6,7 @@
 #include <vector>
 
 #include "base/printable.h"
-#include "cli/text/enforcement_text.h"
-#include "cli/text/ipsec_text.h"
-#include "cli/text/probe_text.h"
+#include "cli/text/status_parts.h"
 #include "cli/text/text_table.h"
 #include "cli/text/wording.h"
 #include "model/words.h"

@@ -3,8 +3,8 @@
 
 #include <fmt/format.h>
 
-#include "base/duration.h"
 #include "base/printable.h"
+#include "base/time_text.h"
 
 namespace espial {
 namespace {

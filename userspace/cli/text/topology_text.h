@@ -20,4 +20,10 @@ std::string render_topology(const Topology& topology, const Config& config);
 //  "backend"}], "findings":[]}
 nlohmann::json topology_document(const Topology& topology, const Config& config);
 
+// What was learnt as a complete espial.yaml: every key, defaults commented out, with the source of
+// each line.
+// Always accepted by `espial config check`: what the check would refuse is commented out, with the
+// reason. Candidates are commented out, too.
+std::string render_discovered(const Topology& topology, const Config& config);
+
 }  // namespace espial

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/text/verify_text.h"
+#include "cli/text/diagnosis_text.h"
 
 #include "base/printable.h"
 #include "cli/text/text_table.h"

@@ -5,8 +5,8 @@
 #include <array>
 
 #include "base/printable.h"
-#include "cli/text/enforcement_text.h"
 #include "cli/text/flows_text.h"
+#include "cli/text/status_parts.h"
 #include "cli/text/text_table.h"
 #include "cli/text/wording.h"
 #include "cli/top/top_rows.h"

@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "base/protocols.h"
-#include "diagnose/audit/tunnel_judge.h"
 #include "model/traffic/offload.h"
 
 namespace espial {

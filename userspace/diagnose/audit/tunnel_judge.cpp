@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "diagnose/audit/tunnel_judge.h"
+#include "diagnose/audit/pair_judge.h"
 
 #include <algorithm>
 

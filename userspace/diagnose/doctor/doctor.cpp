@@ -8,15 +8,12 @@
 #include <string>
 #include <utility>
 
-#include "diagnose/doctor/firewall_check.h"
+#include "diagnose/doctor/checks.h"
 #include "diagnose/doctor/ike_check.h"
-#include "diagnose/doctor/own_routes.h"
-#include "diagnose/doctor/stale_devices.h"
 #include "diagnose/doctor/switch_check.h"
 #include "diagnose/lookup/fib.h"
 #include "diagnose/paths/backend_paths.h"
 #include "diagnose/paths/link_paths.h"
-#include "diagnose/paths/neighbour_paths.h"
 #include "model/alarms/alarms.h"
 
 namespace espial {

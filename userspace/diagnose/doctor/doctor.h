@@ -14,7 +14,6 @@
 #include "model/facts/firewall.h"
 #include "model/facts/host.h"
 #include "model/facts/ike_reach.h"
-#include "model/facts/sysctls.h"
 #include "model/mesh.h"
 #include "model/topology.h"
 

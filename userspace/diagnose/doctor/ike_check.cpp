@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/printable.h"
-#include "base/rfc3339.h"
+#include "base/time_text.h"
 
 namespace espial {
 namespace {

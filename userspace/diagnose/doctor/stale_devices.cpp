@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "diagnose/doctor/stale_devices.h"
+#include "diagnose/doctor/checks.h"
 
 #include <algorithm>
 #include <optional>

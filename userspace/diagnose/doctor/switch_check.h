@@ -12,7 +12,7 @@
 #include "model/doctor_report.h"
 #include "model/facts/facts.h"
 #include "model/facts/firewall.h"
-#include "model/facts/sysctls.h"
+#include "model/facts/host.h"
 #include "model/topology.h"
 
 namespace espial {

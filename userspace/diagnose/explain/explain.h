@@ -14,7 +14,7 @@
 #include "model/explanation.h"
 #include "model/facts/facts.h"
 #include "model/facts/firewall.h"
-#include "model/facts/sysctls.h"
+#include "model/facts/host.h"
 
 namespace espial {
 

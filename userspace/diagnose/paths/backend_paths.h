@@ -22,7 +22,7 @@
 namespace espial {
 
 // kPathMtu: "too big" (RFC 1191, RFC 8201), from routers between the nodes or from this node to
-// pods. kNeighbours: see neighbour_paths.h.
+// pods. kNeighbours: see neighbour_paths().
 enum class PathKind : std::uint8_t { kPods, kEsp, kIke, kPathMtu, kNeighbours };
 
 struct BackendPath {
@@ -46,5 +46,12 @@ IpAddress local_pod(const KernelFacts& facts, const LinkFact* device, const Pref
 
 // The address that represents the pods of a subnet: the one that ends in 10.
 IpAddress pod_sample(const Prefix& subnet);
+
+// What finds link-layer addresses: ARP (RFC 826) and neighbour discovery (RFC 4861), between this
+// node and its pods, and between it and the next hop to each peer's underlay, as paths that a rule
+// walk can follow. Without them nothing else leaves. Pure.
+// kNeighbours, both ways; peer is empty for pods. Devices without link-layer addresses have none.
+std::vector<BackendPath> neighbour_paths(const Topology& topology, const KernelFacts& facts,
+                                         const RouteIndex& routes);
 
 }  // namespace espial

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "diagnose/paths/neighbour_paths.h"
+#include "diagnose/paths/backend_paths.h"
 
 #include <algorithm>
 

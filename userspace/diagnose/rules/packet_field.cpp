@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "diagnose/rules/packet_field.h"
+#include "diagnose/rules/packet_match.h"
 
 #include "base/protocols.h"
 #include "diagnose/lookup/fib.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "model/alarms/mesh_conditions.h"
+#include "model/alarms/conditions.h"
 
 #include <algorithm>
 #include <cassert>

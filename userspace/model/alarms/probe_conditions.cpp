@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "model/alarms/probe_conditions.h"
+#include "model/alarms/conditions.h"
 
 #include <string>
 #include <utility>

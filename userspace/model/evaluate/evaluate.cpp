@@ -3,8 +3,7 @@
 
 #include <algorithm>
 
-#include "model/alarms/mesh_conditions.h"
-#include "model/alarms/probe_conditions.h"
+#include "model/alarms/conditions.h"
 #include "model/probing.h"
 #include "model/traffic/coverage.h"
 #include "model/traffic/verdict.h"

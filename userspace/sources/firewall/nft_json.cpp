@@ -7,7 +7,6 @@
 #include <string>
 #include <utility>
 
-#include "sources/firewall/nft_statements.h"
 #include "sources/firewall/nft_values.h"
 
 namespace espial {

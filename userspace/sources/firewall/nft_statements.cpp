@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "sources/firewall/nft_statements.h"
+#include "sources/firewall/nft_values.h"
 
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <utility>
-
-#include "sources/firewall/nft_values.h"
 
 namespace espial {
 namespace {

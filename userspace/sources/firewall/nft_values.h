@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The expressions of `nft -j` as keys and patterns: libnftables-json(5), schema version 1.
+// The expressions of `nft -j` as keys and patterns, its statements as steps of a rule:
+// libnftables-json(5), schema version 1.
 //
 // Pure functions; they do not throw. What they do not know becomes Field::kOther or Unknown, with
 // the JSON as its text.
@@ -26,5 +27,10 @@ std::optional<Wide> nft_constant(const nlohmann::json& json);
 
 // json as text for people and for Unknown, at most 200 characters.
 std::string nft_text_of(const nlohmann::json& json);
+
+RuleStep nft_statement(const nlohmann::json& json);
+
+// {"jump": {"target": "x"}}, {"drop": null}...; not a verdict: nothing.
+std::optional<VerdictStep> nft_verdict(const nlohmann::json& json);
 
 }  // namespace espial

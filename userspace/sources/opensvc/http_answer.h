@@ -10,8 +10,8 @@
 #include <string_view>
 #include <utility>
 
+#include "base/private_buffer.h"
 #include "base/result.h"
-#include "base/wiped_string.h"
 
 namespace espial {
 

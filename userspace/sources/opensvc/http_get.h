@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // HttpGet: one GET of HTTP/1.1 over a unix socket, a connection each. Never waits by itself;
 // what is received goes through wiped memory only, and is bounded.
+//
+// libcurl 7.88 was tried: it speaks over unix sockets and streams events, but left a copy of the
+// body in freed memory when its handle was gone. Only curl_global_init_mem() with functions that
+// wipe what they free prevented that: they are those of the whole process, exporter/notify's
+// requests among it.
 #pragma once
 
 #include <chrono>
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/private_buffer.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
-#include "base/wiped_string.h"
 #include "sources/opensvc/http_answer.h"
 
 namespace espial {
@@ -55,5 +60,19 @@ struct HttpTimeouts {
 // The whole answer. Nothing: no server listens there.
 Result<std::optional<HttpReply>> http_get(const std::string& path, const std::string& target,
                                           std::size_t limit, const HttpTimeouts& patience);
+
+// Many GETs of one server, some at a time: a cluster of a hundred nodes is asked in the time of a
+// few answers, and the server never has more than so many of ours to think about.
+struct HttpParallel {
+  std::size_t at_once = 1;         // connections
+  std::size_t limit = 0;           // bytes of each body
+  std::chrono::milliseconds each;  // how long one answer may take
+};
+
+// The answers in the order of the targets, whatever their status. The first that cannot be had is
+// an error of all. Blocks, as patience says.
+Result<std::vector<HttpReply>> http_get_all(const std::string& path,
+                                            const std::vector<std::string>& targets,
+                                            const HttpParallel& crowd, const HttpTimeouts& patience);
 
 }  // namespace espial

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "sources/opensvc/http_get_all.h"
+#include "sources/opensvc/http_get.h"
 
 #include <poll.h>
 

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "base/printable.h"
-#include "sources/opensvc/http_get_all.h"
+#include "sources/opensvc/http_get.h"
 #include "sources/opensvc/opensvc_api.h"
 
 namespace espial {

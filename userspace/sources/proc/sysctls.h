@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads SysctlFacts of this network namespace. Reads only; any thread.
+// Reads sysctls of this network namespace. Reads only; any thread.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "model/facts/facts.h"
-#include "model/facts/sysctls.h"
+#include "model/facts/host.h"
 
 namespace espial {
 
@@ -17,5 +17,11 @@ SysctlFacts read_sysctls(const std::vector<LinkFact>& links);
 
 // A counter of /proc/net/netstat: lines of names, each before its line of values. For tests.
 std::optional<std::uint64_t> netstat_counter(std::istream& netstat, const std::string& name);
+
+// Which devices send ICMP redirects: net.ipv4.conf.{all,DEVICE}.send_redirects, of which one is
+// enough (include/linux/inetdevice.h, IN_DEV_TX_REDIRECTS).
+// Of the bridges that hold an address: ifindexes, sorted. In the network namespace of the calling
+// thread; what cannot be read is taken for off.
+std::vector<int> redirecting_bridges(const KernelFacts& facts);
 
 }  // namespace espial

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/text/discover_text.h"
+#include "cli/text/topology_text.h"
 
 #include <gtest/gtest.h>
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The doctor's document and text.
-#include "cli/text/doctor_text.h"
+#include "cli/text/diagnosis_text.h"
 
 #include <gtest/gtest.h>
 
-#include "exporter/documents/doctor_document.h"
+#include "exporter/documents/diagnosis_documents.h"
 #include "golden.h"
 
 namespace espial {

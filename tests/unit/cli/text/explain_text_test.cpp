@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The document and text of one packet's explanation.
-#include "cli/text/explain_text.h"
+#include "cli/text/diagnosis_text.h"
 
 #include <gtest/gtest.h>
 
-#include "exporter/documents/explain_document.h"
+#include "exporter/documents/diagnosis_documents.h"
 #include "golden.h"
 
 namespace espial {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The verify document, its text and its exit status.
-#include "cli/text/verify_text.h"
+#include "cli/text/diagnosis_text.h"
 
 #include <gtest/gtest.h>
 
-#include "exporter/documents/verify_document.h"
+#include "exporter/documents/diagnosis_documents.h"
 #include "golden.h"
 
 namespace espial {

@@ -11,7 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/child_process.h"
-#include "base/rfc3339.h"
+#include "base/time_text.h"
 #include "unit/alert_stand_in.h"
 #include "unit/own_folder.h"
 

@@ -6,7 +6,7 @@
 
 #include "exporter/notify/alert_board.h"
 #include "exporter/notify/alert_json.h"
-#include "exporter/notify/backoff.h"
+#include "exporter/notify/attempts.h"
 
 namespace espial {
 namespace {

@@ -7,7 +7,7 @@
 
 #include <string>
 
-#include "exporter/documents/ike_trouble_document.h"
+#include "exporter/documents/diagnosis_documents.h"
 
 namespace espial {
 namespace {

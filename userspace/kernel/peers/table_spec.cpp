@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/peers/table_spec.h"
+
+namespace espial {
+namespace {
+
+Prefix host(const IpAddress& address) { return Prefix(address, address.bits()); }
+
+void add_peer(const Peer& peer, const Identities& identities, TableSpec& spec) {
+  const auto id = identities.peer(peer.name);
+  if (id == 0) return;
+  const bool configured = peer.state == PeerState::kConfigured;
+  for (const auto& underlay : peer.underlays)
+    spec.entries.push_back({host(underlay.address), EP_ROLE_PEER_UNDERLAY, id, 0, configured});
+  for (const auto& backend : peer.backends)
+    spec.entries.push_back({backend.prefix, EP_ROLE_PEER_BACKEND, id,
+                            identities.subnet({id, backend.prefix, backend.network}), configured});
+}
+
+}  // namespace
+
+TableSpec make_table_spec(const ConfigEnforce& enforce, const Topology& topology,
+                          const Identities& identities, const std::vector<DevicePlan>& devices,
+                          const std::vector<XfrmStateFact>& states) {
+  TableSpec spec;
+  // The first of two equal prefixes wins: what is ours, then peers, then whole networks.
+  for (const auto& underlay : topology.self_underlays)
+    spec.entries.push_back({host(underlay.address), EP_ROLE_SELF_UNDERLAY, 0, 0, true});
+  for (const auto& backend : topology.self_backends)
+    spec.entries.push_back({backend.prefix, EP_ROLE_SELF_BACKEND, 0, 0, true});
+  for (const auto& peer : topology.peers) add_peer(peer, identities, spec);
+  for (const auto& network : topology.networks)
+    for (const auto& prefix : network.prefixes)
+      spec.entries.push_back({prefix, EP_ROLE_NETWORK, 0, 0, false, network.unknown_node});
+  for (const auto& device : devices)
+    for (const auto& rule : device.vlans)
+      spec.vlans.push_back({device.ifindex, rule.vid, rule.ours ? EP_VLAN_OURS : EP_VLAN_CLAIMED});
+  // AH and ESP without encryption prove integrity only.
+  for (const auto& state : states)
+    if (state.protocol == 51 || (state.protocol == 50 && state.null_encryption))
+      spec.integrity_spis.push_back(state.spi);
+  spec.limits[at(Reason::CLEARTEXT_HOST)] = enforce.cleartext_host;
+  spec.limits[at(Reason::CLEARTEXT_TRANSIT)] = enforce.cleartext_transit;
+  for (const auto& exemption : enforce.exempt)
+    spec.exemptions.push_back({exemption.prefix, exemption.protocol, exemption.port});
+  return spec;
+}
+
+}  // namespace espial

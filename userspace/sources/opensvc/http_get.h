@@ -73,6 +73,7 @@ struct HttpParallel {
 // an error of all. Blocks, as patience says.
 Result<std::vector<HttpReply>> http_get_all(const std::string& path,
                                             const std::vector<std::string>& targets,
-                                            const HttpParallel& crowd, const HttpTimeouts& patience);
+                                            const HttpParallel& crowd,
+                                            const HttpTimeouts& patience);
 
 }  // namespace espial

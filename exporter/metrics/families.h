@@ -59,8 +59,8 @@ void visit_node_families(const Report& report, MetricSet set, const FamilySink& 
 // espial_alarm: 0 for every alarm that could be raised, 1 for those that fire.
 void visit_alarms(const Report& report, MetricSet set, const FamilySink& sink);
 
-// The metric families about alarms on their way to receivers: five series for each. Nothing where
-// nobody is told of alarms.
+// The metric families about alarms on their way to receivers: five series for each. Nothing if
+// there are no receivers.
 void visit_notifications(const NotifyStatus& status, const FamilySink& sink);
 
 }  // namespace espial

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What policies, SAs and routes would do to the traffic between this node and its peers, before a
-// packet flows: the values that the audit makes (diagnose/mesh_audit.h), plain and by peer.
+// packet flows: the values that the audit makes (diagnose/audit/mesh_audit.h), plain and by peer.
 #pragma once
 
 #include <cstdint>

@@ -14,7 +14,7 @@
 #include "bench/cases.h"
 #include "bench/shell.h"
 #include "kernel/attach/tcx.h"
-// After bench/shared.h, whose types the skeleton uses.
+// After bench/shared.bpf.h, whose types the skeleton uses.
 #include "bench.skel.h"
 
 namespace espial::bench {

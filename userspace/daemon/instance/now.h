@@ -23,7 +23,7 @@ namespace espial {
 Moment this_moment();
 
 // The audit of the current state, with charon's explanation if it gives one, and with the
-// firewall's rules. nat null: nobody has read the firewall (yet).
+// firewall's rules. nat null: the firewall has not been read (yet).
 MeshAudit audit_now(const Topology& topology, const KernelFacts& facts, const CharonFacts& charon,
                     const OpensvcFacts& opensvc, PodNat* nat);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which probes show that a pair is encrypted, and what the counts on the wire make of them. Pure;
-// sending is sources/echo.h, putting it together daemon/offline/diagnosis.h.
+// sending is sources/probe/echo.h, putting it together daemon/offline/diagnosis.h.
 //
 // Probes go to the kernels of the peers: OpenSVC gives the pods' bridge the first address of the
 // node's subnet. The counts are a peer's, not a probe's: two probes of one peer are never out at a

@@ -46,7 +46,7 @@ struct Tally {
 // Packets of all reasons of one direction.
 std::uint64_t enforced_of(const Tally& tally, Action action, Direction direction);
 
-// offloaded: of what was sent in clear, what a device encrypts behind tc (model/offload.h).
+// offloaded: of what was sent in clear, what a device encrypts behind tc (model/traffic/offload.h).
 Tally tally_of(const PeerCounters& counters, const Cell& offloaded = {});
 
 // True if no member of `later` is smaller than in `earlier`.

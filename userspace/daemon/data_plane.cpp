@@ -76,10 +76,8 @@ Result<DataPlane> DataPlane::open(const Config& config) {
 }
 
 bool DataPlane::plan(const Config& config, const Topology& topology, const KernelFacts& facts) {
-  auto plans = plan_devices(facts, topology, config, plans_.peer_ports);
-  const bool changed = plans.devices != plans_.devices;
-  plans_ = std::move(plans);
-  return changed;
+  plans_ = plan_devices(facts, topology, config, plans_.peer_ports);
+  return plans_.devices != table_devices_;
 }
 
 bool DataPlane::knows(const std::vector<XfrmStateFact>& states) const {
@@ -96,6 +94,7 @@ Result<std::vector<std::string>> DataPlane::assign(const Topology& topology) {
 TableSpec DataPlane::next_table(const ConfigEnforce& enforce, const Topology& topology,
                                 const std::vector<XfrmStateFact>& states) {
   table_states_ = integrity_only(states);
+  table_devices_ = plans_.devices;
   auto spec = make_table_spec(enforce, topology, identities_, plans_.devices, states);
   spec.generation = ++generation_;
   return spec;

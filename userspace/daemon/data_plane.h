@@ -41,7 +41,7 @@ class DataPlane {
   // Readable (epoll) while flow events wait.
   [[nodiscard]] int flow_events() const { return events_.fd(); }
 
-  // Plans the devices. True: the plan has changed.
+  // Plans the devices. True: the table has the VLAN rules of another plan.
   bool plan(const Config& config, const Topology& topology, const KernelFacts& facts);
   // Does the table know the integrity-only SAs of these states?
   [[nodiscard]] bool knows(const std::vector<XfrmStateFact>& states) const;
@@ -111,6 +111,7 @@ class DataPlane {
   CounterReader counters_;
   DevicePlans plans_;
   std::vector<XfrmStateFact> table_states_;  // integrity-only SAs the table knows
+  std::vector<DevicePlan> table_devices_;    // whose VLAN rules the table knows
   std::uint32_t generation_ = 0;
   GapCounters gaps_;
   std::optional<Restored> restored_;

@@ -140,9 +140,14 @@ class UnderlayCheck {
     // What answers no ARP carries nothing now, whatever its SAs did before.
     const bool works = !link_layer && carries(peer);
     if (works) finding.effect = Effect::kRisk;
-    finding.summary = works
-                          ? peer.name + " does not answer ping, though its SAs have carried packets"
-                          : peer.name + " is unreachable on the underlay, even without IPsec";
+    if (works)
+      finding.summary = peer.name + " does not answer ping, though its SAs have carried packets";
+    else if (link_layer)
+      finding.summary = peer.name + " is unreachable on the underlay, even without IPsec";
+    else
+      finding.summary = peer.name +
+                        " does not answer ping on the underlay: it is unreachable, or something "
+                        "drops ICMP";
     finding.remedies = {"ping " + silent.front()->address.text() +
                         (link_layer ? ", then the node itself, its cable and its VLAN"
                                     : ", then the cable, VLAN and firewall between the nodes")};

@@ -128,26 +128,23 @@ static __always_inline void ep_date_unprotected(const struct ep_sighting* seen,
 }
 
 EP_STATIC_ASSERT(EP_HOW_TRANSMIT == EP_DIR_TRANSMIT, "the direction is the lowest bit of how");
+/* verifier: what a class can be, at most. */
+#define EP_CLASS_MASK 31
+EP_STATIC_ASSERT(EP_CLASS_COUNT <= EP_CLASS_MASK + 1, "the mask holds every class");
+
 #define EP_DIR(how) (EP_HOW_TRANSMIT & (how))
 /* The index of a cell among those of a peer. */
 #define EP_CELL(how, family, class_) \
-  ((EP_DIR(how) * EP_FAMILY_COUNT + (family)) * EP_CLASS_COUNT + (class_))
-#define EP_CELLS (EP_DIR_COUNT * EP_FAMILY_COUNT * EP_CLASS_COUNT) /* a power of two */
-
-/* verifier: `value`, but nothing is known of it any more. `any` is a value of which nothing is. */
-static __always_inline __u64 ep_unknown(__u64 value, __u64 any) {
-  __u64 same = any;
-  asm volatile("" : "+r"(same)); /* or the compiler knows that they are */
-  return value + (same - any);
-}
+  ((EP_DIR(how) * EP_FAMILY_COUNT + (family)) * EP_CLASS_SLOTS + (class_))
+#define EP_CELLS (EP_DIR_COUNT * EP_FAMILY_COUNT * EP_CLASS_SLOTS)
 
 /* Counts in one cell of a peer. Returns 0 when the peer has no counters.
  * verifier: an index that is a constant on one path and another constant on the next is refused
  * without CAP_PERFMON: see ep_unknown. */
 static __always_inline int ep_add_cell(__u32 peer, __u64 index, __u64 packets, __u64 bytes) {
   struct ep_peer_stat* stat = ep_element(&ep_peer_stat, peer);
-  if (!stat) return 0;
-  struct ep_cell* cell = &stat->cell[0][0][0] + (index & (EP_CELLS - 1));
+  if (!stat || index >= EP_CELLS) return 0;
+  struct ep_cell* cell = &stat->cell[0][0][0] + index;
   cell->packets += packets;
   cell->bytes += bytes;
   return 1;
@@ -177,7 +174,7 @@ static __always_inline __u64 ep_flow_kind(const struct ep_packet* pkt, const str
                          EP_DIR(how) << 8 | (v->class_ & 0xff));
 }
 
-#define EP_ROWS (EP_DIR_COUNT * EP_REASON_COUNT) /* a power of two */
+#define EP_ROWS (EP_DIR_COUNT * EP_REASON_SLOTS)
 
 static __always_inline void ep_count_enforced(__u32 peer, __u32 action, __u32 row,
                                               const struct ep_cell* size) {
@@ -187,10 +184,12 @@ static __always_inline void ep_count_enforced(__u32 peer, __u32 action, __u32 ro
     return;
   }
   const __u64 index = ep_unknown(action * EP_ROWS + row, size->packets);
-  struct ep_cell* cell = &stat->enforced[0][0][0] + (index & (EP_ACTION_COUNT * EP_ROWS - 1));
+  if (index >= EP_ACTION_COUNT * EP_ROWS) return;
+  struct ep_cell* cell = &stat->enforced[0][0][0] + index;
   cell->packets += size->packets;
   cell->bytes += size->bytes;
-  stat->last_enforced_ns[index / EP_ROWS & (EP_ACTION_COUNT - 1)] = bpf_ktime_get_coarse_ns();
+  const __u64 slot = ep_unknown(action, size->packets) & (EP_ACTION_COUNT - 1);
+  stat->last_enforced_ns[slot] = bpf_ktime_get_coarse_ns();
 }
 
 static __always_inline void ep_count_exempted(__u32 peer, __u32 index, __u64 packets) {
@@ -238,7 +237,7 @@ __noinline int ep_enforce(struct ep_packet* pkt, struct ep_verdict* v, __u32 how
   }
   const struct ep_cell size = {.packets = packets, .bytes = bytes};
   const __u32 action = mode == EP_MODE_ENFORCE ? EP_ACTION_DROP : EP_ACTION_WOULD_DROP;
-  ep_count_enforced(peer, action, dir * EP_REASON_COUNT + reason, &size);
+  ep_count_enforced(peer, action, dir * EP_REASON_SLOTS + reason, &size);
   return (int)(action + 1);
 }
 

@@ -34,6 +34,16 @@ static __always_inline int ep_reason_of(const struct ep_verdict* v, __u32* reaso
     case EP_CLASS_ESP_NULL:
       *reason = EP_REASON_ESP_NULL;
       break;
+    case EP_CLASS_CLEARTEXT_RESENT:
+      *reason = EP_REASON_CLEARTEXT_RESENT;
+      break;
+    /* Of no peer, the following are under what ep_policy says of index 0. */
+    case EP_CLASS_CLEARTEXT_SPOOFED:
+      *reason = EP_REASON_SPOOFED;
+      return 1;
+    case EP_CLASS_TOO_DEEP:
+      *reason = EP_REASON_TOO_DEEP;
+      return 1;
     case EP_CLASS_UNKNOWN_NODE:
       *reason = EP_REASON_UNKNOWN_NODE;
       return 1; /* of no peer by its nature */
@@ -41,13 +51,6 @@ static __always_inline int ep_reason_of(const struct ep_verdict* v, __u32* reaso
       return 0;
   }
   return v->peer != 0; /* AH and ESP between strangers are none of ours */
-}
-
-/* 1 if x is not 0. verifier: arithmetic, because each branch doubles what is walked. */
-static __always_inline __u64 ep_nonzero(__u64 x) {
-  __u64 negative = -x;
-  asm volatile("" : "+r"(negative)); /* or the compiler makes it a branch again */
-  return (x | negative) >> 63;
 }
 
 /* 0 when x is `wanted`, or nothing is wanted. */
@@ -72,7 +75,7 @@ static __always_inline __u64 ep_fits_exemption(const struct ep_exemption* rule,
 
 static __always_inline __u64 ep_is_exempt(const struct ep_table* table,
                                           const struct ep_packet* pkt) {
-  if (!table->head->exemption_count) return 0;
+  if (!table->head->exemption_count || !pkt->has_ip) return 0;
   __u64 exempt = 0;
   /* verifier: unrolled, so that all rules stand at constant offsets. */
 #pragma unroll

@@ -23,13 +23,23 @@ static __always_inline long ep_load_bytes(const void* context, __u32 at, void* t
 
 /* The parser's stages as global functions: verified once each, whoever calls them.
  * verifier: a pointer argument may be NULL. */
-__noinline int ep_run_ip(struct __sk_buff* skb, struct ep_packet* pkt, __u32 how) {
+__noinline int ep_run_link(struct __sk_buff* skb, struct ep_packet* pkt, __u32 how) {
   if (!pkt) return 0;
   __builtin_memset(pkt, 0, sizeof(*pkt));
   pkt->left = skb->len;
   pkt->lenient = skb->gso_size != 0;
   if (skb->vlan_present) pkt->vid = skb->vlan_tci & 0xfff;
-  ep_stage_ip(skb, pkt, how);
+  ep_stage_link(skb, pkt, how);
+  return 0;
+}
+
+__noinline int ep_run_tag(struct __sk_buff* skb, struct ep_packet* pkt, int inner) {
+  if (pkt) ep_step_tag(skb, pkt, inner);
+  return 0;
+}
+
+__noinline int ep_run_ip(struct __sk_buff* skb, struct ep_packet* pkt) {
+  if (pkt) ep_stage_ip(skb, pkt);
   return 0;
 }
 
@@ -44,6 +54,11 @@ __noinline int ep_run_l4(struct __sk_buff* skb, struct ep_packet* pkt) {
 
 __noinline int ep_run_tunnel(struct __sk_buff* skb, struct ep_packet* pkt) {
   if (pkt) ep_stage_tunnel(skb, pkt);
+  return 0;
+}
+
+__noinline int ep_run_inner_ip(struct __sk_buff* skb, struct ep_packet* pkt) {
+  if (pkt) ep_stage_inner_ip(skb, pkt);
   return 0;
 }
 
@@ -92,7 +107,7 @@ static __always_inline struct ep_cell ep_wire_size(struct __sk_buff* skb,
 static __always_inline __u32 ep_count(struct __sk_buff* skb, struct ep_packet* pkt,
                                       struct ep_verdict* v, __u32 how) {
   const struct ep_cell size = ep_wire_size(skb, pkt);
-  const __u32 class_ = v->class_ & (EP_CLASS_COUNT - 1);
+  const __u32 class_ = v->class_ & EP_CLASS_MASK;
   const int suspect = ep_is_suspect(class_);
   const __u32 fate = suspect || v->flags & EP_VERDICT_SPOOFED
                          ? ep_enforce(pkt, v, how, size.packets, size.bytes)
@@ -195,7 +210,7 @@ static __always_inline int ep_decide(struct __sk_buff* skb, struct ep_packet* pk
   if (!table.head) return 1;
   ep_name(&table, pkt, skb->ifindex, names);
   ep_judge(pkt, names, transmit, v);
-  if (transmit || !ep_may_be_decrypted(names, v)) return 0;
+  if (transmit || !ep_may_be_decrypted(v)) return 0;
   if (!names->sa.present && !ep_find_sa(skb, &names->sa)) return 0;
   ep_name_sa(&table, names);
   ep_attribute(names, v);

@@ -99,6 +99,8 @@ static __always_inline int ep_plain_l4(struct ep_cursor* cur, struct ep_packet* 
       break;
     case EP_PROTO_ICMPV6:
       ep_parse_icmp6(cur, pkt);
+      /* The hop limit decides. */
+      if (ep_is_discovery(pkt->icmp6_type) || ep_is_listener(pkt->icmp6_type)) return 0;
       break;
     case EP_PROTO_AH:
     case EP_PROTO_IPIP:

@@ -42,7 +42,7 @@ static __always_inline int ep_plain_ports(const struct ep_ip* ip, const void* l4
   pkt->sport = udp->source;
   pkt->dport = udp->dest;
   return pkt->sport != bpf_htons(EP_PORT_NATT) && pkt->dport != bpf_htons(EP_PORT_NATT) &&
-         !ep_is_vxlan_port(pkt->dport);
+         !ep_is_tunnel_port(pkt->dport);
 }
 
 /* Is cleartext of this peer dropped, and nothing more to be asked about it? */
@@ -59,8 +59,8 @@ static __always_inline int ep_drops_all(const struct ep_table* table, __u32 peer
 static __always_inline int ep_count_flood(const struct ep_who* who, __u64 index, __u64 bytes,
                                           __u64 now) {
   struct ep_peer_stat* stat = ep_element(&ep_peer_stat, who->peer);
-  if (!stat) return 0;
-  struct ep_cell* cell = &stat->cell[0][0][0] + (index & (EP_CELLS - 1));
+  if (!stat || index >= EP_CELLS) return 0;
+  struct ep_cell* cell = &stat->cell[0][0][0] + index;
   cell->packets++;
   cell->bytes += bytes;
   struct ep_cell* dropped = &stat->enforced[EP_ACTION_DROP][EP_DIR_RECEIVE][EP_REASON_CLEARTEXT];

@@ -24,8 +24,18 @@ static inline long ep_load_bytes(const void* context, __u32 at, void* to, __u32 
 #define EP_CONTEXT const struct ep_capture
 #include "stages.h"
 
-int ep_run_ip(EP_CONTEXT* capture, struct ep_packet* pkt, __u32 how) {
-  ep_stage_ip(capture, pkt, how);
+int ep_run_link(EP_CONTEXT* capture, struct ep_packet* pkt, __u32 how) {
+  ep_stage_link(capture, pkt, how);
+  return 0;
+}
+
+int ep_run_tag(EP_CONTEXT* capture, struct ep_packet* pkt, int inner) {
+  ep_step_tag(capture, pkt, inner);
+  return 0;
+}
+
+int ep_run_ip(EP_CONTEXT* capture, struct ep_packet* pkt) {
+  ep_stage_ip(capture, pkt);
   return 0;
 }
 
@@ -40,6 +50,11 @@ int ep_run_l4(EP_CONTEXT* capture, struct ep_packet* pkt) {
 
 int ep_run_tunnel(EP_CONTEXT* capture, struct ep_packet* pkt) {
   ep_stage_tunnel(capture, pkt);
+  return 0;
+}
+
+int ep_run_inner_ip(EP_CONTEXT* capture, struct ep_packet* pkt) {
+  ep_stage_inner_ip(capture, pkt);
   return 0;
 }
 

@@ -18,14 +18,16 @@
   X(CLEARTEXT, "cleartext", UNPROTECTED)                 /* between backends of two nodes */      \
   X(CLEARTEXT_TUNNEL, "cleartext_tunnel", UNPROTECTED)   /* the same, in a tunnel */              \
   X(CLEARTEXT_HOST, "cleartext_host", UNPROTECTED)       /* of two nodes, one end a backend */    \
-  X(CLEARTEXT_TRANSIT, "cleartext_transit", UNPROTECTED) /* sent to a peer's backend, not ours */ \
+  X(CLEARTEXT_TRANSIT, "cleartext_transit", UNPROTECTED) /* to a peer's backend, not from here */ \
   X(IKE, "ike", NEUTRAL)                                 /* UDP 500, 4500 */                      \
   X(FLOODED, "flooded", NEUTRAL)                         /* groups, ARP, neighbour discovery */   \
   X(UNKNOWN_NODE, "unknown_node", NEUTRAL)               /* a backend network, no known node */   \
   X(OTHER_VLAN, "other_vlan", NEUTRAL)                   /* a VLAN that is not ours */            \
-  X(TOO_DEEP, "too_deep", NEUTRAL)                       /* nested beyond the limits */           \
+  X(TOO_DEEP, "too_deep", UNPROTECTED)                   /* not readable to its end */            \
   X(MALFORMED, "malformed", NEUTRAL)                     /* headers cut or contradictory */       \
-  X(OTHER, "other", NEUTRAL)                             /* anything else */
+  X(OTHER, "other", NEUTRAL)                             /* anything else */                      \
+  X(CLEARTEXT_RESENT, "cleartext_resent", UNPROTECTED)   /* from a peer to us, sent out again */  \
+  X(CLEARTEXT_SPOOFED, "cleartext_spoofed", UNPROTECTED) /* received under another's address */
 
 /* X(NAME, "label"): how far the parser came. Everything but OK and LATER_FRAGMENT is a reason
  * why the L4 header is unknown; the class may be certain all the same (addresses decide). */
@@ -65,7 +67,9 @@
   X(AH, "ah")                               \
   X(ESP_NULL, "esp_null")                   \
   X(SPOOFED, "spoofed")                     \
-  X(UNKNOWN_NODE, "unknown_node")
+  X(UNKNOWN_NODE, "unknown_node")           \
+  X(CLEARTEXT_RESENT, "cleartext_resent")   \
+  X(TOO_DEEP, "too_deep")
 
 /* X(NAME, "label"): why a packet of such a row passes all the same, in audit and in enforce. */
 #define EP_EXEMPTION_LIST(X)                              \

@@ -109,8 +109,6 @@ struct {
 #define EP_X_(name, label, kind) | (EP_KIND_##kind << EP_CLASS_##name)
 #define EP_UNPROTECTED_CLASSES (0 EP_CLASS_LIST(EP_X_))
 
-EP_STATIC_ASSERT(EP_CLASS_COUNT == 16, "a class is used as a masked index");
-
 static __always_inline void ep_count_lost(enum ep_lost what) {
   struct ep_node_stat* node = ep_element(&ep_node_stat, 0);
   if (node) node->lost[what]++;

@@ -36,7 +36,7 @@ enum ep_wrap {
   EP_WRAP_TUNNEL,          /* inner holds the inner packet */
   EP_WRAP_TUNNEL_FRAGMENT, /* a later fragment of ipip, sit or gre */
   EP_WRAP_BROKEN_ESP,      /* protocol 50, too short for a SPI and a sequence number */
-  EP_WRAP_BROKEN,          /* UDP, TCP, encapsulation or tunnel header too short */
+  EP_WRAP_BROKEN, /* UDP, TCP, encapsulation or tunnel header too short, or too many tags */
 };
 
 /* Addresses of one IP header as keys of the peer table: two 64-bit words in host order. IPv4 has
@@ -53,7 +53,17 @@ struct ep_ip {
   __u32 len;    /* of the IP packet, header included, as far as the frame carries it */
 };
 
-enum ep_more { EP_MORE_NONE = 0, EP_MORE_EXT, EP_MORE_L4, EP_MORE_TUNNEL, EP_MORE_INNER };
+enum ep_more {
+  EP_MORE_NONE = 0,
+  EP_MORE_TAG,
+  EP_MORE_IP,
+  EP_MORE_EXT,
+  EP_MORE_L4,
+  EP_MORE_TUNNEL,
+  EP_MORE_INNER_TAG,
+  EP_MORE_INNER_IP,
+  EP_MORE_INNER,
+};
 enum ep_fragment { EP_FRAGMENT_NONE = 0, EP_FRAGMENT_FIRST, EP_FRAGMENT_LATER };
 
 struct ep_packet {
@@ -73,14 +83,29 @@ struct ep_packet {
   __u8 has_ip;  /* addresses are valid */
   __u8 arp;
   __u8 icmp6_type; /* 0 = not ICMPv6 or unknown */
+  __u8 hop_limit;  /* of the outer IPv6 header; not read of plain packets (fast.h) */
   __u8 more;       /* enum ep_more: the stage of the parser to run next */
   __u8 lenient;    /* lengths in headers may exceed the frame (GSO) */
   __u8 starved;    /* on the host: a header lies behind what the capture kept */
   __u8 pmtu;       /* ICMP fragmentation needed, or ICMPv6 packet too big */
-  __u8 reserved[3];
-  __u32 at; /* between stages: the cursor */
+  __be16 type;     /* between stages: the ethertype of what comes next */
+  __u32 at;        /* between stages: the cursor */
   __u32 left;
 };
+
+/* verifier: `value`, but nothing is known of it any more. `any` is a value of which nothing is. */
+static __always_inline __u64 ep_unknown(__u64 value, __u64 any) {
+  __u64 same = any;
+  asm volatile("" : "+r"(same)); /* or the compiler knows that they are */
+  return value + (same - any);
+}
+
+/* 1 if x is not 0. verifier: arithmetic, because each branch doubles what is walked. */
+static __always_inline __u64 ep_nonzero(__u64 x) {
+  __u64 negative = -x;
+  asm volatile("" : "+r"(negative)); /* or the compiler makes it a branch again */
+  return (x | negative) >> 63;
+}
 
 /* What an address is. role EP_ROLE_NONE: in no prefix of the table. */
 struct ep_who {

@@ -2,7 +2,8 @@
 /*
  * The parser: from the first byte of a frame to struct ep_packet. Tells what the bytes say, never
  * what the addresses mean (judge.h does). Follows RFC 791, 8200, 4302, 4303, 3948, 8229, 2784,
- * 2890, 7348 and IEEE 802.1Q. Uses no helper and no map.
+ * 2890, 7348, 8926, IEEE 802.1Q, and where these leave it to the kernel net/ipv4/gre_demux.c. Uses
+ * no helper and no map.
  */
 #ifndef EP_PARSE_H
 #define EP_PARSE_H
@@ -88,6 +89,13 @@ enum {
   EP_PORT_NATT = 4500,
   EP_PORT_VXLAN = 4789,
   EP_PORT_VXLAN_OLD = 8472,
+  EP_PORT_VXLAN_GPE = 4790,
+  EP_PORT_GENEVE = 6081,
+};
+enum { /* protocols of GRE that linux/if_ether.h does not name */
+       EP_GRE_WCCP = 0x883e,
+       EP_GRE_ERSPAN = 0x88be,
+       EP_GRE_ERSPAN3 = 0x22eb,
 };
 #define EP_GRE_CSUM 0x8000
 #define EP_GRE_ROUTING 0x4000
@@ -106,6 +114,12 @@ struct ep_vlan_tag {
 struct ep_ext_header {
   __u8 next;
   __u8 len;
+};
+struct ep_routing_header {
+  __u8 next;
+  __u8 len;
+  __u8 type;
+  __u8 segments_left;
 };
 struct ep_fragment_header {
   __u8 next;
@@ -127,28 +141,6 @@ struct ep_gre_header {
 
 static __always_inline int ep_is_vlan(__be16 type) {
   return type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD);
-}
-
-/* Ethernet and up to EP_MAX_VLAN_TAGS tags in the bytes. pkt->vid may be set from the metadata
- * before. On success *type is the ethertype after the tags. */
-static __always_inline enum ep_outcome ep_parse_ethernet(struct ep_cursor* cur,
-                                                         struct ep_packet* pkt, __be16* type) {
-  struct ethhdr eth;
-  if (!EP_TAKE(cur, eth)) return EP_OUTCOME_SHORT_ETH;
-  pkt->group_mac = eth.h_dest[0] & 1;
-  *type = eth.h_proto;
-  for (int i = 0; i < EP_MAX_VLAN_TAGS; i++) {
-    if (!ep_is_vlan(*type)) return EP_OUTCOME_OK;
-    struct ep_vlan_tag tag;
-    if (!EP_TAKE(cur, tag)) return EP_OUTCOME_SHORT_VLAN;
-    __u16 vid = bpf_ntohs(tag.tci) & 0xfff;
-    if (vid && pkt->vid)
-      pkt->second_vid = 1;
-    else if (vid)
-      pkt->vid = vid;
-    *type = tag.next;
-  }
-  return ep_is_vlan(*type) ? EP_OUTCOME_VLAN_DEPTH : EP_OUTCOME_OK;
 }
 
 /* The IPv4 header with its options; trims the cursor to the packet. */
@@ -190,6 +182,30 @@ static __always_inline int ep_is_ext_header(__u8 proto) {
          proto == EP_PROTO_SHIM6;
 }
 
+static __always_inline __u64 ep_load64(const __be32* words) {
+  return (__u64)bpf_ntohl(words[0]) << 32 | bpf_ntohl(words[1]);
+}
+
+#define EP_ROUTING_HOME 2    /* RFC 6275, 6.4: one address */
+#define EP_ROUTING_SEGMENT 4 /* RFC 8754, 2: the last segment is the first in the list */
+
+/* A routing header: who the packet is for in the end is its destination, not the next hop on the
+ * way. Other types Linux does not follow. */
+static __always_inline int ep_parse_routing(struct ep_cursor* cur, struct ep_ip* ip) {
+  struct ep_routing_header head;
+  __be32 words[5];
+  if (!EP_TAKE(cur, head)) return 0;
+  ip->proto = head.next;
+  const __u32 rest = (head.len + 1) * 8 - sizeof(head);
+  if (!head.segments_left || rest < sizeof(words) ||
+      (head.type != EP_ROUTING_HOME && head.type != EP_ROUTING_SEGMENT))
+    return ep_skip(cur, rest);
+  if (!EP_TAKE(cur, words)) return 0;
+  ip->dst_hi = ep_load64(words + 1);
+  ip->dst_lo = ep_load64(words + 3);
+  return ep_skip(cur, rest - sizeof(words));
+}
+
 /* One extension header (RFC 8200, 4): ip->proto becomes what follows it. */
 static __always_inline enum ep_outcome ep_parse_ext_header(struct ep_cursor* cur,
                                                            struct ep_ip* ip) {
@@ -205,6 +221,8 @@ static __always_inline enum ep_outcome ep_parse_ext_header(struct ep_cursor* cur
     if (offset & EP_IPV6_MORE) ip->fragment = EP_FRAGMENT_FIRST;
     return EP_OUTCOME_OK;
   }
+  if (ip->proto == EP_PROTO_ROUTING)
+    return ep_parse_routing(cur, ip) ? EP_OUTCOME_OK : EP_OUTCOME_SHORT_EXT;
   struct ep_ext_header ext;
   if (!EP_TAKE(cur, ext)) return EP_OUTCOME_SHORT_EXT;
   if (!ep_skip(cur, (ext.len + 1) * 8 - sizeof(ext))) return EP_OUTCOME_SHORT_EXT;
@@ -212,12 +230,9 @@ static __always_inline enum ep_outcome ep_parse_ext_header(struct ep_cursor* cur
   return EP_OUTCOME_OK;
 }
 
-static __always_inline __u64 ep_load64(const __be32* words) {
-  return (__u64)bpf_ntohl(words[0]) << 32 | bpf_ntohl(words[1]);
-}
-
 /* The IPv6 header without its extension headers; trims the cursor to the packet. */
-static __always_inline enum ep_outcome ep_parse_ipv6(struct ep_cursor* cur, struct ep_ip* ip) {
+static __always_inline enum ep_outcome ep_parse_ipv6(struct ep_cursor* cur, struct ep_ip* ip,
+                                                     __u8* hop_limit) {
   struct ipv6hdr header;
   if (!EP_TAKE(cur, header)) return EP_OUTCOME_SHORT_IPV6;
   if (header.version != 6) return EP_OUTCOME_BAD_VERSION;
@@ -234,6 +249,7 @@ static __always_inline enum ep_outcome ep_parse_ipv6(struct ep_cursor* cur, stru
   ip->src_lo = ep_load64(header.saddr.in6_u.u6_addr32 + 2);
   ip->dst_hi = ep_load64(header.daddr.in6_u.u6_addr32);
   ip->dst_lo = ep_load64(header.daddr.in6_u.u6_addr32 + 2);
+  *hop_limit = header.hop_limit;
   return EP_OUTCOME_OK;
 }
 
@@ -243,22 +259,10 @@ static __always_inline int ep_ip_known(enum ep_outcome outcome) {
          outcome == EP_OUTCOME_SHORT_EXT || outcome == EP_OUTCOME_EXT_CHAIN;
 }
 
-static __always_inline int ep_is_vxlan_port(__be16 port) {
-  return port == bpf_htons(EP_PORT_VXLAN) || port == bpf_htons(EP_PORT_VXLAN_OLD);
-}
-
-/* An Ethernet header inside a tunnel: where its IP starts. Its VLAN tags mean nothing to us. */
-static __always_inline int ep_parse_inner_ethernet(struct ep_cursor* cur, __be16* type) {
-  struct ethhdr eth;
-  if (!EP_TAKE(cur, eth)) return 0;
-  *type = eth.h_proto;
-  for (int i = 0; i < EP_MAX_VLAN_TAGS; i++) {
-    if (!ep_is_vlan(*type)) break;
-    struct ep_vlan_tag tag;
-    if (!EP_TAKE(cur, tag)) return 0;
-    *type = tag.next;
-  }
-  return 1;
+/* UDP to one of these is a tunnel. */
+static __always_inline int ep_is_tunnel_port(__be16 port) {
+  return port == bpf_htons(EP_PORT_VXLAN) || port == bpf_htons(EP_PORT_VXLAN_OLD) ||
+         port == bpf_htons(EP_PORT_VXLAN_GPE) || port == bpf_htons(EP_PORT_GENEVE);
 }
 
 static __always_inline enum ep_wrap ep_short_tunnel(struct ep_packet* pkt) {
@@ -266,14 +270,15 @@ static __always_inline enum ep_wrap ep_short_tunnel(struct ep_packet* pkt) {
   return EP_WRAP_BROKEN;
 }
 
-/* One packet inside a tunnel: its addresses and protocol, and whether it is a tunnel again. */
+/* The IP header inside a tunnel. */
 static __always_inline enum ep_wrap ep_parse_inner(struct ep_cursor* cur, struct ep_packet* pkt,
                                                    __be16 type) {
   enum ep_outcome outcome;
+  __u8 hop_limit; /* of nobody's interest */
   if (type == bpf_htons(ETH_P_IP))
     outcome = ep_parse_ipv4(cur, &pkt->inner);
   else if (type == bpf_htons(ETH_P_IPV6))
-    outcome = ep_parse_ipv6(cur, &pkt->inner);
+    outcome = ep_parse_ipv6(cur, &pkt->inner, &hop_limit);
   else
     return EP_WRAP_NONE;
   if (!ep_ip_known(outcome)) return ep_short_tunnel(pkt);
@@ -286,7 +291,7 @@ static __always_inline enum ep_wrap ep_parse_inner(struct ep_cursor* cur, struct
 static __always_inline void ep_parse_inner_l4(struct ep_cursor* cur, struct ep_packet* pkt) {
   if (pkt->inner.proto == EP_PROTO_UDP) {
     struct udphdr udp;
-    if (EP_TAKE(cur, udp) && ep_is_vxlan_port(udp.dest)) pkt->inner.outcome = EP_OUTCOME_NESTED;
+    if (EP_TAKE(cur, udp) && ep_is_tunnel_port(udp.dest)) pkt->inner.outcome = EP_OUTCOME_NESTED;
   } else if (pkt->inner.proto == EP_PROTO_TCP) {
     struct tcphdr tcp;
     if (EP_TAKE(cur, tcp)) (void)ep_skip(cur, tcp.doff > 5 ? (tcp.doff - 5) * 4 : 0);
@@ -296,11 +301,59 @@ static __always_inline void ep_parse_inner_l4(struct ep_cursor* cur, struct ep_p
   }
 }
 
-/* ipip, ip6ip6, sit, gre and vxlan: finds the inner packet. `proto` is EP_PROTO_UDP for vxlan,
- * whose UDP header is already taken. */
-static __always_inline enum ep_wrap ep_parse_tunnel(struct ep_cursor* cur, struct ep_packet* pkt,
-                                                    __u8 proto) {
+/* What GRE carries: *type becomes an ethertype, ETH_P_TEB for Ethernet, or 0 when it is none of
+ * ours. Returns 0 when it is cut. */
+static __always_inline int ep_parse_gre(struct ep_cursor* cur, __be16* type) {
+  struct ep_gre_header gre;
+  if (!EP_TAKE(cur, gre)) return 0;
+  const __u16 flags = bpf_ntohs(gre.flags);
+  *type = 0;
+  if (flags & (EP_GRE_VERSION | EP_GRE_ROUTING)) return 1;
+  const __u32 optional =
+      (flags & EP_GRE_CSUM ? 4 : 0) + (flags & EP_GRE_KEY ? 4 : 0) + (flags & EP_GRE_SEQ ? 4 : 0);
+  if (!ep_skip(cur, optional)) return 0;
+  *type = gre.protocol;
+  if (gre.protocol == bpf_htons(EP_GRE_WCCP)) { /* the redirect header, unless IP starts here */
+    struct ep_cursor peek = *cur;
+    __u8 first;
+    if (!EP_TAKE(&peek, first)) return 0;
+    *type = bpf_htons(ETH_P_IP);
+    return first >> 4 == 4 || ep_skip(cur, 4);
+  }
+  if (gre.protocol == bpf_htons(EP_GRE_ERSPAN)) { /* type I has no header, nor a sequence number */
+    *type = bpf_htons(ETH_P_TEB);
+    return ep_skip(cur, flags & EP_GRE_SEQ ? 8 : 0);
+  }
+  if (gre.protocol == bpf_htons(EP_GRE_ERSPAN3)) {
+    __u8 last;
+    *type = bpf_htons(ETH_P_TEB);
+    return ep_skip(cur, 11) && EP_TAKE(cur, last) && ep_skip(cur, last & 1 ? 8 : 0);
+  }
+  return 1;
+}
+
+/* What UDP to a tunnel's port carries, as ep_parse_gre() has it. */
+static __always_inline int ep_parse_udp_tunnel(struct ep_cursor* cur, __be16 port, __be16* type) {
+  __u8 head[8];
+  if (!EP_TAKE(cur, head)) return 0;
+  *type = bpf_htons(ETH_P_TEB);
+  if (port == bpf_htons(EP_PORT_VXLAN_GPE)) {
+    if (head[3] == 1) *type = bpf_htons(ETH_P_IP);
+    if (head[3] == 2) *type = bpf_htons(ETH_P_IPV6);
+    if (!head[3] || head[3] > 3) *type = 0;
+  } else if (port == bpf_htons(EP_PORT_GENEVE)) {
+    if (!ep_skip(cur, (head[0] & 0x3f) * 4)) return 0;
+    *type = bpf_htons((__u16)(head[2] << 8 | head[3]));
+  }
+  return 1;
+}
+
+/* What is inside of protocol 4, 41, 47, or UDP, whose header is already taken, up to its IP header
+ * or its first tag. Returns 0 when it is cut. */
+static __always_inline int ep_parse_tunnel(struct ep_cursor* cur, struct ep_packet* pkt,
+                                           __u8 proto) {
   __be16 type = 0;
+  pkt->more = EP_MORE_INNER_IP;
   /* A first fragment holds only the beginning of the inner packet: its lengths point beyond. */
   if (pkt->ip.fragment == EP_FRAGMENT_FIRST) cur->lenient = 1;
   if (proto == EP_PROTO_IPIP) {
@@ -308,20 +361,18 @@ static __always_inline enum ep_wrap ep_parse_tunnel(struct ep_cursor* cur, struc
   } else if (proto == EP_PROTO_IPV6) {
     type = bpf_htons(ETH_P_IPV6);
   } else if (proto == EP_PROTO_GRE) {
-    struct ep_gre_header gre;
-    if (!EP_TAKE(cur, gre)) return ep_short_tunnel(pkt);
-    __u16 flags = bpf_ntohs(gre.flags);
-    type = gre.protocol;
-    if (flags & (EP_GRE_VERSION | EP_GRE_ROUTING)) return EP_WRAP_NONE;
-    __u32 optional =
-        (flags & EP_GRE_CSUM ? 4 : 0) + (flags & EP_GRE_KEY ? 4 : 0) + (flags & EP_GRE_SEQ ? 4 : 0);
-    if (!ep_skip(cur, optional)) return ep_short_tunnel(pkt);
-    if (type == bpf_htons(ETH_P_TEB) && !ep_parse_inner_ethernet(cur, &type))
-      return ep_short_tunnel(pkt);
+    if (!ep_parse_gre(cur, &type)) return 0;
   } else {
-    if (!ep_skip(cur, 8) || !ep_parse_inner_ethernet(cur, &type)) return ep_short_tunnel(pkt);
+    if (!ep_parse_udp_tunnel(cur, pkt->dport, &type)) return 0;
   }
-  return ep_parse_inner(cur, pkt, type);
+  if (type == bpf_htons(ETH_P_TEB)) {
+    struct ethhdr eth;
+    if (!EP_TAKE(cur, eth)) return 0;
+    type = eth.h_proto;
+    if (ep_is_vlan(type)) pkt->more = EP_MORE_INNER_TAG;
+  }
+  pkt->type = type;
+  return 1;
 }
 
 static __always_inline enum ep_wrap ep_parse_esp(struct ep_cursor* cur, struct ep_packet* pkt) {
@@ -381,11 +432,16 @@ static __always_inline enum ep_wrap ep_parse_udp(struct ep_cursor* cur, struct e
   __u32 payload = bpf_ntohs(udp.len);
   payload = payload > sizeof(udp) ? payload - sizeof(udp) : 0;
   if (payload > cur->remaining || cur->lenient) payload = cur->remaining;
+  /* The receiver's socket decides what the payload is: a source port of 500 or 4500 anyone can use.
+   */
+  if (ep_is_tunnel_port(pkt->dport)) {
+    pkt->more = EP_MORE_TUNNEL;
+    return EP_WRAP_NONE;
+  }
   if (pkt->sport == bpf_htons(EP_PORT_IKE) || pkt->dport == bpf_htons(EP_PORT_IKE))
     return EP_WRAP_IKE;
   if (pkt->sport == bpf_htons(EP_PORT_NATT) || pkt->dport == bpf_htons(EP_PORT_NATT))
     return ep_parse_natt(cur, pkt, payload);
-  if (ep_is_vxlan_port(pkt->dport)) pkt->more = EP_MORE_TUNNEL;
   return EP_WRAP_NONE;
 }
 
@@ -418,6 +474,17 @@ static __always_inline void ep_parse_icmp6(struct ep_cursor* cur, struct ep_pack
   }
   pkt->icmp6_type = type;
   pkt->pmtu = type == 2;
+}
+
+/* ICMPv6 that speaks for a link if its hop limit says so: neighbour and router discovery (RFC 4861)
+ * and multicast listener discovery (RFC 2710, 3810). */
+static __always_inline __u32 ep_is_discovery(__u32 icmp6_type) {
+  const __u32 from_128 = 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 9; /* 133 to 137 */
+  return (from_128 >> (icmp6_type & 15) & 1) & (__u32)(1 ^ ep_nonzero(icmp6_type >> 4 ^ 8));
+}
+static __always_inline __u32 ep_is_listener(__u32 icmp6_type) {
+  const __u32 from_128 = 1 << 2 | 1 << 3 | 1 << 4 | 1 << 15; /* 130 to 132, 143 */
+  return (from_128 >> (icmp6_type & 15) & 1) & (__u32)(1 ^ ep_nonzero(icmp6_type >> 4 ^ 8));
 }
 
 /* What follows the IP header (and its extension headers) of the outer packet. */
@@ -464,7 +531,13 @@ static __always_inline enum ep_wrap ep_wrap_of_later_fragment(__u8 proto) {
 /* The link header: *type becomes the ethertype of what follows it. */
 static __always_inline enum ep_outcome ep_parse_link(struct ep_cursor* cur, struct ep_packet* pkt,
                                                      __u32 how, __be16* type) {
-  if (!(how & EP_HOW_RAW)) return ep_parse_ethernet(cur, pkt, type);
+  if (!(how & EP_HOW_RAW)) {
+    struct ethhdr eth;
+    if (!EP_TAKE(cur, eth)) return EP_OUTCOME_SHORT_ETH;
+    pkt->group_mac = eth.h_dest[0] & 1;
+    *type = eth.h_proto;
+    return EP_OUTCOME_OK;
+  }
   __u8 first;
   if (!EP_TAKE(cur, first)) return EP_OUTCOME_SHORT_IPV4;
   *type = first >> 4 == 6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
@@ -505,19 +578,63 @@ static __always_inline void ep_read_sa(__be32 spi, __u32 family, const __u32* re
   }
 }
 
-/* First: the link header and the IP header. pkt is zero but for left (the frame's length), vid
- * (VLAN metadata) and lenient. */
-static __always_inline void ep_stage_ip(const void* context, struct ep_packet* pkt, __u32 how) {
+/* First: the link header. pkt is zero but for left (the frame's length), vid (VLAN metadata) and
+ * lenient. */
+static __always_inline void ep_stage_link(const void* context, struct ep_packet* pkt, __u32 how) {
   struct ep_cursor cur = ep_resume(context, pkt);
   __be16 type = 0;
   pkt->outcome = ep_parse_link(&cur, pkt, how, &type);
   pkt->l3_len = cur.remaining;
   if (pkt->outcome != EP_OUTCOME_OK) return;
+  pkt->type = type;
+  pkt->more = !(how & EP_HOW_RAW) && ep_is_vlan(type) ? EP_MORE_TAG : EP_MORE_IP;
+  ep_suspend(&cur, pkt);
+}
+
+/* EP_MORE_TAG: one tag of IEEE 802.1Q; EP_MORE_INNER_TAG with `inner`: the same in a tunnel, where
+ * it means nothing to us. */
+static __always_inline void ep_step_tag(const void* context, struct ep_packet* pkt, int inner) {
+  struct ep_cursor cur = ep_resume(context, pkt);
+  struct ep_vlan_tag tag;
+  if (!EP_TAKE(&cur, tag)) {
+    if (inner)
+      pkt->wrap = ep_short_tunnel(pkt);
+    else
+      pkt->outcome = EP_OUTCOME_SHORT_VLAN;
+    pkt->more = EP_MORE_NONE;
+    return;
+  }
+  if (!inner) {
+    const __u16 vid = bpf_ntohs(tag.tci) & 0xfff;
+    if (vid && pkt->vid)
+      pkt->second_vid = 1;
+    else if (vid)
+      pkt->vid = vid;
+    pkt->l3_len = cur.remaining;
+  }
+  pkt->type = tag.next;
+  if (!ep_is_vlan(tag.next)) pkt->more = inner ? EP_MORE_INNER_IP : EP_MORE_IP;
+  ep_suspend(&cur, pkt);
+}
+
+/* After the last tag that is read: another makes the frame unreadable. */
+static __always_inline void ep_end_tags(struct ep_packet* pkt, int inner) {
+  if (pkt->more != (inner ? EP_MORE_INNER_TAG : EP_MORE_TAG)) return;
+  pkt->more = EP_MORE_NONE;
+  pkt->outcome = EP_OUTCOME_VLAN_DEPTH;
+  if (inner) pkt->wrap = EP_WRAP_BROKEN;
+}
+
+/* EP_MORE_IP: the IP header. */
+static __always_inline void ep_stage_ip(const void* context, struct ep_packet* pkt) {
+  struct ep_cursor cur = ep_resume(context, pkt);
+  const __be16 type = pkt->type;
+  pkt->more = EP_MORE_NONE;
   if (type == bpf_htons(ETH_P_IP)) {
     pkt->outcome = ep_parse_ipv4(&cur, &pkt->ip);
   } else if (type == bpf_htons(ETH_P_IPV6)) {
     pkt->ip.family = EP_FAMILY_IPV6; /* counted as such even when the header is broken */
-    pkt->outcome = ep_parse_ipv6(&cur, &pkt->ip);
+    pkt->outcome = ep_parse_ipv6(&cur, &pkt->ip, &pkt->hop_limit);
   } else {
     pkt->outcome = EP_OUTCOME_NOT_IP;
     pkt->arp = type == bpf_htons(ETH_P_ARP);
@@ -574,12 +691,22 @@ static __always_inline void ep_stage_l4(const void* context, struct ep_packet* p
   ep_suspend(&cur, pkt);
 }
 
-/* EP_MORE_TUNNEL: the packet inside, up to its IP header. */
+/* EP_MORE_TUNNEL: the header of a tunnel. */
 static __always_inline void ep_stage_tunnel(const void* context, struct ep_packet* pkt) {
   struct ep_cursor cur = ep_resume(context, pkt);
-  pkt->more = EP_MORE_NONE;
-  pkt->wrap = ep_parse_tunnel(&cur, pkt, pkt->ip.proto);
+  if (!ep_parse_tunnel(&cur, pkt, pkt->ip.proto)) {
+    pkt->more = EP_MORE_NONE;
+    pkt->wrap = ep_short_tunnel(pkt);
+  }
   pkt->lenient = cur.lenient;
+  ep_suspend(&cur, pkt);
+}
+
+/* EP_MORE_INNER_IP: the IP header inside. */
+static __always_inline void ep_stage_inner_ip(const void* context, struct ep_packet* pkt) {
+  struct ep_cursor cur = ep_resume(context, pkt);
+  pkt->more = EP_MORE_NONE;
+  pkt->wrap = ep_parse_inner(&cur, pkt, pkt->type);
   ep_suspend(&cur, pkt);
 }
 

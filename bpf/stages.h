@@ -10,11 +10,14 @@
 
 #include "parse.h"
 
-int ep_run_ip(EP_CONTEXT* context, struct ep_packet* pkt, __u32 how);
+int ep_run_link(EP_CONTEXT* context, struct ep_packet* pkt, __u32 how);
+int ep_run_tag(EP_CONTEXT* context, struct ep_packet* pkt, int inner);
+int ep_run_ip(EP_CONTEXT* context, struct ep_packet* pkt);
 /* Returns 0 while there may be more. */
 int ep_run_ext(EP_CONTEXT* context, struct ep_packet* pkt, int inner);
 int ep_run_l4(EP_CONTEXT* context, struct ep_packet* pkt);
 int ep_run_tunnel(EP_CONTEXT* context, struct ep_packet* pkt);
+int ep_run_inner_ip(EP_CONTEXT* context, struct ep_packet* pkt);
 int ep_run_inside(EP_CONTEXT* context, struct ep_packet* pkt);
 
 /* What ep_run_inside() does: the inner packet from its extension headers on. */
@@ -27,9 +30,15 @@ static __always_inline void ep_stages_inside(EP_CONTEXT* context, struct ep_pack
   ep_stage_inner(context, pkt);
 }
 
-/* Any packet; pkt as ep_run_ip() wants it. */
+/* Any packet; pkt as ep_run_link() wants it. */
 static __always_inline void ep_stages(EP_CONTEXT* context, struct ep_packet* pkt, __u32 how) {
-  ep_run_ip(context, pkt, how);
+  ep_run_link(context, pkt, how);
+  if (pkt->more == EP_MORE_TAG) {
+    for (int i = 0; i < EP_MAX_VLAN_TAGS && pkt->more == EP_MORE_TAG; i++)
+      ep_run_tag(context, pkt, 0);
+    ep_end_tags(pkt, 0);
+  }
+  if (pkt->more == EP_MORE_IP) ep_run_ip(context, pkt);
   if (pkt->more == EP_MORE_EXT) {
     for (int i = 0; i < EP_MAX_EXT_HEADERS && ep_is_ext_header(pkt->ip.proto); i++)
       if (ep_run_ext(context, pkt, 0)) break;
@@ -37,6 +46,12 @@ static __always_inline void ep_stages(EP_CONTEXT* context, struct ep_packet* pkt
   }
   if (pkt->more == EP_MORE_L4) ep_run_l4(context, pkt);
   if (pkt->more == EP_MORE_TUNNEL) ep_run_tunnel(context, pkt);
+  if (pkt->more == EP_MORE_INNER_TAG) {
+    for (int i = 0; i < EP_MAX_VLAN_TAGS && pkt->more == EP_MORE_INNER_TAG; i++)
+      ep_run_tag(context, pkt, 1);
+    ep_end_tags(pkt, 1);
+  }
+  if (pkt->more == EP_MORE_INNER_IP) ep_run_inner_ip(context, pkt);
   if (pkt->more == EP_MORE_INNER) ep_run_inside(context, pkt);
 }
 

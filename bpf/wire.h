@@ -52,8 +52,14 @@ enum ep_family { EP_FAMILY_LIST(EP_X_) EP_FAMILY_COUNT };
  * struct ep_layout says how long they are, and whatever else changes below changes this number. */
 #define EP_ABI_VERSION 4
 
+/* How many classes and reasons a record of counters has room for. */
+#define EP_CLASS_SLOTS 24
+#define EP_REASON_SLOTS 12
+EP_STATIC_ASSERT(EP_CLASS_COUNT <= EP_CLASS_SLOTS && EP_REASON_COUNT <= EP_REASON_SLOTS,
+                 "every class and every reason has a counter");
+
 /* Limits of the packet path. Each is an outcome or a refused configuration, never a surprise. */
-#define EP_MAX_VLAN_TAGS 2   /* tags in the bytes, after the one in the metadata */
+#define EP_MAX_VLAN_TAGS 8   /* tags in the bytes, after the one in the metadata */
 #define EP_MAX_EXT_HEADERS 8 /* IPv6 extension headers before the L4 header; AH is not one */
 #define EP_MAX_PREFIX_LENS 8 /* distinct prefix lengths per family in one table */
 #define EP_MAX_PROBE 16      /* slots a look-up visits; the table builder guarantees it */
@@ -187,17 +193,17 @@ typedef __u64 ep_policy_t;
 /* Per CPU and peer. Index 0 of the map takes what belongs to no peer. A packet that is dropped on
  * its way out was never on the wire: `enforced` counts it and no cell does. */
 struct ep_peer_stat {
-  struct ep_cell cell[EP_DIR_COUNT][EP_FAMILY_COUNT][EP_CLASS_COUNT];
+  struct ep_cell cell[EP_DIR_COUNT][EP_FAMILY_COUNT][EP_CLASS_SLOTS];
   struct ep_cell decrypted[EP_FAMILY_COUNT]; /* family of the inner packet */
   __u64 spoofed;                             /* of the decrypted ones */
   __u64 unattributed; /* decrypted under an SA whose remote is no known underlay */
   __u64 last_unprotected_ns[EP_DIR_COUNT]; /* CLOCK_MONOTONIC, coarse; 0 = never */
-  struct ep_cell enforced[EP_ACTION_COUNT][EP_DIR_COUNT][EP_REASON_COUNT];
+  struct ep_cell enforced[EP_ACTION_COUNT][EP_DIR_COUNT][EP_REASON_SLOTS];
   __u64 last_enforced_ns[EP_ACTION_COUNT];
   __u64 exempted[EP_DIR_COUNT][EP_EXEMPTION_COUNT]; /* packets */
 };
 EP_STATIC_ASSERT(sizeof(struct ep_peer_stat) ==
-                     16 * 2 * 2 * EP_CLASS_COUNT + 32 + 32 + 16 * 2 * 2 * EP_REASON_COUNT + 16 + 32,
+                     16 * 2 * 2 * EP_CLASS_SLOTS + 32 + 32 + 16 * 2 * 2 * EP_REASON_SLOTS + 16 + 32,
                  "ep_peer_stat");
 
 /* Per CPU and peer subnet: the cleartext of one (peer, network). */

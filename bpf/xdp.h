@@ -71,7 +71,7 @@ __noinline int ep_drop_early(struct xdp_md* xdp) {
   struct ep_verdict v = {};
   const __u32 how = EP_HOW_WIRE | EP_HOW_XDP;
   if (!ep_read_plain_xdp(xdp, &pkt) || ep_decide_xdp(xdp, &pkt, &names, &v)) return XDP_PASS;
-  const __u32 class_ = v.class_ & (EP_CLASS_COUNT - 1);
+  const __u32 class_ = v.class_ & EP_CLASS_MASK;
   if (!ep_is_suspect(class_)) return XDP_PASS;
   if (ep_enforce(&pkt, &v, how, 1, pkt.l3_len) != EP_FATE_DROP) return XDP_PASS;
   const __u64 any = ((const volatile struct xdp_md*)xdp)->rx_queue_index;

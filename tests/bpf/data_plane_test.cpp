@@ -91,11 +91,12 @@ class DataPlane : public ::testing::Test {
     ++counted_;
   }
 
-  // Reasons have the names of the classes that they are about.
+  // Reasons have the names of the classes that they are about, but for one.
   static std::uint64_t enforced(const Counts& counts, std::uint32_t peer, Action action,
                                 Direction direction, Class klass) {
     for (std::size_t r = 0; r < kReasons; ++r)
-      if (kReasonLabels[r] == to_string(klass))
+      if (kReasonLabels[r] == to_string(klass) ||
+          (klass == Class::CLEARTEXT_SPOOFED && static_cast<Reason>(r) == Reason::SPOOFED))
         return counts.peer[peer].enforced[at(action)][at(direction)][r].packets;
     return 0;
   }

@@ -2,6 +2,8 @@
 // Peer modes between their file and the map that the programs obey.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -21,6 +23,16 @@ Peer peer(const std::string& name, Mode mode) {
   out.state = PeerState::kConfigured;
   out.mode = mode;
   return out;
+}
+
+TEST(Stricter, ByModeThenByTheLaterDeadline) {
+  const MonoTime soon{1s}, late{2s};
+  const ModeEntry monitor, audit{Mode::AUDIT, {}}, for_good{Mode::ENFORCE, {}},
+      until_soon{Mode::ENFORCE, soon}, until_late{Mode::ENFORCE, late};
+  const std::array order{monitor, audit, until_soon, until_late, for_good};
+  for (std::size_t i = 0; i < order.size(); ++i)
+    for (std::size_t j = 0; j < order.size(); ++j)
+      EXPECT_EQ(stricter(order[i], order[j]), order[std::max(i, j)]) << i << " and " << j;
 }
 
 class PolicyMap : public testing::Test {
@@ -76,6 +88,9 @@ TEST_F(PolicyMap, SaysWhatIsInForceAndWhenItEnds) {
   auto late = now_;
   late.monotonic += 60s;
   EXPECT_EQ(in_force(late)[0], Mode::AUDIT) << "by the deadline in the map";
+  const int map = maps_->fd(MapId::kPolicy);
+  EXPECT_EQ(read_mode_entry(map, 0).value(), read_mode_entry(map, identities_.peer("a")).value())
+      << "what is nobody's is under the strictest";
 }
 
 TEST_F(PolicyMap, ALostOrCorruptFileDisarmsNothing) {

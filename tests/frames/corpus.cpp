@@ -61,7 +61,7 @@ const World& corpus_world() {
     };
     w.vlans = {{kOurVid, VlanAction::kOurs}, {kClaimedVid, VlanAction::kClaimed}};
     w.null_spis = {kNullSpi};
-    w.modes = {{1, Mode::ENFORCE}, {2, Mode::AUDIT}};
+    w.modes = {{0, Mode::ENFORCE}, {1, Mode::ENFORCE}, {2, Mode::AUDIT}};
     w.limits = {{Reason::CLEARTEXT_TRANSIT, Mode::AUDIT}, {Reason::AH, Mode::MONITOR}};
     w.exempt = {
         {Prefix::parse("10.101.2.200/32").value(), {}, {}},
@@ -78,6 +78,27 @@ const World& corpus_world() {
 Frame ip(const Side& side, const char* src, const char* dst) {
   if (side.v6) return Ipv6{.src = src, .dst = dst};
   return Ipv4{.src = src, .dst = dst};
+}
+
+Frame announcing(const Side& side, const char* src, const char* dst, std::uint8_t protocol) {
+  if (side.v6) return Ipv6{.src = src, .dst = dst, .next_header = protocol};
+  return Ipv4{.src = src, .dst = dst, .protocol = protocol};
+}
+Frame first_fragment(const Side& side, const char* src, const char* dst, std::uint8_t protocol) {
+  if (side.v6) return Ipv6{.src = src, .dst = dst} / Fragment6{.more = true, .next = protocol};
+  return Ipv4{.src = src, .dst = dst, .protocol = protocol, .more_fragments = true};
+}
+Frame later_fragment(const Side& side, const char* src, const char* dst, std::uint8_t protocol) {
+  if (side.v6) return Ipv6{.src = src, .dst = dst} / Fragment6{.offset = 8, .next = protocol};
+  return Ipv4{.src = src, .dst = dst, .protocol = protocol, .frag_offset = 8};
+}
+Frame clear_frame(const Side& side) {
+  return ip(side, side.pod2, side.self_pod) / Udp{} / Payload{20};
+}
+Frame times(int count, const Frame& layer) {
+  Frame all;
+  for (int i = 0; i < count; ++i) all = all / layer;
+  return all;
 }
 
 void CorpusBuilder::receive(std::string name, Frame frame, OracleVerdict expected) {
@@ -106,10 +127,16 @@ const std::vector<FrameCase>& corpus() {
   static const std::vector<FrameCase> cases = [] {
     CorpusBuilder c;
     add_link_cases(c);
+    add_tag_cases(c);
     add_header_cases(c);
     add_ends_cases(c);
+    add_control_cases(c);
+    add_resent_cases(c);
     add_ipsec_cases(c);
     add_tunnel_cases(c);
+    add_stranger_cases(c);
+    add_broken_cases(c);
+    add_fragment_cases(c);
     add_fate_cases(c);
     return std::move(c.cases);
   }();

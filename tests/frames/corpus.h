@@ -22,8 +22,9 @@ inline constexpr std::uint32_t kNullSpi = 0xbad0;
 
 // Self 10.45.0.11 with 10.101.1.0/24, node2 (peer 1) .12 with 10.101.2.0/24 (subnet 1), node3
 // (peer 2) .13 with 10.101.3.0/24 (subnet 3), network 10.101.0.0/16; the same in fd00:45::/64 and
-// fd00:101::/32 (subnets 2 and 4). node2 is under enforce, node3 under audit; transit under audit
-// at most and AH under monitor; unknown nodes under enforce in IPv4 and audit in IPv6. Exempt are
+// fd00:101::/32 (subnets 2 and 4). node2 and what has no peer are under enforce, node3 under audit;
+// transit under audit at most and AH under monitor; unknown nodes under enforce in IPv4 and audit
+// in IPv6. Exempt are
 // 10.101.2.200, TCP 22 of 10.101.2.0/24, UDP 53 of fd00:101:2::/64, ICMPv6 of fd00:101:9::/64 and
 // port 179 of node3.
 const World& corpus_world();
@@ -44,6 +45,14 @@ extern const Side kSide4;
 extern const Side kSide6;
 // An IP header of the side's family.
 Frame ip(const Side& side, const char* src, const char* dst);
+// One whose protocol says what follows although only raw bytes do; the same of fragments.
+Frame announcing(const Side& side, const char* src, const char* dst, std::uint8_t protocol);
+Frame first_fragment(const Side& side, const char* src, const char* dst, std::uint8_t protocol);
+Frame later_fragment(const Side& side, const char* src, const char* dst, std::uint8_t protocol);
+// Cleartext from a pod of node2 to one of ours, without a link header.
+Frame clear_frame(const Side& side);
+// `layer`, so many times.
+Frame times(int count, const Frame& layer);
 
 struct FrameCase {
   std::string name;
@@ -72,12 +81,18 @@ OracleVerdict v6(Class klass, std::uint32_t peer = 0, Outcome outcome = Outcome:
 OracleVerdict on(const Side& side, Class klass, std::uint32_t peer = 0,
                  Outcome outcome = Outcome::OK, std::uint32_t subnet = 0);
 
-void add_link_cases(CorpusBuilder& c);    // corpus_link.cpp: VLAN, ARP, MPLS, raw
-void add_header_cases(CorpusBuilder& c);  // corpus_headers.cpp: IPv4, IPv6, extension headers
-void add_ends_cases(CorpusBuilder& c);    // corpus_ends.cpp: who talks to whom
-void add_ipsec_cases(CorpusBuilder& c);   // corpus_ipsec.cpp: ESP, AH, IKE, UDP 4500
-void add_tunnel_cases(CorpusBuilder& c);  // corpus_tunnels.cpp: ipip, sit, gre, vxlan
-void add_fate_cases(CorpusBuilder& c);    // corpus_fates.cpp: exemptions, path MTU
+void add_link_cases(CorpusBuilder& c);      // corpus_link.cpp: ARP, MPLS, raw
+void add_tag_cases(CorpusBuilder& c);       // corpus_tags.cpp: VLAN
+void add_header_cases(CorpusBuilder& c);    // corpus_headers.cpp: IPv4, IPv6, extension headers
+void add_ends_cases(CorpusBuilder& c);      // corpus_ends.cpp: who talks to whom
+void add_control_cases(CorpusBuilder& c);   // corpus_control.cpp: ICMPv6, IGMP, broadcasts
+void add_resent_cases(CorpusBuilder& c);    // corpus_resent.cpp: what goes the wrong way
+void add_ipsec_cases(CorpusBuilder& c);     // corpus_ipsec.cpp: ESP, AH, IKE, UDP 4500
+void add_tunnel_cases(CorpusBuilder& c);    // corpus_tunnels.cpp: between two nodes
+void add_stranger_cases(CorpusBuilder& c);  // corpus_strangers.cpp: tunnels between no pair
+void add_broken_cases(CorpusBuilder& c);    // corpus_broken.cpp: tunnels that cannot be read
+void add_fragment_cases(CorpusBuilder& c);  // corpus_fragments.cpp: tunnels in fragments
+void add_fate_cases(CorpusBuilder& c);      // corpus_fates.cpp: exemptions, path MTU
 
 // The whole table, built once.
 const std::vector<FrameCase>& corpus();

@@ -36,8 +36,6 @@ void add_cleartext(CorpusBuilder& c, const Side& s) {
             on(s, CLEARTEXT, 1, SHORT_ESP, s.subnet2));
   c.receive(at + "cleartext_gre_short", from_pod / Gre{.protocol = 0x0800} / Payload{3},
             on(s, CLEARTEXT, 1, SHORT_TUNNEL, s.subnet2));
-  c.receive(at + "reverse_on_receive", to_pod / Udp{}, on(s, OTHER));
-  c.transmit(at + "reverse_on_transmit", from_pod / Udp{}, on(s, OTHER));
 }
 
 void add_host(CorpusBuilder& c, const Side& s) {
@@ -56,7 +54,6 @@ void add_host(CorpusBuilder& c, const Side& s) {
             on(s, CLEARTEXT_HOST, 1));
   c.receive(at + "short_udp", Eth{} / ip(s, s.pod2, s.self) / Udp{.length = 8},
             on(s, CLEARTEXT_HOST, 1, OK, s.subnet2));
-  c.receive(at + "reverse", Eth{} / ip(s, s.self, s.pod2) / Udp{}, on(s, OTHER));
 }
 
 void add_transit(CorpusBuilder& c, const Side& s) {
@@ -67,8 +64,7 @@ void add_transit(CorpusBuilder& c, const Side& s) {
   c.transmit(at + "from_another_peer", Eth{} / ip(s, s.pod3, s.pod2) / Udp{}, transit);
   c.transmit(at + "from_another_node", Eth{} / ip(s, s.node3, s.pod2) / Tcp{}, transit);
   c.transmit(at + "ike_ports", Eth{} / ip(s, s.outside, s.pod2) / Udp{.dport = 500}, transit);
-  c.transmit(at + "esp", Eth{} / ip(s, s.outside, s.pod2) / Esp{} / Payload{40}, on(s, ESP));
-  c.transmit(at + "ah", Eth{} / ip(s, s.outside, s.pod2) / Ah{} / Udp{}, on(s, AH));
+  c.transmit(at + "gre", Eth{} / ip(s, s.outside, s.pod2) / Gre{} / clear_frame(s), transit);
   c.transmit(at + "from_a_stranger", Eth{} / ip(s, s.stranger, s.pod2) / Udp{},
              on(s, UNKNOWN_NODE));
   c.receive(at + "on_receive", Eth{} / ip(s, s.outside, s.pod2) / Udp{}, on(s, OTHER));
@@ -91,10 +87,10 @@ void add_flooded(CorpusBuilder& c, const Side& s) {
             on(s, FLOODED));
   c.receive(at + "multicast_ah", Eth{} / ip(s, s.node2, s.group) / Ah{} / Payload{40},
             on(s, FLOODED));
-  c.receive(at + "own_pods", Eth{} / ip(s, s.self_pod, s.self_pod2) / Udp{}, on(s, FLOODED));
   c.transmit(at + "own_pods_out", Eth{} / ip(s, s.self_pod, s.self_pod2) / Tcp{}, on(s, FLOODED));
   c.receive(at + "pods_of_a_peer", Eth{} / ip(s, s.pod2, s.pod2b) / Udp{}, on(s, FLOODED));
-  c.transmit(at + "pods_of_a_peer_out", Eth{} / ip(s, s.pod2, s.pod2b) / Udp{}, on(s, FLOODED));
+  c.transmit(at + "pods_of_a_peer_out", Eth{} / ip(s, s.pod2, s.pod2b) / Udp{},
+             on(s, CLEARTEXT_TRANSIT, 1, OK, s.subnet2));
   c.receive(at + "pods_of_two_peers", Eth{} / ip(s, s.pod2, s.pod3) / Udp{}, on(s, OTHER));
   c.receive(at + "group_mac_to_network",
             Eth{.dst = kBroadcastMac} / ip(s, s.pod2, s.stranger) / Udp{}, on(s, FLOODED));
@@ -107,55 +103,6 @@ void add_flooded(CorpusBuilder& c, const Side& s) {
             on(s, FLOODED));
 }
 
-void add_control(CorpusBuilder& c) {
-  const Side& s = kSide6;
-  for (const std::uint8_t type : Numbers{130, 131, 132, 133, 134, 135, 136, 137, 143})
-    c.receive("v6/icmp6_" + std::to_string(type),
-              Eth{} / ip(s, s.pod2, s.self_pod) / Icmp6{.type = type} / Payload{16}, v6(FLOODED));
-  for (const std::uint8_t type : Numbers{1, 2, 128, 129, 138, 142, 144})
-    c.receive("v6/icmp6_not_flooded_" + std::to_string(type),
-              Eth{} / ip(s, s.pod2, s.self_pod) / Icmp6{.type = type} / Payload{16},
-              v6(CLEARTEXT, 1, OK, 2));
-  c.receive("v6/icmp6_between_nodes", Eth{} / ip(s, s.node2, s.self) / Icmp6{}, v6(OTHER, 1));
-  c.receive("v6/nd_between_nodes", Eth{} / ip(s, s.node2, s.self) / Icmp6{.type = 135},
-            v6(FLOODED));
-  c.receive("v6/nd_from_stranger", Eth{} / ip(s, s.stranger, s.self_pod) / Icmp6{.type = 136},
-            v6(FLOODED));
-  c.receive("v6/nd_behind_hop_by_hop",
-            Eth{} / ip(s, s.pod2, s.self_pod) / HopByHop{} / Icmp6{.type = 143}, v6(FLOODED));
-  c.receive("v6/icmp6_without_type",
-            Eth{} / Ipv6{.src = s.pod2, .dst = s.self_pod, .next_header = 58},
-            v6(CLEARTEXT, 1, SHORT_L4, 2));
-  c.receive("v6/icmp6_without_type_nodes",
-            Eth{} / Ipv6{.src = s.node2, .dst = s.self, .next_header = 58}, v6(OTHER, 1, SHORT_L4));
-  c.receive("v6/igmp_number_in_ipv6", Eth{} / ip(s, s.pod2, s.self_pod) / Igmp{},
-            v6(CLEARTEXT, 1, OK, 2));
-  c.receive("v4/icmp6_number_in_ipv4",
-            Eth{} / Ipv4{.src = kSide4.pod2, .dst = kSide4.self_pod} / Icmp6{.type = 135},
-            v4(CLEARTEXT, 1, OK, 1));
-  c.receive("v4/igmp",
-            Eth{.dst = kGroupMac} / Ipv4{.src = kSide4.pod2, .dst = "224.0.0.22"} / Igmp{},
-            v4(FLOODED));
-  c.receive("v4/igmp_unicast", Eth{} / Ipv4{.src = kSide4.pod2, .dst = kSide4.self_pod} / Igmp{},
-            v4(FLOODED));
-  c.receive(
-      "v4/limited_broadcast",
-      Eth{.dst = kBroadcastMac} / Ipv4{.dst = "255.255.255.255"} / Udp{.sport = 68, .dport = 67},
-      v4(FLOODED));
-  c.receive("v4/directed_broadcast_of_own_subnet",
-            Eth{.dst = kBroadcastMac} / Ipv4{.src = kSide4.self_pod, .dst = "10.101.1.255"} / Udp{},
-            v4(FLOODED));
-  c.receive("v4/directed_broadcast_of_network",
-            Eth{.dst = kBroadcastMac} / Ipv4{.src = kSide4.pod2, .dst = "10.101.255.255"} / Udp{},
-            v4(FLOODED));
-  c.receive("v4/multicast_239", Eth{} / Ipv4{.src = kSide4.pod2, .dst = "239.255.255.255"} / Udp{},
-            v4(FLOODED));
-  c.receive("v4/class_e_is_not_multicast",
-            Eth{} / Ipv4{.src = kSide4.node2, .dst = "240.0.0.1"} / Udp{}, v4(OTHER));
-  c.receive("v6/documentation_is_not_multicast",
-            Eth{} / Ipv6{.src = s.node2, .dst = "fe80::1"} / Udp{}, v6(OTHER));
-}
-
 void add_strangers(CorpusBuilder& c, const Side& s) {
   const std::string at = std::string(s.tag) + "/stranger_";
   const auto unknown = on(s, UNKNOWN_NODE);
@@ -166,7 +113,14 @@ void add_strangers(CorpusBuilder& c, const Side& s) {
   c.receive(at + "to_outside", Eth{} / ip(s, s.stranger, s.outside) / Udp{}, unknown);
   c.receive(at + "from_peer", Eth{} / ip(s, s.node2, s.stranger) / Udp{.dport = 500}, unknown);
   c.receive(at + "ah", Eth{} / ip(s, s.stranger, s.self) / Ah{} / Udp{}, unknown);
-  c.receive(at + "esp", Eth{} / ip(s, s.stranger, s.self) / Esp{} / Payload{40}, on(s, ESP));
+  c.receive(at + "esp", Eth{} / ip(s, s.stranger, s.self) / Esp{} / Payload{40}, unknown);
+  c.transmit(at + "esp_out", Eth{} / ip(s, s.self, s.stranger) / Esp{} / Payload{40}, unknown);
+  c.receive(at + "esp_null", Eth{} / ip(s, s.stranger, s.self) / Esp{.spi = kNullSpi}, unknown);
+  c.receive(at + "ah_and_esp", Eth{} / ip(s, s.stranger, s.self) / Ah{} / Esp{} / Payload{40},
+            unknown);
+  c.receive(at + "tunnel", Eth{} / ip(s, s.stranger, s.self) / Gre{} / clear_frame(s), unknown);
+  c.receive(at + "tunnel_from_peer", Eth{} / ip(s, s.node2, s.stranger) / Gre{} / clear_frame(s),
+            unknown);
   c.receive(at + "esp_in_udp", Eth{} / ip(s, s.stranger, s.self) / Udp{.dport = 4500} / Payload{40},
             unknown);
 }
@@ -209,7 +163,6 @@ void add_ends_cases(CorpusBuilder& c) {
     add_strangers(c, *side);
     add_nodes(c, *side);
   }
-  add_control(c);
 }
 
 }  // namespace espial::frames

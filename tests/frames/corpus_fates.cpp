@@ -64,11 +64,79 @@ void add_path_mtu(CorpusBuilder& c) {
             v6(CLEARTEXT_HOST, 1));
 }
 
+// What goes the wrong way, what cannot be read, what has no peer: by the strictest policy.
+void add_rows(CorpusBuilder& c, const Side& s) {
+  const std::string at = std::string("fate/") + s.tag + "_";
+  const auto nested = [&](const char* node, const Udp& udp) {
+    return Eth{} / ip(s, node, s.self) / udp / Vxlan{} / Eth{} / ip(s, node, s.self) / Gre{} /
+           clear_frame(s);
+  };
+  const auto in = [&](const char* src, const Frame& inner) {
+    return Eth{} / ip(s, src, s.self) / Gre{} / inner / Udp{};
+  };
+  const Udp vxlan{.dport = 4789}, bgp{.sport = 179, .dport = 4789};
+  c.receive(at + "spoofed", Eth{} / ip(s, s.self_pod, s.pod3) / Udp{}, on(s, CLEARTEXT_SPOOFED));
+  c.receive(at + "spoofed_of_node3", in(s.node2, ip(s, s.pod3, s.self_pod)),
+            on(s, CLEARTEXT_SPOOFED, 2));
+  c.receive(at + "spoofed_of_node2", in(s.node3, ip(s, s.pod2, s.self_pod)),
+            on(s, CLEARTEXT_SPOOFED, 1));
+  c.transmit(at + "resent", Eth{} / ip(s, s.pod2, s.self_pod) / Udp{},
+             on(s, CLEARTEXT_RESENT, 1, OK, s.subnet2));
+  c.transmit(at + "resent_node3", Eth{} / ip(s, s.pod3, s.self_pod) / Udp{},
+             on(s, CLEARTEXT_RESENT, 2, OK, s.subnet3));
+  c.receive(at + "too_deep", nested(s.node2, vxlan), on(s, TOO_DEEP, 1, NESTED));
+  c.receive(at + "too_deep_node3", nested(s.node3, vxlan), on(s, TOO_DEEP, 2, NESTED));
+  c.receive(at + "too_deep_port_179", nested(s.node3, bgp), on(s, TOO_DEEP, 2, NESTED));
+  c.receive(at + "too_deep_of_nobody",
+            Eth{} / first_fragment(s, s.outside, s.self, 47) / Payload{3, 0},
+            on(s, TOO_DEEP, 0, SHORT_TUNNEL));
+  c.receive(at + "tunnel_of_nobody", in(s.outside, ip(s, s.pod2, s.self_pod)),
+            on(s, CLEARTEXT_TUNNEL, 1, OK, s.subnet2));
+  c.receive(at + "tunnel_of_nobody_node3", in(s.outside, ip(s, s.pod3, s.self_pod)),
+            on(s, CLEARTEXT_TUNNEL, 2, OK, s.subnet3));
+  c.receive(at + "esp_null_of_nobody", Eth{} / ip(s, s.outside, s.self) / Esp{.spi = kNullSpi},
+            on(s, ESP_NULL));
+  // The stricter of all networks: IPv4's is under enforce, IPv6's under audit.
+  for (const Side* inner : {&kSide4, &kSide6}) {
+    const std::string end = std::string("_in_") + inner->tag;
+    const Frame unknown = ip(*inner, inner->stranger, inner->self_pod);
+    c.receive(at + "unknown" + end, in(s.outside, unknown), on(s, UNKNOWN_NODE));
+    c.receive(at + "unknown_around" + end, in(s.stranger, unknown), on(s, UNKNOWN_NODE));
+  }
+}
+
+void add_rules(CorpusBuilder& c) {
+  const char* exempt = "10.101.2.200";
+  const auto between = [](const char* src, const char* dst) {
+    return Eth{} / Ipv4{.src = src, .dst = dst};
+  };
+  c.receive("fate/spoofed_is_never_exempt", between(kSide4.self_pod, exempt) / Udp{},
+            v4(CLEARTEXT_SPOOFED));
+  c.transmit("fate/resent_exempt", between(exempt, kSide4.self_pod) / Udp{},
+             v4(CLEARTEXT_RESENT, 1, OK, 1));
+  c.transmit("fate/resent_fragmentation_needed",
+             between(kSide4.node2, kSide4.self_pod) / Icmp{.type = 3, .code = 4},
+             v4(CLEARTEXT_RESENT, 1));
+  // Rules are of the outer packet.
+  c.receive(
+      "fate/exempt_address_in_a_tunnel",
+      between(kSide4.node2, kSide4.self) / Ipv4{.src = exempt, .dst = kSide4.self_pod} / Udp{},
+      v4(CLEARTEXT_TUNNEL, 1, OK, 1));
+  c.receive("fate/unknown_node_exempt", between(kSide4.stranger, exempt) / Udp{}, v4(UNKNOWN_NODE));
+  c.receive("fate/too_many_tags", Eth{} / times(9, Vlan{.id = 0}) / clear_frame(kSide4),
+            v4(TOO_DEEP, 0, VLAN_DEPTH));
+  c.receive("fate/too_many_tags_in_another_vlan",
+            Eth{} / Vlan{.id = 300} / times(8, Vlan{.id = 0}) / clear_frame(kSide4),
+            v4(OTHER_VLAN, 0, VLAN_DEPTH));
+}
+
 }  // namespace
 
 void add_fate_cases(CorpusBuilder& c) {
   add_exempt(c);
   add_path_mtu(c);
+  for (const Side* side : {&kSide4, &kSide6}) add_rows(c, *side);
+  add_rules(c);
 }
 
 }  // namespace espial::frames

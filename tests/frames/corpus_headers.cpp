@@ -207,6 +207,18 @@ void add_extension_chains(CorpusBuilder& c) {
               chain(Eth{} / Ipv6{.src = kSide6.outside, .dst = kSide6.self}, n) / Esp{},
               v6(TOO_DEEP, 0, EXT_CHAIN));
   }
+  const auto nine = [&](const char* src, const char* dst) {
+    return chain(Eth{} / Ipv6{.src = src, .dst = dst}, 9) / Gre{} / clear_frame(kSide6);
+  };
+  const Side& s = kSide6;
+  c.receive("ext/nine_from_node3", nine(s.node3, s.self), v6(TOO_DEEP, 2, EXT_CHAIN));
+  c.transmit("ext/nine_to_node3", nine(s.self, s.node3), v6(TOO_DEEP, 2, EXT_CHAIN));
+  c.transmit("ext/nine_to_outside", nine(s.self, s.outside), v6(TOO_DEEP, 0, EXT_CHAIN));
+  c.receive("ext/nine_outside_to_pod", nine(s.outside, s.self_pod), v6(OTHER, 0, EXT_CHAIN));
+  c.receive("ext/nine_host", nine(s.node2, s.self_pod), v6(CLEARTEXT_HOST, 1, EXT_CHAIN));
+  c.receive("ext/nine_own_source", nine(s.self, s.pod2), v6(CLEARTEXT_SPOOFED, 0, EXT_CHAIN));
+  c.transmit("ext/nine_resent", nine(s.node2, s.self_pod), v6(CLEARTEXT_RESENT, 1, EXT_CHAIN));
+  c.transmit("ext/nine_transit", nine(s.outside, s.pod2), v6(CLEARTEXT_TRANSIT, 1, EXT_CHAIN, 2));
   c.receive("ext/seven_and_ah_to_esp", chain(Eth{} / nodes6(), 7) / Ah{} / Esp{} / Payload{64},
             v6(ESP, 1));
   c.receive("ext/eight_and_ah_to_esp", chain(Eth{} / nodes6(), 8) / Ah{} / Esp{} / Payload{64},
@@ -243,8 +255,6 @@ void add_ipv6_fragments(CorpusBuilder& c) {
       "frag6/later_behind_extensions",
       Eth{} / nodes6() / DestOpts{} / Routing{} / Fragment6{.offset = 1, .next = 50} / Payload{8},
       v6(ESP, 1, LATER_FRAGMENT));
-  c.receive("frag6/first_nd", Eth{} / nodes6() / Fragment6{.more = true} / Icmp6{.type = 135},
-            v6(FLOODED));
   c.receive("frag6/atomic", Eth{} / pods6() / Fragment6{} / Udp{}, kClear6);
   c.receive(
       "frag6/two_headers",
@@ -252,6 +262,46 @@ void add_ipv6_fragments(CorpusBuilder& c) {
       v6(ESP, 1, LATER_FRAGMENT));
   c.receive("frag6/nothing_behind", Eth{} / nodes6() / Fragment6{.offset = 9, .next = 50},
             v6(ESP, 1, LATER_FRAGMENT));
+}
+
+// A routing header of 8 bytes and then addresses, of which `left` are still to be reached.
+Frame routing(std::uint8_t type, std::uint8_t left, std::initializer_list<const char*> addresses,
+              std::uint8_t next = 17) {
+  Bytes bytes{next, static_cast<std::uint8_t>(2 * addresses.size()), type, left, 0, 0, 0, 0};
+  for (const char* text : addresses) {
+    const IpAddress address = IpAddress::parse(text).value();
+    bytes.insert(bytes.end(), address.bytes().begin(), address.bytes().end());
+  }
+  return Raw{bytes};
+}
+
+// Where a packet goes in the end decides, not the next hop.
+void add_routing(CorpusBuilder& c) {
+  const Side& s = kSide6;
+  const auto to = [&](const char* src, const char* dst, const Frame& header) {
+    return Eth{} / Ipv6{.src = src, .dst = dst, .next_header = 43} / header / Udp{} / Payload{8};
+  };
+  const auto clear = v6(CLEARTEXT, 1, OK, s.subnet2);
+  for (const std::uint8_t type : Numbers{2, 4}) {
+    const std::string at = "v6/routing_" + std::to_string(type) + "_";
+    c.receive(at + "to_pod", to(s.pod2, s.outside, routing(type, 1, {s.self_pod})), clear);
+    c.transmit(at + "out", to(s.self_pod, s.node2, routing(type, 1, {s.pod2})), clear);
+    c.receive(at + "first_of_two", to(s.pod2, s.outside, routing(type, 2, {s.self_pod, s.outside})),
+              clear);
+    c.receive(at + "to_nobody", to(s.pod2, s.self_pod, routing(type, 1, {s.outside})), v6(OTHER));
+    c.receive(at + "at_its_end", to(s.pod2, s.self_pod, routing(type, 0, {s.outside})), clear);
+    c.receive(at + "empty", to(s.pod2, s.self_pod, routing(type, 1, {})), clear);
+    c.receive(at + "half_an_address",
+              to(s.pod2, s.self_pod, Raw{{17, 1, type, 1, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8}}),
+              clear);
+    c.receive(
+        at + "to_pod_cut",
+        to(s.pod2, s.outside, routing(type, 1, {s.self_pod, s.outside})).truncated(14 + 40 + 30),
+        v6(MALFORMED, 0, BAD_LENGTH));
+  }
+  for (const std::uint8_t type : Numbers{0, 1, 3, 5})
+    c.receive("v6/routing_" + std::to_string(type) + "_not_followed",
+              to(s.pod2, s.outside, routing(type, 1, {s.self_pod})), v6(OTHER));
 }
 
 }  // namespace
@@ -263,6 +313,7 @@ void add_header_cases(CorpusBuilder& c) {
   add_extensions(c);
   add_extension_chains(c);
   add_ipv6_fragments(c);
+  add_routing(c);
 }
 
 }  // namespace espial::frames

@@ -8,17 +8,6 @@ namespace {
 using enum Class;
 using enum Outcome;
 
-// A header whose protocol says what follows although only raw bytes do.
-Frame announcing(const Side& s, const char* src, const char* dst, std::uint8_t proto) {
-  if (s.v6) return Ipv6{.src = src, .dst = dst, .next_header = proto};
-  return Ipv4{.src = src, .dst = dst, .protocol = proto};
-}
-
-Frame later_fragment(const Side& s, const char* src, const char* dst, std::uint8_t proto) {
-  if (s.v6) return Ipv6{.src = src, .dst = dst} / Fragment6{.offset = 8, .next = proto};
-  return Ipv4{.src = src, .dst = dst, .protocol = proto, .frag_offset = 8};
-}
-
 void add_esp(CorpusBuilder& c, const Side& s) {
   const std::string at = std::string(s.tag) + "/esp_";
   const Frame body = Esp{} / Payload{64};
@@ -28,30 +17,27 @@ void add_esp(CorpusBuilder& c, const Side& s) {
   c.receive(at + "wrong_direction", Eth{} / ip(s, s.self, s.node2) / body, on(s, ESP));
   c.receive(at + "from_outside", Eth{} / ip(s, s.outside, s.self) / body, on(s, ESP));
   c.receive(at + "between_peers", Eth{} / ip(s, s.node2, s.node3) / body, on(s, ESP));
-  c.receive(at + "pods", Eth{} / ip(s, s.pod2, s.self_pod) / body, on(s, ESP, 1));
-  c.receive(at + "pod_to_node", Eth{} / ip(s, s.pod2, s.self) / body, on(s, ESP, 1));
-  c.receive(at + "own_pods", Eth{} / ip(s, s.self_pod, s.self_pod2) / body, on(s, ESP));
   c.receive(at + "group_mac_to_network",
-            Eth{.dst = kBroadcastMac} / ip(s, s.pod2, s.stranger) / body, on(s, ESP));
+            Eth{.dst = kBroadcastMac} / ip(s, s.pod2, s.stranger) / body, on(s, FLOODED));
   for (const std::size_t n : {0U, 1U, 4U, 7U}) {
     c.receive(at + "cut_" + std::to_string(n),
               Eth{} / announcing(s, s.node2, s.self, 50) / Payload{n},
               on(s, MALFORMED, 1, SHORT_ESP));
     c.receive(at + "pods_cut_" + std::to_string(n),
               Eth{} / announcing(s, s.pod2, s.self_pod, 50) / Payload{n},
-              on(s, MALFORMED, 1, SHORT_ESP));
+              on(s, CLEARTEXT, 1, SHORT_ESP, s.subnet2));
   }
   c.receive(at + "foreign_cut", Eth{} / announcing(s, s.outside, s.self, 50) / Payload{7},
             on(s, MALFORMED, 0, SHORT_ESP));
   c.receive(at + "stranger_cut", Eth{} / announcing(s, s.stranger, s.self, 50) / Payload{7},
-            on(s, MALFORMED, 0, SHORT_ESP));
+            on(s, UNKNOWN_NODE, 0, SHORT_ESP));
   c.receive(at + "cut_8", Eth{} / announcing(s, s.node2, s.self, 50) / Payload{8}, on(s, ESP, 1));
   c.receive(at + "spi_zero", Eth{} / ip(s, s.node2, s.self) / Esp{.spi = 0}, on(s, ESP, 1));
   c.receive(at + "later_fragment", Eth{} / later_fragment(s, s.node2, s.self, 50) / Payload{3},
             on(s, ESP, 1, LATER_FRAGMENT));
   c.receive(at + "later_fragment_pods",
             Eth{} / later_fragment(s, s.pod2, s.self_pod, 50) / Payload{30},
-            on(s, ESP, 1, LATER_FRAGMENT));
+            on(s, CLEARTEXT, 1, LATER_FRAGMENT, s.subnet2));
   c.receive(at + "null", Eth{} / ip(s, s.node2, s.self) / Esp{.spi = kNullSpi} / Payload{64},
             on(s, ESP_NULL, 1));
   c.transmit(at + "null_out", Eth{} / ip(s, s.self, s.node2) / Esp{.spi = kNullSpi} / Payload{64},
@@ -68,7 +54,6 @@ void add_ah(CorpusBuilder& c, const Side& s) {
   c.receive(at + "udp", Eth{} / ip(s, s.node2, s.self) / Ah{} / Udp{}, on(s, AH, 1));
   c.transmit(at + "tunnel_mode", Eth{} / ip(s, s.self, s.node2) / Ah{} / Ipv4{} / Udp{},
              on(s, AH, 1));
-  c.receive(at + "pods", Eth{} / ip(s, s.pod2, s.self_pod) / Ah{} / Udp{}, on(s, AH, 1));
   c.receive(at + "from_outside", Eth{} / ip(s, s.outside, s.self) / Ah{} / Udp{}, on(s, AH));
   c.receive(at + "esp", Eth{} / ip(s, s.node2, s.self) / Ah{} / Esp{} / Payload{64}, on(s, ESP, 1));
   c.receive(at + "esp_null",
@@ -82,7 +67,12 @@ void add_ah(CorpusBuilder& c, const Side& s) {
             Eth{} / announcing(s, s.node2, s.self, 51) / too_short / Esp{}, on(s, AH, 1, SHORT_L4));
   c.receive(at + "esp_short", Eth{} / ip(s, s.node2, s.self) / Ah{.next = 50} / Payload{7},
             on(s, MALFORMED, 1, SHORT_ESP));
-  c.receive(at + "own_pods", Eth{} / ip(s, s.self_pod, s.self_pod2) / Ah{} / Udp{}, on(s, FLOODED));
+  c.receive(
+      at + "cut_before_esp_pods",
+      Eth{} / announcing(s, s.pod2, s.self_pod, 51) / Raw{{50, 4, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1}},
+      on(s, CLEARTEXT, 1, SHORT_L4, s.subnet2));
+  c.receive(at + "esp_short_pods", Eth{} / ip(s, s.pod2, s.self_pod) / Ah{.next = 50} / Payload{7},
+            on(s, CLEARTEXT, 1, SHORT_ESP, s.subnet2));
   c.receive(at + "twice", Eth{} / ip(s, s.node2, s.self) / Ah{} / Ah{} / Esp{} / Payload{64},
             on(s, AH, 1));
   c.receive(at + "cut_11", Eth{} / announcing(s, s.node2, s.self, 51) / Payload{11},
@@ -105,7 +95,8 @@ void add_ike(CorpusBuilder& c, const Side& s) {
   c.receive(at + "500_from_outside", Eth{} / ip(s, s.outside, s.self) / Udp{.dport = 500},
             on(s, IKE));
   c.receive(at + "500_before_4500", in / Udp{.sport = 500, .dport = 4500}, on(s, IKE, 1));
-  c.receive(at + "500_before_vxlan", in / Udp{.sport = 500, .dport = 4789}, on(s, IKE, 1));
+  c.receive(at + "500_behind_vxlan", in / Udp{.sport = 500, .dport = 4789},
+            on(s, MALFORMED, 1, SHORT_TUNNEL));
   c.receive(at + "500_later_fragment",
             Eth{} / later_fragment(s, s.node2, s.self, 17) / Udp{.dport = 500},
             on(s, OTHER, 1, LATER_FRAGMENT));
@@ -163,6 +154,31 @@ void add_nat_traversal(CorpusBuilder& c, const Side& s) {
   c.receive(at + "tcp_500", in / Tcp{.dport = 500}, on(s, OTHER, 1));
 }
 
+// What only says that it is protected, between ends that should never be seen on the wire.
+void add_between_pods(CorpusBuilder& c, const Side& s, const std::string& name, const Frame& body) {
+  const std::string at = std::string(s.tag) + "/" + name + "_";
+  const auto between = [&](const char* src, const char* dst) {
+    return Eth{} / ip(s, src, dst) / body;
+  };
+  c.receive(at + "pods", between(s.pod2, s.self_pod), on(s, CLEARTEXT, 1, OK, s.subnet2));
+  c.transmit(at + "pods_out", between(s.self_pod, s.pod3), on(s, CLEARTEXT, 2, OK, s.subnet3));
+  c.receive(at + "pod_to_node", between(s.pod2, s.self), on(s, CLEARTEXT_HOST, 1, OK, s.subnet2));
+  c.receive(at + "node_to_pod", between(s.node2, s.self_pod), on(s, CLEARTEXT_HOST, 1));
+  c.transmit(at + "node_to_pod_out", between(s.self, s.pod2),
+             on(s, CLEARTEXT_HOST, 1, OK, s.subnet2));
+  c.transmit(at + "pod_to_node_out", between(s.self_pod, s.node2), on(s, CLEARTEXT_HOST, 1));
+  c.transmit(at + "transit", between(s.outside, s.pod2),
+             on(s, CLEARTEXT_TRANSIT, 1, OK, s.subnet2));
+  c.receive(at + "own_pods", between(s.self_pod, s.self_pod2), on(s, CLEARTEXT_SPOOFED));
+  c.transmit(at + "own_pods_out", between(s.self_pod, s.self_pod2), on(s, FLOODED));
+  c.receive(at + "pods_of_a_peer", between(s.pod2, s.pod2b), on(s, FLOODED));
+  c.receive(at + "pods_of_two_peers", between(s.pod2, s.pod3), on(s, OTHER));
+  c.receive(at + "outside_to_pod", between(s.outside, s.self_pod), on(s, OTHER));
+  c.transmit(at + "pod_to_outside", between(s.self_pod, s.outside), on(s, OTHER));
+  c.receive(at + "stranger_to_pod", between(s.stranger, s.self_pod), on(s, UNKNOWN_NODE));
+  c.receive(at + "group", between(s.pod2, s.group), on(s, FLOODED));
+}
+
 }  // namespace
 
 void add_ipsec_cases(CorpusBuilder& c) {
@@ -171,6 +187,10 @@ void add_ipsec_cases(CorpusBuilder& c) {
     add_ah(c, *side);
     add_ike(c, *side);
     add_nat_traversal(c, *side);
+    add_between_pods(c, *side, "only_esp", Esp{} / Payload{40});
+    add_between_pods(c, *side, "only_esp_null", Esp{.spi = kNullSpi} / Payload{40});
+    add_between_pods(c, *side, "only_ah", Ah{} / Udp{});
+    add_between_pods(c, *side, "only_ah_and_esp", Ah{} / Esp{} / Payload{40});
   }
 }
 

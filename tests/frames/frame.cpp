@@ -6,16 +6,10 @@
 #include <cstdio>
 
 #include "base/ip.h"
+#include "frames/frame_numbers.h"
 
 namespace espial::frames {
 namespace {
-
-template <typename... Fs>
-struct Overloaded : Fs... {
-  using Fs::operator()...;
-};
-template <typename... Fs>
-Overloaded(Fs...) -> Overloaded<Fs...>;
 
 void put8(Bytes& out, std::size_t v) { out.push_back(static_cast<std::uint8_t>(v)); }
 void put16(Bytes& out, std::size_t v) {
@@ -53,43 +47,6 @@ std::uint16_t checksum(const Bytes& data) {
 void patch16(Bytes& out, std::size_t at, std::uint16_t v) {
   out[at] = static_cast<std::uint8_t>(v >> 8);
   out[at + 1] = static_cast<std::uint8_t>(v & 0xff);
-}
-
-// The layer that follows, as the number that the header before it carries.
-std::uint8_t protocol_of(const Layer* next) {
-  if (next == nullptr) return 59;
-  return std::visit(Overloaded{
-                        [](const Ipv4&) -> std::uint8_t { return 4; },
-                        [](const Ipv6&) -> std::uint8_t { return 41; },
-                        []<std::uint8_t TYPE>(const Ext<TYPE>&) -> std::uint8_t { return TYPE; },
-                        [](const Fragment6&) -> std::uint8_t { return 44; },
-                        [](const Jumbo&) -> std::uint8_t { return 0; },
-                        [](const Ah&) -> std::uint8_t { return 51; },
-                        [](const Udp&) -> std::uint8_t { return 17; },
-                        [](const Tcp&) -> std::uint8_t { return 6; },
-                        [](const Icmp&) -> std::uint8_t { return 1; },
-                        [](const Icmp6&) -> std::uint8_t { return 58; },
-                        [](const Igmp&) -> std::uint8_t { return 2; },
-                        [](const Esp&) -> std::uint8_t { return 50; },
-                        [](const Gre&) -> std::uint8_t { return 47; },
-                        [](const Mpls&) -> std::uint8_t { return 137; },
-                        [](const auto&) -> std::uint8_t { return 253; },
-                    },
-                    *next);
-}
-
-std::uint16_t ethertype_of(const Layer* next) {
-  if (next == nullptr) return 0x88b5;
-  return std::visit(Overloaded{
-                        [](const Ipv4&) -> std::uint16_t { return 0x0800; },
-                        [](const Ipv6&) -> std::uint16_t { return 0x86dd; },
-                        [](const Arp&) -> std::uint16_t { return 0x0806; },
-                        [](const Mpls&) -> std::uint16_t { return 0x8847; },
-                        [](const Vlan& v) -> std::uint16_t { return v.tpid; },
-                        [](const Eth&) -> std::uint16_t { return 0x6558; },
-                        [](const auto&) -> std::uint16_t { return 0x88b5; },
-                    },
-                    *next);
 }
 
 // What a layer needs to know of its surroundings to fill in its fields.
@@ -159,7 +116,7 @@ Bytes build(const Ipv4& l, const Around& a) {
   put16(out, l.total_length.value_or(static_cast<std::uint16_t>(header + a.body.size())));
   put16(out, 0x1234);
   put16(out, (l.more_fragments ? 0x2000U : 0U) | l.frag_offset);
-  put8(out, 64);
+  put8(out, l.ttl);
   put8(out, l.protocol.value_or(protocol_of(a.next)));
   put16(out, 0);
   put_address(out, l.src);
@@ -175,7 +132,7 @@ Bytes build(const Ipv6& l, const Around& a) {
   put32(out, static_cast<std::size_t>(l.version) << 28);
   put16(out, l.payload_length.value_or(jumbo ? 0 : static_cast<std::uint16_t>(a.body.size())));
   put8(out, l.next_header.value_or(protocol_of(a.next)));
-  put8(out, 64);
+  put8(out, l.hop_limit);
   put_address(out, l.src);
   put_address(out, l.dst);
   return with_body(std::move(out), a);
@@ -297,6 +254,34 @@ Bytes build(const Vxlan& l, const Around& a) {
   Bytes out;
   put32(out, 0x08000000);
   put32(out, l.vni << 8);
+  return with_body(std::move(out), a);
+}
+
+Bytes build(const Gpe& l, const Around& a) {
+  Bytes out;
+  put32(out, 0x0c000000U | l.next.value_or(gpe_protocol_of(a.next)));
+  put32(out, l.vni << 8);
+  return with_body(std::move(out), a);
+}
+
+Bytes build(const Geneve& l, const Around& a) {
+  Bytes out;
+  put8(out, l.length.value_or(static_cast<std::uint8_t>(l.option_words)));
+  put8(out, 0);
+  put16(out, l.protocol.value_or(ethertype_of(a.next)));
+  put32(out, 7 << 8);
+  out.resize(8 + 4 * l.option_words, 0x5a);
+  return with_body(std::move(out), a);
+}
+
+Bytes build(const Wccp&, const Around& a) { return with_body({0x80, 0, 1, 2}, a); }
+
+Bytes build(const Erspan& l, const Around& a) {
+  Bytes out;
+  put32(out, l.type == 3 ? 0x20010007 : 0x10010007);
+  put32(out, 1234);
+  if (l.type == 3) put32(out, l.subheader ? 1 : 0);
+  if (l.subheader) out.resize(20, 0x33);
   return with_body(std::move(out), a);
 }
 

@@ -48,6 +48,7 @@ struct Ipv4 {
   std::optional<std::uint8_t> protocol{};
   std::uint16_t frag_offset = 0;  // in units of 8 bytes
   bool more_fragments = false;
+  std::uint8_t ttl = 64;
 };
 struct Ipv6 {
   std::string src = "::";
@@ -55,6 +56,7 @@ struct Ipv6 {
   std::uint8_t version = 6;
   std::optional<std::uint16_t> payload_length{};
   std::optional<std::uint8_t> next_header{};
+  std::uint8_t hop_limit = 64;
 };
 // An IPv6 extension header of the common form (RFC 8200 section 4, RFC 6564).
 template <std::uint8_t TYPE>
@@ -113,6 +115,21 @@ struct Gre {
 struct Vxlan {
   std::uint32_t vni = 7;
 };
+struct Gpe {  // VXLAN-GPE
+  std::uint32_t vni = 7;
+  std::optional<std::uint8_t> next{};
+};
+struct Geneve {
+  std::size_t option_words = 0;          // really there
+  std::optional<std::uint8_t> length{};  // in words, when it lies
+  std::optional<std::uint16_t> protocol{};
+};
+struct Wccp {};  // the redirect header that WCCPv2 puts behind GRE's
+// What follows the GRE header of ERSPAN II or III; type I has nothing there.
+struct Erspan {
+  std::uint8_t type = 2;
+  bool subheader = false;  // of type III only
+};
 struct Payload {
   std::size_t size = 0;
   std::uint8_t fill = 0xa5;
@@ -123,7 +140,7 @@ struct Raw {
 
 using Layer = std::variant<Eth, Vlan, Mpls, Arp, Ipv4, Ipv6, HopByHop, Routing, DestOpts, Mobility,
                            Hip, Shim6, Fragment6, Jumbo, Ah, Udp, Tcp, Icmp, Icmp6, Igmp, Esp, Gre,
-                           Vxlan, Payload, Raw>;
+                           Vxlan, Gpe, Geneve, Wccp, Erspan, Payload, Raw>;
 
 enum class LinkKind : std::uint8_t { kEthernet, kRaw };
 

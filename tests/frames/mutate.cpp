@@ -8,9 +8,10 @@ namespace espial::frames {
 namespace {
 
 // Protocol numbers, ethertypes' halves, ports' halves, lengths at the edge.
-constexpr std::array<std::uint8_t, 32> kTelling = {
-    0,    1,    2,    4,    5,    6,    8,    17,   41,   43,   44,   47,   50,   51,   58,   60,
-    0x11, 0x94, 0x12, 0xb5, 0x81, 0x88, 0xa8, 0x86, 0xdd, 0x45, 0x46, 0x60, 0x7f, 0x80, 0xfe, 0xff};
+constexpr std::array<std::uint8_t, 40> kTelling = {
+    0,    1,    2,    4,    5,    6,    8,    17,   41,   43,   44,   47,   50,   51,
+    58,   60,   0x11, 0x94, 0x12, 0xb5, 0x81, 0x88, 0xa8, 0x86, 0xdd, 0x45, 0x46, 0x60,
+    0x7f, 0x80, 0xfe, 0xff, 0xb6, 0x17, 0xc1, 0x3e, 0xbe, 0x22, 0xeb, 0x65};
 
 std::size_t below(std::size_t limit, std::mt19937_64& random) {
   return limit == 0 ? 0 : static_cast<std::size_t>(random() % limit);

@@ -3,89 +3,37 @@
 
 #include <algorithm>
 
+#include "frames/oracle_case.h"
 #include "frames/oracle_content.h"
 #include "frames/oracle_walk.h"
 
 namespace espial::frames {
 namespace {
 
-bool is_backend(Role r) { return r == Role::kSelfBackend || r == Role::kPeerBackend; }
-bool is_self(Role r) { return r == Role::kSelfBackend || r == Role::kSelfUnderlay; }
-bool is_peer(Role r) { return r == Role::kPeerBackend || r == Role::kPeerUnderlay; }
-
-RoleEntry role_of(const World& world, const IpAddress& address) {
-  RoleEntry best;
-  for (const RoleEntry& entry : world.roles) {
-    if (!entry.prefix.contains(address)) continue;
-    if (best.role == Role::kNone || entry.prefix.length() > best.prefix.length()) best = entry;
-  }
-  return best;
-}
-
 bool multicast(const IpAddress& a) {
   return a.multicast() || a == IpAddress::parse("255.255.255.255");
 }
 
-// The case at hand: one packet, its two ends and what has been found out so far.
-struct Case {
-  const World& world;
-  const Headers& packet;
-  Content content;
-  RoleEntry src;
-  RoleEntry dst;
-  RoleEntry local;  // the end that the direction puts on this node
-  RoleEntry remote;
-  bool receive = true;
-  bool pair = false;
-};
-
-OracleVerdict say(const Case& c, Class klass, std::uint32_t peer, std::uint32_t subnet = 0) {
-  return {true, klass, c.content.outcome, peer, subnet, c.packet.family};
-}
-OracleVerdict say_pair(const Case& c, Class klass) {
-  return say(c, klass, c.pair ? c.remote.peer : 0);
-}
-OracleVerdict say_pair(const Case& c, Class klass, Outcome outcome) {
-  auto v = say_pair(c, klass);
-  v.outcome = outcome;
-  return v;
-}
-
-// IGMP, MLD, neighbour and router discovery, redirects.
+// MLD, neighbour and router discovery, redirects: what no router has passed on.
 bool link_control(const Headers& p) {
-  if (p.family == Family::kIpv4) return p.protocol == 2;
-  if (p.protocol != 58 || p.later_fragment || p.l4.empty()) return false;
+  if (p.family != Family::kIpv6 || p.protocol != 58 || p.later_fragment || p.l4.empty())
+    return false;
   const unsigned type = p.l4[0];
-  return (type >= 130 && type <= 137) || type == 143;
+  const bool discovery = type >= 133 && type <= 137;
+  const bool listeners = (type >= 130 && type <= 132) || type == 143;
+  return (discovery && p.hop_limit == 255) || (listeners && p.hop_limit == 1);
 }
 
+// Both ends are pods of one node; on the wire of another than this one, when received.
 bool one_node(const Case& c) {
-  if (c.src.role == Role::kSelfBackend && c.dst.role == Role::kSelfBackend) return true;
-  return c.src.role == Role::kPeerBackend && c.dst.role == Role::kPeerBackend &&
+  if (c.src.role == Role::kSelfBackend && c.dst.role == Role::kSelfBackend) return !c.receive;
+  return c.receive && c.src.role == Role::kPeerBackend && c.dst.role == Role::kPeerBackend &&
          c.src.peer == c.dst.peer;
 }
 
 bool null_spi(const Case& c) {
   const auto& nulls = c.world.null_spis;
   return c.content.spi && std::find(nulls.begin(), nulls.end(), *c.content.spi) != nulls.end();
-}
-
-OracleVerdict judge_inner(const Case& c) {
-  const Headers& in = c.content.inner;
-  if (in.protocol == 50) return say_pair(c, Class::ESP);
-  const RoleEntry src = role_of(c.world, in.src);
-  const RoleEntry dst = role_of(c.world, in.dst);
-  for (const Role role : {src.role, dst.role}) {
-    if (!is_backend(role) && role != Role::kNetwork) continue;
-    auto v = say_pair(c, Class::CLEARTEXT_TUNNEL);
-    const RoleEntry& theirs = c.receive ? src : dst;
-    if (theirs.peer == c.remote.peer) v.subnet = theirs.subnet;
-    return v;
-  }
-  if (in.outcome == Outcome::SHORT_EXT) return say_pair(c, Class::MALFORMED, Outcome::SHORT_TUNNEL);
-  if (in.outcome == Outcome::EXT_CHAIN) return say_pair(c, Class::TOO_DEEP, Outcome::EXT_CHAIN);
-  if (is_tunnel(in)) return say_pair(c, Class::TOO_DEEP, Outcome::NESTED);
-  return say_pair(c, Class::OTHER);
 }
 
 // No end is a backend address: only what the packet is counts.
@@ -102,29 +50,34 @@ OracleVerdict judge_by_content(const Case& c) {
       return say_pair(c, Class::IKE);
     case Kind::kTunnelFragment:
       return say_pair(c, c.pair ? Class::CLEARTEXT_TUNNEL : Class::OTHER);
-    case Kind::kTunnel:
-      return c.pair ? judge_inner(c) : say_pair(c, Class::OTHER);
     case Kind::kBroken:
-      // A tunnel's header means something between a pair only.
-      if (!c.pair && c.content.outcome == Outcome::SHORT_TUNNEL) return say_pair(c, Class::OTHER);
       return say_pair(c, Class::MALFORMED);
-    case Kind::kPlain:
-    case Kind::kEsp:
-    case Kind::kAh:
-    case Kind::kBrokenEsp:
+    default:
       return say_pair(c, Class::OTHER);
   }
-  return say_pair(c, Class::OTHER);
 }
 
-OracleVerdict judge_by_ends(const Case& c, Direction direction) {
+OracleVerdict judge_by_ends(const Case& c) {
   const int backends = (is_backend(c.src.role) ? 1 : 0) + (is_backend(c.dst.role) ? 1 : 0);
+  if (c.content.kind == Kind::kAh && backends == 0) return say_pair(c, Class::AH);
   if (c.pair && backends == 2) return say(c, Class::CLEARTEXT, c.remote.peer, c.remote.subnet);
   if (c.pair && backends == 1) return say(c, Class::CLEARTEXT_HOST, c.remote.peer, c.remote.subnet);
-  if (direction == Direction::TRANSMIT && c.dst.role == Role::kPeerBackend)
+  const bool from_peer_to_us = is_peer(c.src.role) && is_self(c.dst.role);
+  if (!c.receive && from_peer_to_us && backends != 0)
+    return say(c, Class::CLEARTEXT_RESENT, c.src.peer, c.src.subnet);
+  if (!c.receive && c.dst.role == Role::kPeerBackend)
     return say(c, Class::CLEARTEXT_TRANSIT, c.dst.peer, c.dst.subnet);
+  if (is_tunnel(c.packet)) return judge_tunnel(c);
   if (backends != 0) return say(c, Class::OTHER, 0);
   return judge_by_content(c);
+}
+
+// What is told to many: nobody protects it, but a tunnel to a group may carry what must be.
+OracleVerdict judge_multicast(const Case& c) {
+  if (!is_tunnel(c.packet)) return say(c, Class::FLOODED, 0);
+  auto v = judge_tunnel(c);
+  if (v.klass == Class::OTHER) v.klass = Class::FLOODED;
+  return v;
 }
 
 OracleVerdict judge_packet(const World& world, const Headers& packet, Direction direction,
@@ -135,15 +88,19 @@ OracleVerdict judge_packet(const World& world, const Headers& packet, Direction 
   Case c{world,  packet, read_content(packet), src, dst, receive ? dst : src, receive ? src : dst,
          receive};
   c.pair = is_self(c.local.role) && is_peer(c.remote.role);
-  if (multicast(packet.dst)) return say(c, Class::FLOODED, 0);
-  if (c.content.kind == Kind::kBrokenEsp) return say_pair(c, Class::MALFORMED);
-  if (c.content.kind == Kind::kEsp) return say_pair(c, null_spi(c) ? Class::ESP_NULL : Class::ESP);
+  if (multicast(packet.dst)) return judge_multicast(c);
+  const bool network = src.role == Role::kNetwork || dst.role == Role::kNetwork;
+  if (!network && !is_backend(src.role) && !is_backend(dst.role)) {
+    if (c.content.kind == Kind::kBrokenEsp) return say_pair(c, Class::MALFORMED);
+    if (c.content.kind == Kind::kEsp)
+      return say_pair(c, null_spi(c) ? Class::ESP_NULL : Class::ESP);
+  }
   if (link_control(packet) || one_node(c)) return say(c, Class::FLOODED, 0);
   if (group_mac && dst.role == Role::kNetwork) return say(c, Class::FLOODED, 0);
-  if (src.role == Role::kNetwork || dst.role == Role::kNetwork)
-    return say(c, Class::UNKNOWN_NODE, 0);
-  if (c.content.kind == Kind::kAh) return say_pair(c, Class::AH);
-  return judge_by_ends(c, direction);
+  const bool to_backend = is_backend(dst.role) || dst.role == Role::kNetwork;
+  if (receive && is_self(src.role) && to_backend) return say(c, Class::CLEARTEXT_SPOOFED, 0);
+  if (network) return say(c, Class::UNKNOWN_NODE, 0);
+  return judge_by_ends(c);
 }
 
 OracleVerdict judge_without_ip(const Link2& link, Family family, Outcome outcome) {
@@ -181,6 +138,15 @@ OracleVerdict judge_untagged(const World& world, const Input& input, const Link2
 }
 
 }  // namespace
+
+RoleEntry role_of(const World& world, const IpAddress& address) {
+  RoleEntry best;
+  for (const RoleEntry& entry : world.roles) {
+    if (!entry.prefix.contains(address)) continue;
+    if (best.role == Role::kNone || entry.prefix.length() > best.prefix.length()) best = entry;
+  }
+  return best;
+}
 
 OracleVerdict oracle(const World& world, const Input& input) {
   const Link2 link = read_link(input);

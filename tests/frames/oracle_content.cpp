@@ -13,56 +13,9 @@ constexpr unsigned kIpip = 4, kTcp = 6, kUdp = 17, kIpv6Inside = 41, kGre = 47, 
 bool port_is(View udp_or_tcp, unsigned port) {
   return number(udp_or_tcp, 0, 2) == port || number(udp_or_tcp, 2, 2) == port;
 }
-bool to_vxlan(View udp) {
-  const auto dport = number(udp, 2, 2);
-  return dport == 4789 || dport == 8472;
-}
-bool is_tag(unsigned ethertype) { return ethertype == 0x8100 || ethertype == 0x88a8; }
 
 void need(View bytes, std::size_t size, Outcome otherwise) {
   if (bytes.size() < size) throw Unreadable{otherwise};
-}
-
-// What a tunnel carries, once its own header is gone.
-struct Carried {
-  unsigned ethertype = 0;
-  View bytes;
-};
-
-Carried inside_ethernet(View bytes) {
-  need(bytes, 14, Outcome::SHORT_TUNNEL);
-  Carried c{number(bytes, 12, 2), bytes.subspan(14)};
-  for (int tags = 0; tags < 2 && is_tag(c.ethertype); ++tags) {
-    need(c.bytes, 4, Outcome::SHORT_TUNNEL);
-    c = {number(c.bytes, 2, 2), c.bytes.subspan(4)};
-  }
-  return c;
-}
-
-Carried inside_gre(View bytes) {
-  need(bytes, 4, Outcome::SHORT_TUNNEL);
-  const unsigned flags = number(bytes, 0, 2);
-  const unsigned ethertype = number(bytes, 2, 2);
-  if ((flags & 0x4007) != 0) return {};  // source routing, or not version 0
-  std::size_t size = 4;
-  for (const unsigned option : {0x8000U, 0x2000U, 0x1000U})
-    if ((flags & option) != 0) size += 4;
-  need(bytes, size, Outcome::SHORT_TUNNEL);
-  bytes = bytes.subspan(size);
-  return ethertype == 0x6558 ? inside_ethernet(bytes) : Carried{ethertype, bytes};
-}
-
-Content read_carried(const Carried& carried, const Headers& outer) {
-  if (carried.ethertype != 0x0800 && carried.ethertype != 0x86dd) return {};
-  const auto family = carried.ethertype == 0x0800 ? Family::kIpv4 : Family::kIpv6;
-  try {
-    Content content{Kind::kTunnel, Outcome::OK, {}, {}};
-    content.inner = read_ip(family, carried.bytes,
-                            outer.first_fragment ? Lengths::kIgnored : Lengths::kChecked);
-    return content;
-  } catch (const Unreadable&) {
-    throw Unreadable{Outcome::SHORT_TUNNEL};
-  }
 }
 
 Content read_esp(View l4) {
@@ -94,9 +47,7 @@ Content read_udp(const Headers& packet) {
   need(udp, 8, Outcome::SHORT_L4);
   if (port_is(udp, 500)) return {Kind::kIke, Outcome::OK, {}, {}};
   if (port_is(udp, 4500)) return read_nat_traversal(udp);
-  if (!to_vxlan(udp)) return {};
-  need(udp, 16, Outcome::SHORT_TUNNEL);
-  return read_carried(inside_ethernet(udp.subspan(16)), packet);
+  return {};
 }
 
 Content read_tcp(View tcp) {
@@ -123,12 +74,6 @@ Content read_first(const Headers& packet) {
       return read_udp(packet);
     case kTcp:
       return read_tcp(packet.l4);
-    case kIpip:
-      return read_carried({0x0800, packet.l4}, packet);
-    case kIpv6Inside:
-      return read_carried({0x86dd, packet.l4}, packet);
-    case kGre:
-      return read_carried(inside_gre(packet.l4), packet);
     case kIcmp6:
       return {Kind::kPlain, packet.l4.empty() ? Outcome::SHORT_L4 : Outcome::OK, {}, {}};
     default:
@@ -141,6 +86,7 @@ Content read_first(const Headers& packet) {
 Content read_content(const Headers& packet) {
   if (!packet.protocol) return {Kind::kUnknown, packet.outcome, {}, {}};
   if (packet.later_fragment) return read_later_fragment(*packet.protocol);
+  if (is_tunnel(packet)) return read_tunnel(packet);
   try {
     return read_first(packet);
   } catch (const Unreadable& why) {
@@ -155,13 +101,6 @@ std::optional<std::size_t> transport_end(const Headers& packet, View whole) {
   if (packet.protocol != kTcp || packet.l4.size() < 20) return std::nullopt;
   const std::size_t stated = std::size_t{packet.l4[12]} / 16 * 4;
   return begin + (stated > 20 && stated <= packet.l4.size() ? stated : 20);
-}
-
-bool is_tunnel(const Headers& packet) {
-  if (packet.later_fragment) return false;
-  const unsigned proto = packet.protocol.value_or(0);
-  if (proto == kIpip || proto == kIpv6Inside || proto == kGre) return true;
-  return proto == kUdp && packet.l4.size() >= 8 && to_vxlan(packet.l4);
 }
 
 }  // namespace espial::frames

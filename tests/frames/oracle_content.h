@@ -17,9 +17,12 @@ enum class Kind : std::uint8_t {
   kAh,              // not around ESP
   kIke,             // also the non-ESP marker and keepalives
   kTunnel,          // inner is valid
+  kTunnelBad,       // a tunnel, Ethernet or IP header that ends too early, or contradicts itself
+  kTunnelTags,      // too many tags on the inner frame
+  kTunnelOther,     // carries no IP, or says so in a way that is not read
   kTunnelFragment,  // a later fragment of ipip, sit, gre
   kBrokenEsp,       // protocol 50 without room for SPI and sequence number
-  kBroken,          // UDP, TCP, UDP 4500 or a tunnel that ends too early
+  kBroken,          // UDP, TCP or UDP 4500 that ends too early
   kUnknown,         // extension headers that end too early or never
 };
 
@@ -35,7 +38,9 @@ Content read_content(const Headers& packet);
 // Bytes of `whole` up to the end of the TCP or UDP header of the packet; nothing for the rest.
 std::optional<std::size_t> transport_end(const Headers& packet, View whole);
 
-// Is this packet, inside a tunnel, a tunnel again?
+// Is this packet a tunnel? Later fragments are none.
 bool is_tunnel(const Headers& packet);
+// What that tunnel carries: one of the kinds kTunnel to kTunnelOther.
+Content read_tunnel(const Headers& packet);
 
 }  // namespace espial::frames

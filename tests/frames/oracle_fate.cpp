@@ -2,8 +2,10 @@
 // The oracle's reading of the rows of enforcement, from the table in README.md.
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "frames/oracle.h"
+#include "frames/oracle_case.h"
 #include "frames/oracle_content.h"
 #include "frames/oracle_walk.h"
 
@@ -12,11 +14,14 @@ namespace {
 
 std::optional<Reason> reason_of(const OracleVerdict& v) {
   if (v.klass == Class::UNKNOWN_NODE) return Reason::UNKNOWN_NODE;
+  if (v.klass == Class::TOO_DEEP) return Reason::TOO_DEEP;
+  if (v.klass == Class::CLEARTEXT_SPOOFED) return Reason::SPOOFED;
   if (v.peer == 0) return std::nullopt;
   for (const auto& [klass, reason] : {std::pair{Class::CLEARTEXT, Reason::CLEARTEXT},
                                       {Class::CLEARTEXT_TUNNEL, Reason::CLEARTEXT_TUNNEL},
                                       {Class::CLEARTEXT_HOST, Reason::CLEARTEXT_HOST},
                                       {Class::CLEARTEXT_TRANSIT, Reason::CLEARTEXT_TRANSIT},
+                                      {Class::CLEARTEXT_RESENT, Reason::CLEARTEXT_RESENT},
                                       {Class::AH, Reason::AH},
                                       {Class::ESP_NULL, Reason::ESP_NULL}})
     if (v.klass == klass) return reason;
@@ -51,17 +56,33 @@ bool path_mtu(const Headers& p) {
   return p.protocol == 1 && p.l4.size() >= 2 && p.l4[0] == 3 && p.l4[1] == 4;
 }
 
-Mode network_mode(const World& world, const Headers& p) {
+// Of the networks that the ends lie in, also those of the packet in a tunnel that could be read.
+Mode network_mode(const World& world, const Headers& packet) {
+  std::vector<IpAddress> ends = {packet.src, packet.dst};
+  const Content content = read_content(packet);
+  if (content.kind == Kind::kTunnel)
+    ends.insert(ends.end(), {content.inner.src, content.inner.dst});
   Mode mode = Mode::MONITOR;
-  for (const IpAddress& end : {p.src, p.dst}) {
-    const RoleEntry* best = nullptr;
-    for (const RoleEntry& entry : world.roles)
-      if (entry.prefix.contains(end) &&
-          (best == nullptr || entry.prefix.length() > best->prefix.length()))
-        best = &entry;
-    if (best != nullptr && best->role == Role::kNetwork) mode = std::max(mode, best->mode);
+  for (const IpAddress& end : ends) {
+    const RoleEntry entry = role_of(world, end);
+    if (entry.role == Role::kNetwork) mode = std::max(mode, entry.mode);
   }
   return mode;
+}
+
+Mode policy_mode(const World& world, std::uint32_t peer, Reason reason) {
+  const auto policy = world.modes.find(peer);
+  const Mode mode = policy == world.modes.end() ? Mode::MONITOR : policy->second;
+  const auto limit = world.limits.find(reason);
+  return limit == world.limits.end() ? mode : std::min(mode, limit->second);
+}
+
+bool exempt(const World& world, Reason reason, const Headers& packet) {
+  const bool host = reason == Reason::CLEARTEXT_HOST || reason == Reason::CLEARTEXT_TRANSIT;
+  if (host && path_mtu(packet)) return true;
+  if (reason == Reason::SPOOFED) return false;
+  return std::any_of(world.exempt.begin(), world.exempt.end(),
+                     [&](const Exempt& rule) { return fits(rule, packet); });
 }
 
 }  // namespace
@@ -71,22 +92,13 @@ Mode oracle_fate(const World& world, const Input& input, const OracleVerdict& ve
   const auto reason = reason_of(verdict);
   if (!reason) return Mode::MONITOR;
   const Link2 link = read_link(input);
+  // Too many tags: nothing of IP was read that a rule could fit.
+  if (link.broken != Outcome::OK) return policy_mode(world, verdict.peer, *reason);
   const auto family = link.ethertype == 0x86dd ? Family::kIpv6 : Family::kIpv4;
   const Headers packet = read_ip(family, link.rest, Lengths::kChecked);
-  Mode mode = Mode::MONITOR;
-  if (*reason == Reason::UNKNOWN_NODE) {
-    mode = network_mode(world, packet);
-  } else {
-    const auto found = world.modes.find(verdict.peer);
-    if (found != world.modes.end()) mode = found->second;
-    const auto limit = world.limits.find(*reason);
-    if (limit != world.limits.end()) mode = std::min(mode, limit->second);
-  }
-  const bool host = *reason == Reason::CLEARTEXT_HOST || *reason == Reason::CLEARTEXT_TRANSIT;
-  if (host && path_mtu(packet)) return Mode::MONITOR;
-  for (const Exempt& rule : world.exempt)
-    if (fits(rule, packet)) return Mode::MONITOR;
-  return mode;
+  if (exempt(world, *reason, packet)) return Mode::MONITOR;
+  if (*reason == Reason::UNKNOWN_NODE) return network_mode(world, packet);
+  return policy_mode(world, verdict.peer, *reason);
 }
 
 }  // namespace espial::frames

@@ -8,9 +8,20 @@ namespace {
 
 const std::set<unsigned> kSkippable = {0, 43, 60, 135, 139, 140};  // length in 8-byte units
 constexpr unsigned kFragment = 44;
+constexpr unsigned kRouting = 43;
 constexpr unsigned kEsp = 50;
 constexpr unsigned kMaxExtensions = 8;
-constexpr unsigned kMaxTagsInBytes = 2;
+constexpr unsigned kMaxTagsInBytes = 8;
+
+// Who a packet with a routing header is for in the end: the home address of type 2, the last
+// segment of type 4, as long as there are hops to go.
+void follow_route(Headers& h, std::size_t length) {
+  const unsigned type = h.l4[2];
+  const unsigned segments_left = h.l4[3];
+  if ((type != 2 && type != 4) || segments_left == 0) return;
+  if (length < 24 || h.l4.size() < 24) return;
+  h.dst = IpAddress(Family::kIpv6, &h.l4[8]);
+}
 
 // Walks the extension headers of IPv6 from `next`; leaves protocol, fragment and l4 behind.
 void walk_extensions(Headers& h, unsigned next) {
@@ -24,6 +35,7 @@ void walk_extensions(Headers& h, unsigned next) {
       if (!h.later_fragment && (h.l4[3] & 1) != 0) h.first_fragment = true;
     } else {
       length += 8 * std::size_t{h.l4[1]};
+      if (next == kRouting) follow_route(h, length);
     }
     next = h.l4[0];
     if (length > h.l4.size()) throw Unreadable{Outcome::SHORT_EXT};
@@ -49,6 +61,7 @@ Headers read_ipv4(View bytes, Lengths lengths) {
   h.family = Family::kIpv4;
   h.src = IpAddress(Family::kIpv4, &bytes[12]);
   h.dst = IpAddress(Family::kIpv4, &bytes[16]);
+  h.hop_limit = bytes[8];
   h.protocol = bytes[9];
   h.later_fragment = (number(bytes, 6, 2) & 0x1fff) != 0;
   h.first_fragment = !h.later_fragment && (bytes[6] & 0x20) != 0;
@@ -71,6 +84,7 @@ Headers read_ipv6(View bytes, Lengths lengths) {
   h.family = Family::kIpv6;
   h.src = IpAddress(Family::kIpv6, &bytes[8]);
   h.dst = IpAddress(Family::kIpv6, &bytes[24]);
+  h.hop_limit = bytes[7];
   h.whole = bytes;
   h.l4 = bytes.subspan(40);
   try {

@@ -36,6 +36,7 @@ struct Headers {
   Family family = Family::kIpv4;
   IpAddress src;
   IpAddress dst;
+  std::uint8_t hop_limit = 0;
   Outcome outcome = Outcome::OK;         // OK, LATER_FRAGMENT; SHORT_EXT, EXT_CHAIN: no protocol
   std::optional<std::uint8_t> protocol;  // what the extension headers lead to
   bool first_fragment = false;

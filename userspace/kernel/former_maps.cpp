@@ -22,9 +22,9 @@ ep_layout this_layout() {
   layout.abi = EP_ABI_VERSION;
   layout.dirs = EP_DIR_COUNT;
   layout.families = EP_FAMILY_COUNT;
-  layout.classes = EP_CLASS_COUNT;
+  layout.classes = EP_CLASS_SLOTS;
   layout.actions = EP_ACTION_COUNT;
-  layout.reasons = EP_REASON_COUNT;
+  layout.reasons = EP_REASON_SLOTS;
   layout.exemptions = EP_EXEMPTION_COUNT;
   layout.outcomes = EP_OUTCOME_COUNT;
   layout.losts = EP_LOST_COUNT;
@@ -90,7 +90,7 @@ void add_stat(ep_peer_stat& sum, const ep_layout& from, Words words) {
   for (std::uint32_t d = 0; d < from.dirs; ++d)
     for (std::uint32_t f = 0; f < from.families; ++f) {
       auto& into = d < EP_DIR_COUNT && f < EP_FAMILY_COUNT ? sum : nowhere;
-      add_cells(into.cell[d % EP_DIR_COUNT][f % EP_FAMILY_COUNT], EP_CLASS_COUNT, from.classes,
+      add_cells(into.cell[d % EP_DIR_COUNT][f % EP_FAMILY_COUNT], EP_CLASS_SLOTS, from.classes,
                 words);
     }
   add_cells(sum.decrypted, EP_FAMILY_COUNT, from.families, words);
@@ -100,7 +100,7 @@ void add_stat(ep_peer_stat& sum, const ep_layout& from, Words words) {
   for (std::uint32_t a = 0; a < from.actions; ++a)
     for (std::uint32_t d = 0; d < from.dirs; ++d) {
       auto& into = a < EP_ACTION_COUNT && d < EP_DIR_COUNT ? sum : nowhere;
-      add_cells(into.enforced[a % EP_ACTION_COUNT][d % EP_DIR_COUNT], EP_REASON_COUNT, from.reasons,
+      add_cells(into.enforced[a % EP_ACTION_COUNT][d % EP_DIR_COUNT], EP_REASON_SLOTS, from.reasons,
                 words);
     }
   latest(reinterpret_cast<std::uint64_t*>(sum.last_enforced_ns), EP_ACTION_COUNT, from.actions,

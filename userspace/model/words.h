@@ -71,11 +71,14 @@ constexpr std::string_view to_string(Hook h) { return kHookLabels[static_cast<st
 constexpr Coverage coverage_of(Class c) { return kClassCoverage[static_cast<std::size_t>(c)]; }
 
 // Which rows of enforcement there are (bpf/enforce.h): only what was received can be spoofed, only
-// what is sent can be in transit, and an unknown node is no peer.
+// what is sent can be in transit or sent again. An unknown node is no peer; what is spoofed or not
+// readable may be of a peer or of nobody.
 constexpr bool occurs(Reason reason, Direction direction, bool of_a_peer) {
-  if ((reason == Reason::UNKNOWN_NODE) == of_a_peer) return false;
+  const bool of_either = reason == Reason::SPOOFED || reason == Reason::TOO_DEEP;
+  if (!of_either && (reason == Reason::UNKNOWN_NODE) == of_a_peer) return false;
   if (reason == Reason::SPOOFED) return direction == Direction::RECEIVE;
-  if (reason == Reason::CLEARTEXT_TRANSIT) return direction == Direction::TRANSMIT;
+  if (reason == Reason::CLEARTEXT_TRANSIT || reason == Reason::CLEARTEXT_RESENT)
+    return direction == Direction::TRANSMIT;
   return true;
 }
 // Path MTU messages are exempt on the rows of hosts and transit only: those have a peer.

@@ -148,12 +148,12 @@ TEST_F(ClassifyTest, DirectionOfEveryPacketWhenGiven) {
   auto document = run().document();
   EXPECT_EQ(document["direction"], "transmit");
   EXPECT_EQ(document["by_class"]["cleartext"], 1);
-  EXPECT_EQ(document["by_class"]["other"], 1);
+  EXPECT_EQ(document["by_class"]["cleartext_resent"], 1);
   arguments_.direction = Direction::RECEIVE;
   document = run().document();
   EXPECT_EQ(document["direction"], "receive");
   EXPECT_EQ(document["by_class"]["cleartext_or_decrypted"], 1);
-  EXPECT_EQ(document["by_class"]["other"], 1);
+  EXPECT_EQ(document["by_class"]["cleartext_spoofed"], 1);
 }
 
 TEST_F(ClassifyTest, WithoutATopologyTellsWhatNeedsNone) {

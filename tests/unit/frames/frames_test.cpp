@@ -50,7 +50,7 @@ void expect_agreement(const Input& input, const std::string& what) {
 }
 
 TEST(Corpus, IsLargeAndItsNamesAreUnique) {
-  EXPECT_GE(corpus().size(), 900U);
+  EXPECT_GE(corpus().size(), 3000U);
   std::set<std::string> names;
   for (const FrameCase& c : corpus()) EXPECT_TRUE(names.insert(c.name).second) << c.name;
 }
@@ -109,6 +109,32 @@ TEST(Corpus, FatesAreAsWritten) {
       {"v4/stranger_to_own_pod", Mode::ENFORCE},
       {"v6/stranger_to_own_pod", Mode::AUDIT},
       {"v4/nodes_udp", Mode::MONITOR},
+      {"fate/v4_spoofed", Mode::ENFORCE},
+      {"fate/v6_spoofed_of_node3", Mode::AUDIT},
+      {"fate/v6_spoofed_of_node2", Mode::ENFORCE},
+      {"fate/v4_resent", Mode::ENFORCE},
+      {"fate/v6_resent_node3", Mode::AUDIT},
+      {"fate/v6_too_deep", Mode::ENFORCE},
+      {"fate/v4_too_deep_node3", Mode::AUDIT},
+      {"fate/v4_too_deep_port_179", Mode::MONITOR},
+      {"fate/v6_too_deep_port_179", Mode::AUDIT},
+      {"fate/v4_too_deep_of_nobody", Mode::ENFORCE},
+      {"fate/v4_tunnel_of_nobody", Mode::ENFORCE},
+      {"fate/v6_tunnel_of_nobody_node3", Mode::AUDIT},
+      {"fate/v4_esp_null_of_nobody", Mode::MONITOR},
+      {"fate/v4_unknown_in_v4", Mode::ENFORCE},
+      {"fate/v4_unknown_in_v6", Mode::AUDIT},
+      {"fate/v6_unknown_in_v4", Mode::ENFORCE},
+      {"fate/v6_unknown_in_v6", Mode::AUDIT},
+      {"fate/v6_unknown_around_in_v4", Mode::ENFORCE},
+      {"fate/v6_unknown_around_in_v6", Mode::AUDIT},
+      {"fate/spoofed_is_never_exempt", Mode::ENFORCE},
+      {"fate/resent_exempt", Mode::MONITOR},
+      {"fate/resent_fragmentation_needed", Mode::ENFORCE},
+      {"fate/exempt_address_in_a_tunnel", Mode::ENFORCE},
+      {"fate/unknown_node_exempt", Mode::MONITOR},
+      {"fate/too_many_tags", Mode::ENFORCE},
+      {"fate/too_many_tags_in_another_vlan", Mode::MONITOR},
   };
   std::map<Class, std::set<Mode>> seen;
   std::size_t found = 0;

@@ -60,13 +60,15 @@ Status PeerModeStore::take(const ModePlan& plan, bool must) {
 
 Status PeerModeStore::write(const Maps& maps, const Identities& identities,
                             const Topology& topology, const Moment& now) const {
+  ModeEntry strictest;
   for (const auto& peer : topology.peers) {
     const auto id = identities.peer(peer.name);
     if (id == 0) continue;
-    EP_TRY(write_mode_entry(maps.fd(MapId::kPolicy), id,
-                            {peer.mode, deadline_of(modes_, peer.name, now)}));
+    const ModeEntry entry{peer.mode, deadline_of(modes_, peer.name, now)};
+    strictest = stricter(strictest, entry);
+    EP_TRY(write_mode_entry(maps.fd(MapId::kPolicy), id, entry));
   }
-  return Ok{};
+  return write_mode_entry(maps.fd(MapId::kPolicy), 0, strictest);
 }
 
 void PeerModeStore::save() {

@@ -22,6 +22,12 @@ Error mode_map_error(const char* operation, std::uint32_t peer) {
 
 }  // namespace
 
+const ModeEntry& stricter(const ModeEntry& a, const ModeEntry& b) {
+  if (a.mode != b.mode) return a.mode > b.mode ? a : b;
+  if (!a.deadline || !b.deadline) return a.deadline ? b : a;
+  return *a.deadline >= *b.deadline ? a : b;
+}
+
 Result<ModeEntry> read_mode_entry(int map, std::uint32_t peer) {
   ep_policy_t word = 0;
   if (bpf_map_lookup_elem(map, &peer, &word) != 0) return mode_map_error("read", peer);

@@ -19,7 +19,12 @@ struct ModeEntry {
   bool operator==(const ModeEntry&) const = default;
 };
 
-// `map`: a descriptor of ep_policy.
+// The one that drops more: a deadline that comes later, or none, is stricter than one that comes
+// sooner.
+const ModeEntry& stricter(const ModeEntry& a, const ModeEntry& b);
+
+// `map`: a descriptor of ep_policy. Peer 0 has the strictest entry of all peers: it applies to what
+// belongs to nobody.
 Result<ModeEntry> read_mode_entry(int map, std::uint32_t peer);
 Status write_mode_entry(int map, std::uint32_t peer, const ModeEntry& entry);
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "model/traffic/offload.h"
+#include "model/traffic/verdict.h"
 
 namespace espial {
 namespace {
@@ -87,6 +88,28 @@ std::string why_received(const LeakView& view) {
   return text;
 }
 
+// Of `direct`, what says nothing about the policies between the two nodes.
+std::uint64_t of_another_kind(const DirectionTally& tally) {
+  return tally.misplaced + tally.unreadable;
+}
+
+std::string why_of_another_kind(const LeakView& view, Direction d) {
+  const DirectionTally& tally = grown(view, d);
+  std::string line;
+  if (tally.misplaced > 0 && d == Direction::TRANSMIT)
+    join_line(line, packets_text(tally.misplaced) + " from " + view.peer +
+                        " to this node left it again in clear: a bridge floods them because it no "
+                        "longer knows the pod's MAC address, or a route sends them back out");
+  if (tally.misplaced > 0 && d == Direction::RECEIVE)
+    join_line(line, packets_text(tally.misplaced) + " carried an address of " + view.peer +
+                        " in a tunnel from another node: the sender is not " + view.peer);
+  if (tally.unreadable > 0)
+    join_line(line, packets_text(tally.unreadable) +
+                        " had more tags, tunnels or extension headers than espial reads: what they "
+                        "carry is not known");
+  return line;
+}
+
 std::string cause_of_drops(const LeakView& view, Action action) {
   if (view.audit == nullptr || offloaded_pairs(*view.audit) == 0 ||
       enforced_of(view.window.growth, action, Direction::TRANSMIT) == 0)
@@ -116,8 +139,11 @@ std::unordered_map<std::string, LeakingNetworks> LeakWatch::advance(const Snapsh
 
 std::string cause_of_cleartext(const LeakView& view) {
   std::string line;
-  if (grown(view, Direction::TRANSMIT).direct > 0) join_line(line, why_sent(view));
-  if (grown(view, Direction::RECEIVE).direct > 0) join_line(line, why_received(view));
+  for (const auto d : {Direction::TRANSMIT, Direction::RECEIVE}) {
+    if (grown(view, d).direct > of_another_kind(grown(view, d)))
+      join_line(line, d == Direction::TRANSMIT ? why_sent(view) : why_received(view));
+    join_line(line, why_of_another_kind(view, d));
+  }
   return line;
 }
 

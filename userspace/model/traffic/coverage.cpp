@@ -20,6 +20,9 @@ void add_unprotected(DirectionTally& tally, Class klass, const Cell& cell) {
     tally.transit += cell.packets;
   else
     tally.direct += cell.packets;
+  if (klass == Class::CLEARTEXT_RESENT || klass == Class::CLEARTEXT_SPOOFED)
+    tally.misplaced += cell.packets;
+  if (klass == Class::TOO_DEEP) tally.unreadable += cell.packets;
   tally.clear_bytes += cell.bytes;
 }
 
@@ -48,6 +51,8 @@ void for_each_pair(A& a, B& b, Visit visit) {
     visit(x.decrypted.packets, y.decrypted.packets);
     visit(x.decrypted.bytes, y.decrypted.bytes);
     visit(x.direct, y.direct);
+    visit(x.misplaced, y.misplaced);
+    visit(x.unreadable, y.unreadable);
     visit(x.offloaded, y.offloaded);
     visit(x.host, y.host);
     visit(x.transit, y.transit);

@@ -15,7 +15,9 @@ namespace espial {
 struct DirectionTally {
   Cell esp;                       // ENCRYPTED classes, as seen on the wire
   Cell decrypted;                 // receive only; the inner packets
-  std::uint64_t direct = 0;       // packets: cleartext, cleartext_tunnel, ah, esp_null
+  std::uint64_t direct = 0;       // packets: unprotected classes that are none of the following
+  std::uint64_t misplaced = 0;    // of direct: received cleartext_spoofed, sent cleartext_resent
+  std::uint64_t unreadable = 0;   // of direct: too_deep
   std::uint64_t offloaded = 0;    // packets: cleartext that a device encrypts; not in direct
   std::uint64_t host = 0;         // packets: cleartext_host
   std::uint64_t transit = 0;      // packets: cleartext_transit

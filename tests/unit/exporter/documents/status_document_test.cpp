@@ -57,13 +57,15 @@ TEST(StatusDocument, EveryRowOfEnforcementThatCanOccurIsThere) {
   const json doc = status_document(*testing::golden_report());
   const json& peer = doc["peers"][1];
   for (const char* action : {"dropped", "would_drop"}) {
-    EXPECT_EQ(keys(peer["receive"][action]), (Keys{"ah", "cleartext", "cleartext_host",
-                                                   "cleartext_tunnel", "esp_null", "spoofed"}));
+    EXPECT_EQ(keys(peer["receive"][action]),
+              (Keys{"ah", "cleartext", "cleartext_host", "cleartext_tunnel", "esp_null", "spoofed",
+                    "too_deep"}));
     EXPECT_EQ(keys(peer["transmit"][action]),
-              (Keys{"ah", "cleartext", "cleartext_host", "cleartext_transit", "cleartext_tunnel",
-                    "esp_null"}));
-    for (const char* direction : {"receive", "transmit"})
-      EXPECT_EQ(keys(doc["no_peer"][direction][action]), (Keys{"unknown_node"}));
+              (Keys{"ah", "cleartext", "cleartext_host", "cleartext_resent", "cleartext_transit",
+                    "cleartext_tunnel", "esp_null", "too_deep"}));
+    EXPECT_EQ(keys(doc["no_peer"]["receive"][action]),
+              (Keys{"spoofed", "too_deep", "unknown_node"}));
+    EXPECT_EQ(keys(doc["no_peer"]["transmit"][action]), (Keys{"too_deep", "unknown_node"}));
   }
   EXPECT_EQ(peer["transmit"]["dropped"]["cleartext_transit"],
             json::parse(R"({"packets":21,"bytes":2100})"));

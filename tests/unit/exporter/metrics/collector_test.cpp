@@ -119,7 +119,10 @@ TEST(Collector, WhatCannotHappenIsNoSeries) {
     EXPECT_FALSE(has("_receive_") && has("reason=cleartext_transit")) << key;
     EXPECT_FALSE(has("_transmit_") && has("reason=spoofed")) << key;
     EXPECT_FALSE(of_a_peer && has("reason=unknown_node")) << key;
-    EXPECT_FALSE(!of_a_peer && has("reason=") && !has("reason=unknown_node")) << key;
+    EXPECT_FALSE(has("_receive_") && has("reason=cleartext_resent")) << key;
+    EXPECT_FALSE(!of_a_peer && has("reason=") && !has("reason=unknown_node") &&
+                 !has("reason=spoofed") && !has("reason=too_deep"))
+        << key;
     EXPECT_FALSE(!of_a_peer && has("exemption=pmtu")) << key;
   }
 }

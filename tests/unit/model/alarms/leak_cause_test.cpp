@@ -257,5 +257,31 @@ TEST_F(LeakCause, Ipv6InIpv4IsEncryptedBothWays) {
   EXPECT_TRUE(report.alarms.empty());
 }
 
+TEST_F(LeakCause, WhatThisNodeSendsAgainIsNotThePeersFault) {
+  (void)look();
+  count(counters(), Direction::TRANSMIT, Class::CLEARTEXT_RESENT, 403);
+  const auto text = evidence(look(), "CleartextTraffic");
+  EXPECT_TRUE(says(text, "403 packets from node2 to this node left it again in clear")) << text;
+  EXPECT_FALSE(says(text, "bypassed IPsec")) << text;
+  EXPECT_FALSE(says(text, "node2 sends in clear")) << text;
+}
+
+TEST_F(LeakCause, AStolenAddressIsNotThePeersFault) {
+  (void)look();
+  count(counters(), Direction::RECEIVE, Class::CLEARTEXT_SPOOFED, 7);
+  const auto text = evidence(look(), "CleartextTraffic");
+  EXPECT_TRUE(says(text, "7 packets carried an address of node2")) << text;
+  EXPECT_FALSE(says(text, "node2 sends in clear")) << text;
+}
+
+TEST_F(LeakCause, WhatCannotBeReadIsSaidToBeUnknownBesideWhatIsKnown) {
+  (void)look();
+  count(counters(), Direction::RECEIVE, Class::TOO_DEEP, 1);
+  count(counters(), Direction::RECEIVE, Class::CLEARTEXT, 2);
+  const auto text = evidence(look(), "CleartextTraffic");
+  EXPECT_TRUE(says(text, "1 packet had more tags, tunnels or extension headers")) << text;
+  EXPECT_TRUE(says(text, "node2 sends in clear")) << text;
+}
+
 }  // namespace
 }  // namespace espial

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Packets that are hard to tell: no leak though they look like one, or a leak though they do not."""
+import json
+
 from espial_lab import traffic
 from espial_lab.count import OTHER_VLAN
 from espial_lab.mesh import Node, Spec
@@ -224,14 +226,23 @@ def _integrity_only(lab: Lab, wire: str, own: str, renew: bool = False) -> None:
     """Decrypted it is, encrypted it was not: coverage must not count it. `renew`: by SAs that come
     while espial runs."""
     watch = lab.watch(1, 2)
+
+    def expiry(number: int, peer: int) -> str:
+        """When the first SA of a pair expires, over HTTP: a command would make the daemon look."""
+        status = json.loads(watch.espials[number].get("/api/v1/status")[1])
+        return watch.espials[number].peer(f"node{peer}", status)["ipsec"]["sa_expires"]
     if renew:
         charon = lab.mesh.node(1).charon
         before = charon.installed()
+        expiries = {pair: expiry(*pair) for pair in BOTH if pair[0] in watch.espials}
         for child in before:
             charon.rekey(child)
         until("new SAs instead of the former ones", lambda: all(
             charon.installed().get(child) and not set(charon.installed()[child]) & set(spis)
             for child, spis in before.items()))
+        # Until a node has heard of an SA, what it carries counts as encrypted.
+        for pair, former in expiries.items():
+            until(f"node{pair[0]} knows the new SAs", lambda: expiry(*pair) != former)
     sent = lab.talk(1, 2)
     for number, peer in BOTH:
         watch.expect(number, peer, {wire: sent}, {wire: sent})

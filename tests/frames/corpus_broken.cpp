@@ -119,14 +119,18 @@ void add_inner_tags(CorpusBuilder& c, const Side& s) {
   const auto too_deep = on(s, TOO_DEEP, 1, VLAN_DEPTH), bad = on(s, MALFORMED, 1, SHORT_TUNNEL);
   const Frame clear = clear_frame(s), arp = Arp{};
   const Vlan tag{.id = 7}, dot1ad{.id = 8, .tpid = 0x88a8};
-  const auto heads = {std::pair<std::string, Frame>{"gre", Gre{} / Eth{}},
-                      {"erspan", Gre{.sequence = true} / Erspan{} / Eth{}},
-                      {"vxlan", Udp{.dport = 4789} / Vxlan{} / Eth{}},
-                      {"gpe", Udp{.dport = 4790} / Gpe{} / Eth{}},
-                      {"geneve", Udp{.dport = 6081} / Geneve{} / Eth{}}};
-  for (const auto& [name, head] : heads) {
+  const struct {
+    std::string name;
+    Frame head;
+  } tunnels[] = {{"gre", Gre{} / Eth{}},
+                 {"erspan", Gre{.sequence = true} / Erspan{} / Eth{}},
+                 {"vxlan", Udp{.dport = 4789} / Vxlan{} / Eth{}},
+                 {"gpe", Udp{.dport = 4790} / Gpe{} / Eth{}},
+                 {"geneve", Udp{.dport = 6081} / Geneve{} / Eth{}}};
+  for (const auto& tunnel : tunnels) {
+    const std::string& name = tunnel.name;
     const auto from = [&](const char* src, const char* dst, int tags, const Frame& rest) {
-      return Eth{} / ip(s, src, dst) / head / times(tags - 1, tag) / dot1ad / rest;
+      return Eth{} / ip(s, src, dst) / tunnel.head / times(tags - 1, tag) / dot1ad / rest;
     };
     c.receive(at + name + "_3", from(s.node2, s.self, 3, clear),
               on(s, CLEARTEXT_TUNNEL, 1, OK, s.subnet2));

@@ -20,16 +20,15 @@ def _bpf(command: int, packed: bytes) -> tuple[int, bytes]:
     return done, attributes.raw
 
 
-def _list_length(name: str) -> int:
-    """How many names a list of bpf/labels.h has."""
-    text = (_BPF / "labels.h").read_text()
-    body = text.split(f"#define EP_{name}_LIST(X)")[1].split("\n\n")[0]
-    return len(re.findall(r"\bX\(\w+, \"", body))
+def _slots(name: str) -> int:
+    """How many classes or reasons a record of counters has room for (bpf/wire.h)."""
+    return int(re.search(rf"#define EP_{name}_SLOTS (\d+)", (_BPF / "wire.h").read_text())[1])
 
 
-CLASSES, REASONS = _list_length("CLASS"), _list_length("REASON")
+CLASSES, REASONS = _slots("CLASS"), _slots("REASON")
 _ENFORCED = 16 * 2 * 2 * CLASSES + 32 + 16 + 16     # offset in struct ep_peer_stat
 _DROPPED = _ENFORCED + 16 * 2 * REASONS             # EP_ACTION_DROP follows EP_ACTION_WOULD_DROP
+_SIZE = _DROPPED + 16 * 2 * REASONS + 16 + 32
 
 
 class Map:
@@ -72,6 +71,7 @@ def dropped(pins: str, peer: str) -> int:
     total = 0
     for name in ("ep_peer_stat", "ep_peer_base"):
         with Map(f"{pins}/maps/{name}") as stat:
+            assert stat.size == _SIZE, f"{name}: {stat.size} bytes, {_SIZE} known here"
             for value in stat.values(index):
                 total += sum(struct.unpack_from("Q", value, _DROPPED + 16 * cell)[0]
                              for cell in range(2 * REASONS))

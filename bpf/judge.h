@@ -203,8 +203,9 @@ static __always_inline void ep_attribute(const struct ep_names* names, struct ep
     v->flags |= EP_VERDICT_UNATTRIBUTED;
     return;
   }
+  const int relayed = names->src.flags & names->remote.flags & EP_SLOT_RELAYED;
   const int others = ep_role_is_peer(names->src.role) && names->src.peer != names->remote.peer &&
-                     (names->remote.flags & EP_SLOT_CONFIGURED);
+                     (names->remote.flags & EP_SLOT_CONFIGURED) && !relayed;
   if (others || ep_role_is_self(names->src.role)) v->flags |= EP_VERDICT_SPOOFED;
   v->peer = names->remote.peer;
 }

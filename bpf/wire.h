@@ -84,6 +84,9 @@ enum ep_role {
 #define EP_SLOT_CONFIGURED 1u
 /* Of a network: the enum ep_mode that its unknown nodes are under. */
 #define EP_SLOT_MODE_SHIFT 1
+/* Of a backend: the node's own policies say that it arrives through another peer's tunnel. Of an
+ * underlay: that its tunnels carry such. */
+#define EP_SLOT_RELAYED 8u
 
 /* One prefix: the key as packet.h says (struct ep_ip), masked to plen bits. An empty slot has role
  * EP_ROLE_NONE. */

@@ -80,11 +80,13 @@ bool DataPlane::plan(const Config& config, const Topology& topology, const Kerne
   return plans_.devices != table_devices_;
 }
 
-bool DataPlane::knows(const std::vector<XfrmStateFact>& states) const {
-  const auto integrity = integrity_only(states);
-  return std::equal(
-      integrity.begin(), integrity.end(), table_states_.begin(), table_states_.end(),
-      [](const auto& a, const auto& b) { return a.spi == b.spi && a.protocol == b.protocol; });
+bool DataPlane::knows(const Topology& topology, const KernelFacts& facts) const {
+  const auto integrity = integrity_only(facts.states);
+  return table_relays_ == find_relays(topology, facts.policies, table_relays_) &&
+         std::equal(integrity.begin(), integrity.end(), table_states_.begin(), table_states_.end(),
+                    [](const auto& a, const auto& b) {
+                      return a.spi == b.spi && a.protocol == b.protocol;
+                    });
 }
 
 Result<std::vector<std::string>> DataPlane::assign(const Topology& topology) {
@@ -92,10 +94,12 @@ Result<std::vector<std::string>> DataPlane::assign(const Topology& topology) {
 }
 
 TableSpec DataPlane::next_table(const ConfigEnforce& enforce, const Topology& topology,
-                                const std::vector<XfrmStateFact>& states) {
-  table_states_ = integrity_only(states);
+                                const KernelFacts& facts) {
+  table_states_ = integrity_only(facts.states);
   table_devices_ = plans_.devices;
-  auto spec = make_table_spec(enforce, topology, identities_, plans_.devices, states);
+  table_relays_ = find_relays(topology, facts.policies, table_relays_);
+  auto spec =
+      make_table_spec(enforce, topology, identities_, plans_.devices, facts.states, table_relays_);
   spec.generation = ++generation_;
   return spec;
 }

@@ -28,6 +28,7 @@
 #include "model/config.h"
 #include "model/devices/devices.h"
 #include "model/facts/facts.h"
+#include "model/relays.h"
 #include "model/snapshot.h"
 #include "model/topology.h"
 
@@ -43,14 +44,14 @@ class DataPlane {
 
   // Plans the devices. True: the table has the VLAN rules of another plan.
   bool plan(const Config& config, const Topology& topology, const KernelFacts& facts);
-  // Does the table know the integrity-only SAs of these states?
-  [[nodiscard]] bool knows(const std::vector<XfrmStateFact>& states) const;
+  // Does the table know the integrity-only SAs, and what other peers' tunnels may carry?
+  [[nodiscard]] bool knows(const Topology& topology, const KernelFacts& facts) const;
   // Assigns an index to every peer and subnet. Returns what did not fit, one line each.
   Result<std::vector<std::string>> assign(const Topology& topology);
   // The next table of the planned devices, which is regarded as set from now on. Call set_table()
   // with it at once, after writing the modes.
   TableSpec next_table(const ConfigEnforce& enforce, const Topology& topology,
-                       const std::vector<XfrmStateFact>& states);
+                       const KernelFacts& facts);
   Status set_table(const TableSpec& spec) { return programs_.set_table(spec); }
   // After the table: frees the indexes of peers and subnets that left the topology.
   Status release(const Topology& topology);
@@ -112,6 +113,7 @@ class DataPlane {
   DevicePlans plans_;
   std::vector<XfrmStateFact> table_states_;  // integrity-only SAs the table knows
   std::vector<DevicePlan> table_devices_;    // whose VLAN rules the table knows
+  Relays table_relays_;
   std::uint32_t generation_ = 0;
   GapCounters gaps_;
   std::optional<Restored> restored_;

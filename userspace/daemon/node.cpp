@@ -114,8 +114,8 @@ void Node::follow_topology() {
   // First, because programs may have been removed, and the rest may take long.
   enforcement_.follow_backstop(config_, topology_, facts_.kernel());
   const bool devices = data_plane_.plan(config_, topology_, facts_.kernel());
-  const bool same_states = data_plane_.knows(facts_.kernel().states);
-  if (changed || !same_states || devices || std::exchange(reloaded_, false)) replace_table();
+  const bool same_ipsec = data_plane_.knows(topology_, facts_.kernel());
+  if (changed || !same_ipsec || devices || std::exchange(reloaded_, false)) replace_table();
   if (changed) facts_.save(topology_, config_);
   // Removed programs are reported before the plan is carried out, which would reattach them
   // silently.
@@ -137,7 +137,7 @@ void Node::replace_table() {
 }
 
 Status Node::follow_table() {
-  const auto table = data_plane_.next_table(config_.enforce, topology_, facts_.kernel().states);
+  const auto table = data_plane_.next_table(config_.enforce, topology_, facts_.kernel());
   // A peer that was assigned the index of a former peer must not inherit its mode.
   EP_TRY(enforcement_.write(data_plane_, topology_));
   return data_plane_.set_table(table);

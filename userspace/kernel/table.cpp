@@ -49,6 +49,7 @@ ep_slot make_slot(const TableEntry& entry) {
           key_length(entry.prefix),
           static_cast<std::uint8_t>(entry.role),
           static_cast<std::uint16_t>((entry.configured ? EP_SLOT_CONFIGURED : 0) |
+                                     (entry.relayed ? EP_SLOT_RELAYED : 0) |
                                      static_cast<unsigned>(entry.mode) << EP_SLOT_MODE_SHIFT),
           entry.peer,
           entry.subnet,

@@ -33,6 +33,7 @@ struct TableEntry {
   std::uint32_t subnet = 0;   // index of ep_net_stat; 0 = none
   bool configured = false;    // EP_SLOT_CONFIGURED
   Mode mode = Mode::MONITOR;  // of a network: what its unknown nodes are under
+  bool relayed = false;       // EP_SLOT_RELAYED
 };
 
 // Packets of enforcement's rows that pass (struct ep_exemption).

@@ -246,6 +246,37 @@ def enforce_spoofed(lab: Lab) -> None:
     watch.dropped(1, 2)
 
 
+@scenario(plays={"6.12": "separate", "running": "separate"}, needs_espial=True, separate=SEPARATE)
+def relayed_by_a_hub(lab: Lab) -> None:
+    """node3 passes on what node2 sends: node1's own policy for that subnet and that tunnel says so,
+    and enforce drops nothing. What the policy does not name is spoofed as before."""
+    one, two, three = (lab.mesh.node(number) for number in (1, 2, 3))
+    own_sa(lab, three, one, "10.101.2.0/24")
+    watch, pod = lab.watch(1, mode="enforce"), one.pod
+    policy = f"src 10.101.2.64/26 dst {one.backend[4]} dir fwd"
+    one.namespace.ip(f"xfrm policy add {policy} priority 1 tmpl src {three.underlay[4]} "
+                     f"dst {one.underlay[4]} proto esp reqid 4711 mode tunnel")
+    lab.undo(lambda: one.namespace.ip(f"xfrm policy delete {policy}"))
+    inside = ipv4("10.101.2.99", pod.v4, 17, udp_payload(), 64)
+    outside = ipv4("10.101.2.10", pod.v4, 17, udp_payload(), 64)
+    with Listener(pod.namespace, pod.v4) as listener:
+        def known() -> bool:
+            listener.drain()
+            lab.routed(3, inside)
+            got = listener.drain()
+            assert got == 20, f"{got} of 20 were delivered"
+            return True
+        until("node1: espial knows the policy", known, every=0.3)
+        before = watch.espials[1].drops("node3", "dropped")
+        for _ in range(3):
+            lab.routed(3, inside)
+        assert listener.drain() == 60, "packets that the hub passed on were lost"
+        assert watch.espials[1].drops("node3", "dropped") == before
+        lab.routed(3, outside)
+        assert listener.drain() == 0, "spoofed packets were delivered"
+    assert two.backend[4] == "10.101.2.0/24"
+
+
 # -- what must not be lost -----------------------------------------------------------------------
 
 def unharmed(watch: Watch) -> None:

@@ -223,8 +223,25 @@ TEST(TableSpec, IntegrityOnlySasAreListed) {
   null.spi = 0xb;
   XfrmStateFact good;
   good.spi = 0xc;
-  const auto spec = make_table_spec({}, {}, {}, {}, {ah, null, good});
+  const auto spec = make_table_spec({}, {}, {}, {}, {ah, null, good}, {});
   EXPECT_EQ(spec.integrity_spis, (std::vector<std::uint32_t>{0xa, 0xb}));
+}
+
+TEST(TableSpec, RelayedSourcesAreMarked) {
+  std::vector<TableEntry> entries = {
+      {*Prefix::parse("10.45.0.12/32"), EP_ROLE_PEER_UNDERLAY, 1, 0, true},
+      {*Prefix::parse("10.45.0.13/32"), EP_ROLE_PEER_UNDERLAY, 2, 0, true},
+      {*Prefix::parse("10.101.0.0/16"), EP_ROLE_PEER_BACKEND, 1, 1, true},
+      {*Prefix::parse("10.101.2.0/24"), EP_ROLE_PEER_BACKEND, 2, 2, true},
+      {*Prefix::parse("10.101.3.0/24"), EP_ROLE_PEER_BACKEND, 3, 3, true}};
+  mark_relayed({{*Prefix::parse("10.101.2.64/26"), *Prefix::parse("10.101.3.0/24")},
+                {*IpAddress::parse("10.45.0.12")}},
+               entries);
+  std::string marked;
+  for (const auto& entry : entries)
+    if (entry.relayed) marked += entry.prefix.text() + " " + std::to_string(entry.subnet) + "; ";
+  // Nested subnets: the longest has its part; the table takes the first of equal prefixes.
+  EXPECT_EQ(marked, "10.45.0.12/32 0; 10.101.3.0/24 3; 10.101.2.64/26 2; 10.101.2.64/26 1; 10.101.3.0/24 1; ");
 }
 
 TEST(TableSpec, EnforcementIsAsTheFileSays) {
@@ -235,7 +252,7 @@ TEST(TableSpec, EnforcementIsAsTheFileSays) {
   Topology topology;
   topology.networks = {{"n", {*Prefix::parse("10.101.0.0/16")}, Origin::kFile, Mode::ENFORCE},
                        {"m", {*Prefix::parse("10.102.0.0/16")}, Origin::kFile}};
-  const auto spec = make_table_spec(enforce, topology, {}, {}, {});
+  const auto spec = make_table_spec(enforce, topology, {}, {}, {}, {});
   EXPECT_EQ(spec.limits[at(Reason::CLEARTEXT_HOST)], Mode::MONITOR);
   EXPECT_EQ(spec.limits[at(Reason::CLEARTEXT_TRANSIT)], Mode::AUDIT);
   EXPECT_EQ(spec.limits[at(Reason::CLEARTEXT)], Mode::ENFORCE);

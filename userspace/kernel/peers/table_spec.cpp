@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/peers/table_spec.h"
 
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <utility>
+
 namespace espial {
 namespace {
 
@@ -19,9 +24,31 @@ void add_peer(const Peer& peer, const Identities& identities, TableSpec& spec) {
 
 }  // namespace
 
+void mark_relayed(const Relays& relays, std::vector<TableEntry>& entries) {
+  std::multimap<unsigned, TableEntry, std::greater<>> narrower;  // by the subnet's length
+  for (auto& entry : entries) {
+    if (entry.role == EP_ROLE_PEER_UNDERLAY)
+      entry.relayed = std::binary_search(relays.remotes.begin(), relays.remotes.end(),
+                                         entry.prefix.address());
+    if (entry.role != EP_ROLE_PEER_BACKEND) continue;
+    const auto& subnet = entry.prefix;
+    auto source = std::lower_bound(relays.sources.begin(), relays.sources.end(), subnet);
+    for (; source != relays.sources.end() && subnet.contains(*source); ++source) {
+      if (*source == subnet) {
+        entry.relayed = true;
+        continue;
+      }
+      auto& part = narrower.emplace(subnet.length(), entry)->second;
+      part.prefix = *source;
+      part.relayed = true;
+    }
+  }
+  for (auto& [length, entry] : narrower) entries.push_back(std::move(entry));
+}
+
 TableSpec make_table_spec(const ConfigEnforce& enforce, const Topology& topology,
                           const Identities& identities, const std::vector<DevicePlan>& devices,
-                          const std::vector<XfrmStateFact>& states) {
+                          const std::vector<XfrmStateFact>& states, const Relays& relays) {
   TableSpec spec;
   // The first of two equal prefixes wins: what is ours, then peers, then whole networks.
   for (const auto& underlay : topology.self_underlays)
@@ -29,6 +56,7 @@ TableSpec make_table_spec(const ConfigEnforce& enforce, const Topology& topology
   for (const auto& backend : topology.self_backends)
     spec.entries.push_back({backend.prefix, EP_ROLE_SELF_BACKEND, 0, 0, true});
   for (const auto& peer : topology.peers) add_peer(peer, identities, spec);
+  mark_relayed(relays, spec.entries);
   for (const auto& network : topology.networks)
     for (const auto& prefix : network.prefixes)
       spec.entries.push_back({prefix, EP_ROLE_NETWORK, 0, 0, false, network.unknown_node});

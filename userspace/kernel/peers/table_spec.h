@@ -9,6 +9,7 @@
 #include "model/config.h"
 #include "model/devices/devices.h"
 #include "model/facts/facts.h"
+#include "model/relays.h"
 #include "model/topology.h"
 
 namespace espial {
@@ -18,6 +19,10 @@ namespace espial {
 // nothing then.
 TableSpec make_table_spec(const ConfigEnforce& enforce, const Topology& topology,
                           const Identities& identities, const std::vector<DevicePlan>& devices,
-                          const std::vector<XfrmStateFact>& states);
+                          const std::vector<XfrmStateFact>& states, const Relays& relays);
+
+// Marks what other peers' tunnels may carry. A source that is narrower than the subnet it lies in
+// becomes an entry of its own, that of the longest such subnet first.
+void mark_relayed(const Relays& relays, std::vector<TableEntry>& entries);
 
 }  // namespace espial

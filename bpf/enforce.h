@@ -34,6 +34,10 @@ static __always_inline int ep_reason_of(const struct ep_verdict* v, __u32* reaso
     case EP_CLASS_ESP_NULL:
       *reason = EP_REASON_ESP_NULL;
       break;
+    case EP_CLASS_ESP_FOREIGN:
+      *reason = EP_REASON_ESP_FOREIGN;
+      /* What is received the kernel drops itself: it has no SA for it. */
+      return v->flags & EP_VERDICT_SENT;
     case EP_CLASS_CLEARTEXT_RESENT:
       *reason = EP_REASON_CLEARTEXT_RESENT;
       break;

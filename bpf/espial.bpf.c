@@ -81,6 +81,34 @@ __noinline int ep_find_sa(struct __sk_buff* skb, struct ep_sa* sa) {
   return 1;
 }
 
+/* Is the SA in the index? */
+static __always_inline int ep_is_indexed(__u64 hi, __u64 lo, __u32 spi) {
+  const __u64 fingerprint = ep_hash_sa(hi, lo, spi);
+  const struct ep_sa_bucket* bucket =
+      ep_element(&ep_sa_index, ep_sa_bucket_of(fingerprint, ep_config.sa_buckets));
+  if (!bucket) return 0;
+#pragma unroll
+  for (int i = 0; i < EP_SA_BUCKET; i++)
+    if (bucket->sas[i] == fingerprint) return 1;
+  return 0;
+}
+
+/* Is there an SA of ESP with this destination, or was there one a moment ago? Where the mirror
+ * could not keep all of them, none is missed. */
+__noinline int ep_knows_sa(__u64 hi, __u64 lo, __u32 spi) {
+  if (ep_is_indexed(hi, lo, spi)) return 1;
+  struct ep_sa_key key = {.hi = hi, .lo = lo, .spi = spi};
+  const ep_sa_gone_t* gone = bpf_map_lookup_elem(&ep_sas, &key);
+  if (gone && !*gone) return 1;
+  /* Signed: the coarse clock may be behind. */
+  if (gone && (__s64)(bpf_ktime_get_coarse_ns() - *gone) < (__s64)EP_SA_GRACE_NS) return 1;
+  /* The mark that SAs are missing, in the same words: the stack is nearly used up. */
+  key.hi = key.lo = 0;
+  key.spi = 0;
+  gone = bpf_map_lookup_elem(&ep_sas, &key);
+  return !gone || *gone;
+}
+
 /* A value of which the verifier knows nothing. */
 static __always_inline __u64 ep_anything(struct __sk_buff* skb) {
   return ((const volatile struct __sk_buff*)skb)->len;
@@ -89,16 +117,17 @@ static __always_inline __u64 ep_anything(struct __sk_buff* skb) {
 /* How many packets this skb is on the wire, and how many bytes they are together. */
 static __always_inline struct ep_cell ep_wire_size(struct __sk_buff* skb,
                                                    const struct ep_packet* pkt) {
-  struct ep_cell size = {.packets = 1, .bytes = pkt->l3_len};
+  struct ep_cell size = {.packets = 1, .bytes = pkt->ip.len};
   __u32 gso_size = skb->gso_size;
   if (!gso_size) return size;
   __u32 segments = skb->gso_segs;
   /* Some senders (tun, virtio) leave gso_segs to whoever segments. */
-  if (!segments && pkt->l3_len > pkt->header_len)
-    segments = (pkt->l3_len - pkt->header_len + gso_size - 1) / gso_size;
+  const __u32 headers = ep_header_len(pkt);
+  if (!segments && pkt->ip.len > headers)
+    segments = (pkt->ip.len - headers + gso_size - 1) / gso_size;
   if (segments > 1) {
     size.packets = segments;
-    size.bytes += (__u64)(segments - 1) * pkt->header_len;
+    size.bytes += (__u64)(segments - 1) * headers;
   }
   return size;
 }
@@ -175,11 +204,13 @@ static __always_inline int ep_watch_esp(struct __sk_buff* skb, const __u32 how) 
   const void* l4;
   if (ep_config.report || skb->gso_size || !ep_find_ip(skb, how, &place)) return 0;
   if (!ep_read_ip(&place, 0, &ip, &l4) || ip.proto != EP_PROTO_ESP) return 0;
-  if (ip.len < ep_plain_size(ip.family) + EP_ESP_MIN) return 0;
+  if (ip.len < ep_plain_size(ip.family) + EP_ESP_MIN || l4 + sizeof(__be32) > place.end) return 0;
+  const __be32 spi = *(const __be32*)l4;
   const struct ep_table table = {.head = ep_current_table(), .slots = ep_config.slots};
   if (!table.head) return 0;
   const __u32 peer = ep_esp_peer(&table, &ip, how & EP_HOW_TRANSMIT);
   if (!peer) return 0;
+  if (table.head->spi_proof && !ep_is_indexed(ip.dst_hi, ip.dst_lo, bpf_ntohl(spi))) return 0;
   const __u64 index = ep_unknown(EP_CELL(how, ip.family, EP_CLASS_ESP), ep_anything(skb));
   return ep_add_cell(peer, index, 1, ip.len);
 }
@@ -209,6 +240,8 @@ static __always_inline int ep_decide(struct __sk_buff* skb, struct ep_packet* pk
   const struct ep_table table = {.head = ep_current_table(), .slots = ep_config.slots};
   if (!table.head) return 1;
   ep_name(&table, pkt, skb->ifindex, names);
+  const struct ep_ip* esp = ep_esp_of(&table, pkt);
+  if (esp) names->foreign_spi = !ep_knows_sa(esp->dst_hi, esp->dst_lo, pkt->spi);
   ep_judge(pkt, names, transmit, v);
   if (transmit || !ep_may_be_decrypted(v)) return 0;
   if (!names->sa.present && !ep_find_sa(skb, &names->sa)) return 0;

@@ -108,8 +108,7 @@ static __always_inline int ep_plain_l4(struct ep_cursor* cur, struct ep_packet* 
     case EP_PROTO_GRE:
       return 0;
   }
-  pkt->l3_len = pkt->ip.len;
-  pkt->header_len = pkt->ip.len - cur->remaining;
+  pkt->left = cur->remaining;
   return !cur->missed && pkt->outcome == EP_OUTCOME_OK && pkt->more == EP_MORE_NONE;
 }
 

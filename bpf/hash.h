@@ -54,4 +54,15 @@ static __always_inline __u64 ep_mask_lo(__u64 lo, __u32 plen) {
   return plen >= 128 ? lo : plen > 64 ? lo & ~0ULL << (128 - plen) : 0;
 }
 
+/* An SA of ESP as one word, never 0. Of one destination no two SPIs have the same. */
+static inline __u64 ep_hash_sa(__u64 hi, __u64 lo, __u32 spi) {
+  __u64 hash = (hi * EP_HASH_MULTIPLIER ^ lo) * EP_HASH_MULTIPLIER;
+  hash ^= hash >> 32;
+  hash += (__u64)spi * EP_HASH_MULTIPLIER;
+  return hash ? hash : 1;
+}
+static inline __u32 ep_sa_bucket_of(__u64 fingerprint, __u32 buckets) {
+  return (__u32)(fingerprint >> 32) & (buckets - 1);
+}
+
 #endif /* EP_HASH_H */

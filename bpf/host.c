@@ -63,9 +63,17 @@ int ep_run_inside(EP_CONTEXT* capture, struct ep_packet* pkt) {
   return 0;
 }
 
+static int ep_host_knows_sa(const struct ep_host_sas* sas, const struct ep_ip* ip, __u32 spi) {
+  for (__u32 i = 0; i < sas->count; i++) {
+    const struct ep_sa_key* key = &sas->keys[i];
+    if (key->hi == ip->dst_hi && key->lo == ip->dst_lo && key->spi == spi) return 1;
+  }
+  return 0;
+}
+
 struct ep_verdict ep_host_judge(const struct ep_table* table, const void* frame, __u32 captured,
                                 __u32 length, __u32 how, __u16 vid, __u32 ifindex,
-                                struct ep_packet* pkt) {
+                                const struct ep_host_sas* sas, struct ep_packet* pkt) {
   struct ep_capture capture = {.bytes = frame, .captured = captured, .starved = &pkt->starved};
   memset(pkt, 0, sizeof(*pkt));
   pkt->left = length;
@@ -74,6 +82,8 @@ struct ep_verdict ep_host_judge(const struct ep_table* table, const void* frame,
   struct ep_names names = {0};
   struct ep_verdict verdict = {0};
   ep_name(table, pkt, ifindex, &names);
+  const struct ep_ip* esp = ep_esp_of(table, pkt);
+  if (esp && sas) names.foreign_spi = !ep_host_knows_sa(sas, esp, pkt->spi);
   ep_judge(pkt, &names, how & EP_HOW_TRANSMIT, &verdict);
   return verdict;
 }

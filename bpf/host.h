@@ -12,12 +12,18 @@
 extern "C" {
 #endif
 
+/* The SAs of ESP that a table with spi_proof is used with. */
+struct ep_host_sas {
+  const struct ep_sa_key* keys;
+  __u32 count;
+};
+
 /* Judges one frame. `frame` holds `captured` bytes, all readable; `length` (>= captured) is what
  * the wire carried. `how` is EP_HOW_TRANSMIT and EP_HOW_RAW or'ed; `vid` a VLAN ID from metadata or
- * 0. `table->head` points to a complete table block of the slot counts given. */
+ * 0. `table->head` points to a complete table block of the slot counts given; `sas` may be NULL. */
 struct ep_verdict ep_host_judge(const struct ep_table* table, const void* frame, __u32 captured,
                                 __u32 length, __u32 how, __u16 vid, __u32 ifindex,
-                                struct ep_packet* pkt);
+                                const struct ep_host_sas* sas, struct ep_packet* pkt);
 
 /* What enforcement does to a frame that was judged so, under its peer's policy and at a time
  * (CLOCK_MONOTONIC, ns): EP_MODE_MONITOR is nothing. */

@@ -86,11 +86,13 @@ static __always_inline void ep_judge_inner_ends(const struct ep_names* names, __
 }
 
 /* Class of a packet in a tunnel between underlays that does not matter. */
-static __always_inline __u32 ep_judge_rest_of_tunnel(struct ep_packet* pkt) {
+static __always_inline __u32 ep_judge_rest_of_tunnel(struct ep_packet* pkt,
+                                                     const struct ep_names* names) {
   const struct ep_ip* inner = &pkt->inner;
   const int chain_known =
       inner->outcome != EP_OUTCOME_SHORT_EXT && inner->outcome != EP_OUTCOME_EXT_CHAIN;
-  if (inner->proto == EP_PROTO_ESP && chain_known) return EP_CLASS_ESP;
+  if (inner->proto == EP_PROTO_ESP && chain_known)
+    return names->foreign_spi ? EP_CLASS_ESP_FOREIGN : EP_CLASS_ESP;
   if (inner->outcome == EP_OUTCOME_NESTED || inner->outcome == EP_OUTCOME_EXT_CHAIN) {
     pkt->outcome = inner->outcome;
     return EP_CLASS_TOO_DEEP;
@@ -113,7 +115,7 @@ static __always_inline void ep_judge_tunnel(struct ep_packet* pkt, struct ep_nam
     else
       ep_judge_inner_ends(names, transmit, peer, &names->inner_src, v);
   } else if (peer) {
-    v->class_ = ep_judge_rest_of_tunnel(pkt);
+    v->class_ = ep_judge_rest_of_tunnel(pkt, names);
   } else if (pkt->inner.outcome == EP_OUTCOME_EXT_CHAIN) {
     pkt->outcome = EP_OUTCOME_EXT_CHAIN;
     v->class_ = EP_CLASS_TOO_DEEP;
@@ -187,9 +189,10 @@ static __always_inline __u32 ep_judge_no_ip(const struct ep_packet* pkt) {
 }
 
 /* Protocol 50 between addresses of no pod. */
-static __always_inline __u32 ep_judge_esp(const struct ep_packet* pkt,
-                                          const struct ep_names* names) {
+static __always_inline __u32 ep_judge_esp(const struct ep_packet* pkt, const struct ep_names* names,
+                                          __u32 peer) {
   if (pkt->wrap == EP_WRAP_BROKEN_ESP) return EP_CLASS_MALFORMED;
+  if (names->foreign_spi && peer) return EP_CLASS_ESP_FOREIGN;
   return names->null_spi ? EP_CLASS_ESP_NULL : EP_CLASS_ESP;
 }
 
@@ -252,10 +255,11 @@ static __always_inline __u32 ep_is_simple(const struct ep_packet* pkt) {
          ~ep_is_one_of(pkt->outcome, 1 << EP_OUTCOME_EXT_CHAIN | 1 << EP_OUTCOME_SHORT_EXT);
 }
 static __always_inline __u32 ep_class_of_simple(const struct ep_packet* pkt,
-                                                const struct ep_names* names) {
+                                                const struct ep_names* names, __u32 peer) {
   if (pkt->wrap == EP_WRAP_NONE) return EP_CLASS_OTHER;
   if (pkt->wrap == EP_WRAP_IKE) return EP_CLASS_IKE;
   if (pkt->wrap == EP_WRAP_ESP_TCP) return EP_CLASS_ESP_TCP;
+  if (names->foreign_spi && peer) return EP_CLASS_ESP_FOREIGN;
   return names->null_spi ? EP_CLASS_ESP_NULL : EP_CLASS_ESP_UDP;
 }
 
@@ -280,7 +284,7 @@ static __always_inline void ep_judge_ends(struct ep_packet* pkt, struct ep_names
   const __u32 resent = transmit & ep_role_is_peer(src) & ep_role_is_self(dst);
 
   if (esp & ~multicast & ~inside) {
-    v->class_ = ep_judge_esp(pkt, names);
+    v->class_ = ep_judge_esp(pkt, names, peer);
     v->peer = peer;
   } else if (multicast) {
     ep_judge_carried(pkt, names, transmit, EP_CLASS_FLOODED, v);
@@ -294,7 +298,7 @@ static __always_inline void ep_judge_ends(struct ep_packet* pkt, struct ep_names
     v->class_ = EP_CLASS_AH;
     v->peer = peer;
   } else if (!backends && ep_is_simple(pkt)) {
-    v->class_ = ep_class_of_simple(pkt, names);
+    v->class_ = ep_class_of_simple(pkt, names, peer);
     v->peer = peer;
   } else if (!backends) {
     ep_judge_wrap(pkt, names, transmit, peer, v);
@@ -333,6 +337,7 @@ static __always_inline void ep_judge(struct ep_packet* pkt, struct ep_names* nam
     return;
   }
   ep_judge_ends(pkt, names, transmit, v);
+  v->flags |= EP_VERDICT_SENT * transmit;
 }
 
 #endif /* EP_JUDGE_H */

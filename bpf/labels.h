@@ -27,7 +27,8 @@
   X(MALFORMED, "malformed", NEUTRAL)                     /* headers cut or contradictory */       \
   X(OTHER, "other", NEUTRAL)                             /* anything else */                      \
   X(CLEARTEXT_RESENT, "cleartext_resent", UNPROTECTED)   /* from a peer to us, sent out again */  \
-  X(CLEARTEXT_SPOOFED, "cleartext_spoofed", UNPROTECTED) /* received under another's address */
+  X(CLEARTEXT_SPOOFED, "cleartext_spoofed", UNPROTECTED) /* received under another's address */   \
+  X(ESP_FOREIGN, "esp_foreign", UNPROTECTED)             /* ESP of a pair, of no SA of its own */
 
 /* X(NAME, "label"): how far the parser came. Everything but OK and LATER_FRAGMENT is a reason
  * why the L4 header is unknown; the class may be certain all the same (addresses decide). */
@@ -69,7 +70,8 @@
   X(SPOOFED, "spoofed")                     \
   X(UNKNOWN_NODE, "unknown_node")           \
   X(CLEARTEXT_RESENT, "cleartext_resent")   \
-  X(TOO_DEEP, "too_deep")
+  X(TOO_DEEP, "too_deep")                   \
+  X(ESP_FOREIGN, "esp_foreign")
 
 /* X(NAME, "label"): why a packet of such a row passes all the same, in audit and in enforce. */
 #define EP_EXEMPTION_LIST(X)                              \

@@ -50,7 +50,8 @@ struct ep_ip {
   __u8 proto;  /* the last protocol known: after extension headers */
   __u8 fragment;
   __u8 outcome; /* enum ep_outcome of this header and its extension headers */
-  __u32 len;    /* of the IP packet, header included, as far as the frame carries it */
+  __u32 len;    /* of the IP packet, header included, as far as the frame carries it; of the frame
+                 * behind its link header when there is no valid IP header */
 };
 
 enum ep_more {
@@ -70,9 +71,6 @@ struct ep_packet {
   struct ep_ip ip;
   struct ep_ip inner; /* valid when wrap is EP_WRAP_TUNNEL */
   __u32 spi;          /* of ESP in any encapsulation, host order; 0 = unknown */
-  __u32 l3_len;       /* bytes from the IP header to the end of the IP packet; of the frame
-                       * behind its link header when there is no valid IP header */
-  __u32 header_len;   /* how many of them are headers: up to the innermost L4 header's end */
   __be16 sport;
   __be16 dport;
   __u16 vid;       /* outermost VLAN ID that is not 0 */
@@ -90,8 +88,13 @@ struct ep_packet {
   __u8 pmtu;       /* ICMP fragmentation needed, or ICMPv6 packet too big */
   __be16 type;     /* between stages: the ethertype of what comes next */
   __u32 at;        /* between stages: the cursor */
-  __u32 left;
+  __u32 left;      /* bytes that no header was found in */
 };
+
+/* Bytes of headers, from the IP header to the innermost L4 header's end. */
+static __always_inline __u32 ep_header_len(const struct ep_packet* pkt) {
+  return pkt->has_ip ? pkt->ip.len - pkt->left : 0;
+}
 
 /* verifier: `value`, but nothing is known of it any more. `any` is a value of which nothing is. */
 static __always_inline __u64 ep_unknown(__u64 value, __u64 any) {
@@ -139,9 +142,10 @@ struct ep_names {
   struct ep_who inner_src; /* of a tunnelled packet */
   struct ep_who inner_dst;
   struct ep_who remote; /* the SA's remote address */
-  __u16 vlan_action;    /* enum ep_vlan_action */
+  __u8 vlan_action;     /* enum ep_vlan_action */
   __u8 null_spi;        /* the packet's SPI is of an SA without encryption */
   __u8 null_sa;         /* the SA it came through is one */
+  __u8 foreign_spi;     /* the packet's SPI is of no SA with its destination */
 };
 
 /* What the judge says of one packet. */
@@ -156,5 +160,6 @@ struct ep_verdict {
 #define EP_VERDICT_DECRYPTED 2u    /* came back from IPsec: its XFRM state says so */
 #define EP_VERDICT_SPOOFED 4u      /* decrypted, and its source belongs to another node */
 #define EP_VERDICT_UNATTRIBUTED 8u /* decrypted, and the SA's remote is no known underlay */
+#define EP_VERDICT_SENT 16u        /* of egress */
 
 #endif /* EP_PACKET_H */

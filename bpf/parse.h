@@ -162,7 +162,10 @@ static __always_inline enum ep_outcome ep_parse_ipv4(struct ep_cursor* cur, stru
   } else {
     ip->len = present;
   }
-  if (!ep_skip(cur, header_len - sizeof(header))) return EP_OUTCOME_SHORT_IPV4;
+  if (!ep_skip(cur, header_len - sizeof(header))) {
+    ip->len = present;
+    return EP_OUTCOME_SHORT_IPV4;
+  }
   ip->family = EP_FAMILY_IPV4;
   ip->proto = proto;
   ip->src_hi = ip->dst_hi = ~0ULL;
@@ -295,6 +298,9 @@ static __always_inline void ep_parse_inner_l4(struct ep_cursor* cur, struct ep_p
   } else if (pkt->inner.proto == EP_PROTO_TCP) {
     struct tcphdr tcp;
     if (EP_TAKE(cur, tcp)) (void)ep_skip(cur, tcp.doff > 5 ? (tcp.doff - 5) * 4 : 0);
+  } else if (pkt->inner.proto == EP_PROTO_ESP) {
+    __be32 spi;
+    if (EP_TAKE(cur, spi)) pkt->spi = bpf_ntohl(spi);
   } else if (pkt->inner.proto == EP_PROTO_IPIP || pkt->inner.proto == EP_PROTO_IPV6 ||
              pkt->inner.proto == EP_PROTO_GRE) {
     pkt->inner.outcome = EP_OUTCOME_NESTED;
@@ -558,7 +564,6 @@ static __always_inline struct ep_cursor ep_resume(const void* context,
 static __always_inline void ep_suspend(const struct ep_cursor* cur, struct ep_packet* pkt) {
   pkt->at = cur->at;
   pkt->left = cur->remaining;
-  if (pkt->has_ip) pkt->header_len = pkt->ip.len - cur->remaining;
 }
 
 /* An SA as struct bpf_xfrm_state has it: spi and the remote address in network order, family as in
@@ -584,7 +589,7 @@ static __always_inline void ep_stage_link(const void* context, struct ep_packet*
   struct ep_cursor cur = ep_resume(context, pkt);
   __be16 type = 0;
   pkt->outcome = ep_parse_link(&cur, pkt, how, &type);
-  pkt->l3_len = cur.remaining;
+  pkt->ip.len = cur.remaining;
   if (pkt->outcome != EP_OUTCOME_OK) return;
   pkt->type = type;
   pkt->more = !(how & EP_HOW_RAW) && ep_is_vlan(type) ? EP_MORE_TAG : EP_MORE_IP;
@@ -610,7 +615,7 @@ static __always_inline void ep_step_tag(const void* context, struct ep_packet* p
       pkt->second_vid = 1;
     else if (vid)
       pkt->vid = vid;
-    pkt->l3_len = cur.remaining;
+    pkt->ip.len = cur.remaining;
   }
   pkt->type = tag.next;
   if (!ep_is_vlan(tag.next)) pkt->more = inner ? EP_MORE_INNER_IP : EP_MORE_IP;
@@ -642,7 +647,6 @@ static __always_inline void ep_stage_ip(const void* context, struct ep_packet* p
   }
   if (!ep_ip_known(pkt->outcome)) return;
   pkt->has_ip = 1;
-  pkt->l3_len = pkt->ip.len;
   if (pkt->outcome == EP_OUTCOME_LATER_FRAGMENT)
     pkt->wrap = ep_wrap_of_later_fragment(pkt->ip.proto);
   else

@@ -35,6 +35,23 @@ struct {
   __type(value, __u64);
 } ep_own_drops SEC(".maps");
 
+/* The SAs of ESP of this network namespace. Written by the SA mirror alone, and by user space,
+ * which sets the size. Pinned with the programs, not with the other maps. */
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 1);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __type(key, struct ep_sa_key);
+  __type(value, ep_sa_gone_t);
+} ep_sas SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct ep_sa_bucket);
+} ep_sa_index SEC(".maps");
+
 /* An element of an array map, or NULL. verifier: the key is written as a whole word of the stack;
  * Linux 6.1 without CAP_PERFMON refuses four bytes where eight were spilled. */
 static __always_inline void* ep_element(void* map, __u64 index) {

@@ -99,7 +99,7 @@ static __always_inline int ep_is_null_spi(const struct ep_table* table, __u32 sp
 static __always_inline void ep_name(const struct ep_table* table, const struct ep_packet* pkt,
                                     __u32 ifindex, struct ep_names* names) {
   const struct ep_ip *ip = &pkt->ip, *inner = &pkt->inner;
-  if (pkt->vid) names->vlan_action = (__u16)ep_lookup_vlan(table, ifindex, pkt->vid);
+  if (pkt->vid) names->vlan_action = (__u8)ep_lookup_vlan(table, ifindex, pkt->vid);
   if (!pkt->has_ip) return;
   ep_find(table, ip->family, ip->src_hi, ip->src_lo, &names->src);
   ep_find(table, ip->family, ip->dst_hi, ip->dst_lo, &names->dst);
@@ -108,6 +108,22 @@ static __always_inline void ep_name(const struct ep_table* table, const struct e
     ep_lookup(table, inner->family, inner->src_hi, inner->src_lo, &names->inner_src);
     ep_lookup(table, inner->family, inner->dst_hi, inner->dst_lo, &names->inner_dst);
   }
+}
+
+/* Which of the packet's IP headers leads to ESP that has to be of an SA: the outer one or, in a
+ * tunnel, the inner one; NULL: none. A later fragment has no SPI. */
+static __always_inline const struct ep_ip* ep_esp_of(const struct ep_table* table,
+                                                     const struct ep_packet* pkt) {
+  if (!table->head->spi_proof) return NULL;
+  const struct ep_ip* ip = &pkt->ip;
+  if (pkt->wrap == EP_WRAP_TUNNEL) {
+    if (pkt->inner.proto != EP_PROTO_ESP) return NULL;
+    ip = &pkt->inner;
+    asm volatile("" : "+r"(ip)); /* verifier: one of two pointers, not one plus a chosen offset */
+  } else if (pkt->wrap != EP_WRAP_ESP && pkt->wrap != EP_WRAP_ESP_UDP) {
+    return NULL;
+  }
+  return ip->fragment == EP_FRAGMENT_LATER ? NULL : ip;
 }
 
 /* And what ep_attribute() will ask about the SA. */

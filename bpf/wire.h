@@ -151,7 +151,7 @@ struct ep_table_head {
   __u32 seed;           /* of all hashes */
   __u32 exemption_count;
   __u32 limits; /* what a reason never exceeds: an enum ep_mode of EP_MODE_BITS each, by reason */
-  __u32 reserved;
+  __u32 spi_proof; /* 1: ESP of a pair has to be of an SA of ep_sas */
   struct ep_exemption exemptions[EP_EXEMPTIONS];
   struct ep_mask masks[EP_FAMILY_COUNT][EP_MAX_PREFIX_LENS]; /* distinct, longest first */
   struct ep_vlan_slot vlans[EP_VLAN_SLOTS];
@@ -161,10 +161,32 @@ EP_STATIC_ASSERT(sizeof(struct ep_table_head) == 32 + 48 * EP_EXEMPTIONS + 48 * 
                                                      8 * EP_VLAN_SLOTS + 4 * EP_NULL_SPI_SLOTS,
                  "ep_table_head");
 
+/* An SA of ESP, as the kernel finds it: by destination and SPI (RFC 4301, 4.1). The keys of ep_sas,
+ * which the SA mirror (sas.bpf.c) keeps equal to the SAD. */
+struct ep_sa_key {
+  __u64 hi; /* as in struct ep_slot */
+  __u64 lo;
+  __u32 spi; /* host order; 0 with zero words: the mark that some are missing */
+  __u32 reserved;
+};
+EP_STATIC_ASSERT(sizeof(struct ep_sa_key) == 24, "ep_sa_key");
+/* CLOCK_MONOTONIC, when the SA was deleted; 0 = it is there. Of the key of zeros, which is no
+ * SA: not 0 when an SA did not fit, and no SPI is foreign from then on. */
+typedef __u64 ep_sa_gone_t;
+/* How long after its deletion an SA's packets are still its own: they may be under way. */
+#define EP_SA_GRACE_NS 30000000000ULL
+
+/* What packets ask first: the SAs that are there, by their fingerprints (hash.h), 0 = free. One
+ * that found no room is in ep_sas all the same. */
+#define EP_SA_BUCKET 8
+struct ep_sa_bucket {
+  __u64 sas[EP_SA_BUCKET];
+};
+
 /* Read-only data of every program, frozen at load. */
 struct ep_config {
-  __u32 slots; /* of a peer table, a power of two */
-  __u32 reserved0;
+  __u32 slots;                  /* of a peer table, a power of two */
+  __u32 sa_buckets;             /* a power of two */
   __u32 max_peers;              /* ep_peer_stat has max_peers + 1 entries; 0 is "no peer" */
   __u32 max_subnets;            /* ep_net_stat has max_subnets + 1 entries; 0 is unused */
   __u32 flow_events_per_second; /* per CPU; 0: no events */

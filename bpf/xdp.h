@@ -73,11 +73,11 @@ __noinline int ep_drop_early(struct xdp_md* xdp) {
   if (!ep_read_plain_xdp(xdp, &pkt) || ep_decide_xdp(xdp, &pkt, &names, &v)) return XDP_PASS;
   const __u32 class_ = v.class_ & EP_CLASS_MASK;
   if (!ep_is_suspect(class_)) return XDP_PASS;
-  if (ep_enforce(&pkt, &v, how, 1, pkt.l3_len) != EP_FATE_DROP) return XDP_PASS;
+  if (ep_enforce(&pkt, &v, how, 1, pkt.ip.len) != EP_FATE_DROP) return XDP_PASS;
   const __u64 any = ((const volatile struct xdp_md*)xdp)->rx_queue_index;
   const __u64 index = ep_unknown(EP_CELL(how, pkt.ip.family & 1, class_), any);
-  if (!ep_add_cell(v.peer, index, 1, pkt.l3_len)) ep_count_lost(EP_LOST_NO_COUNTER);
-  ep_suspect(&pkt, &v, ep_scene(xdp->ingress_ifindex, EP_FATE_DROP, how), 1, pkt.l3_len);
+  if (!ep_add_cell(v.peer, index, 1, pkt.ip.len)) ep_count_lost(EP_LOST_NO_COUNTER);
+  ep_suspect(&pkt, &v, ep_scene(xdp->ingress_ifindex, EP_FATE_DROP, how), 1, pkt.ip.len);
   return XDP_DROP;
 }
 

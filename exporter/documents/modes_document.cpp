@@ -115,7 +115,8 @@ json modes_document(const ModesView& view) {
           {"audit_minutes", view.enforce.audit_minutes},
           {"limits",
            {{"cleartext_host", to_string(view.enforce.cleartext_host)},
-            {"cleartext_transit", to_string(view.enforce.cleartext_transit)}}},
+            {"cleartext_transit", to_string(view.enforce.cleartext_transit)},
+            {"esp_foreign", to_string(view.enforce.esp_foreign)}}},
           {"peers", std::move(peers)},
           {"findings", view.snapshot.findings}};
 }

@@ -19,7 +19,10 @@ std::size_t per_peer_alarms() {
 
 // Series of a peer in the full set, without its networks.
 std::size_t fixed_series(bool probing) {
-  constexpr std::size_t by_class = kDirections * kFamilies * kClasses * 2;
+  std::size_t by_class = 0;
+  for (std::size_t d = 0; d < kDirections; ++d)
+    for (std::size_t c = 0; c < kClasses; ++c)
+      if (occurs(static_cast<Class>(c), static_cast<Direction>(d))) by_class += kFamilies * 2;
   constexpr std::size_t by_protection = kDirections * 2 * 2;
   constexpr std::size_t decrypted_spoofed_last = kFamilies + 1 + 1;
   return by_class + by_protection + enforcement_series() + decrypted_spoofed_last + kVerdicts +

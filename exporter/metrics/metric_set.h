@@ -20,7 +20,7 @@
 namespace espial {
 
 inline constexpr std::size_t kFullSetMaxPeers = 64;
-inline constexpr std::size_t kFullSeriesPerPeer = 300;
+inline constexpr std::size_t kFullSeriesPerPeer = 306;
 inline constexpr std::size_t kCompactSeriesPerPeer = 16;
 
 enum class MetricSet : std::uint8_t { kFull, kCompact };

@@ -22,6 +22,7 @@ void visit_no_peer(const Report& report, std::size_t d, bool packets, MetricSet 
       "header.");
   for (std::size_t c = 0; c < kClasses; ++c) {
     if (set == MetricSet::kCompact && static_cast<Class>(c) != Class::UNKNOWN_NODE) continue;
+    if (!occurs(static_cast<Class>(c), static_cast<Direction>(d))) continue;
     for (const Family f : kFamilyList) {
       const Cell& cell = report.snapshot.no_peer.cells[d][at(f)][c];
       metric.add({{"class", kClassLabels[c]}, {"family", to_string(f)}},

@@ -35,9 +35,12 @@ void visit_classes(const Report& report, const PeerLabels& peers, std::size_t d,
   for (std::size_t i = 0; i < peers.size(); ++i) {
     auto row = rows.begin();
     for (std::size_t c = 0; c < kClasses; ++c)
-      for (const Family f : kFamilyList)
-        metric.add(peers[i], *row++,
+      for (const Family f : kFamilyList) {
+        const auto& labels = *row++;
+        if (!occurs(static_cast<Class>(c), static_cast<Direction>(d))) continue;
+        metric.add(peers[i], labels,
                    report.snapshot.peers[i].counters.cells[d][at(f)][c].*unit.cell);
+      }
   }
   sink(std::move(metric).take());
 }

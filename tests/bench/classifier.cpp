@@ -26,6 +26,8 @@ Result<Loaded> load(std::uint32_t peers) {
   const auto table = mesh(peers);
   EP_ASSIGN(fast, TestRun::open(table, peers, TestRun::Verdicts::kNo));
   EP_ASSIGN(telling, TestRun::open(table, peers, TestRun::Verdicts::kYes));
+  EP_TRY(give_sas(fast, peers));
+  EP_TRY(give_sas(telling, peers));
   return Loaded{std::move(fast), std::move(telling)};
 }
 
@@ -82,6 +84,7 @@ Status expect_classes(const std::vector<Case>& cases) {
     auto found = meshes.find(c.peers);
     if (found == meshes.end()) {
       EP_ASSIGN(run, TestRun::open(mesh(c.peers), c.peers, TestRun::Verdicts::kYes));
+      EP_TRY(give_sas(run, c.peers));
       found = meshes.emplace(c.peers, std::move(run)).first;
     }
     EP_TRY(expect_class(found->second, c));

@@ -5,7 +5,11 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "base/ip.h"
+#include "base/result.h"
 #include "kernel/table.h"
 
 namespace espial::bench {
@@ -18,6 +22,15 @@ inline constexpr const char* kSelf6 = "fd00:44::1";
 
 // A mesh of `peers` nodes, each with an underlay address and a backend subnet of both families.
 TableSpec mesh(std::uint32_t peers);
+
+// The SAs of such a mesh: destinations and SPIs. Each node uses frames::Esp's for all.
+std::vector<std::pair<IpAddress, std::uint32_t>> mesh_sas(std::uint32_t peers);
+// Gives them to programs, where a revision's programs compare SPIs.
+template <typename Run>
+Status give_sas(const Run& run, std::uint32_t peers) {
+  if constexpr (requires { run.set_sas(mesh_sas(peers)); }) return run.set_sas(mesh_sas(peers));
+  return Ok{};
+}
 
 // The subnet of one of its peers, and the host in it that the cases send from.
 std::string backend_prefix(Family family, std::uint32_t peer);

@@ -33,6 +33,7 @@ Status answer_lines() {
   for (std::uint32_t peers = 0; std::cin >> peers;) {
     loaded.reset();
     EP_ASSIGN(run, TestRun::open(mesh(peers), peers, TestRun::Verdicts::kNo));
+    EP_TRY(give_sas(run, peers));
     EP_ASSIGN(receive, id_of(run, Direction::RECEIVE));
     EP_ASSIGN(transmit, id_of(run, Direction::TRANSMIT));
     loaded.emplace(std::move(run));

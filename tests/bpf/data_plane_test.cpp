@@ -30,6 +30,7 @@ class DataPlane : public ::testing::Test {
     auto opened = TestRun::open(table_spec(world), 16, TestRun::Verdicts::kNo);
     ASSERT_TRUE(opened.ok()) << opened.error().message;
     run_.emplace(std::move(*opened));
+    ASSERT_TRUE(run_->set_sas(world.sas).ok());
     maps_.emplace(Maps::of(run_->programs()).value());
     for (const auto& [peer, mode] : world.modes)
       ASSERT_TRUE(write_mode_entry(maps_->fd(MapId::kPolicy), peer, {mode, {}}).ok());

@@ -18,6 +18,7 @@ class KernelTest : public ::testing::Test {
     auto opened = TestRun::open(table_spec(corpus_world()), 16);
     ASSERT_TRUE(opened.ok()) << opened.error().message;
     run_ = std::make_unique<TestRun>(std::move(opened).value());
+    ASSERT_TRUE(run_->set_sas(corpus_world().sas).ok());
     const int modes = run_->programs().map_fd(MapId::kPolicy);
     for (const auto& [peer, mode] : corpus_world().modes)
       ASSERT_TRUE(write_mode_entry(modes, peer, {mode, {}}).ok());

@@ -61,6 +61,10 @@ const World& corpus_world() {
     };
     w.vlans = {{kOurVid, VlanAction::kOurs}, {kClaimedVid, VlanAction::kClaimed}};
     w.null_spis = {kNullSpi};
+    for (const char* end :
+         {"10.45.0.11", "fd00:45::11", "10.45.0.12", "fd00:45::12", "10.45.0.13", "fd00:45::13"})
+      for (const std::uint32_t spi : {Esp{}.spi, kNullSpi})
+        w.sas.emplace_back(IpAddress::parse(end).value(), spi);
     w.modes = {{0, Mode::ENFORCE}, {1, Mode::ENFORCE}, {2, Mode::AUDIT}};
     w.limits = {{Reason::CLEARTEXT_TRANSIT, Mode::AUDIT}, {Reason::AH, Mode::MONITOR}};
     w.exempt = {

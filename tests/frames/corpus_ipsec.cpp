@@ -31,8 +31,9 @@ void add_esp(CorpusBuilder& c, const Side& s) {
             on(s, MALFORMED, 0, SHORT_ESP));
   c.receive(at + "stranger_cut", Eth{} / announcing(s, s.stranger, s.self, 50) / Payload{7},
             on(s, UNKNOWN_NODE, 0, SHORT_ESP));
-  c.receive(at + "cut_8", Eth{} / announcing(s, s.node2, s.self, 50) / Payload{8}, on(s, ESP, 1));
-  c.receive(at + "spi_zero", Eth{} / ip(s, s.node2, s.self) / Esp{.spi = 0}, on(s, ESP, 1));
+  c.receive(at + "cut_8", Eth{} / announcing(s, s.node2, s.self, 50) / Payload{8},
+            on(s, ESP_FOREIGN, 1));
+  c.receive(at + "spi_zero", Eth{} / ip(s, s.node2, s.self) / Esp{.spi = 0}, on(s, ESP_FOREIGN, 1));
   c.receive(at + "later_fragment", Eth{} / later_fragment(s, s.node2, s.self, 50) / Payload{3},
             on(s, ESP, 1, LATER_FRAGMENT));
   c.receive(at + "later_fragment_pods",
@@ -103,6 +104,37 @@ void add_ike(CorpusBuilder& c, const Side& s) {
   c.receive(at + "501", in / Udp{.sport = 501, .dport = 499}, on(s, OTHER, 1));
 }
 
+// ESP between a pair whose SPI the node's SAD does not know for the destination.
+void add_foreign(CorpusBuilder& c, const Side& s) {
+  const std::string at = std::string(s.tag) + "/foreign_";
+  const Frame other = Esp{.spi = 0xbad} / Payload{64};
+  const Udp natt{.sport = 4500, .dport = 4500};
+  const auto foreign = on(s, ESP_FOREIGN, 1);
+  c.receive(at + "in", Eth{} / ip(s, s.node2, s.self) / other, foreign);
+  c.transmit(at + "out", Eth{} / ip(s, s.self, s.node2) / other, foreign);
+  c.transmit(at + "out_node3", Eth{} / ip(s, s.self, s.node3) / other, on(s, ESP_FOREIGN, 2));
+  c.receive(at + "in_ah", Eth{} / ip(s, s.node2, s.self) / Ah{} / other, foreign);
+  c.receive(at + "in_udp", Eth{} / ip(s, s.node2, s.self) / natt / other, foreign);
+  c.transmit(at + "out_udp", Eth{} / ip(s, s.self, s.node2) / natt / other, foreign);
+  c.receive(at + "first_fragment", Eth{} / first_fragment(s, s.node2, s.self, 50) / other, foreign);
+  // Nothing says whose a later fragment is.
+  c.receive(at + "later_fragment", Eth{} / later_fragment(s, s.node2, s.self, 50) / other,
+            on(s, ESP, 1, LATER_FRAGMENT));
+  // Without a pair it is somebody else's.
+  c.receive(at + "from_outside", Eth{} / ip(s, s.outside, s.self) / other, on(s, ESP));
+  c.receive(at + "between_peers", Eth{} / ip(s, s.node2, s.node3) / other, on(s, ESP));
+  // In a tunnel the inner destination counts.
+  const auto tunnel = Eth{} / ip(s, s.node2, s.self) / Gre{};
+  c.receive(at + "in_gre", tunnel / ip(s, s.outside, s.self) / other, foreign);
+  c.receive(at + "known_in_gre", tunnel / ip(s, s.outside, s.self) / Esp{} / Payload{64},
+            on(s, ESP, 1));
+  c.receive(at + "in_gre_elsewhere", tunnel / ip(s, s.self, s.outside) / Esp{} / Payload{64},
+            foreign);
+  c.receive(at + "in_gre_cut", tunnel / announcing(s, s.outside, s.self, 50) / Payload{3}, foreign);
+  c.receive(at + "in_gre_later", tunnel / later_fragment(s, s.outside, s.self, 50) / Payload{30},
+            on(s, ESP, 1));
+}
+
 void add_nat_traversal(CorpusBuilder& c, const Side& s) {
   const std::string at = std::string(s.tag) + "/natt_";
   const auto in = Eth{} / ip(s, s.node2, s.self);
@@ -131,15 +163,16 @@ void add_nat_traversal(CorpusBuilder& c, const Side& s) {
     c.receive(at + "zeros_" + size, in / udp / Payload{n, 0}, n < 4 ? bad : on(s, IKE, 1));
   }
   c.receive(at + "marker_and_ike", in / udp / Raw{{0, 0, 0, 0}} / Payload{28}, on(s, IKE, 1));
-  c.receive(at + "almost_marker", in / udp / Raw{{0, 0, 0, 1}} / Payload{28}, on(s, ESP_UDP, 1));
-  c.receive(at + "esp_of_8", in / udp / Payload{8}, on(s, ESP_UDP, 1));
+  c.receive(at + "almost_marker", in / udp / Raw{{0, 0, 0, 1}} / Payload{28},
+            on(s, ESP_FOREIGN, 1));
+  c.receive(at + "esp_of_8", in / udp / Payload{8}, on(s, ESP_FOREIGN, 1));
   c.receive(at + "length_says_empty", in / Udp{.dport = 4500, .length = 8} / Payload{40}, bad);
   c.receive(at + "length_says_0", in / Udp{.dport = 4500, .length = 0} / Payload{40}, bad);
   c.receive(at + "length_says_7_bytes", in / Udp{.dport = 4500, .length = 15} / Payload{40}, bad);
   c.receive(at + "length_says_one_ff", in / Udp{.dport = 4500, .length = 9} / Payload{40, 0xff},
             on(s, IKE, 1));
   c.receive(at + "length_too_long", in / Udp{.dport = 4500, .length = 65535} / Payload{40},
-            on(s, ESP_UDP, 1));
+            on(s, ESP_FOREIGN, 1));
   c.receive(at + "length_too_long_short", in / Udp{.dport = 4500, .length = 65535} / Payload{7},
             bad);
   c.receive(at + "from_outside_short", Eth{} / ip(s, s.outside, s.self) / udp / Payload{3},
@@ -186,6 +219,7 @@ void add_ipsec_cases(CorpusBuilder& c) {
     add_esp(c, *side);
     add_ah(c, *side);
     add_ike(c, *side);
+    add_foreign(c, *side);
     add_nat_traversal(c, *side);
     add_between_pods(c, *side, "only_esp", Esp{} / Payload{40});
     add_between_pods(c, *side, "only_esp_null", Esp{.spi = kNullSpi} / Payload{40});

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "kernel/prefix_key.h"
+
 namespace espial::frames {
 namespace {
 
@@ -24,6 +26,15 @@ ep_role role_number(Role role) {
   return EP_ROLE_NONE;
 }
 
+std::vector<ep_sa_key> sa_keys(const World& world) {
+  std::vector<ep_sa_key> keys;
+  for (const auto& [destination, spi] : world.sas) {
+    const auto key = key_of(destination);
+    keys.push_back({key.hi, key.lo, spi, 0});
+  }
+  return keys;
+}
+
 }  // namespace
 
 TableSpec table_spec(const World& world) {
@@ -37,6 +48,7 @@ TableSpec table_spec(const World& world) {
         {static_cast<int>(kIfindex), entry.vid, ours ? EP_VLAN_OURS : EP_VLAN_CLAIMED});
   }
   spec.integrity_spis = world.null_spis;
+  spec.spi_proof = !world.sas.empty();
   for (const auto& [reason, mode] : world.limits)
     spec.limits[static_cast<std::size_t>(reason)] = mode;
   for (const Exempt& rule : world.exempt)
@@ -47,7 +59,8 @@ TableSpec table_spec(const World& world) {
 TableImage::TableImage(const World& world)
     : capacity_(TableCapacity::for_peers(16)),
       block_(build_table(table_spec(world), capacity_).value()),
-      modes_(world.modes) {}
+      modes_(world.modes),
+      sas_(sa_keys(world)) {}
 
 Mode TableImage::mode(std::uint32_t peer) const {
   const auto found = modes_.find(peer);
@@ -64,12 +77,13 @@ HostVerdict judge_on_host(const TableImage& image, const Input& input, std::size
   const auto captured = static_cast<__u32>(input.bytes.size());
   const __u32 how = (input.direction == Direction::TRANSMIT ? EP_HOW_TRANSMIT : 0U) |
                     (input.link == LinkKind::kRaw ? EP_HOW_RAW : 0U);
+  const auto sas = image.sas();
   const ep_verdict v = ep_host_judge(
       &table, input.bytes.data(), captured, std::max(captured, static_cast<__u32>(on_wire)), how,
-      static_cast<__u16>(input.metadata_tci.value_or(0) & 0xfff), kIfindex, &packet);
+      static_cast<__u16>(input.metadata_tci.value_or(0) & 0xfff), kIfindex, &sas, &packet);
   HostVerdict out;
-  out.length = packet.l3_len;
-  out.headers = packet.header_len;
+  out.length = packet.ip.len;
+  out.headers = ep_header_len(&packet);
   out.starved = packet.starved != 0;
   if ((v.flags & EP_VERDICT_SKIP) != 0) {
     out.verdict.counted = false;

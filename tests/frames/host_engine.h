@@ -23,12 +23,16 @@ class TableImage {
  public:
   explicit TableImage(const World& world);
   [[nodiscard]] ep_table table() const;
+  [[nodiscard]] ep_host_sas sas() const {
+    return {sas_.data(), static_cast<std::uint32_t>(sas_.size())};
+  }
   [[nodiscard]] Mode mode(std::uint32_t peer) const;
 
  private:
   TableCapacity capacity_;
   std::vector<std::byte> block_;
   std::map<std::uint32_t, Mode> modes_;
+  std::vector<ep_sa_key> sas_;
 };
 
 struct HostVerdict {

@@ -36,6 +36,21 @@ bool null_spi(const Case& c) {
   return c.content.spi && std::find(nulls.begin(), nulls.end(), *c.content.spi) != nulls.end();
 }
 
+}  // namespace
+
+bool foreign(const Case& c, const IpAddress& destination, std::optional<std::uint32_t> spi) {
+  const auto& sas = c.world.sas;
+  return !sas.empty() && c.pair && spi &&
+         std::find(sas.begin(), sas.end(), std::pair(destination, *spi)) == sas.end();
+}
+
+namespace {
+
+Class class_of_esp(const Case& c, Class otherwise) {
+  if (foreign(c, c.packet.dst, c.content.spi)) return Class::ESP_FOREIGN;
+  return null_spi(c) ? Class::ESP_NULL : otherwise;
+}
+
 // No end is a backend address: only what the packet is counts.
 OracleVerdict judge_by_content(const Case& c) {
   switch (c.content.kind) {
@@ -43,7 +58,7 @@ OracleVerdict judge_by_content(const Case& c) {
       return say_pair(c,
                       c.content.outcome == Outcome::EXT_CHAIN ? Class::TOO_DEEP : Class::MALFORMED);
     case Kind::kEspUdp:
-      return say_pair(c, null_spi(c) ? Class::ESP_NULL : Class::ESP_UDP);
+      return say_pair(c, class_of_esp(c, Class::ESP_UDP));
     case Kind::kEspTcp:
       return say_pair(c, Class::ESP_TCP);
     case Kind::kIke:
@@ -92,8 +107,7 @@ OracleVerdict judge_packet(const World& world, const Headers& packet, Direction 
   const bool network = src.role == Role::kNetwork || dst.role == Role::kNetwork;
   if (!network && !is_backend(src.role) && !is_backend(dst.role)) {
     if (c.content.kind == Kind::kBrokenEsp) return say_pair(c, Class::MALFORMED);
-    if (c.content.kind == Kind::kEsp)
-      return say_pair(c, null_spi(c) ? Class::ESP_NULL : Class::ESP);
+    if (c.content.kind == Kind::kEsp) return say_pair(c, class_of_esp(c, Class::ESP));
   }
   if (link_control(packet) || one_node(c)) return say(c, Class::FLOODED, 0);
   if (group_mac && dst.role == Role::kNetwork) return say(c, Class::FLOODED, 0);

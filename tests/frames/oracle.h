@@ -53,8 +53,9 @@ struct World {
   std::vector<RoleEntry> roles;
   std::vector<VlanEntry> vlans;  // of the one device that frames come from
   std::vector<std::uint32_t> null_spis;
-  std::map<std::uint32_t, Mode> modes;  // by peer; else monitor
-  std::map<Reason, Mode> limits;        // else none
+  std::vector<std::pair<IpAddress, std::uint32_t>> sas;  // of ESP; none: SPIs are not compared
+  std::map<std::uint32_t, Mode> modes;                   // by peer; else monitor
+  std::map<Reason, Mode> limits;                         // else none
   std::vector<Exempt> exempt;
 };
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "frames/oracle.h"
 #include "frames/oracle_content.h"
@@ -35,6 +36,10 @@ inline OracleVerdict say(const Case& c, Class klass, std::uint32_t peer, std::ui
 inline OracleVerdict say_pair(const Case& c, Class klass) {
   return say(c, klass, c.pair ? c.remote.peer : 0);
 }
+
+// Is ESP with this destination and SPI, between a pair, of no SA? Without SPI (later fragments) it
+// is not known.
+bool foreign(const Case& c, const IpAddress& destination, std::optional<std::uint32_t> spi);
 
 // The table of tunnels, for a content that is one.
 OracleVerdict judge_tunnel(const Case& c);

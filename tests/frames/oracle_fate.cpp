@@ -12,11 +12,14 @@
 namespace espial::frames {
 namespace {
 
-std::optional<Reason> reason_of(const OracleVerdict& v) {
+std::optional<Reason> reason_of(const Input& input, const OracleVerdict& v) {
   if (v.klass == Class::UNKNOWN_NODE) return Reason::UNKNOWN_NODE;
   if (v.klass == Class::TOO_DEEP) return Reason::TOO_DEEP;
   if (v.klass == Class::CLEARTEXT_SPOOFED) return Reason::SPOOFED;
   if (v.peer == 0) return std::nullopt;
+  if (v.klass == Class::ESP_FOREIGN)
+    return input.direction == Direction::TRANSMIT ? std::optional(Reason::ESP_FOREIGN)
+                                                  : std::nullopt;
   for (const auto& [klass, reason] : {std::pair{Class::CLEARTEXT, Reason::CLEARTEXT},
                                       {Class::CLEARTEXT_TUNNEL, Reason::CLEARTEXT_TUNNEL},
                                       {Class::CLEARTEXT_HOST, Reason::CLEARTEXT_HOST},
@@ -89,7 +92,7 @@ bool exempt(const World& world, Reason reason, const Headers& packet) {
 
 Mode oracle_fate(const World& world, const Input& input, const OracleVerdict& verdict) {
   if (!verdict.counted) return Mode::MONITOR;
-  const auto reason = reason_of(verdict);
+  const auto reason = reason_of(input, verdict);
   if (!reason) return Mode::MONITOR;
   const Link2 link = read_link(input);
   // Too many tags: nothing of IP was read that a rule could fit.

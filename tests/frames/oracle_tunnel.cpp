@@ -49,7 +49,11 @@ OracleVerdict judge_inner(const Case& c) {
   const bool endless = in.outcome == Outcome::EXT_CHAIN;
   if (endless) return with_outcome(say_pair(c, Class::TOO_DEEP), Outcome::EXT_CHAIN);
   if (!c.pair) return say(c, Class::OTHER, 0);
-  if (in.protocol == 50) return say_pair(c, Class::ESP);
+  if (in.protocol == 50) {
+    std::optional<std::uint32_t> spi;
+    if (!in.later_fragment) spi = in.l4.size() < 4 ? 0 : number(in.l4, 0, 4);
+    return say_pair(c, foreign(c, in.dst, spi) ? Class::ESP_FOREIGN : Class::ESP);
+  }
   if (in.outcome == Outcome::SHORT_EXT)
     return with_outcome(say_pair(c, Class::MALFORMED), Outcome::SHORT_TUNNEL);
   if (is_tunnel(in)) return with_outcome(say_pair(c, Class::TOO_DEEP), Outcome::NESTED);

@@ -96,7 +96,7 @@ std::uint32_t table_in_use(const Programs& programs) {
 std::uint64_t own_drops(const Programs& programs) {
   std::vector<std::uint64_t> values(static_cast<std::size_t>(libbpf_num_possible_cpus()));
   const std::uint32_t zero = 0;
-  EXPECT_EQ(bpf_map_lookup_elem(programs.own_drops_fd(), &zero, values.data()), 0);
+  EXPECT_EQ(bpf_map_lookup_elem(programs.shared_fd(SharedMap::kOwnDrops), &zero, values.data()), 0);
   std::uint64_t sum = 0;
   for (const auto value : values) sum += value;
   return sum;
@@ -256,10 +256,13 @@ TEST_F(Adoption, OtherObjectsLoad) {
   const int wire = other->program_fd(Direction::RECEIVE, DeviceRole::kWire, true);
   spoilt_by([&] { pin_again(wire, kPrograms + "/ep_rx_wire"); }, "not those");
   spoilt_by([&] { pin_again(wire, kPrograms + "/ep_tx"); }, "not those");
-  spoilt_by([&] { pin_again(other->own_drops_fd(), kPrograms + "/ep_tx"); }, "is not a program");
-  spoilt_by([&] { pin_again(other->own_drops_fd(), kPrograms + "/ep_own_drops"); }, "not those");
+  spoilt_by([&] { pin_again(other->shared_fd(SharedMap::kOwnDrops), kPrograms + "/ep_tx"); },
+            "is not a program");
+  spoilt_by([&] { pin_again(other->shared_fd(SharedMap::kOwnDrops), kPrograms + "/ep_own_drops"); },
+            "not those");
   spoilt_by([&] { pin_again(wire, kPrograms + "/ep_own_drops"); }, "not those");
-  spoilt_by([&] { pin_again(other->own_drops_fd(), kPrograms + "/ep_loaded"); }, "another build");
+  spoilt_by([&] { pin_again(other->shared_fd(SharedMap::kOwnDrops), kPrograms + "/ep_loaded"); },
+            "another build");
   spoilt_by([&] { ASSERT_EQ(bpf_obj_pin(wire, (kPrograms + "/more").c_str()), 0); }, "other files");
 }
 
@@ -309,7 +312,7 @@ TEST_F(Adoption, OthersMayNotHaveTouchedThem) {
       [] {
         std::filesystem::remove_all(kPrograms);
         const auto other = Programs::load("", limits());
-        ASSERT_EQ(bpf_obj_pin(other->own_drops_fd(), kPrograms.c_str()), 0);
+        ASSERT_EQ(bpf_obj_pin(other->shared_fd(SharedMap::kOwnDrops), kPrograms.c_str()), 0);
       },
       "this user only");
 }
@@ -336,7 +339,7 @@ TEST_F(Adoption, PutsBackWhatSomebodyUnpinned) {
   EXPECT_EQ(programs.restore_pins(kPins), 1U);
   EXPECT_EQ(programs.restore_pins(kPins), 0U);
   std::filesystem::remove_all(kPins);
-  EXPECT_EQ(programs.restore_pins(kPins), kMapCount + 8 + 2);
+  EXPECT_EQ(programs.restore_pins(kPins), kMapCount + 8 + kSharedMapCount + 1);
   const auto next = start();
   expect_adopted(next);
   EXPECT_EQ(ids(next), ids(programs));

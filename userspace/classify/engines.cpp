@@ -24,9 +24,9 @@ struct HostTable {
     const std::uint32_t how = (direction == Direction::TRANSMIT ? EP_HOW_TRANSMIT : 0U) |
                               (frame.link == LinkKind::kRawIp ? EP_HOW_RAW : 0U);
     ep_packet packet{};
-    const auto v =
-        ep_host_judge(&table, frame.bytes.data(), static_cast<std::uint32_t>(frame.bytes.size()),
-                      static_cast<std::uint32_t>(frame.original_length), how, 0, 0, &packet);
+    const auto v = ep_host_judge(
+        &table, frame.bytes.data(), static_cast<std::uint32_t>(frame.bytes.size()),
+        static_cast<std::uint32_t>(frame.original_length), how, 0, 0, nullptr, &packet);
     return {static_cast<Class>(v.class_), static_cast<Outcome>(packet.outcome), v.peer, false,
             (v.flags & EP_VERDICT_SKIP) == 0};
   }

@@ -69,6 +69,10 @@ void read_enforce(YamlReader& reader, const YAML::Node& node, const Place& at, D
         [&](const auto& n, const auto& p) {
           assign(enforce.cleartext_transit, read_mode(reader, n, p));
         }},
+       {"esp_foreign",
+        [&](const auto& n, const auto& p) {
+          assign(enforce.esp_foreign, read_mode(reader, n, p));
+        }},
        {"audit_minutes",
         [&](const auto& n, const auto& p) {
           assign(enforce.audit_minutes, reader.number(n, p, 0, kMaxAuditMinutes));
@@ -179,6 +183,8 @@ void read_root(YamlReader& reader, const YAML::Node& root, Draft& draft) {
                   : *word == "auto" ? XdpChoice::kAuto
                                     : XdpChoice::kRequire;
         }},
+       {"spi_proof",
+        [&](const auto& n, const auto& p) { assign(c.spi_proof, reader.boolean(n, p)); }},
        {"vici",
         [&](const auto& n, const auto& p) {
           const bool word = n.IsScalar() && (n.Scalar() == "auto" || n.Scalar() == "off");

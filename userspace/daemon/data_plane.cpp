@@ -11,6 +11,9 @@ namespace espial {
 namespace {
 
 constexpr std::uint32_t kSubnetsPerPeer = 4;
+// The mirror follows the SAD by itself. Half of EP_SA_GRACE_NS: what a repair mistakes, the next
+// sees in time.
+constexpr std::chrono::seconds kSyncSas{15};
 
 ProgramLimits limits_of(const Config& config) {
   ProgramLimits limits;
@@ -58,7 +61,10 @@ DataPlane::DataPlane(Loaded loaded, std::string pin_dir)
       identities_(std::move(loaded.identities)),
       attachments_(std::move(loaded.attachments)),
       xdp_(XdpAttachments::open(pin_dir_)),
-      events_(std::move(loaded.events)) {}
+      events_(std::move(loaded.events)),
+      sa_mirror_(std::move(loaded.sa_mirror)) {
+  if (sa_mirror_.complete()) no_spi_proof_.clear();
+}
 
 Result<DataPlane> DataPlane::open(const Config& config) {
   EP_ASSIGN(programs, Programs::load(config.pin_dir, limits_of(config)));
@@ -67,11 +73,13 @@ Result<DataPlane> DataPlane::open(const Config& config) {
   EP_ASSIGN(identities, Identities::load(maps));
   EP_ASSIGN(attachments, Attachments::open(config.pin_dir, config.state_dir, programs));
   EP_ASSIGN(events, FlowEvents::open(maps));
+  auto sa_mirror = SaMirror::open(programs, config.pin_dir);
   return DataPlane({.programs = std::move(programs),
                     .maps = std::move(maps),
                     .identities = std::move(identities),
                     .attachments = std::move(attachments),
-                    .events = std::move(events)},
+                    .events = std::move(events),
+                    .sa_mirror = std::move(sa_mirror)},
                    config.pin_dir);
 }
 
@@ -100,8 +108,26 @@ TableSpec DataPlane::next_table(const ConfigEnforce& enforce, const Topology& to
   table_relays_ = find_relays(topology, facts.policies, table_relays_);
   auto spec =
       make_table_spec(enforce, topology, identities_, plans_.devices, facts.states, table_relays_);
+  spec.spi_proof = table_spi_proof_ = no_spi_proof_.empty();
   spec.generation = ++generation_;
   return spec;
+}
+
+bool DataPlane::follow_sas(const KernelFacts& facts, std::string why_not) {
+  const auto now = std::chrono::steady_clock::now();
+  if (facts.xfrm_readable && (!sas_synced_ || now - *sas_synced_ >= kSyncSas)) {
+    sa_mirror_.sync(facts.states);
+    sas_synced_ = now;
+  }
+  auto reason = sa_mirror_.complete() ? std::move(why_not) : sa_mirror_.problem();
+  if (reason != no_spi_proof_) {
+    no_spi_proof_ = std::move(reason);
+    if (no_spi_proof_.empty())
+      spdlog::info("ESP counts as encrypted only under an SPI of the SAD");
+    else
+      spdlog::warn("SPIs are not compared with the SAD: {}", no_spi_proof_);
+  }
+  return table_spi_proof_ != no_spi_proof_.empty();
 }
 
 Status DataPlane::release(const Topology& topology) { return identities_.release(topology, maps_); }
@@ -201,6 +227,8 @@ SourceStatus DataPlane::source() const {
                                  : "this kernel does not expose the XFRM state to BPF, so "
                                    "decrypted packets cannot be recognized"};
 }
+
+SourceStatus DataPlane::spi_source() const { return {"spi", no_spi_proof_.empty(), no_spi_proof_}; }
 
 std::vector<std::string> DataPlane::unattached() const {
   std::vector<std::string> lines;

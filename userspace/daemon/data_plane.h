@@ -25,6 +25,7 @@
 #include "kernel/peers/identities.h"
 #include "kernel/peers/table_spec.h"
 #include "kernel/programs.h"
+#include "kernel/sa_mirror.h"
 #include "model/config.h"
 #include "model/devices/devices.h"
 #include "model/facts/facts.h"
@@ -60,8 +61,12 @@ class DataPlane {
 
   // After the first attach(): former programs no longer count. Logs what happens to their counters.
   Status end_former();
-  // Needs the capabilities to load programs.
+  // Both need the capabilities to load programs.
   void watch_drops() { drops_.start(programs_); }
+  void mirror_sas() { sa_mirror_.start(); }
+  // Repairs the mirror where that is due, and decides whether SPIs can be compared with it.
+  // `why_not`: the mirror has nothing to do with it. True: the table says otherwise.
+  bool follow_sas(const KernelFacts& facts, std::string why_not);
 
   // Plans and attaches because a device appeared or changed; woken: when the kernel reported it.
   void follow_devices(const Config& config, const Topology& topology, const KernelFacts& facts,
@@ -86,6 +91,7 @@ class DataPlane {
   [[nodiscard]] bool adopted() const { return programs_.adopted(); }  // counters go on
   // "xfrm_state": can the kernel recognize decrypted packets?
   [[nodiscard]] SourceStatus source() const;
+  [[nodiscard]] SourceStatus spi_source() const;  // "spi": are SPIs compared with the SAD?
   // Programs that should be attached and are not, one line each.
   [[nodiscard]] std::vector<std::string> unattached() const;
   [[nodiscard]] std::shared_ptr<const LatestFlows> latest_flows() const { return flows_; }
@@ -98,6 +104,7 @@ class DataPlane {
     Identities identities;
     Attachments attachments;
     FlowEvents events;
+    SaMirror sa_mirror;
   };
   DataPlane(Loaded loaded, std::string pin_dir);
 
@@ -114,6 +121,10 @@ class DataPlane {
   std::vector<XfrmStateFact> table_states_;  // integrity-only SAs the table knows
   std::vector<DevicePlan> table_devices_;    // whose VLAN rules the table knows
   Relays table_relays_;
+  SaMirror sa_mirror_;
+  std::optional<MonoTime> sas_synced_;
+  std::string no_spi_proof_ = "not started";  // why SPIs are not compared; empty: they are
+  bool table_spi_proof_ = false;
   std::uint32_t generation_ = 0;
   GapCounters gaps_;
   std::optional<Restored> restored_;

@@ -63,6 +63,9 @@ Status Node::begin(bool strict) {
                data_plane_.plans().devices.size(), to_string(data_plane_.mode()),
                data_plane_.adopted() ? ", continuing the counters of an earlier run" : "");
   data_plane_.watch_drops();
+  data_plane_.mirror_sas();
+  facts_.refresh_states();  // a dump that begins after the mirror does
+  if (follow_sas()) EP_TRY(follow_table());
   enforcement_.follow_backstop(config_, topology_, facts_.kernel());
   judge_mesh();
   facts_.save(topology_, config_);
@@ -96,6 +99,7 @@ void Node::on_probe_events() {
 
 void Node::tick() {
   data_plane_.restore();
+  if (follow_sas()) replace_table();
   if (enforcement_.end_deadlines(this_moment())) follow_topology();
   const bool rules = facts_.tick();
   if (rules || (judged_ && std::chrono::steady_clock::now() - *judged_ >= kJudgeEvery)) {
@@ -105,6 +109,20 @@ void Node::tick() {
   if (probes_.problem().empty()) facts_.follow_path_mtu(config_.verify, topology_);
   evaluate();
   keeper_.follow(evaluator_.alarms(), this_moment());
+}
+
+bool Node::follow_sas() {
+  const auto& states = facts_.kernel().states;
+  std::string why_not;
+  if (!config_.spi_proof)
+    why_not = "spi_proof: false";
+  else if (!facts_.kernel().xfrm_readable)
+    why_not = "the SAD is not readable";
+  else if (ipsec_in_user_space(facts_.charon(), states))
+    why_not = "charon's SAs are not in the kernel: IPsec runs in user space";
+  else if (states.empty() && !facts_.charon_known())
+    why_not = "the kernel has no SA, and charon was not asked yet";
+  return data_plane_.follow_sas(facts_.kernel(), std::move(why_not));
 }
 
 void Node::follow_topology() {
@@ -259,6 +277,7 @@ std::vector<SourceStatus> Node::sources() const {
   sources.push_back(facts_.saved_source());
   sources.push_back(facts_.xfrm_source());
   sources.push_back(data_plane_.source());
+  if (config_.spi_proof) sources.push_back(data_plane_.spi_source());
   if (auto charon = facts_.charon_source(config_)) sources.push_back(std::move(*charon));
   // Not a source of facts, but it can fail like one, and is reported in the same way.
   for (const auto& receiver : notified().receivers)

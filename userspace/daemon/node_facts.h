@@ -85,6 +85,8 @@ class NodeFacts {
   [[nodiscard]] const OpensvcFacts& opensvc() const { return opensvc_; }
   [[nodiscard]] const Topology& saved() const { return saved_; }
   [[nodiscard]] const CharonFacts& charon() const { return vici_.facts(); }
+  // Charon has answered, or is known not to be there.
+  [[nodiscard]] bool charon_known() const { return vici_.off() || vici_.asked(); }
   [[nodiscard]] std::vector<IkeTrouble> ike_troubles() const { return vici_.troubles(); }
   [[nodiscard]] const PathMtuWatch& path_mtu() const { return path_mtu_; }
 

@@ -28,6 +28,15 @@ enum class MapId : std::uint8_t {
 inline constexpr std::size_t kMapCount = 14;
 std::string_view map_name(MapId id);
 
+// Maps that live as long as the programs, whose other programs use them too; pinned beside them.
+enum class SharedMap : std::uint8_t {
+  kOwnDrops,  // what the tc programs dropped (bpf/own.h)
+  kSas,       // the SAs of ESP (bpf/sas.bpf.c)
+  kSaIndex,   // their fingerprints
+};
+inline constexpr std::size_t kSharedMapCount = 3;
+std::string_view map_name(SharedMap map);
+
 // The order of kProgramNames.
 enum class ProgramId : std::uint8_t {
   kWire,

@@ -106,6 +106,9 @@ std::string pinned_map_path(const std::string& pin_dir, std::string_view name) {
 std::string pinned_links_dir(const std::string& pin_dir) { return pin_dir + "/links"; }
 std::string pinned_xdp_dir(const std::string& pin_dir) { return pin_dir + "/xdp"; }
 
+std::string pinned_sas_dir(const std::string& pin_dir) { return pin_dir + "/sas"; }
+Status make_sas_dir(const std::string& pin_dir) { return make_dir(pinned_sas_dir(pin_dir)); }
+
 Status replace_pin(int fd, const std::string& path) {
   // bpffs refuses to rename over an object: remove and pin. Only user space looks at this path.
   if (unlink(path.c_str()) != 0 && errno != ENOENT)
@@ -185,7 +188,7 @@ Status remove_pin_dir(const std::string& pin_dir) {
   if (!std::filesystem::exists(pin_dir, error)) return Ok{};
   EP_TRY(check_bpffs(std::filesystem::path(pin_dir).parent_path().string()));
   // What drops packets goes before what it reads.
-  for (const auto* part : {"/xdp", "/links", "/programs", kNextPrograms, "/maps", "/next"})
+  for (const auto* part : {"/xdp", "/links", "/sas", "/programs", kNextPrograms, "/maps", "/next"})
     EP_TRY(remove_pins(pin_dir + part));
   EP_TRY(remove_former_maps(pin_dir));
   if (rmdir(pin_dir.c_str()) != 0) return path_error(pin_dir, "remove folder", errno);

@@ -8,6 +8,7 @@
 //   PIN_DIR/next-programs/  those of a start under way
 //   PIN_DIR/links/IFINDEX-rx, IFINDEX-tx    one pin per tcx link
 //   PIN_DIR/xdp/IFINDEX                     one pin per XDP link
+//   PIN_DIR/sas/                            the SA mirror (kernel/sa_mirror.h)
 //
 // Folders are 0700, pins 0600, all owned by the user that runs espial.
 #pragma once
@@ -26,6 +27,8 @@ Status prepare_pin_dir(const std::string& pin_dir);
 std::string pinned_map_path(const std::string& pin_dir, std::string_view name);
 std::string pinned_links_dir(const std::string& pin_dir);
 std::string pinned_xdp_dir(const std::string& pin_dir);
+std::string pinned_sas_dir(const std::string& pin_dir);
+Status make_sas_dir(const std::string& pin_dir);
 
 // Pins fd at path, in the place of whatever was pinned there.
 Status replace_pin(int fd, const std::string& path);

@@ -21,7 +21,6 @@
 namespace espial {
 namespace {
 
-constexpr const char* kOwnDrops = "ep_own_drops";
 constexpr const char* kLoaded = "ep_loaded";
 constexpr std::uint32_t kMapsOfProgram = 16;
 
@@ -41,7 +40,7 @@ struct Loaded {
   ProgramOrigin origin;
   std::array<LoadedProgram, kProgramCount> programs;
   std::array<std::uint32_t, kMapCount> maps;
-  std::uint32_t own_drops;
+  std::array<std::uint32_t, kSharedMapCount> shared;
   std::uint32_t reserved;
 };
 static_assert(std::has_unique_object_representations_v<Loaded>, "is compared as bytes");
@@ -84,8 +83,9 @@ Result<Loaded> describe(const ProgramOrigin& origin, const ProgramSet& set) {
   for (std::size_t i = 0; i < kMapCount; ++i)
     if (auto status = describe(set.maps[i].get(), loaded.maps[i]); !status.ok())
       return std::move(status).error().wrap(std::string(map_name(static_cast<MapId>(i))));
-  if (auto status = describe(set.own_drops.get(), loaded.own_drops); !status.ok())
-    return std::move(status).error().wrap(kOwnDrops);
+  for (std::size_t i = 0; i < kSharedMapCount; ++i)
+    if (auto status = describe(set.shared[i].get(), loaded.shared[i]); !status.ok())
+      return std::move(status).error().wrap(std::string(map_name(static_cast<SharedMap>(i))));
   return loaded;
 }
 
@@ -111,7 +111,8 @@ std::vector<std::pair<std::string, int>> pins_of(const ProgramSet& set) {
   for (std::size_t i = 0; i < kProgramCount; ++i)
     if (set.programs[i].valid())
       pins.emplace_back(program_name(static_cast<ProgramId>(i)), set.programs[i].get());
-  pins.emplace_back(kOwnDrops, set.own_drops.get());
+  for (std::size_t i = 0; i < kSharedMapCount; ++i)
+    pins.emplace_back(map_name(static_cast<SharedMap>(i)), set.shared[i].get());
   pins.emplace_back(kLoaded, set.loaded.get());
   return pins;
 }
@@ -168,8 +169,10 @@ Result<ProgramSet> open_pinned_programs(const std::string& pin_dir, const Progra
     EP_ASSIGN(one, open_pin(pinned_map_path(pin_dir, map_name(static_cast<MapId>(i)))));
     set.maps[i] = std::move(one);
   }
-  EP_ASSIGN(own_drops, open_pin(folder + "/" + kOwnDrops));
-  set.own_drops = std::move(own_drops);
+  for (std::size_t i = 0; i < kSharedMapCount; ++i) {
+    EP_ASSIGN(one, open_pin(folder + "/" + std::string(map_name(static_cast<SharedMap>(i)))));
+    set.shared[i] = std::move(one);
+  }
   EP_ASSIGN(now, describe(origin, set));
   if (std::memcmp(&now, &loaded, sizeof(now)) != 0)
     return Error{"the pinned programs and maps are not those that were loaded together"};

@@ -4,6 +4,7 @@
 //
 //   PIN_DIR/programs/NAME       one pin per program
 //   PIN_DIR/programs/ep_own_drops    the map that they share with the drop program
+//   PIN_DIR/programs/ep_sas, ep_sa_index   the maps that they share with the SA mirror
 //   PIN_DIR/programs/ep_loaded  what they were made of, and what the kernel called them
 //
 // The folder is made under another name and renamed when it is complete.
@@ -24,14 +25,16 @@ namespace espial {
 struct ProgramOrigin {
   std::array<char, 64> object{};  // SHA-256 of the BPF object
   ep_config config{};
+  std::uint32_t sas = 0;      // room for so many
   std::uint32_t xdp = 0;      // 1: the accelerator, too
   std::uint32_t perfmon = 0;  // 1: verified with CAP_PERFMON, so without barriers to speculation
+  std::uint32_t reserved = 0;
 };
 
 struct ProgramSet {
   std::array<UniqueFd, kProgramCount> programs;  // not valid: not wanted
   std::array<UniqueFd, kMapCount> maps;
-  UniqueFd own_drops;
+  std::array<UniqueFd, kSharedMapCount> shared;
   UniqueFd loaded;  // not valid: the programs are not pinned
 };
 

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cerrno>
 #include <cstring>
 #include <memory>
@@ -84,6 +85,8 @@ void configure(espial_bpf& skeleton, const ProgramOrigin& origin) {
   bpf_map__set_max_entries(skeleton.maps.ep_policy, peers);
   bpf_map__set_max_entries(skeleton.maps.ep_net_stat, subnets);
   bpf_map__set_max_entries(skeleton.maps.ep_net_meta, subnets);
+  bpf_map__set_max_entries(skeleton.maps.ep_sas, origin.sas);
+  bpf_map__set_max_entries(skeleton.maps.ep_sa_index, origin.config.sa_buckets);
 }
 
 // What the verifier asks before it does without barriers (perfmon_capable in the kernel).
@@ -110,6 +113,12 @@ struct Close {
 
 }  // namespace
 
+std::uint32_t sas_of(const ProgramLimits& limits) { return std::max(4096U, limits.max_peers * 16); }
+
+std::uint32_t sa_buckets_of(const ProgramLimits& limits) {
+  return std::bit_ceil(sas_of(limits) / EP_SA_BUCKET);
+}
+
 Result<Programs> Programs::load(const std::string& pin_dir, const ProgramLimits& limits) {
   capture_libbpf_log();
   Programs programs;
@@ -125,14 +134,16 @@ Result<Programs> Programs::load(const std::string& pin_dir, const ProgramLimits&
 
 ProgramOrigin Programs::origin() const {
   ProgramOrigin origin;
-  static_assert(sizeof(EP_OBJECT_ID) == sizeof(origin.object) + 1);
-  std::copy_n(EP_OBJECT_ID, origin.object.size(), origin.object.begin());
+  static_assert(sizeof(EP_ESPIAL_OBJECT_ID) == sizeof(origin.object) + 1);
+  std::copy_n(EP_ESPIAL_OBJECT_ID, origin.object.size(), origin.object.begin());
   origin.config.slots = capacity_.slots;
+  origin.config.sa_buckets = sa_buckets_of(limits_);
   origin.config.max_peers = limits_.max_peers;
   origin.config.max_subnets = limits_.max_subnets;
   origin.config.flow_events_per_second = limits_.flow_events_per_second;
   origin.config.have_xfrm = xfrm_state_;
   origin.config.report = limits_.report;
+  origin.sas = sas_of(limits_);
   origin.xdp = limits_.xdp;
   origin.perfmon = has_perfmon();
   return origin;
@@ -201,8 +212,12 @@ Status Programs::take(const espial_bpf& skeleton) {
     set_.maps[i] = duplicate(bpf_map__fd(map_of(skeleton, static_cast<MapId>(i))));
     if (!set_.maps[i].valid()) return load_error(errno, "keep maps");
   }
-  set_.own_drops = duplicate(bpf_map__fd(skeleton.maps.ep_own_drops));
-  if (!set_.own_drops.valid()) return load_error(errno, "keep maps");
+  for (std::size_t i = 0; i < kSharedMapCount; ++i) {
+    const auto name = map_name(static_cast<SharedMap>(i));
+    set_.shared[i] =
+        duplicate(bpf_map__fd(bpf_object__find_map_by_name(skeleton.obj, name.data())));
+    if (!set_.shared[i].valid()) return load_error(errno, "keep maps");
+  }
   return Ok{};
 }
 
@@ -268,7 +283,9 @@ int Programs::xdp_fd() const {
   return set_.programs[static_cast<std::size_t>(ProgramId::kXdp)].get();
 }
 
-int Programs::own_drops_fd() const { return set_.own_drops.get(); }
+int Programs::shared_fd(SharedMap map) const {
+  return set_.shared[static_cast<std::size_t>(map)].get();
+}
 
 int Programs::map_fd(MapId id) const { return set_.maps[static_cast<std::size_t>(id)].get(); }
 

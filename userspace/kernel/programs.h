@@ -27,6 +27,12 @@ struct ProgramLimits {
   bool xdp = false;     // load the accelerator, too (Linux 5.18)
 };
 
+// How many SAs the mirror has room for: four prefixes per peer make two SAs each way, and as many
+// again while they are rekeyed.
+std::uint32_t sas_of(const ProgramLimits& limits);
+// Of their index: even when all are there, most find room.
+std::uint32_t sa_buckets_of(const ProgramLimits& limits);
+
 class Programs {
  public:
   // Brings the programs into the kernel. pin_dir: programs pinned there are adopted when this build
@@ -39,7 +45,7 @@ class Programs {
   [[nodiscard]] int program_fd(Direction direction, DeviceRole role, bool ethernet) const;
   [[nodiscard]] int xdp_fd() const;  // -1: not loaded
   [[nodiscard]] int map_fd(MapId id) const;
-  [[nodiscard]] int own_drops_fd() const;  // what the tc programs dropped (bpf/own.h)
+  [[nodiscard]] int shared_fd(SharedMap map) const;
   [[nodiscard]] const ProgramLimits& limits() const { return limits_; }
   [[nodiscard]] const TableCapacity& capacity() const { return capacity_; }
   [[nodiscard]] bool adopted() const { return adopted_; }  // counters of an earlier run go on

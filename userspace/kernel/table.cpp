@@ -10,6 +10,7 @@
 #include <set>
 
 #include "hash.h"
+#include "kernel/prefix_key.h"
 
 namespace espial {
 namespace {
@@ -17,12 +18,6 @@ namespace {
 constexpr std::uint32_t kMinSlots = 64;
 constexpr std::uint32_t kMaxDisplacement = 0xffff;
 constexpr std::uint32_t kSeeds = 64;  // how many hash seeds are tried before giving up
-
-std::uint64_t load64(const std::uint8_t* bytes) {
-  std::uint64_t value = 0;
-  for (int i = 0; i < 8; ++i) value = value << 8 | bytes[i];
-  return value;
-}
 
 // A typed view of the block that is being built.
 struct Block {
@@ -42,10 +37,9 @@ std::uint8_t key_length(const Prefix& prefix) {
 }
 
 ep_slot make_slot(const TableEntry& entry) {
-  const auto& bytes = entry.prefix.address().bytes();
-  const bool v4 = entry.prefix.family() == Family::kIpv4;
-  return {v4 ? ~std::uint64_t{0} : load64(bytes.data()),
-          v4 ? load64(bytes.data()) : load64(bytes.data() + 8),
+  const auto key = key_of(entry.prefix.address());
+  return {key.hi,
+          key.lo,
           key_length(entry.prefix),
           static_cast<std::uint8_t>(entry.role),
           static_cast<std::uint16_t>((entry.configured ? EP_SLOT_CONFIGURED : 0) |
@@ -134,6 +128,7 @@ Status put_lengths(Block& block, const TableSpec& spec) {
 }
 
 Status put_enforcement(ep_table_head& head, const TableSpec& spec) {
+  head.spi_proof = spec.spi_proof ? 1 : 0;
   for (std::size_t i = 0; i < kReasons; ++i)
     head.limits |= static_cast<__u32>(spec.limits[i]) << i * EP_MODE_BITS;
   if (spec.exemptions.size() > EP_EXEMPTIONS)

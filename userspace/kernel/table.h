@@ -60,6 +60,7 @@ struct TableSpec {
   std::vector<TableVlan> vlans;
   std::vector<std::uint32_t> integrity_spis;  // host order: AH and null-encryption SAs
   std::uint32_t generation = 0;
+  bool spi_proof = false;  // ESP of a pair has to be of an SA that the mirror knows
   std::array<Mode, kReasons> limits = no_limits();  // what a reason never exceeds
   std::vector<TableExemption> exemptions;           // at most EP_EXEMPTIONS
 };

@@ -6,9 +6,13 @@
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+
+#include "hash.h"
+#include "kernel/prefix_key.h"
 
 namespace espial {
 namespace {
@@ -62,6 +66,31 @@ bool TestRun::accepts(std::span<const std::uint8_t> bytes) {
   if (type == 0x0800) return bytes.size() >= kLinkHeader + 20;
   if (type == 0x86dd) return bytes.size() >= kLinkHeader + 40;
   return true;
+}
+
+Status TestRun::set_sas(const std::vector<std::pair<IpAddress, std::uint32_t>>& sas) const {
+  const int map = programs_.shared_fd(SharedMap::kSas);
+  const ep_sa_gone_t here = 0;
+  const ep_sa_key none_is_missing{};
+  const int map_of_index = programs_.shared_fd(SharedMap::kSaIndex);
+  const auto buckets = sa_buckets_of(programs_.limits());
+  const auto index = [&](const ep_sa_key& key) {
+    const auto fingerprint = ep_hash_sa(key.hi, key.lo, key.spi);
+    const auto place = ep_sa_bucket_of(fingerprint, buckets);
+    ep_sa_bucket bucket{};
+    if (bpf_map_lookup_elem(map_of_index, &place, &bucket) != 0) return false;
+    const auto free = std::find(std::begin(bucket.sas), std::end(bucket.sas), 0U);
+    if (free != std::end(bucket.sas)) *free = fingerprint;
+    return bpf_map_update_elem(map_of_index, &place, &bucket, BPF_ANY) == 0;
+  };
+  bool written = bpf_map_update_elem(map, &none_is_missing, &here, BPF_ANY) == 0;
+  for (const auto& [destination, spi] : sas) {
+    const auto address = key_of(destination);
+    const ep_sa_key key{address.hi, address.lo, spi, 0};
+    written = written && bpf_map_update_elem(map, &key, &here, BPF_ANY) == 0 && index(key);
+  }
+  if (!written) return Error{fmt::format("test run: write SAs: {}", std::strerror(errno))};
+  return Ok{};
 }
 
 Result<TestVerdict> TestRun::run(const TestFrame& frame) const {

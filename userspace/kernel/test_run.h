@@ -41,6 +41,10 @@ class TestRun {
   static Result<TestRun> open(const TableSpec& table, std::uint32_t max_peers,
                               Verdicts verdicts = Verdicts::kYes);
 
+  // The SAs of ESP that a table with spi_proof is used with, in the mirror's stead: destinations
+  // and SPIs.
+  Status set_sas(const std::vector<std::pair<IpAddress, std::uint32_t>>& sas) const;
+
   // Whether every supported kernel takes these bytes for a test run (net/bpf/test_run.c): a packet
   // behind the first 14 bytes, with a whole IP header where their ethertype announces one (6.18),
   // and no more than a page less head and tail room.

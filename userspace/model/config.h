@@ -45,6 +45,7 @@ struct ConfigEnforce {
   // What these reasons never exceed, whatever the peer's mode is.
   Mode cleartext_host = Mode::ENFORCE;
   Mode cleartext_transit = Mode::ENFORCE;
+  Mode esp_foreign = Mode::ENFORCE;
   std::vector<ConfigExemption> exempt;
   bool backstop = false;             // `xfrm_block`: XFRM block policies behind the programs
   std::uint32_t audit_minutes = 10;  // of quiet audit before `policy set PEER enforce`
@@ -93,7 +94,8 @@ struct Config {
   std::uint32_t flow_events_per_second = 100;  // per CPU
   std::string metrics = "auto";                // auto | full | compact
   XdpChoice xdp = XdpChoice::kOff;
-  std::string vici = "auto";              // charon's socket: a path, "auto" or "off"
+  std::string vici = "auto";  // charon's socket: a path, "auto" or "off"
+  bool spi_proof = true;      // ESP of a pair counts as encrypted only under an SPI of the SAD
   std::optional<double> coverage_target;  // what share of a peer's packets is to be encrypted
 };
 

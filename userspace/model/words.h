@@ -71,15 +71,22 @@ constexpr std::string_view to_string(Hook h) { return kHookLabels[static_cast<st
 constexpr Coverage coverage_of(Class c) { return kClassCoverage[static_cast<std::size_t>(c)]; }
 
 // Which rows of enforcement there are (bpf/enforce.h): only what was received can be spoofed, only
-// what is sent can be in transit or sent again. An unknown node is no peer; what is spoofed or not
-// readable may be of a peer or of nobody.
+// what is sent can be in transit, sent again or of no SA. An unknown node is no peer; what is
+// spoofed or not readable may be of a peer or of nobody.
 constexpr bool occurs(Reason reason, Direction direction, bool of_a_peer) {
   const bool of_either = reason == Reason::SPOOFED || reason == Reason::TOO_DEEP;
   if (!of_either && (reason == Reason::UNKNOWN_NODE) == of_a_peer) return false;
   if (reason == Reason::SPOOFED) return direction == Direction::RECEIVE;
-  if (reason == Reason::CLEARTEXT_TRANSIT || reason == Reason::CLEARTEXT_RESENT)
+  if (reason == Reason::CLEARTEXT_TRANSIT || reason == Reason::CLEARTEXT_RESENT ||
+      reason == Reason::ESP_FOREIGN)
     return direction == Direction::TRANSMIT;
   return true;
+}
+// Which classes a direction has: only what arrives can be under another's address, only what leaves
+// can have been decrypted here before.
+constexpr bool occurs(Class klass, Direction direction) {
+  if (klass == Class::CLEARTEXT_SPOOFED) return direction == Direction::RECEIVE;
+  return klass != Class::CLEARTEXT_RESENT || direction == Direction::TRANSMIT;
 }
 // Path MTU messages are exempt on the rows of hosts and transit only: those have a peer.
 constexpr bool occurs(Exemption exemption, bool of_a_peer) {

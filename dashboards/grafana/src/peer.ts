@@ -152,7 +152,7 @@ export const peer: Dashboard = {
           title: "What comes out of IPsec, and from whom?",
           description: "Packets that were decrypted, those whose source belongs to somebody else than " +
             "the SA, and ESP that no SA accepts.",
-          runbooks: ["EspialSpoofedInner", "EspialUnknownSpi"],
+          runbooks: ["EspialSpoofedInner", "EspialForeignEsp", "EspialUnknownSpi"],
           colours: { "decrypted.*": kBlue, spoofed: kVermilion, "no SA": kOrange },
           queries: [
             { expr: `sum by (family) (${rate("espial_peer_receive_decrypted_packets_total")})`, legend: "decrypted {{family}}" },

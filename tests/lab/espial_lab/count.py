@@ -21,7 +21,7 @@ OTHER_VLAN = 99         # of frames that are no business of the mesh
 FAMILIES = {4: "ipv4", 6: "ipv6"}
 PROTECTED = ("esp", "esp_udp", "esp_tcp")
 UNPROTECTED = ("esp_null", "ah", "cleartext", "cleartext_tunnel", "cleartext_host",
-               "cleartext_transit")
+               "cleartext_transit", "esp_foreign")
 CLASSES = PROTECTED + UNPROTECTED + ("ike",)
 
 # (direction, peer, class, family) to (packets, bytes); class "decrypted" on receive only.

@@ -318,6 +318,7 @@ TEST_F(CliTest, PackagedExampleIsValid) {
                           "exempt:",
                           "cleartext_host:",
                           "cleartext_transit:",
+                          "esp_foreign:",
                           "audit_minutes:",
                           "xfrm_block:",
                           "prefix:",

@@ -63,6 +63,7 @@ node: node1
 instance: blue
 listen: "[::1]:9755"
 discover: false
+spi_proof: false
 max_peers: 16
 metrics: compact
 coverage_target: 99.9%
@@ -73,6 +74,7 @@ mode: audit
 enforce:
   cleartext_host: audit
   cleartext_transit: monitor
+  esp_foreign: audit
   audit_minutes: 30
   xfrm_block: true
   exempt:
@@ -107,6 +109,8 @@ devices: {include: [eth0], exclude: [docker0, wg0]}
   EXPECT_EQ(c.mode, Mode::AUDIT);
   EXPECT_EQ(c.enforce.cleartext_host, Mode::AUDIT);
   EXPECT_EQ(c.enforce.cleartext_transit, Mode::MONITOR);
+  EXPECT_EQ(c.enforce.esp_foreign, Mode::AUDIT);
+  EXPECT_FALSE(c.spi_proof);
   EXPECT_EQ(c.enforce.audit_minutes, 30U);
   EXPECT_TRUE(c.enforce.backstop);
   ASSERT_EQ(c.enforce.exempt.size(), 3U);
@@ -159,7 +163,8 @@ TEST(ConfigFile, RefusesAnUnknownAnchor) {
 constexpr Bad kBad[] = {
     {"[a]",
      "f:1: expected a map of keys (node, instance, pin_dir, state_dir, listen, "
-     "listen_anywhere, discover, opensvc, opensvc_conf, opensvc_socket, max_peers, xdp, vici, "
+     "listen_anywhere, discover, opensvc, opensvc_conf, opensvc_socket, max_peers, xdp, spi_proof, "
+     "vici, "
      "metrics, "
      "flow_events_per_second, coverage_target, mode, enforce, alerts, "
      "verify, networks, self, peers, devices), found a list\n"},
@@ -171,14 +176,16 @@ constexpr Bad kBad[] = {
     {"self: {colour: 1}\n", "f:1: self.colour: unknown key (known here: underlay, backend)\n"},
     {"\"a\\e[31m\": 1\nself: {\"\\e\": 1}\n",
      "f:1: a\\x1b[31m: unknown key (known here: node, instance, pin_dir, state_dir, listen, "
-     "listen_anywhere, discover, opensvc, opensvc_conf, opensvc_socket, max_peers, xdp, vici, "
+     "listen_anywhere, discover, opensvc, opensvc_conf, opensvc_socket, max_peers, xdp, spi_proof, "
+     "vici, "
      "metrics, "
      "flow_events_per_second, coverage_target, mode, enforce, alerts, "
      "verify, networks, self, peers, devices)\n"
      "f:2: self.\\x1b: unknown key (known here: underlay, backend)\n"},
     {"? [a]\n: 1\nself: {[b]: 1}\n",
      "f:1: a key must be text (one of node, instance, pin_dir, state_dir, listen, "
-     "listen_anywhere, discover, opensvc, opensvc_conf, opensvc_socket, max_peers, xdp, vici, "
+     "listen_anywhere, discover, opensvc, opensvc_conf, opensvc_socket, max_peers, xdp, spi_proof, "
+     "vici, "
      "metrics, "
      "flow_events_per_second, coverage_target, mode, enforce, alerts, "
      "verify, networks, self, peers, devices)\n"
@@ -296,7 +303,7 @@ constexpr Bad kBad[] = {
     {"mode: drop\n", "f:1: mode: \"drop\" is not one of monitor, audit, enforce\n"},
     {"enforce: {cleartext: audit}\n",
      "f:1: enforce.cleartext: unknown key (known here: cleartext_host, cleartext_transit, "
-     "audit_minutes, xfrm_block, exempt)\n"},
+     "esp_foreign, audit_minutes, xfrm_block, exempt)\n"},
     {"enforce:\n  cleartext_host: drop\n  audit_minutes: -1\n",
      "f:2: enforce.cleartext_host: \"drop\" is not one of monitor, audit, enforce\n"
      "f:3: enforce.audit_minutes: \"-1\" is not a whole number from 0 to 10080\n"},

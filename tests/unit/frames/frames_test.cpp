@@ -211,6 +211,7 @@ TEST(Differential, EmptyWorlds) {
 TEST(Table, EveryEntryOfACrowdedTableIsFound) {
   std::mt19937_64 random(7);
   World world = corpus_world();
+  world.sas.clear();
   for (std::uint16_t vid = 1000; vid < 1080; ++vid)
     world.vlans.push_back({vid, vid % 2 == 0 ? VlanAction::kOurs : VlanAction::kClaimed});
   for (std::uint32_t i = 0; i < 20; ++i)

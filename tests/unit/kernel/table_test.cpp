@@ -241,7 +241,9 @@ TEST(TableSpec, RelayedSourcesAreMarked) {
   for (const auto& entry : entries)
     if (entry.relayed) marked += entry.prefix.text() + " " + std::to_string(entry.subnet) + "; ";
   // Nested subnets: the longest has its part; the table takes the first of equal prefixes.
-  EXPECT_EQ(marked, "10.45.0.12/32 0; 10.101.3.0/24 3; 10.101.2.64/26 2; 10.101.2.64/26 1; 10.101.3.0/24 1; ");
+  EXPECT_EQ(
+      marked,
+      "10.45.0.12/32 0; 10.101.3.0/24 3; 10.101.2.64/26 2; 10.101.2.64/26 1; 10.101.3.0/24 1; ");
 }
 
 TEST(TableSpec, EnforcementIsAsTheFileSays) {

@@ -87,9 +87,10 @@ TEST(Relays, WhatProvesNothing) {
   bypass.has_template = false;
   auto transport = fwd("10.101.3.0/24", "10.45.0.12");
   transport.tunnel_mode = false;
-  EXPECT_EQ(text({block, bypass, transport, policy(PolicyDirection::kOut, "10.101.3.0/24", "10.45.0.12"),
-                  fwd("10.101.3.0/24", "10.45.0.99"), fwd("10.101.3.0/24", "0.0.0.0")}),
-            "by");
+  EXPECT_EQ(
+      text({block, bypass, transport, policy(PolicyDirection::kOut, "10.101.3.0/24", "10.45.0.12"),
+            fwd("10.101.3.0/24", "10.45.0.99"), fwd("10.101.3.0/24", "0.0.0.0")}),
+      "by");
 }
 
 TEST(Relays, StayWhileTheTopologyHasTheirAddresses) {

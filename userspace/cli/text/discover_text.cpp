@@ -60,6 +60,10 @@ void add_settings(YamlLines& lines, const Topology& topology, const Config& conf
                     "  # file; required encrypted share of a peer's packets");
   setting(lines, "xdp", std::string(to_string(config.xdp)), std::string(to_string(none.xdp)),
           "off, auto or require");
+  setting(lines, "vici", scalar(config.vici), scalar(none.vici),
+          "charon's socket: a path, auto or off");
+  setting(lines, "spi_proof", flag(config.spi_proof), flag(none.spi_proof),
+          "ESP of a pair is encrypted only under an SPI of the kernel's SAs");
   setting(lines, "flow_events_per_second", number(config.flow_events_per_second),
           number(none.flow_events_per_second), "per CPU");
   setting(lines, "mode", std::string(to_string(config.mode.value_or(Mode::MONITOR))), "monitor",
@@ -73,7 +77,9 @@ void add_enforce(YamlLines& lines, const ConfigEnforce& enforce) {
   lines.push_back("  cleartext_host: " + mode(enforce.cleartext_host) + "  # default enforce");
   lines.push_back("  cleartext_transit: " + mode(enforce.cleartext_transit) +
                   "  # default enforce");
+  lines.push_back("  esp_foreign: " + mode(enforce.esp_foreign) + "  # default enforce");
   lines.push_back("  audit_minutes: " + number(enforce.audit_minutes) + "  # default 10");
+  lines.push_back("  xfrm_block: " + flag(enforce.backstop) + "  # default false");
   if (enforce.exempt.empty())
     lines.emplace_back("#  exempt: [{prefix: 10.101.1.53/32, protocol: udp, port: 53}]  # example");
   else

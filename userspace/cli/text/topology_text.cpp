@@ -55,6 +55,7 @@ std::string yaml_settings(const Topology& topology, const Config& config) {
   out += "metrics: " + yaml_text(config.metrics) + "\n";
   out += "xdp: " + std::string(to_string(config.xdp)) + "\n";
   out += "vici: " + yaml_text(config.vici) + "\n";
+  out += std::string("spi_proof: ") + flag(config.spi_proof);
   if (config.coverage_target)
     out += "coverage_target: " + fmt::format("{}", *config.coverage_target) + "\n";
   out += "flow_events_per_second: " + std::to_string(config.flow_events_per_second) + "\n";
@@ -73,6 +74,7 @@ std::string yaml_enforcement(const Config& config) {
   std::string out = "mode: " + mode(config.mode.value_or(Mode::MONITOR));
   out += "enforce:\n  cleartext_host: " + mode(enforce.cleartext_host);
   out += "  cleartext_transit: " + mode(enforce.cleartext_transit);
+  out += "  esp_foreign: " + mode(enforce.esp_foreign);
   out += "  audit_minutes: " + std::to_string(enforce.audit_minutes) + "\n";
   out += std::string("  xfrm_block: ") + (enforce.backstop ? "true\n" : "false\n");
   if (!enforce.exempt.empty()) out += "  exempt:\n";
@@ -119,6 +121,7 @@ json enforce_document(const ConfigEnforce& enforce) {
          {"port", e.port != 0 ? json(e.port) : json(nullptr)}});
   return {{"cleartext_host", to_string(enforce.cleartext_host)},
           {"cleartext_transit", to_string(enforce.cleartext_transit)},
+          {"esp_foreign", to_string(enforce.esp_foreign)},
           {"audit_minutes", enforce.audit_minutes},
           {"xfrm_block", enforce.backstop},
           {"exempt", std::move(exempt)}};

@@ -5,7 +5,6 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
@@ -17,6 +16,7 @@
 #include "kernel/counters/drop_reasons.h"
 #include "kernel/counters/flow_record.h"
 #include "kernel/libbpf_log.h"
+#include "kernel/own_netns.h"
 
 namespace espial {
 namespace {
@@ -30,12 +30,6 @@ struct Way {
 };
 constexpr std::array kWays{Way{"tp_btf", "ep_drop_btf"}, Way{"raw_tracepoint", "ep_drop_raw"},
                            Way{"tracepoint", "ep_drop_tp"}};
-
-std::uint32_t own_netns() {
-  struct stat self = {};
-  return ::stat("/proc/thread-self/ns/net", &self) == 0 ? static_cast<std::uint32_t>(self.st_ino)
-                                                        : 0;
-}
 
 std::uint32_t reason_number(const std::map<std::uint32_t, std::string>& reasons,
                             std::string_view name) {
@@ -176,7 +170,8 @@ Status Drops::load(const Programs& programs, std::size_t way) {
   }
   if (const int error = bpf_map__reuse_fd(skeleton.maps.ep_tables, programs.map_fd(MapId::kTables)))
     return fail(-error, "share the peer table");
-  if (const int error = bpf_map__reuse_fd(skeleton.maps.ep_own_drops, programs.own_drops_fd()))
+  if (const int error =
+          bpf_map__reuse_fd(skeleton.maps.ep_own_drops, programs.shared_fd(SharedMap::kOwnDrops)))
     return fail(-error, "share the count of own drops");
   if (const int error = drops_bpf__load(&skeleton)) return fail(-error, "load");
   EP_TRY(skip_own_drops(skeleton));

@@ -28,8 +28,8 @@ void mark_relayed(const Relays& relays, std::vector<TableEntry>& entries) {
   std::multimap<unsigned, TableEntry, std::greater<>> narrower;  // by the subnet's length
   for (auto& entry : entries) {
     if (entry.role == EP_ROLE_PEER_UNDERLAY)
-      entry.relayed = std::binary_search(relays.remotes.begin(), relays.remotes.end(),
-                                         entry.prefix.address());
+      entry.relayed =
+          std::binary_search(relays.remotes.begin(), relays.remotes.end(), entry.prefix.address());
     if (entry.role != EP_ROLE_PEER_BACKEND) continue;
     const auto& subnet = entry.prefix;
     auto source = std::lower_bound(relays.sources.begin(), relays.sources.end(), subnet);
@@ -69,6 +69,7 @@ TableSpec make_table_spec(const ConfigEnforce& enforce, const Topology& topology
       spec.integrity_spis.push_back(state.spi);
   spec.limits[at(Reason::CLEARTEXT_HOST)] = enforce.cleartext_host;
   spec.limits[at(Reason::CLEARTEXT_TRANSIT)] = enforce.cleartext_transit;
+  spec.limits[at(Reason::ESP_FOREIGN)] = enforce.esp_foreign;
   for (const auto& exemption : enforce.exempt)
     spec.exemptions.push_back({exemption.prefix, exemption.protocol, exemption.port});
   return spec;

@@ -22,6 +22,8 @@ constexpr std::array kTrafficAlarms{
     TrafficAlarm{AlarmId::CleartextTraffic, &DirectionTally::direct, "in clear"},
     TrafficAlarm{AlarmId::CleartextTransit, &DirectionTally::transit,
                  "in clear from a foreign source"},
+    TrafficAlarm{AlarmId::ForeignEsp, &DirectionTally::foreign,
+                 "as ESP that is of no SA of the pair"},
     TrafficAlarm{AlarmId::CleartextHost, &DirectionTally::host,
                  "in clear from or to a host address"},
 };

@@ -29,6 +29,7 @@ namespace espial {
   X(CleartextTraffic, kCritical, 0, 0, true)       \
   X(CleartextHost, kWarning, 0, 0, true)           \
   X(CleartextTransit, kCritical, 0, 0, true)       \
+  X(ForeignEsp, kCritical, 0, 0, true)             \
   X(SpoofedInner, kCritical, 0, 0, true)           \
   X(EnforcementDropping, kWarning, 0, 0, true)     \
   X(WouldDrop, kInfo, 0, 0, true)                  \

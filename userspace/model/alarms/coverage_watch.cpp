@@ -34,7 +34,7 @@ CoverageWatch::Counts CoverageWatch::counts_of(const PeerCounters& counters,
   for (std::size_t d = 0; d < kDirections; ++d) {
     const DirectionTally& t = tally.direction[d];
     out.esp[d] = t.esp.packets;
-    out.unprotected[d] = t.direct + t.host + t.transit;
+    out.unprotected[d] = t.unprotected();
   }
   out.decrypted = tally.direction[at(Direction::RECEIVE)].decrypted.packets;
   return out;

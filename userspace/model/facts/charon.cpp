@@ -126,6 +126,18 @@ CharonSelector parse_selector(std::string text) {
   return selector;
 }
 
+bool ipsec_in_user_space(const CharonFacts& charon, const std::vector<XfrmStateFact>& states) {
+  bool any = false;
+  for (const auto& ike : charon.ike_sas)
+    for (const auto& child : ike.children) {
+      if (child.state != "INSTALLED" && child.state != "REKEYED") continue;
+      any = true;
+      for (const auto& state : states)
+        if (state.spi == child.spi_in || state.spi == child.spi_out) return false;
+    }
+  return charon.readable && any;
+}
+
 std::optional<std::string> explain_pair(const CharonFacts& facts, const Prefix& own,
                                         const Prefix& peer,
                                         const std::vector<IpAddress>& peer_underlays) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/ip.h"
+#include "model/facts/facts.h"
 #include "model/facts/ike_trouble.h"
 
 namespace espial {
@@ -87,6 +88,9 @@ struct CharonFacts {
   std::vector<IkeTrouble> troubles;  // of its log since somebody listens
   bool operator==(const CharonFacts&) const = default;
 };
+
+// Has charon SAs, of which the kernel knows none? Then it encrypts itself (kernel-libipsec).
+bool ipsec_in_user_space(const CharonFacts& charon, const std::vector<XfrmStateFact>& states);
 
 // Why charon does not protect what goes between the subnets of this node and a peer, one line in
 // charon's own names. Nothing: it says that an SA for the pair is installed, or it was not

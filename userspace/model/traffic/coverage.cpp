@@ -18,6 +18,8 @@ void add_unprotected(DirectionTally& tally, Class klass, const Cell& cell) {
     tally.host += cell.packets;
   else if (klass == Class::CLEARTEXT_TRANSIT)
     tally.transit += cell.packets;
+  else if (klass == Class::ESP_FOREIGN)
+    tally.foreign += cell.packets;
   else
     tally.direct += cell.packets;
   if (klass == Class::CLEARTEXT_RESENT || klass == Class::CLEARTEXT_SPOOFED)
@@ -56,6 +58,7 @@ void for_each_pair(A& a, B& b, Visit visit) {
     visit(x.offloaded, y.offloaded);
     visit(x.host, y.host);
     visit(x.transit, y.transit);
+    visit(x.foreign, y.foreign);
     visit(x.clear_bytes, y.clear_bytes);
     visit(x.unknown_node, y.unknown_node);
   }
@@ -121,7 +124,7 @@ Tally difference(const Tally& earlier, const Tally& later) {
 Traffic traffic_of(const Tally& tally, Direction direction) {
   const DirectionTally& t = tally.direction[at(direction)];
   return {.encrypted = std::max(t.esp.packets, t.decrypted.packets),
-          .unprotected = t.direct + t.host + t.transit,
+          .unprotected = t.unprotected(),
           .encrypted_bytes = std::max(t.esp.bytes, t.decrypted.bytes),
           .unprotected_bytes = t.clear_bytes};
 }

@@ -21,9 +21,12 @@ struct DirectionTally {
   std::uint64_t offloaded = 0;    // packets: cleartext that a device encrypts; not in direct
   std::uint64_t host = 0;         // packets: cleartext_host
   std::uint64_t transit = 0;      // packets: cleartext_transit
-  std::uint64_t clear_bytes = 0;  // bytes of direct, host and transit
+  std::uint64_t foreign = 0;      // packets: esp_foreign
+  std::uint64_t clear_bytes = 0;  // bytes of direct, host, transit and foreign
   std::uint64_t unknown_node = 0;
 
+  // Packets of all unprotected classes.
+  [[nodiscard]] std::uint64_t unprotected() const { return direct + host + transit + foreign; }
   bool operator==(const DirectionTally&) const = default;
 };
 

@@ -62,11 +62,13 @@ max_peers: 1024
 metrics: "auto"
 xdp: off
 vici: "auto"
+spi_proof: true
 flow_events_per_second: 100
 mode: audit
 enforce:
   cleartext_host: enforce
   cleartext_transit: audit
+  esp_foreign: enforce
   audit_minutes: 10
   xfrm_block: false
   exempt:

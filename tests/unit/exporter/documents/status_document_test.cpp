@@ -62,7 +62,7 @@ TEST(StatusDocument, EveryRowOfEnforcementThatCanOccurIsThere) {
                     "too_deep"}));
     EXPECT_EQ(keys(peer["transmit"][action]),
               (Keys{"ah", "cleartext", "cleartext_host", "cleartext_resent", "cleartext_transit",
-                    "cleartext_tunnel", "esp_null", "too_deep"}));
+                    "cleartext_tunnel", "esp_foreign", "esp_null", "too_deep"}));
     EXPECT_EQ(keys(doc["no_peer"]["receive"][action]),
               (Keys{"spoofed", "too_deep", "unknown_node"}));
     EXPECT_EQ(keys(doc["no_peer"]["transmit"][action]), (Keys{"too_deep", "unknown_node"}));

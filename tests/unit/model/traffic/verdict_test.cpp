@@ -153,8 +153,8 @@ TEST(Words, EveryRowOfEnforcementOccursWhereItCan) {
     return rows;
   };
   for (const Direction d : {Direction::RECEIVE, Direction::TRANSMIT}) {
-    // Not unknown_node, and what the other direction has: spoofed; transit and sent again.
-    EXPECT_EQ(count(d, true), d == Direction::RECEIVE ? kReasons - 3 : kReasons - 2);
+    // Not unknown_node, and what the other direction has: spoofed; transit, sent again, of no SA.
+    EXPECT_EQ(count(d, true), d == Direction::RECEIVE ? kReasons - 4 : kReasons - 2);
     EXPECT_EQ(count(d, false), d == Direction::RECEIVE ? 3U : 2U)
         << "unknown_node, too_deep, spoofed";
     EXPECT_TRUE(occurs(Reason::UNKNOWN_NODE, d, false));

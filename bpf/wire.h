@@ -59,15 +59,15 @@ EP_STATIC_ASSERT(EP_CLASS_COUNT <= EP_CLASS_SLOTS && EP_REASON_COUNT <= EP_REASO
                  "every class and every reason has a counter");
 
 /* Limits of the packet path. Each is an outcome or a refused configuration, never a surprise. */
-#define EP_MAX_VLAN_TAGS 8   /* tags in the bytes, after the one in the metadata */
-#define EP_MAX_EXT_HEADERS 8 /* IPv6 extension headers before the L4 header; AH is not one */
-#define EP_MAX_PREFIX_LENS 8 /* distinct prefix lengths per family in one table */
-#define EP_MAX_PROBE 16      /* slots a look-up visits; the table builder guarantees it */
-#define EP_VLAN_SLOTS 256    /* (device, VID) pairs; power of two */
-#define EP_NULL_SPI_SLOTS 64 /* SPIs of AH and of null-encryption SAs; power of two */
-#define EP_FLOW_SLOTS 512    /* per CPU; power of two */
-#define EP_FLOW_WAYS 4       /* slots that one flow may take; power of two */
-#define EP_EXEMPTIONS 16     /* rules of one table */
+#define EP_MAX_VLAN_TAGS 8     /* tags in the bytes, after the one in the metadata */
+#define EP_MAX_EXT_HEADERS 8   /* IPv6 extension headers before the L4 header; AH is not one */
+#define EP_MAX_PREFIX_LENS 8   /* distinct prefix lengths per family in one table */
+#define EP_MAX_PROBE 16        /* slots a look-up visits; the table builder guarantees it */
+#define EP_VLAN_SLOTS 256      /* (device, VID) pairs; power of two */
+#define EP_NULL_SPI_SLOTS 1024 /* SPIs of AH and of null-encryption SAs; power of two */
+#define EP_FLOW_SLOTS 512      /* per CPU; power of two */
+#define EP_FLOW_WAYS 4         /* slots that one flow may take; power of two */
+#define EP_EXEMPTIONS 16       /* rules of one table */
 #define EP_NAME_LEN 64
 
 /* What an address is, as one slot of the table says. A longer prefix wins. */

@@ -58,7 +58,7 @@ TableSpec table_spec(const World& world) {
 
 TableImage::TableImage(const World& world)
     : capacity_(TableCapacity::for_peers(16)),
-      block_(build_table(table_spec(world), capacity_).value()),
+      block_(build_table(table_spec(world), capacity_).value().block),
       modes_(world.modes),
       sas_(sa_keys(world)) {}
 

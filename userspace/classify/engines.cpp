@@ -35,8 +35,8 @@ struct HostTable {
 Result<std::shared_ptr<const HostTable>> host_table(const TableSpec& spec) {
   auto table = std::make_shared<HostTable>();
   table->capacity = TableCapacity::for_peers(peers_for(spec));
-  EP_ASSIGN(block, build_table(spec, table->capacity));
-  table->block = std::move(block);
+  EP_ASSIGN(built, build_table(spec, table->capacity));
+  table->block = std::move(built.block);
   return std::shared_ptr<const HostTable>(std::move(table));
 }
 

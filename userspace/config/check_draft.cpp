@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <bitset>
+#include <array>
 #include <charconv>
 #include <map>
 #include <unordered_map>
@@ -9,6 +9,7 @@
 #include "config/alerts_draft.h"
 #include "config/draft.h"
 #include "model/config.h"
+#include "model/table_room.h"
 
 namespace espial {
 namespace {
@@ -164,22 +165,28 @@ void check_names(const Draft& draft, Problems& problems) {
   }
 }
 
-// Counts the distinct lengths that the packet path would have to try. Host prefixes always count:
-// underlay addresses are learnt even where none is listed.
+// The packet path tries a few prefix lengths; the others are split into longer prefixes, for which
+// there has to be room. Host prefixes always count: underlay addresses are learnt even where none
+// is listed.
 void check_prefix_lengths(const Draft& draft, Problems& problems) {
-  std::array<std::bitset<129>, 2> seen;
-  seen[0].set(32);
-  seen[1].set(128);
+  const auto room = table_room(table_slots(draft.scalars.max_peers));
+  std::array<std::map<unsigned, std::size_t>, 2> lengths;
+  lengths[0][32] = lengths[1][128] = 2 * draft.peers.size() + 2;
+  bool reported = false;
   const auto look = [&](const std::vector<Located<Prefix>>& prefixes) {
     for (const auto& prefix : prefixes) {
-      auto& lengths = seen[static_cast<std::size_t>(prefix.value.family())];
-      if (lengths.test(prefix.value.length())) continue;
-      lengths.set(prefix.value.length());
-      if (lengths.count() == kMaxPrefixLengths + 1)
-        problems.add(prefix.place,
-                     prefix.value.text() + " is one prefix length too many (at most " +
-                         std::to_string(kMaxPrefixLengths) + " distinct ones per family, /" +
-                         std::to_string(prefix.value.address().bits()) + " included)");
+      auto& of_family = lengths[static_cast<std::size_t>(prefix.value.family())];
+      ++of_family[prefix.value.length()];
+      if (reported || of_family.size() <= kMaxPrefixLengths) continue;
+      const auto entries = plan_lengths(lengths[0]).entries + plan_lengths(lengths[1]).entries;
+      if (entries <= room) continue;
+      reported = true;
+      problems.add(prefix.place,
+                   prefix.value.text() + " is one prefix length too many: beyond " +
+                       std::to_string(kMaxPrefixLengths) + " per family (/" +
+                       std::to_string(prefix.value.address().bits()) +
+                       " included) they are split into longer prefixes, for which there is no room "
+                       "(use fewer lengths, or raise max_peers)");
     }
   };
   for (const auto& network : draft.networks) look(network.prefixes);

@@ -22,7 +22,6 @@ inline constexpr std::size_t kMaxConfigProblems =
     1000;                                               // listed; the rest is one line with a count
 inline constexpr std::size_t kMaxConfigItems = 200000;  // addresses and prefixes together
 inline constexpr std::uint32_t kMaxPeers = 10000;
-inline constexpr std::size_t kMaxPrefixLengths = 8;  // distinct, per family: EP_MAX_PREFIX_LENS
 inline constexpr std::uint32_t kMaxFlowEventsPerSecond = 100000;
 inline constexpr std::size_t kMaxExemptions = 16;  // EP_EXEMPTIONS
 inline constexpr std::size_t kMaxVerifyPods = 256;

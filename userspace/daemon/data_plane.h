@@ -53,7 +53,9 @@ class DataPlane {
   // with it at once, after writing the modes.
   TableSpec next_table(const ConfigEnforce& enforce, const Topology& topology,
                        const KernelFacts& facts);
-  Status set_table(const TableSpec& spec) { return programs_.set_table(spec); }
+  Result<std::vector<std::string>> set_table(const TableSpec& spec) {
+    return programs_.set_table(spec);
+  }
   // After the table: frees the indexes of peers and subnets that left the topology.
   Status release(const Topology& topology);
   // Attaches as planned; returns how many programs were newly attached.

@@ -52,7 +52,7 @@ Status Node::begin(bool strict) {
   topology_ = enforcement_.merged(config_, facts_);
   (void)data_plane_.plan(config_, topology_, facts_.kernel());
   EP_ASSIGN(left_out, data_plane_.assign(topology_));
-  for (const auto& line : left_out) spdlog::warn("{}", line);
+  without_index_ = std::move(left_out);
   EP_TRY(follow_table());
   EP_TRY(data_plane_.release(topology_));
   (void)data_plane_.attach(facts_.kernel(), config_.xdp);
@@ -148,8 +148,10 @@ void Node::follow_topology() {
 void Node::replace_table() {
   if (auto assigned = data_plane_.assign(topology_); !assigned.ok())
     spdlog::error("{}", assigned.error().message);
+  else
+    without_index_ = std::move(*assigned);
   if (auto status = follow_table(); !status.ok())
-    spdlog::error("keeping the previous peer table: {}", status.error().message);
+    note_table("the previous peer table is kept: " + status.error().message);
   else if (auto released = data_plane_.release(topology_); !released.ok())
     spdlog::error("{}", released.error().message);
 }
@@ -158,7 +160,19 @@ Status Node::follow_table() {
   const auto table = data_plane_.next_table(config_.enforce, topology_, facts_.kernel());
   // A peer that was assigned the index of a former peer must not inherit its mode.
   EP_TRY(enforcement_.write(data_plane_, topology_));
-  return data_plane_.set_table(table);
+  EP_ASSIGN(left_out, data_plane_.set_table(table));
+  left_out.insert(left_out.begin(), without_index_.begin(), without_index_.end());
+  note_table(left_out.empty() ? "" : fmt::format("not watched: {}", fmt::join(left_out, "; ")));
+  return Ok{};
+}
+
+void Node::note_table(std::string problem) {
+  if (problem == table_problem_) return;
+  table_problem_ = std::move(problem);
+  if (table_problem_.empty())
+    spdlog::info("peer table: everything fits again");
+  else
+    spdlog::error("peer table: {}", table_problem_);
 }
 
 void Node::log_findings() {
@@ -263,6 +277,10 @@ Result<Snapshot> Node::snapshot() {
   if (auto source = probes_.source()) snapshot.sources.push_back(std::move(*source));
   snapshot.last_reload_successful = last_reload_successful_;
   snapshot.last_reload_error = last_reload_error_;
+  if (last_reload_error_.empty() && !table_problem_.empty()) {
+    snapshot.last_reload_successful = false;
+    snapshot.last_reload_error = "peer table: " + table_problem_;
+  }
   return snapshot;
 }
 
@@ -275,6 +293,7 @@ std::vector<SourceStatus> Node::sources() const {
   sources.push_back(enforcement_.source());
   sources.push_back({"routes", true, ""});
   sources.push_back(facts_.saved_source());
+  sources.push_back({"table", table_problem_.empty(), table_problem_});
   sources.push_back(facts_.xfrm_source());
   sources.push_back(data_plane_.source());
   if (config_.spi_proof) sources.push_back(data_plane_.spi_source());

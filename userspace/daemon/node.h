@@ -114,6 +114,7 @@ class Node {
   void follow_topology();
   void replace_table();
   Status follow_table();
+  void note_table(std::string problem);
   void log_findings();
   void judge_mesh();
   Result<ModePlan> set_mode(const ModeRequest& request, const Moment& now);
@@ -125,6 +126,8 @@ class Node {
   bool reloaded_ = false;  // the table may have to change
   std::optional<bool> last_reload_successful_;
   std::string last_reload_error_;
+  std::vector<std::string> without_index_;  // peers and subnets beyond max_peers, one line each
+  std::string table_problem_;               // what of the topology is not in the table, one line
   NodeFacts facts_;
   Topology topology_;
   std::shared_ptr<const MeshAudit> mesh_;

@@ -300,8 +300,9 @@ std::size_t Programs::restore_pins(const std::string& pin_dir) const {
   return missing + restore_program_pins(pin_dir, set_);
 }
 
-Status Programs::set_table(const TableSpec& spec) {
-  EP_ASSIGN(block, build_table(spec, capacity_));
+Result<std::vector<std::string>> Programs::set_table(const TableSpec& spec) {
+  EP_ASSIGN(built, build_table(spec, capacity_));
+  const auto& block = built.block;
   const __u32 zero = 0;
   const std::size_t next = 1 - current_;
   const int fd = tables_[next].get();
@@ -313,7 +314,7 @@ Status Programs::set_table(const TableSpec& spec) {
     return load_error(errno, "swap peer table");
   current_ = next;
   table_entries_ = reinterpret_cast<const ep_table_head*>(block.data())->entries;
-  return Ok{};
+  return std::move(built.left_out);
 }
 
 Result<UniqueFd> open_pinned_map(const std::string& pin_dir, MapId id) {

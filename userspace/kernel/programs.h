@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "base/unique_fd.h"
@@ -67,7 +68,8 @@ class Programs {
 
   // Replaces the peer table as a whole; the programs see the old or the new one. Needs no
   // capability: two tables exist from the start, and the kernel waits for readers of the old one.
-  Status set_table(const TableSpec& spec);
+  // Returns what did not fit, one line each.
+  Result<std::vector<std::string>> set_table(const TableSpec& spec);
   [[nodiscard]] std::size_t table_entries() const { return table_entries_; }
 
  private:

@@ -11,11 +11,12 @@
 
 #include "hash.h"
 #include "kernel/prefix_key.h"
+#include "kernel/table_fit.h"
+#include "model/table_room.h"
 
 namespace espial {
 namespace {
 
-constexpr std::uint32_t kMinSlots = 64;
 constexpr std::uint32_t kMaxDisplacement = 0xffff;
 constexpr std::uint32_t kSeeds = 64;  // how many hash seeds are tried before giving up
 
@@ -106,34 +107,23 @@ bool place_entries(Block& block, const TableSpec& spec) {
   return true;
 }
 
-Status put_lengths(Block& block, const TableSpec& spec) {
+void put_lengths(Block& block, const TableSpec& spec) {
   std::array<std::set<std::uint8_t, std::greater<>>, EP_FAMILY_COUNT> lengths;
-  for (const auto& entry : spec.entries) {
-    // A default route is no subnet of anybody, and the key length 0 ends the list.
-    if (key_length(entry.prefix) == 0) return Error{"peer table: ::/0 cannot be an entry"};
+  for (const auto& entry : spec.entries)
     lengths[static_cast<std::size_t>(entry.prefix.family())].insert(key_length(entry.prefix));
-  }
   auto& head = block.head();
   for (std::size_t family = 0; family < EP_FAMILY_COUNT; ++family) {
-    if (lengths[family].size() > EP_MAX_PREFIX_LENS)
-      return Error{
-          fmt::format("peer table: {} different {} prefix lengths, at most {} are possible",
-                      lengths[family].size(), family == 0 ? "IPv4" : "IPv6", EP_MAX_PREFIX_LENS)};
     std::size_t next = 0;
     for (const auto length : lengths[family])
       head.masks[family][next++] = {ep_mask_hi(~std::uint64_t{0}, length),
                                     ep_mask_lo(~std::uint64_t{0}, length), length, 0};
   }
-  return Ok{};
 }
 
-Status put_enforcement(ep_table_head& head, const TableSpec& spec) {
+void put_enforcement(ep_table_head& head, const TableSpec& spec) {
   head.spi_proof = spec.spi_proof ? 1 : 0;
   for (std::size_t i = 0; i < kReasons; ++i)
     head.limits |= static_cast<__u32>(spec.limits[i]) << i * EP_MODE_BITS;
-  if (spec.exemptions.size() > EP_EXEMPTIONS)
-    return Error{fmt::format("peer table: {} exemptions, at most {} are possible",
-                             spec.exemptions.size(), EP_EXEMPTIONS)};
   for (auto& unused : head.exemptions) unused.family = EP_FAMILY_COUNT;
   for (const auto& exemption : spec.exemptions) {
     const auto slot = make_slot({exemption.prefix});
@@ -146,7 +136,6 @@ Status put_enforcement(ep_table_head& head, const TableSpec& spec) {
                                                exemption.protocol,
                                                0};
   }
-  return Ok{};
 }
 
 // Linear probing over a small table of the head; false when EP_MAX_PROBE slots are taken.
@@ -186,28 +175,25 @@ bool place_spis(ep_table_head& head, const TableSpec& spec) {
 
 }  // namespace
 
-TableCapacity TableCapacity::for_peers(std::uint32_t max_peers) {
-  return {std::max(kMinSlots, std::bit_ceil(max_peers * 6))};
-}
+TableCapacity TableCapacity::for_peers(std::uint32_t max_peers) { return {table_slots(max_peers)}; }
 
 std::size_t TableCapacity::bytes() const {
   return sizeof(ep_table_head) + std::size_t{slots} * sizeof(ep_slot) +
          slots / 2 * sizeof(std::uint16_t);
 }
 
-Result<std::vector<std::byte>> build_table(const TableSpec& spec, const TableCapacity& capacity) {
-  if (spec.entries.size() * 6 > std::size_t{capacity.slots} * 5)
-    return Error{fmt::format("peer table: {} prefixes do not fit into {} slots (raise max_peers)",
-                             spec.entries.size(), capacity.slots)};
+Result<BuiltTable> build_table(const TableSpec& whole, const TableCapacity& capacity) {
+  EP_ASSIGN(fitted, fit_table(whole, capacity));
+  const TableSpec& spec = fitted.spec;
   for (std::uint32_t seed = 1; seed <= kSeeds; ++seed) {
     Block block{std::vector<std::byte>(capacity.bytes()), capacity};
     block.head().generation = spec.generation;
     block.head().seed = seed * 0x9e3779b9;
-    EP_TRY(put_lengths(block, spec));
-    EP_TRY(put_enforcement(block.head(), spec));
+    put_lengths(block, spec);
+    put_enforcement(block.head(), spec);
     if (place_vlans(block.head(), spec) && place_spis(block.head(), spec) &&
         place_entries(block, spec))
-      return std::move(block.bytes);
+      return BuiltTable{std::move(block.bytes), std::move(fitted.left_out)};
   }
   return Error{
       fmt::format("peer table: no hash table layout found for {} prefixes, {} VLANs and {} "

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The peer table as one block of memory, laid out by bpf/wire.h and probed by the programs.
 //
-// Pure: building reads no map. A block is complete or refused, never partly filled.
+// Pure: building reads no map.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/ip.h"
@@ -21,7 +22,7 @@ namespace espial {
 struct TableCapacity {
   std::uint32_t slots = 0;
 
-  // Room for four prefixes per peer (an underlay and a subnet of each family) and as much again.
+  // See model/table_room.h.
   static TableCapacity for_peers(std::uint32_t max_peers);
   [[nodiscard]] std::size_t bytes() const;
 };
@@ -65,8 +66,13 @@ struct TableSpec {
   std::vector<TableExemption> exemptions;           // at most EP_EXEMPTIONS
 };
 
-// The block of `capacity.bytes()` bytes. Errors: more than five sixths of the slots in use, more
-// than EP_MAX_PREFIX_LENS prefix lengths in a family, too many VLANs, SPIs or exemptions.
-Result<std::vector<std::byte>> build_table(const TableSpec& spec, const TableCapacity& capacity);
+struct BuiltTable {
+  std::vector<std::byte> block;       // of capacity.bytes() bytes
+  std::vector<std::string> left_out;  // what did not fit, one line each
+};
+
+// A table as large as the capacity says. What does not fit is left out if it is only learnt
+// (kernel/table_fit.h). Error: what is configured does not fit.
+Result<BuiltTable> build_table(const TableSpec& spec, const TableCapacity& capacity);
 
 }  // namespace espial

@@ -54,7 +54,8 @@ Result<TestRun> TestRun::open(const TableSpec& table, std::uint32_t max_peers, V
   limits.report = verdicts == Verdicts::kYes;
   limits.xdp = true;
   EP_ASSIGN(programs, Programs::load("", limits));
-  EP_TRY(programs.set_table(table));
+  EP_ASSIGN(left_out, programs.set_table(table));
+  if (!left_out.empty()) return Error{"test run: " + left_out.front()};
   return TestRun(std::move(programs));
 }
 

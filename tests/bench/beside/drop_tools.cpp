@@ -86,7 +86,7 @@ Result<std::shared_ptr<Programs>> load_espial() {
   limits.max_peers = kDropPeers;
   limits.xdp = true;
   EP_ASSIGN(programs, Programs::load("", limits));
-  EP_TRY(programs.set_table(mesh(kDropPeers)));
+  if (auto set = programs.set_table(mesh(kDropPeers)); !set.ok()) return set.error();
   for (std::uint32_t peer = 1; peer <= kDropPeers; ++peer)
     EP_TRY(write_mode_entry(programs.map_fd(MapId::kPolicy), peer, {Mode::ENFORCE, {}}));
   return std::make_shared<Programs>(std::move(programs));

@@ -148,6 +148,34 @@ def disguised_cleartext(lab: Lab) -> None:
     lab.notes.append(f"{len(disguises)} disguises")
 
 
+@scenario(plays={"running": "bare"}, kernels=("6.1", "6.12", "running"), needs_espial=True, bare=BARE)
+def tunnels_of_others(lab: Lab) -> None:
+    """Tunnels that are none of the mesh, of more prefix lengths than a table has: espial starts, follows and
+    enforces what is configured, and says what it does not watch."""
+    one, two = lab.mesh.node(1), lab.mesh.node(2)
+    policies = [f"src 10.101.1.0/24 dst 172.{net}.0.0/{length} dir out"
+                for net in range(16, 26) for length in range(16, 29)]
+    template = f"tmpl src {one.underlay[4]} dst 10.45.0.99 proto esp mode tunnel"
+    one.namespace.ip(*(f"xfrm policy add {policy} {template}" for policy in policies))
+    lab.undo(lambda: one.namespace.ip(*(f"xfrm policy delete {policy}" for policy in policies)))
+    watch = lab.watch(1, mode="enforce")
+    espial, pod = watch.espials[1], one.pod
+
+    def told() -> bool:
+        status = espial.status()
+        table = next(s for s in status["sources"] if s["source"] == "table")
+        assert not table["up"] and "not watched" in table["detail"], table
+        assert status["config"]["last_reload_successful"] is False, status["config"]
+        return True
+    until("node1 says what does not fit", told, every=0.2)
+    assert ("ConfigRejected", "") in espial.firing(), espial.firing()
+    with traffic.Listener(pod.namespace, pod.v4) as listener:
+        lab.sent += traffic.frames(two.namespace, two.wire, f"0a:58:0a:2d:00:{one.number + 10:02x}",
+                                   traffic.ipv4(two.pod.v4, pod.v4, UDP, udp(b"marker"), ttl=64), 20).sent
+        watch.dropped(1, 2, receive={"cleartext": 20})
+        assert listener.drain() == 0, "cleartext was delivered"
+
+
 class Marked:
     """Frames on a port of the switch that carry a marker: what anybody on the wire can read."""
 

@@ -16,7 +16,6 @@
 namespace espial {
 namespace {
 
-static_assert(kMaxPrefixLengths == EP_MAX_PREFIX_LENS);
 static_assert(kMaxExemptions == EP_EXEMPTIONS);
 
 std::string problems_of(std::string_view text) {
@@ -368,15 +367,19 @@ TEST(ConfigFile, OneExemptionTooManyIsRefused) {
             "f:19: enforce.exempt[16]: 17 exemptions are listed (at most 16)\n");
 }
 
-TEST(ConfigFile, OnePrefixLengthTooManyIsRefusedPerFamily) {
-  std::string text = "self:\n  backend:\n";
+TEST(ConfigFile, PrefixLengthsBeyondEightAreTakenWhileThereIsRoom) {
+  std::string text = "max_peers: 16\nself:\n  backend:\n";
   for (int length = 8; length < 15; ++length)  // 7 lengths, and /32
     text += "  - " + std::to_string(length) + ".0.0.0/" + std::to_string(length) + "\n";
-  text += "  - fd00::/64\n";
   EXPECT_EQ(problems_of(text), "");
-  EXPECT_EQ(problems_of(text + "  - 30.0.0.0/30\n  - 31.0.0.0/31\n"),
-            "f:11: self.backend[8]: 30.0.0.0/30 is one prefix length too many (at most 8 "
-            "distinct ones per family, /32 included)\n");
+  // Two of the nine and ten become one: a few more prefixes.
+  EXPECT_EQ(problems_of(text + "  - 30.0.0.0/30\n  - 31.0.0.0/31\n"), "");
+  for (int i = 0; i < 100; ++i) text += "  - 40." + std::to_string(i) + ".0.0/24\n";
+  EXPECT_EQ(
+      problems_of(text),
+      "f:105: self.backend[101]: 40.94.0.0/24 is one prefix length too many: beyond 8 per family "
+      "(/32 included) they are split into longer prefixes, for which there is no room (use fewer "
+      "lengths, or raise max_peers)\n");
 }
 
 TEST(ConfigFile, ReportsEverythingAtOnce) {

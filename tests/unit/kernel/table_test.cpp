@@ -12,6 +12,8 @@
 
 #include "host.h"
 #include "kernel/peers/table_spec.h"
+#include "kernel/prefix_key.h"
+#include "kernel/table_fit.h"
 
 namespace espial {
 namespace {
@@ -25,9 +27,9 @@ struct Built {
 
 Built build(const TableSpec& spec, std::uint32_t max_peers) {
   const auto capacity = TableCapacity::for_peers(max_peers);
-  auto block = build_table(spec, capacity);
-  EXPECT_TRUE(block.ok()) << block.error().message;
-  Built built{std::move(*block), {}};
+  auto made = build_table(spec, capacity);
+  EXPECT_TRUE(made.ok()) << made.error().message;
+  Built built{std::move(made->block), {}};
   built.table = {reinterpret_cast<const ep_table_head*>(built.block.data()), capacity.slots};
   return built;
 }
@@ -192,15 +194,6 @@ TEST(Table, AgreesWithALinearSearchOnRandomTables) {
 }
 
 TEST(Table, RefusesWhatDoesNotFit) {
-  TableSpec lengths;
-  for (unsigned length = 20; length < 29; ++length)
-    lengths.entries.push_back(
-        {Prefix(*IpAddress::parse("10.0.0.0"), length), EP_ROLE_NETWORK, 0, 0, false});
-  const auto refused = build_table(lengths, TableCapacity::for_peers(16));
-  ASSERT_FALSE(refused.ok());
-  EXPECT_EQ(refused.error().message,
-            "peer table: 9 different IPv4 prefix lengths, at most 8 are possible");
-
   TableSpec many;
   for (std::uint32_t i = 0; i < 1000; ++i) {
     const std::array<std::uint8_t, 4> bytes{10, 0, static_cast<std::uint8_t>(i >> 8),
@@ -212,6 +205,131 @@ TEST(Table, RefusesWhatDoesNotFit) {
   ASSERT_FALSE(full.ok());
   EXPECT_EQ(full.error().message,
             "peer table: 1000 prefixes do not fit into 128 slots (raise max_peers)");
+}
+
+// -- what does not fit ---------------------------------------------------------------------------
+
+TableEntry entry(const std::string& prefix, ep_role role, std::uint32_t peer, bool configured) {
+  return {Prefix::parse(prefix, true).value(), role, peer, 0, configured};
+}
+
+// Peer 1 is configured, peer 2 learnt with one subnet of each of `lengths` lengths.
+TableSpec with_learnt_lengths(unsigned lengths) {
+  TableSpec spec;
+  spec.entries = {entry("10.45.0.11/32", EP_ROLE_SELF_UNDERLAY, 0, true),
+                  entry("10.101.0.0/24", EP_ROLE_SELF_BACKEND, 0, true),
+                  entry("10.45.0.12/32", EP_ROLE_PEER_UNDERLAY, 1, true),
+                  entry("10.101.1.0/24", EP_ROLE_PEER_BACKEND, 1, true)};
+  for (unsigned i = 0; i < lengths; ++i)
+    spec.entries.push_back(entry("10." + std::to_string(110 + i) + ".0.0/" + std::to_string(8 + i),
+                                 EP_ROLE_PEER_BACKEND, 2, false));
+  return spec;
+}
+
+std::uint32_t peer_at(const Built& built, const char* address) {
+  const auto key = key_of(IpAddress::parse(address).value());
+  return ep_host_lookup(&built.table, EP_FAMILY_IPV4, key.hi, key.lo).peer;
+}
+
+TEST(TableFit, EightLengthsAreTakenAsTheyAre) {
+  const auto fitted =
+      fit_table(with_learnt_lengths(6), TableCapacity::for_peers(16)).value();  // and /24, /32
+  EXPECT_EQ(fitted.spec.entries.size(), 10U);
+  EXPECT_TRUE(fitted.left_out.empty());
+}
+
+TEST(TableFit, ANinthLengthIsSplitIntoAnother) {
+  const auto spec = with_learnt_lengths(7);
+  const auto fitted = fit_table(spec, TableCapacity::for_peers(16)).value();
+  EXPECT_EQ(fitted.spec.entries.size(), 11U) << "10.0.0.0/8 is 10.128.0.0/9 beside 10.0.0.0/9";
+  EXPECT_TRUE(fitted.left_out.empty());
+  const auto built = build(spec, 16);
+  EXPECT_EQ(peer_at(built, "10.101.1.9"), 1U);
+  for (const char* learnt : {"10.0.0.1", "10.110.0.1", "10.111.0.1", "10.116.255.255"})
+    EXPECT_EQ(peer_at(built, learnt), 2U) << learnt;
+}
+
+TEST(TableFit, TenTimesTheLengthsKeepWhatIsConfigured) {
+  auto spec = with_learnt_lengths(23);  // all from /8 to /30
+  const auto whole = fit_table(spec, TableCapacity::for_peers(1024)).value();
+  EXPECT_TRUE(whole.left_out.empty()) << whole.left_out.front();
+  const auto small = fit_table(spec, TableCapacity::for_peers(1)).value();
+  ASSERT_EQ(small.left_out.size(), 1U);
+  EXPECT_EQ(small.left_out[0],
+            "22 learnt prefixes (10.0.0.0/8, 10.0.0.0/9, 10.64.0.0/10, ...): there are too many "
+            "different prefix lengths");
+  const auto built = build(spec, 1);
+  EXPECT_EQ(peer_at(built, "10.101.1.9"), 1U);
+  EXPECT_EQ(peer_at(built, "10.45.0.12"), 1U);
+}
+
+// Whatever is split: every address is whose it was.
+TEST(TableFit, SplittingChangesNothing) {
+  std::mt19937 random(4);
+  for (int round = 0; round < 200; ++round) {
+    TableSpec spec;
+    for (std::uint32_t i = 1; i <= 14; ++i) {
+      const auto length = static_cast<unsigned>(20 + random() % 13);
+      spec.entries.push_back(entry("10.0." + std::to_string(random() % 16) + "." +
+                                       std::to_string(random() % 256) + "/" +
+                                       std::to_string(length),
+                                   EP_ROLE_PEER_BACKEND, i, true));
+    }
+    const auto built = build(spec, 1024);
+    for (int probe = 0; probe < 200; ++probe) {
+      const auto text =
+          "10.0." + std::to_string(random() % 16) + "." + std::to_string(random() % 256);
+      const auto address = IpAddress::parse(text).value();
+      std::uint32_t wanted = 0;
+      unsigned longest = 0;
+      for (const auto& one : spec.entries)
+        if (one.prefix.contains(address) && one.prefix.length() > longest) {
+          longest = one.prefix.length();
+          wanted = one.peer;
+        }
+      ASSERT_EQ(peer_at(built, text.c_str()), wanted) << text;
+    }
+  }
+}
+
+TEST(TableFit, LearntPrefixesGoFirstWhenTheTableIsFull) {
+  for (const std::size_t learnt : {49U, 50U, 500U}) {  // 53 of 64 slots are used at most
+    auto spec = with_learnt_lengths(0);
+    for (std::size_t i = 0; i < learnt; ++i)
+      spec.entries.push_back(
+          entry("10.120." + std::to_string(i / 256) + "." + std::to_string(i % 256) + "/32",
+                EP_ROLE_PEER_UNDERLAY, 2, false));
+    const auto fitted = fit_table(spec, TableCapacity::for_peers(1)).value();
+    EXPECT_EQ(fitted.left_out.empty(), learnt == 49) << learnt;
+    EXPECT_EQ(peer_at(build(spec, 1), "10.101.1.9"), 1U);
+  }
+}
+
+TEST(TableFit, VlansSasAndExemptionsBeyondTheirLimits) {
+  for (const std::size_t count : {std::size_t{128}, std::size_t{129}, std::size_t{1280}}) {
+    auto spec = with_learnt_lengths(0);
+    for (std::size_t i = 0; i < count; ++i)
+      spec.vlans.push_back({static_cast<int>(1 + i / 64), static_cast<std::uint16_t>(i % 64),
+                            i + 1 == count ? EP_VLAN_OURS : EP_VLAN_CLAIMED});
+    const auto fitted = fit_table(spec, TableCapacity::for_peers(16)).value();
+    EXPECT_EQ(fitted.left_out.size(), count == 128 ? 0U : 1U);
+    EXPECT_EQ(fitted.spec.vlans.front().action, EP_VLAN_OURS) << "ours go first";
+    EXPECT_TRUE(build_table(spec, TableCapacity::for_peers(16)).ok());
+  }
+  for (const std::uint32_t count : {512U, 513U, 5120U}) {
+    auto spec = with_learnt_lengths(0);
+    for (std::uint32_t i = 1; i <= count; ++i) spec.integrity_spis.push_back(i * 2654435761U);
+    const auto built = build_table(spec, TableCapacity::for_peers(16));
+    ASSERT_TRUE(built.ok()) << built.error().message;
+    EXPECT_EQ(built->left_out.size(), count == 512 ? 0U : 1U);
+  }
+  for (const std::size_t count : {std::size_t{16}, std::size_t{17}, std::size_t{160}}) {
+    auto spec = with_learnt_lengths(0);
+    spec.exemptions.resize(count, {*Prefix::parse("10.101.1.1/32")});
+    const auto built = build_table(spec, TableCapacity::for_peers(16));
+    ASSERT_TRUE(built.ok());
+    EXPECT_EQ(built->left_out.size(), count == 16 ? 0U : 1U);
+  }
 }
 
 TEST(TableSpec, IntegrityOnlySasAreListed) {

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exporter/http/http_connection.h"
 
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <utility>
+
+#include "base/ip.h"
 
 namespace espial {
 
@@ -35,6 +39,8 @@ std::string_view reason_phrase(int status) {
       return "Not Found";
     case 405:
       return "Method Not Allowed";
+    case 421:
+      return "Misdirected Request";
     case 431:
       return "Request Header Fields Too Large";
     case 503:
@@ -42,6 +48,28 @@ std::string_view reason_phrase(int status) {
     default:
       return "Internal Server Error";
   }
+}
+
+// Does the client talk to an address of this machine alone?
+bool is_loopback(int fd) {
+  sockaddr_storage local{};
+  socklen_t size = sizeof local;
+  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&local), &size) != 0) return false;
+  if (local.ss_family == AF_INET) {
+    const auto& address = reinterpret_cast<const sockaddr_in&>(local).sin_addr;
+    return IpAddress(Family::kIpv4, &address).loopback();
+  }
+  const IpAddress address(Family::kIpv6, &reinterpret_cast<const sockaddr_in6&>(local).sin6_addr);
+  return address.mapped_ipv4().value_or(address).loopback();
+}
+
+const std::string& own_name() {
+  static const std::string name = [] {
+    std::array<char, 256> buffer{};
+    return ::gethostname(buffer.data(), buffer.size() - 1) == 0 ? std::string(buffer.data())
+                                                                : std::string();
+  }();
+  return name;
 }
 
 bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK; }
@@ -74,9 +102,14 @@ void HttpConnection::read_head(Api& api) {
   if (!end) return;
   const auto request = parse_request(std::string_view(head_).substr(0, *end));
   if (!request) return answer(plain_response(400, "not an HTTP request"), true);
-  if (request->method != "GET")
-    return answer(plain_response(405, "only GET"), request->method != "HEAD");
-  answer(api.get(request->path, request->accepts_gzip), true);
+  const bool head = request->method == "HEAD";
+  if (request->method != "GET" && !head) return answer(plain_response(405, "only GET"), true);
+  if (request->host && is_loopback(fd_.get()) && !is_loopback_host(*request->host, own_name()))
+    return answer(plain_response(421,
+                                 "this Host is not served on a loopback address (use its IP "
+                                 "address or localhost)"),
+                  !head);
+  answer(api.get(request->path, request->accepts_gzip), !head);
 }
 
 void HttpConnection::answer(const Response& response, bool with_body) {
@@ -85,7 +118,7 @@ void HttpConnection::answer(const Response& response, bool with_body) {
   head_ += "Content-Type: " + response.content_type + "\r\n";
   head_ += "Content-Length: " + std::to_string(response.body->size()) + "\r\n";
   if (response.gzipped) head_ += "Content-Encoding: gzip\r\n";
-  if (response.status == 405) head_ += "Allow: GET\r\n";
+  if (response.status == 405) head_ += "Allow: GET, HEAD\r\n";
   head_ += kFixedHeaders;
   if (with_body) body_ = response.body;
   state_ = State::kWriting;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/ip.h"
 #include "exporter/http/gzip.h"
 
 namespace espial {
@@ -36,6 +37,12 @@ bool equal_ignoring_case(std::string_view a, std::string_view b) {
                     [&](char x, char y) { return lower(x) == lower(y); });
 }
 
+std::string trimmed_value(std::string_view value) {
+  const auto first = value.find_first_not_of(" \t");
+  if (first == std::string_view::npos) return {};
+  return std::string(value.substr(first, value.find_last_not_of(" \t") - first + 1));
+}
+
 // Cuts the next line off `rest`; the head is known to end in an empty line.
 std::string_view next_line(std::string_view& rest) {
   const std::size_t end = rest.find(kLineEnd);
@@ -60,6 +67,19 @@ std::optional<HttpRequest> parse_request_line(std::string_view line) {
 
 }  // namespace
 
+bool is_loopback_host(std::string_view host, std::string_view own_name) {
+  if (!host.empty() && host.front() == '[') {
+    const auto end = host.find(']');
+    return end != std::string_view::npos && IpAddress::parse(host.substr(1, end - 1)).has_value();
+  }
+  const auto name = host.substr(0, host.find(':'));
+  constexpr std::string_view kLocal = "localhost", kBelow = ".localhost";
+  const bool below = name.size() > kBelow.size() &&
+                     equal_ignoring_case(name.substr(name.size() - kBelow.size()), kBelow);
+  return below || equal_ignoring_case(name, kLocal) || IpAddress::parse(name).has_value() ||
+         (!own_name.empty() && equal_ignoring_case(name, own_name));
+}
+
 std::optional<std::size_t> head_end(std::string_view received) {
   const std::size_t end = received.find(kHeadEnd);
   if (end == std::string_view::npos) return std::nullopt;
@@ -75,6 +95,10 @@ std::optional<HttpRequest> parse_request(std::string_view head) {
     if (colon == std::string_view::npos || !is_token(line.substr(0, colon)) ||
         !is_field_value(line.substr(colon + 1)))
       return std::nullopt;
+    if (equal_ignoring_case(line.substr(0, colon), "Host")) {
+      if (request->host) return std::nullopt;  // RFC 9112, 3.2
+      request->host = trimmed_value(line.substr(colon + 1));
+    }
     if (equal_ignoring_case(line.substr(0, colon), "Accept-Encoding"))
       request->accepts_gzip = accepts_gzip(line.substr(colon + 1));
   }

@@ -72,7 +72,8 @@ inline Reply request(const ListenAddress& listen, const std::string& method,
                      const std::string& path, const std::string& headers = "") {
   const UniqueFd fd = connect_to(listen);
   if (!fd.valid()) return {};
-  write_all(fd, method + " " + path + " HTTP/1.1\r\nHost: espial\r\n" + headers + "\r\n");
+  const std::string host = headers.find("Host:") == std::string::npos ? "Host: localhost\r\n" : "";
+  write_all(fd, method + " " + path + " HTTP/1.1\r\n" + host + headers + "\r\n");
   return parse_reply(read_all(fd));
 }
 

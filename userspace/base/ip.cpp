@@ -26,6 +26,13 @@ std::optional<IpAddress> IpAddress::parse(std::string_view text) {
   return std::nullopt;
 }
 
+std::optional<IpAddress> IpAddress::mapped_ipv4() const {
+  constexpr std::array<std::uint8_t, 12> kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  if (family_ != Family::kIpv6 || !std::equal(kMapped.begin(), kMapped.end(), bytes_.begin()))
+    return std::nullopt;
+  return IpAddress(Family::kIpv4, bytes_.data() + kMapped.size());
+}
+
 bool IpAddress::unspecified() const {
   return std::all_of(bytes_.begin(), bytes_.end(), [](std::uint8_t b) { return b == 0; });
 }

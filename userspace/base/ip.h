@@ -24,6 +24,9 @@ class IpAddress {
   IpAddress(Family family, const void* bytes);
   static std::optional<IpAddress> parse(std::string_view text);
 
+  // The IPv4 address of an IPv4-mapped one (RFC 4291, 2.5.5.2), which no packet carries.
+  [[nodiscard]] std::optional<IpAddress> mapped_ipv4() const;
+
   [[nodiscard]] Family family() const { return family_; }
   [[nodiscard]] const std::array<std::uint8_t, 16>& bytes() const { return bytes_; }
   [[nodiscard]] unsigned bits() const { return family_ == Family::kIpv4 ? 32 : 128; }

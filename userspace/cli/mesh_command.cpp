@@ -48,7 +48,7 @@ Result<std::vector<Entry>> compare(const std::string& folder, const RenderedMesh
   std::vector<Entry> entries;
   std::string refused;
   for (const auto& file : mesh.files) {
-    EP_ASSIGN(before, read_state_file(folder + "/" + file.name));
+    EP_ASSIGN(before, read_file(folder + "/" + file.name, Trust::kNone));
     Entry entry{&file, FileChange::kAdded, before.value_or("")};
     if (before) entry.fate = *before == file.text ? FileChange::kUnchanged : FileChange::kChanged;
     if (entry.fate == FileChange::kChanged && !force) {
@@ -82,7 +82,7 @@ std::vector<std::string> left_over(const std::string& folder, const RenderedMesh
     const bool known = std::any_of(mesh.files.begin(), mesh.files.end(),
                                    [&](const RenderedFile& f) { return f.name == name; });
     if (known || !item.is_regular_file(error)) continue;
-    const auto text = read_state_file(item.path());
+    const auto text = read_file(item.path(), Trust::kNone);
     if (text.ok() && *text && authorship(**text) != Authorship::kForeign) names.push_back(name);
   }
   std::sort(names.begin(), names.end());

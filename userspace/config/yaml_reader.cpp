@@ -11,6 +11,9 @@
 namespace espial {
 namespace {
 
+constexpr unsigned kMappedBits = 96;
+constexpr const char* kMapped = " is IPv4 in IPv6 notation, which no packet carries (write ";
+
 std::string_view kind_of(const YAML::Node& node) {
   switch (node.Type()) {
     case YAML::NodeType::Undefined:
@@ -243,6 +246,8 @@ std::vector<Located<IpAddress>> YamlReader::hosts(const YAML::Node& node, const 
         value->find('\0') == std::string::npos ? IpAddress::parse(*value) : std::nullopt;
     if (!address) {
       problems_.add(place, in_quotes(*value) + " is not an IPv4 or IPv6 address");
+    } else if (const auto mapped = address->mapped_ipv4()) {
+      problems_.add(place, in_quotes(*value) + kMapped + mapped->text() + ")");
     } else if (address->unspecified() || address->multicast() || address->loopback()) {
       problems_.add(place, in_quotes(*value) + " cannot be " + std::string(what));
     } else {
@@ -256,8 +261,13 @@ std::optional<Located<Prefix>> YamlReader::prefix(const YAML::Node& node, const 
   const auto value = text(node, at, "a prefix");
   if (!value) return std::nullopt;
   const bool plain = value->find('\0') == std::string::npos;
-  if (const auto prefix = plain ? Prefix::parse(*value) : std::nullopt)
-    return Located<Prefix>{*prefix, at};
+  if (const auto prefix = plain ? Prefix::parse(*value) : std::nullopt) {
+    const auto mapped = prefix->address().mapped_ipv4();
+    if (!mapped || prefix->length() < kMappedBits) return Located<Prefix>{*prefix, at};
+    problems_.add(at, in_quotes(*value) + kMapped +
+                          Prefix(*mapped, prefix->length() - kMappedBits).text() + ")");
+    return std::nullopt;
+  }
   if (const auto masked = plain ? Prefix::parse(*value, true) : std::nullopt)
     problems_.add(at, in_quotes(*value) + " has host bits set (write " + masked->text() + ")");
   else

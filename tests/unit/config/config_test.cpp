@@ -299,6 +299,13 @@ constexpr Bad kBad[] = {
      "space, / or :)\n"},
     {"devices:\n  include: [eth0]\n  exclude: [eth0]\n",
      "f:3: devices.exclude[0]: \"eth0\" is also included, line 2 (keep one)\n"},
+    {"self: {underlay: [\"::ffff:10.45.0.11\"], backend: [\"::ffff:10.101.0.0/120\"]}\n",
+     "f:1: self.underlay[0]: \"::ffff:10.45.0.11\" is IPv4 in IPv6 notation, which no packet "
+     "carries "
+     "(write 10.45.0.11)\n"
+     "f:1: self.backend[0]: \"::ffff:10.101.0.0/120\" is IPv4 in IPv6 notation, which no packet "
+     "carries "
+     "(write 10.101.0.0/24)\n"},
     {"mode: drop\n", "f:1: mode: \"drop\" is not one of monitor, audit, enforce\n"},
     {"enforce: {cleartext: audit}\n",
      "f:1: enforce.cleartext: unknown key (known here: cleartext_host, cleartext_transit, "

@@ -18,7 +18,7 @@ Result<UniqueFd> lock_instance(const std::string& state_dir) {
   if (!error) std::filesystem::permissions(state_dir, std::filesystem::perms::owner_all, error);
   if (error) return Error{fmt::format("{}: make folder: {}", state_dir, error.message())};
   const auto path = state_dir + "/lock";
-  UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
   if (!fd.valid()) return system_error(path, "open", errno);
   if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0)
     return Error{

@@ -8,8 +8,10 @@
 #include <cerrno>
 #include <cstdio>
 #include <fstream>
+#include <sstream>
 
 #include "base/system_error.h"
+#include "base/trusted_file.h"
 
 namespace espial {
 namespace {
@@ -20,7 +22,9 @@ std::string record_path(const std::string& state_dir) { return state_dir + "/cls
 
 std::map<int, QdiscEntry> load_qdiscs(const std::string& state_dir) {
   std::map<int, QdiscEntry> qdiscs;
-  std::ifstream file(record_path(state_dir));
+  const auto text = read_file(record_path(state_dir), Trust::kOwners);
+  if (!text.ok() || !*text) return qdiscs;
+  std::istringstream file(**text);
   int ifindex = 0;
   QdiscEntry entry;
   while (file >> ifindex >> entry.name >> entry.made) qdiscs[ifindex] = entry;

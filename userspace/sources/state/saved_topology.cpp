@@ -161,7 +161,7 @@ SavedTopology::SavedTopology(const std::string& state_dir)
     : folder_(state_dir), path_(state_dir + "/topology.json") {}
 
 Result<Topology> SavedTopology::load() const {
-  EP_ASSIGN(text, read_state_file(path_));
+  EP_ASSIGN(text, read_file(path_, Trust::kOwners));
   if (!text) return Topology{};
   auto topology = topology_from_json(*text);
   if (topology.ok()) return topology;

@@ -18,8 +18,6 @@
 namespace espial {
 namespace {
 
-constexpr std::size_t kMaxFileSize = std::size_t{64} << 20;
-
 Status write_all(int fd, std::string_view text, const std::string& path) {
   while (!text.empty()) {
     const auto done = ::write(fd, text.data(), text.size());
@@ -32,22 +30,6 @@ Status write_all(int fd, std::string_view text, const std::string& path) {
 }
 
 }  // namespace
-
-Result<std::optional<std::string>> read_state_file(const std::string& path) {
-  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-  if (!fd.valid() && errno == ENOENT) return std::optional<std::string>();
-  if (!fd.valid()) return system_error(path, "open", errno);
-  std::string text;
-  char chunk[16384];
-  for (;;) {
-    const auto got = ::read(fd.get(), chunk, sizeof chunk);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return system_error(path, "read", errno);
-    if (got == 0) return std::optional(std::move(text));
-    text.append(chunk, static_cast<std::size_t>(got));
-    if (text.size() > kMaxFileSize) return system_error(path, "read", EFBIG);
-  }
-}
 
 Status write_state_file(const std::string& folder, const std::string& path, std::string_view text) {
   std::error_code code;

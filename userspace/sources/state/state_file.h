@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The files of the state folder: read whole, replaced atomically (write, fsync, rename), mode 0600.
+// The files of the state folder: read whole, if they are to be believed (base/trusted_file.h),
+// replaced atomically (write, fsync, rename), mode 0600.
 #pragma once
 
 #include <sys/types.h>
@@ -10,11 +11,9 @@
 #include <utility>
 
 #include "base/result.h"
+#include "base/trusted_file.h"
 
 namespace espial {
-
-// The whole file; nothing when there is none.
-Result<std::optional<std::string>> read_state_file(const std::string& path);
 
 // Makes the folder (0700) if it is missing. On an error the old file is unchanged.
 Status write_state_file(const std::string& folder, const std::string& path, std::string_view text);
@@ -37,7 +36,7 @@ class StateFile {
   // What `parse` makes of the text. Nothing: there is no file.
   template <typename Value>
   [[nodiscard]] Result<std::optional<Value>> load(Result<Value> (*parse)(std::string_view)) const {
-    EP_ASSIGN(text, read_state_file(path_));
+    EP_ASSIGN(text, read_file(path_, Trust::kOwners));
     if (!text) return std::optional<Value>();
     auto value = parse(*text);
     if (!value.ok()) return std::move(value).error().wrap(path_);

@@ -58,13 +58,37 @@ TEST_F(HttpServerTest, StatusAndFlowsAreJson) {
   EXPECT_EQ(nlohmann::json::parse(get("/api/v1/flows").body)["schema_version"], 1);
 }
 
-TEST_F(HttpServerTest, OnlyGetIsAllowed) {
-  for (const char* method : {"POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"}) {
+TEST_F(HttpServerTest, OnlyGetAndHeadAreAllowed) {
+  for (const char* method : {"POST", "PUT", "DELETE", "OPTIONS", "PATCH"}) {
     const Reply reply = request(server_.address(), method, "/metrics", "Content-Length: 0\r\n");
     EXPECT_EQ(reply.status, 405) << method;
-    EXPECT_NE(reply.head.find("Allow: GET\r\n"), std::string::npos) << method;
-    EXPECT_EQ(reply.body.empty(), std::string_view(method) == "HEAD") << method;
+    EXPECT_NE(reply.head.find("Allow: GET, HEAD\r\n"), std::string::npos) << method;
+    EXPECT_FALSE(reply.body.empty()) << method;
   }
+}
+
+TEST_F(HttpServerTest, HeadIsGetWithoutTheBody) {
+  const auto length = "Content-Length: " + std::to_string(get("/metrics").body.size()) + "\r\n";
+  const Reply reply = request(server_.address(), "HEAD", "/metrics", "");
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_TRUE(reply.body.empty());
+  EXPECT_NE(reply.head.find(length), std::string::npos) << reply.head;
+  EXPECT_EQ(request(server_.address(), "HEAD", "/nowhere", "").status, 404);
+}
+
+// DNS rebinding: a page of somebody else's whose name was pointed at 127.0.0.1.
+TEST_F(HttpServerTest, OnLoopbackANameOfSomebodyElseIsRefused) {
+  for (const char* host : {"127.0.0.1", "127.0.0.1:9754", "[::1]:9754", "[::1]", "localhost",
+                           "LocalHost:9754", "espial.localhost", "192.0.2.1"})
+    EXPECT_EQ(get("/metrics", std::string("Host: ") + host + "\r\n").status, 200) << host;
+  for (const char* host :
+       {"evil.example", "evil.example:9754", "localhost.evil.example", "127.0.0.1.evil.example",
+        "evillocalhost", "", "[::1", "[evil.example]"}) {
+    const Reply reply = get("/metrics", std::string("Host: ") + host + "\r\n");
+    EXPECT_EQ(reply.status, 421) << host;
+    EXPECT_EQ(reply.body.find("espial_"), std::string::npos) << host;
+  }
+  EXPECT_EQ(get("/metrics", "Host: localhost\r\nHost: evil.example\r\n").status, 400);
 }
 
 TEST_F(HttpServerTest, EveryAnswerIsHardened) {

@@ -44,6 +44,8 @@ void read_xfrm(Bytes message) {
 void read_routes(Bytes message) {
   (void)parse_link(message);
   (void)parse_link_event(message);
+  if (const auto vlans = parse_bridge_vlans(message))
+    for (const auto vid : vlans->vids) require(vid > 0 && vid < 4095);
   (void)parse_address(message);
   for (const auto& route : parse_route(message)) check(route.destination);
   (void)parse_rule(message);

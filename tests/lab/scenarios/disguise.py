@@ -176,6 +176,68 @@ def tunnels_of_others(lab: Lab) -> None:
         assert listener.drain() == 0, "cleartext was delivered"
 
 
+def filter_vlans(lab: Lab, number: int, vid: int) -> None:
+    """Makes the bridge of a node filter VLANs, its own and its pod's `vid`, which is tagged on the wire."""
+    node = lab.mesh.node(number)
+
+    def bridge(*words: str) -> None:
+        node.namespace.run("bridge", "vlan", *words, check=True)
+
+    def member(device: str, *how: str) -> None:
+        bridge("del", "vid", "1", "dev", device, *how[-1:] if how[-1:] == ("self",) else ())
+        bridge("add", "vid", str(vid), "dev", device, *how)
+    node.namespace.ip(f"link set {node.pod_bridge} type bridge vlan_filtering 1")
+    lab.undo(lambda: node.namespace.ip(f"link set {node.pod_bridge} type bridge vlan_filtering 0"))
+    member(node.wire)
+    member(node.pod_bridge, "pvid", "untagged", "self")
+    for line in node.namespace.run("ip", "-br", "link", "show", "master", node.pod_bridge).stdout.splitlines():
+        port = line.split()[0].split("@")[0]
+        if port != node.wire:
+            member(port, "pvid", "untagged")
+
+
+@scenario(plays={"6.12": "shared", "6.1": "bare"}, needs_espial=True,
+          shared=Spec(layout="A"), bare=Spec(layout="A", secured=False))
+def vlan_aware_bridge(lab: Lab) -> None:
+    """A bridge that filters VLANs puts a tag on every frame of the mesh on its wire, and on none above it:
+    what goes by the node's own VLAN is counted, and in enforce cleartext in it dropped. Set up while espial
+    runs, it is followed."""
+    watch, secured = lab.watch(1), lab.mesh.spec.secured
+    for number in (1, 2):
+        filter_vlans(lab, number, 45)
+    espial, klass = watch.espials[1], "esp" if secured else "cleartext"
+
+    def seen() -> dict[str, int]:
+        return {way: sum(packets for (direction, peer, name, family), (packets, _) in espial.counts().items()
+                         if (direction, peer, name) == (way, "node2", klass)) for way in ("receive", "transmit")}
+
+    def followed() -> bool:
+        before = seen()
+        lab.talk(1, 2, 3, (4,))
+        return min(seen()[way] - before[way] for way in before) >= 3
+    until("node1 sees what is tagged", followed, every=0.3)
+    before = seen()
+    lab.talk(1, 2, 5, (4,))
+
+    def exact() -> bool:
+        grown = {way: count - before[way] for way, count in seen().items()}
+        assert grown == {"receive": 5, "transmit": 5}, grown
+        return True
+    until("node1 counts each", exact, every=0.2)
+    if secured:
+        watch.verdict(1, 2, "encrypted")
+        return
+    espial.set_mode("enforce")
+    two, pod = lab.mesh.node(2), lab.mesh.node(1).pod
+    with traffic.Listener(pod.namespace, pod.v4) as listener:
+        for vlan, delivered in ((45, 0), (99, 0)):
+            lab.sent += traffic.frames(two.namespace, two.wire, f"0a:58:0a:2d:00:{lab.mesh.node(1).number + 10:02x}",
+                                       traffic.ipv4(two.pod.v4, pod.v4, UDP, udp(b"marker"), ttl=64), 20,
+                                       vlan=vlan).sent
+            assert listener.drain() == delivered, f"VLAN {vlan}: {listener.received} were delivered"
+        watch.dropped(1, 2, receive={"cleartext": 20})
+
+
 class Marked:
     """Frames on a port of the switch that carry a marker: what anybody on the wire can read."""
 

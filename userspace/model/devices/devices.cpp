@@ -21,6 +21,7 @@ class DevicePlanner {
   DevicePlans run() {
     for (const auto& link : facts_.links) judge(link);
     claim_vlans();
+    admit_bridge_vlans();
     for (const auto& link : facts_.links) judge_reentry(link);
     leave_reentry_to_macvlans();
     mark_expected();
@@ -77,6 +78,7 @@ class DevicePlanner {
   void choose_port(const LinkFact& bridge, const LinkFact& port, bool peers_known, bool hardware);
   void make_wire(const LinkFact& link, std::string why);
   void claim_vlans();
+  void admit_bridge_vlans();
   void judge_reentry(const LinkFact& link);
   void leave_reentry_to_macvlans();
   void mark_expected();
@@ -220,6 +222,24 @@ void DevicePlanner::claim_vlans() {
     const auto lower = drafts_.find(link.lower);
     if (lower != drafts_.end())
       lower->second.vlans[static_cast<std::uint16_t>(link.vlan_id)] = false;
+  }
+}
+
+// On the wire of a bridge that filters VLANs, frames of the mesh may carry a tag that nobody above
+// sees. Ours are the VLANs by which a frame gets from there to this node's stack (the bridge's own
+// membership) or to a pod's port.
+void DevicePlanner::admit_bridge_vlans() {
+  for (const auto& bridge : facts_.links) {
+    if (!is_bridge(bridge) || !bridge.vlan_filtering) continue;
+    const auto& ports = graph_.ports(bridge.ifindex);
+    std::set<std::uint16_t> inside(bridge.bridge_vlans.begin(), bridge.bridge_vlans.end());
+    for (const auto* port : ports)
+      if (!wire(port->ifindex)) inside.insert(port->bridge_vlans.begin(), port->bridge_vlans.end());
+    for (const auto* port : ports) {
+      if (!wire(port->ifindex)) continue;
+      for (const auto vid : port->bridge_vlans)
+        if (inside.count(vid) != 0) drafts_[port->ifindex].vlans.try_emplace(vid, true);
+    }
   }
 }
 

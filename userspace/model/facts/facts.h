@@ -47,7 +47,10 @@ struct LinkFact {
   bool up = false;               // IFF_UP
   Mac mac{};
   int mtu = 0;
-  int vlan_id = 0;  // of a "vlan" link
+  int vlan_id = 0;              // of a "vlan" link
+  bool vlan_filtering = false;  // of a bridge: frames go only where their VLAN does
+  // VLANs that a port of such a bridge, or the bridge itself (`self`), is a member of; sorted.
+  std::vector<std::uint16_t> bridge_vlans{};
   // Of an "ipip", "sit", "ip6tnl", "gre" or "ip6gre" link with one fixed far end.
   std::optional<TunnelEnds> tunnel{};
 };

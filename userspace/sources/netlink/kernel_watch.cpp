@@ -193,7 +193,30 @@ Result<Changes> KernelWatch::drain() {
 Result<std::vector<LinkFact>> KernelWatch::read_links() {
   std::vector<LinkFact> links;
   EP_TRY(dump_into(dumps_, RTM_GETLINK, RTM_NEWLINK, ifinfomsg{}, each<parse_link>, links));
+  const auto filters = [](const LinkFact& link) { return link.vlan_filtering; };
+  if (std::any_of(links.begin(), links.end(), filters)) EP_TRY(read_bridge_vlans(links));
   return links;
+}
+
+Status KernelWatch::read_bridge_vlans(std::vector<LinkFact>& links) {
+  // Ranges as such: a trunk with all VLANs would be 4,094 attributes.
+  struct {
+    ifinfomsg fixed{};
+    rtattr head{sizeof(rtattr) + sizeof(std::uint32_t), IFLA_EXT_MASK};
+    std::uint32_t mask = RTEXT_FILTER_BRVLAN_COMPRESSED;
+  } request;
+  request.fixed.ifi_family = AF_BRIDGE;
+  std::vector<BridgeVlans> vlans;
+  EP_TRY(dump_into(dumps_, RTM_GETLINK, RTM_NEWLINK, request, each<parse_bridge_vlans>, vlans));
+  for (auto& link : links) {
+    for (const auto& one : vlans)
+      if (one.ifindex == link.ifindex)
+        link.bridge_vlans.insert(link.bridge_vlans.end(), one.vids.begin(), one.vids.end());
+    std::sort(link.bridge_vlans.begin(), link.bridge_vlans.end());
+    link.bridge_vlans.erase(std::unique(link.bridge_vlans.begin(), link.bridge_vlans.end()),
+                            link.bridge_vlans.end());
+  }
+  return Ok{};
 }
 
 Result<std::vector<AddressFact>> KernelWatch::read_addresses() {

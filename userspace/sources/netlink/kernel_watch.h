@@ -85,6 +85,7 @@ class KernelWatch {
         route_events_(std::move(routes)),
         poll_(std::move(poll)) {}
 
+  Status read_bridge_vlans(std::vector<LinkFact>& links);
   Status open_xfrm();
   Status dump_xfrm(KernelFacts& facts);
   Status dump_states(KernelFacts& facts);

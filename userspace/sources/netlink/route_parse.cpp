@@ -3,6 +3,7 @@
 
 #include <linux/fib_rules.h>
 #include <linux/if.h>
+#include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/if_tunnel.h>
 #include <linux/neighbour.h>
@@ -13,6 +14,8 @@
 
 namespace espial {
 namespace {
+
+constexpr std::uint16_t kMaxVid = 4094;
 
 // The meaning of IFLA_INFO_DATA depends on the kind, and so does the family of the addresses.
 std::optional<TunnelEnds> read_tunnel(const std::string& kind, Bytes data) {
@@ -41,6 +44,11 @@ void read_link_info(Bytes info, LinkFact& link) {
     if (type == IFLA_INFO_DATA) data = payload;
   });
   link.tunnel = read_tunnel(link.kind, data);
+  if (link.kind == "bridge")
+    for_each_attribute(data, [&](std::uint16_t type, Bytes payload) {
+      if (type == IFLA_BR_VLAN_FILTERING)
+        link.vlan_filtering = read_as<std::uint8_t>(payload).value_or(0) != 0;
+    });
   if (link.kind != "vlan") return;
   for_each_attribute(data, [&](std::uint16_t type, Bytes payload) {
     if (type == IFLA_VLAN_ID) link.vlan_id = read_as<std::uint16_t>(payload).value_or(0);
@@ -177,6 +185,30 @@ std::optional<LinkFact> parse_link(Bytes message) {
   if (link.lower_elsewhere || link.lower == link.ifindex) link.lower = 0;
   if (link.name.empty()) return std::nullopt;
   return link;
+}
+
+std::optional<BridgeVlans> parse_bridge_vlans(Bytes message) {
+  const auto body = body_of<ifinfomsg>(message);
+  if (!body || body->fixed.ifi_family != AF_BRIDGE || body->fixed.ifi_index <= 0)
+    return std::nullopt;
+  BridgeVlans found{body->fixed.ifi_index, {}};
+  std::uint16_t begin = 0;  // of a range, which two attributes describe
+  for_each_attribute(body->attributes, [&](std::uint16_t spec, Bytes inside) {
+    if ((spec & NLA_TYPE_MASK) != IFLA_AF_SPEC) return;
+    for_each_attribute(inside, [&](std::uint16_t type, Bytes payload) {
+      const auto info = read_as<bridge_vlan_info>(payload);
+      if (type != IFLA_BRIDGE_VLAN_INFO || !info || info->vid == 0 || info->vid > kMaxVid) return;
+      if ((info->flags & BRIDGE_VLAN_INFO_RANGE_BEGIN) != 0) {
+        begin = info->vid;
+        return;
+      }
+      const bool range = (info->flags & BRIDGE_VLAN_INFO_RANGE_END) != 0 && begin != 0;
+      for (std::uint16_t vid = range ? begin : info->vid; vid <= info->vid; ++vid)
+        found.vids.push_back(vid);
+      begin = 0;
+    });
+  });
+  return found;
 }
 
 std::optional<LinkEvent> parse_link_event(Bytes message) {

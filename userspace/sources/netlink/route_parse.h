@@ -13,6 +13,13 @@
 
 namespace espial {
 
+// VLANs of one port of a bridge, or of the bridge itself (AF_BRIDGE, IFLA_BRIDGE_VLAN_INFO).
+struct BridgeVlans {
+  int ifindex = 0;
+  std::vector<std::uint16_t> vids;
+};
+std::optional<BridgeVlans> parse_bridge_vlans(Bytes message);
+
 // RTM_NEWLINK of the device itself; the bridge's view of its port (AF_BRIDGE) is no link.
 std::optional<LinkFact> parse_link(Bytes message);
 

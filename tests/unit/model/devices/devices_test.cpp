@@ -527,5 +527,44 @@ TEST(XdpPlan, VlanDevicesLeaveItToTheirParent) {
   EXPECT_NE(alone[0].obstacle, "");
 }
 
+// Layout A on a bridge that filters VLANs: the node is in 45, a pod in 46, somebody else's pods, on
+// the trunk too, in 47; nobody here is in 48.
+Node vlan_aware() {
+  Node node = layout_a();
+  auto& links = node.facts.links;
+  for (auto& link : links) {
+    if (link.name == "br-prd") {
+      link.vlan_filtering = true;
+      link.bridge_vlans = {45};
+    }
+    if (link.name == "prd-port") link.bridge_vlans = {1, 45, 46, 48};
+    if (link.name == "pod-a") link.bridge_vlans = {45};
+    if (link.name == "pod-b") link.bridge_vlans = {46, 47};
+  }
+  know_peers(node, 2, 3);
+  return node;
+}
+
+TEST(VlanAwareBridges, OursAreTheVlansOfTheNodeAndOfThePods) {
+  EXPECT_EQ(shown(plan_devices(vlan_aware().facts, test::mesh(), Config{})),
+            "br-prd reentry\nprd-port wire expected 45=ours 46=ours\n");
+}
+
+TEST(VlanAwareBridges, WithoutFilteringTheListMeansNothing) {
+  auto node = vlan_aware();
+  for (auto& link : node.facts.links) link.vlan_filtering = false;
+  EXPECT_EQ(shown(plan_devices(node.facts, test::mesh(), Config{})).find("ours"),
+            std::string::npos);
+}
+
+// prd.45 on the port itself has a program of its own.
+TEST(VlanAwareBridges, AVlanDeviceOnThePortClaimsItsOwn) {
+  auto node = vlan_aware();
+  node.vlan(9, "prd.45", 3, 45);
+  node.address(9, "10.46.0.11/24");
+  const auto text = shown(plan_devices(node.facts, test::mesh(), Config{}));
+  EXPECT_NE(text.find("45=claimed 46=ours"), std::string::npos) << text;
+}
+
 }  // namespace
 }  // namespace espial

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <linux/fib_rules.h>
 #include <linux/if.h>
+#include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/if_tunnel.h>
 #include <linux/neighbour.h>
@@ -106,6 +107,37 @@ TEST(ParseLink, LowerInAnotherNamespaceIsNoLowerHere) {
   ASSERT_TRUE(link);
   EXPECT_EQ(link->lower, 0);
   EXPECT_TRUE(link->lower_elsewhere);
+}
+
+TEST(ParseLink, ABridgeMayFilterVlans) {
+  for (const bool on : {false, true}) {
+    Attributes data, info, all;
+    data.value(IFLA_BR_VLAN_FILTERING, static_cast<std::uint8_t>(on));
+    info.text(IFLA_INFO_KIND, "bridge").nested(IFLA_INFO_DATA, data);
+    all.text(IFLA_IFNAME, "br0").nested(IFLA_LINKINFO, info);
+    EXPECT_EQ(parse_link(message(RTM_NEWLINK, link_head(5), all))->vlan_filtering, on);
+  }
+}
+
+// What `bridge vlan show` of a port prints: 7, the pvid 45, and 100 to 103.
+TEST(ParseBridgeVlans, AreSingleOnesAndRanges) {
+  const auto vlan = [](int flags, std::uint16_t vid) {
+    return bridge_vlan_info{static_cast<std::uint16_t>(flags), vid};
+  };
+  Attributes spec, all;
+  spec.value(IFLA_BRIDGE_VLAN_INFO, vlan(0, 7))
+      .value(IFLA_BRIDGE_VLAN_INFO, vlan(BRIDGE_VLAN_INFO_PVID | BRIDGE_VLAN_INFO_UNTAGGED, 45))
+      .value(IFLA_BRIDGE_VLAN_INFO, vlan(BRIDGE_VLAN_INFO_RANGE_BEGIN, 100))
+      .value(IFLA_BRIDGE_VLAN_INFO, vlan(BRIDGE_VLAN_INFO_RANGE_END, 103))
+      .value(IFLA_BRIDGE_VLAN_INFO, vlan(BRIDGE_VLAN_INFO_RANGE_END, 200))  // without a begin
+      .value(IFLA_BRIDGE_VLAN_INFO, vlan(0, 0))
+      .value(IFLA_BRIDGE_VLAN_INFO, vlan(0, 4095));
+  all.nested(IFLA_AF_SPEC, spec);
+  const auto found = parse_bridge_vlans(message(RTM_NEWLINK, link_head(3, AF_BRIDGE), all));
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->ifindex, 3);
+  EXPECT_EQ(found->vids, (std::vector<std::uint16_t>{7, 45, 100, 101, 102, 103, 200}));
+  EXPECT_FALSE(parse_bridge_vlans(message(RTM_NEWLINK, link_head(3), all)));
 }
 
 TEST(ParseLink, TheBridgesViewOfAPortIsNoLink) {

@@ -59,7 +59,9 @@ std::uint64_t monotonic_ns() {
 Error mirror_error(const char* operation, int error) {
   if (error == EPERM)
     return Error{
-        fmt::format("{}: not permitted (needs root, or CAP_BPF and CAP_PERFMON)", operation)};
+        fmt::format("{}: not permitted: this kernel refuses fentry programs, or CAP_BPF or "
+                    "CAP_PERFMON is missing",
+                    operation)};
   const auto log = libbpf_log_tail();
   return Error{
       fmt::format("{}: {}{}{}", operation, std::strerror(error), log.empty() ? "" : "; ", log)};

@@ -75,6 +75,16 @@ void DeviceGraph::index_routes(const KernelFacts& facts, const Topology& topolog
     table[route.destination].add(route);
     if (route.destination.length() == 0) default_routes_.insert(route.oif);
   }
+  PrefixMap<bool> backends;
+  for (const auto& peer : topology.peers)
+    for (const auto& backend : peer.backends) {
+      backends[backend.prefix] = true;
+      if (const auto* best = table.find(backend.prefix))
+        for (const auto* route : best->routes) backend_routes_.insert(route->oif);
+    }
+  for (const auto& route : facts.routes)
+    if (route.oif != 0 && backends.find(route.destination) != nullptr)
+      backend_routes_.insert(route.oif);
   for (const auto& peer : topology.peers) {
     for (const auto& underlay : peer.underlays) {
       const auto* best = table.find(underlay.address);

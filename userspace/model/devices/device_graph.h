@@ -40,6 +40,10 @@ class DeviceGraph {
 
   // The longest-prefix route to some peer's underlay names the device.
   [[nodiscard]] bool routes_to_peer(int ifindex) const { return expected_.count(ifindex) != 0; }
+  // A route to a peer's backend subnet, or to a part of it, names the device.
+  [[nodiscard]] bool routes_to_backend(int ifindex) const {
+    return backend_routes_.count(ifindex) != 0;
+  }
   [[nodiscard]] bool default_route(int ifindex) const {
     return default_routes_.count(ifindex) != 0;
   }
@@ -67,6 +71,7 @@ class DeviceGraph {
   std::map<int, Addresses> addresses_;
   std::set<int> expected_;
   std::set<int> default_routes_;
+  std::set<int> backend_routes_;
   std::set<std::pair<int, IpAddress>> next_hops_;  // towards peers: device, address
   std::set<int> peer_ports_;
   std::set<int> pod_ports_;

@@ -65,7 +65,8 @@ class DevicePlanner {
   }
 
   [[nodiscard]] bool routes_out(int ifindex) const {
-    return graph_.routes_to_peer(ifindex) || graph_.default_route(ifindex);
+    return graph_.routes_to_peer(ifindex) || graph_.routes_to_backend(ifindex) ||
+           graph_.default_route(ifindex);
   }
   [[nodiscard]] bool speaks_outside(int ifindex) const {
     return graph_.has_uplink_address(ifindex) || routes_out(ifindex);
@@ -123,6 +124,10 @@ void DevicePlanner::judge_free(const LinkFact& link) {
   }
   if (shares_lower(link)) {
     const auto* lower = graph_.link(link.lower);
+    // What this one sends and receives is seen there, whatever addresses the lower one has.
+    if (lower != nullptr && !is_bridge(*lower) && !excluded(*lower) && !wire(lower->ifindex) &&
+        speaks_outside(link.ifindex))
+      make_wire(*lower, "uplink of " + link.name + ", a " + link.kind + " over it");
     return ignore(link, link.kind + " over " + (lower ? lower->name : "another device") +
                             ", which is watched instead");
   }

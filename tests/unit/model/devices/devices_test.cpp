@@ -566,5 +566,46 @@ TEST(VlanAwareBridges, AVlanDeviceOnThePortClaimsItsOwn) {
   EXPECT_NE(text.find("45=claimed 46=ours"), std::string::npos) << text;
 }
 
+// -- what leads to the peers without an address of its own ----------------------------------------
+
+TEST(UplinksWithoutAddresses, ARouteToAPeersBackendMakesAWire) {
+  auto node = layout_a();
+  know_peers(node, 2, 3);
+  node.veth(8, "eth1");
+  EXPECT_EQ(shown(plan_devices(node.facts, test::mesh(), Config{})).find("eth1"),
+            std::string::npos);
+  for (const char* destination : {"10.101.2.0/24", "10.101.2.64/26", "10.101.0.0/16"}) {
+    auto with = node;
+    with.route(destination, "10.46.0.12", 8);
+    const auto text = shown(plan_devices(with.facts, test::mesh(), Config{}));
+    EXPECT_NE(text.find("eth1 wire"), std::string::npos) << destination << "\n" << text;
+  }
+}
+
+// A route into an xfrm interface leads to IPsec, not to the wire.
+TEST(UplinksWithoutAddresses, ATunnelIsNoWireForABackendsRoute) {
+  auto node = layout_a();
+  know_peers(node, 2, 3);
+  node.link(8, "ipsec0", "xfrm");
+  node.route("10.101.2.0/24", "10.46.0.12", 8);
+  EXPECT_EQ(shown(plan_devices(node.facts, test::mesh(), Config{})).find("ipsec0 wire"),
+            std::string::npos);
+}
+
+TEST(UplinksWithoutAddresses, TheLowerDeviceOfAMacvlanWithTheUnderlay) {
+  for (const char* kind : {"macvlan", "ipvlan"}) {
+    Node node;
+    node.link(1, "lo").arphrd = 772;
+    node.veth(2, "eth0");
+    auto& upper = node.link(3, "mv0", kind);
+    upper.lower = 2;
+    node.address(3, "10.45.0.11/24");
+    add_pod_bridge(node);
+    const auto text = shown(plan_devices(node.facts, test::mesh(), Config{}));
+    EXPECT_NE(text.find("eth0 wire"), std::string::npos) << kind << "\n" << text;
+    EXPECT_NE(text.find("mv0 reentry"), std::string::npos) << kind << "\n" << text;
+  }
+}
+
 }  // namespace
 }  // namespace espial

@@ -11,6 +11,7 @@
 #include "daemon/next_config.h"
 #include "exporter/documents/alarms_document.h"
 #include "exporter/documents/modes_document.h"
+#include "model/contested.h"
 
 namespace espial {
 namespace {
@@ -49,7 +50,7 @@ Status Node::begin(bool strict) {
   EP_TRY(facts_.begin(config_, strict));
   EP_TRY(enforcement_.begin(data_plane_, config_, strict));
   keeper_.restore(evaluator_.alarms(), this_moment());
-  topology_ = enforcement_.merged(config_, facts_);
+  topology_ = merged();
   (void)data_plane_.plan(config_, topology_, facts_.kernel());
   EP_ASSIGN(left_out, data_plane_.assign(topology_));
   without_index_ = std::move(left_out);
@@ -111,6 +112,12 @@ void Node::tick() {
   keeper_.follow(evaluator_.alarms(), this_moment());
 }
 
+Topology Node::merged() {
+  auto topology = enforcement_.merged(config_, facts_);
+  for (auto& line : find_contested(topology).findings) topology.findings.push_back(std::move(line));
+  return topology;
+}
+
 bool Node::follow_sas() {
   const auto& states = facts_.kernel().states;
   std::string why_not;
@@ -126,7 +133,7 @@ bool Node::follow_sas() {
 }
 
 void Node::follow_topology() {
-  auto topology = enforcement_.merged(config_, facts_);
+  auto topology = merged();
   const bool changed = topology != topology_;
   topology_ = std::move(topology);
   // First, because programs may have been removed, and the rest may take long.

@@ -110,6 +110,7 @@ class Node {
   Node(Config config, std::string config_path, Opened opened);
 
   Status begin(bool strict);
+  Topology merged();
   bool follow_sas();  // true: the table is to say otherwise whether SPIs count
   void follow_topology();
   void replace_table();

@@ -6,20 +6,29 @@
 #include <map>
 #include <utility>
 
+#include "model/contested.h"
+
 namespace espial {
 namespace {
 
 Prefix host(const IpAddress& address) { return Prefix(address, address.bits()); }
 
-void add_peer(const Peer& peer, const Identities& identities, TableSpec& spec) {
+void add_peer(const Peer& peer, const Identities& identities, const Contested& contested,
+              TableSpec& spec) {
   const auto id = identities.peer(peer.name);
   if (id == 0) return;
   const bool configured = peer.state == PeerState::kConfigured;
+  const auto theirs = [&](const Prefix& prefix) {
+    return contested.prefixes.count({peer.name, prefix}) == 0;
+  };
   for (const auto& underlay : peer.underlays)
-    spec.entries.push_back({host(underlay.address), EP_ROLE_PEER_UNDERLAY, id, 0, configured});
+    if (theirs(host(underlay.address)))
+      spec.entries.push_back({host(underlay.address), EP_ROLE_PEER_UNDERLAY, id, 0, configured});
   for (const auto& backend : peer.backends)
-    spec.entries.push_back({backend.prefix, EP_ROLE_PEER_BACKEND, id,
-                            identities.subnet({id, backend.prefix, backend.network}), configured});
+    if (theirs(backend.prefix))
+      spec.entries.push_back({backend.prefix, EP_ROLE_PEER_BACKEND, id,
+                              identities.subnet({id, backend.prefix, backend.network}),
+                              configured});
 }
 
 }  // namespace
@@ -55,7 +64,8 @@ TableSpec make_table_spec(const ConfigEnforce& enforce, const Topology& topology
     spec.entries.push_back({host(underlay.address), EP_ROLE_SELF_UNDERLAY, 0, 0, true});
   for (const auto& backend : topology.self_backends)
     spec.entries.push_back({backend.prefix, EP_ROLE_SELF_BACKEND, 0, 0, true});
-  for (const auto& peer : topology.peers) add_peer(peer, identities, spec);
+  const auto contested = find_contested(topology);
+  for (const auto& peer : topology.peers) add_peer(peer, identities, contested, spec);
   mark_relayed(relays, spec.entries);
   for (const auto& network : topology.networks)
     for (const auto& prefix : network.prefixes)

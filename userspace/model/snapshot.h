@@ -101,8 +101,9 @@ struct DeviceSnapshot {
   AttachMode mode = AttachMode::kNone;
   bool receive_attached = false;
   bool transmit_attached = false;
-  bool expected = false;  // the route to some peer's underlay names it
-  std::string why;        // why not attached, or why chosen; one line
+  bool expected = false;    // the route to some peer's underlay names it
+  std::string why;          // why not attached, or why chosen; one line
+  std::string displaced{};  // who runs before our program and may end the chain; one line
   XdpSnapshot xdp{};
 };
 

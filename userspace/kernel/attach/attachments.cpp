@@ -114,6 +114,8 @@ Missing Attachments::verify(const Programs& programs) {
         hook.link = {};
         // Not if the device itself is gone.
         if (attach(device, direction, programs)) ++missing.programs;
+      } else if (keep_first(device, direction, programs)) {
+        ++missing.programs;
       } else if (!pinned(device, direction)) {
         // The link holds without its pin, but would end with this process.
         if (replace_pin(hook.link.fd.get(), link_path(ifindex, direction)).ok()) ++missing.pins;
@@ -159,6 +161,29 @@ Result<bool> Attachments::attach_tcx(Device& device, Direction direction, int pr
   EP_ASSIGN(link, tcx_attach(program_fd, device.plan.ifindex, direction));
   EP_TRY(replace_pin(link.fd.get(), link_path(device.plan.ifindex, direction)));
   hook.link = std::move(link);
+  return true;
+}
+
+// A program before ours may end the chain (any return value but TCX_NEXT), and ours would see
+// nothing. The kernel takes a program once per hook (kernel/bpf/mprog.c), so ours has to leave
+// before it comes first: a gap of microseconds.
+bool Attachments::keep_first(Device& device, Direction direction, const Programs& programs) {
+  if (mode_ != AttachMode::kTcx) return false;
+  auto& hook = device.hooks[at(direction)];
+  const auto chain = tcx_chain(device.plan.ifindex, direction);
+  if (chain.empty() || chain.front() == hook.program) {
+    hook.displaced.clear();
+    return false;
+  }
+  hook.displaced = fmt::format("{}: {} runs before espial's and may end the chain",
+                               to_string(direction), program_text(chain.front()));
+  if (hook.put_first) return false;
+  hook.put_first = true;
+  if (!tcx_detach(hook.link).ok()) return false;
+  hook.attached = false;
+  hook.link = {};
+  if (!attach(device, direction, programs)) return false;
+  hook.displaced.clear();
   return true;
 }
 
@@ -221,6 +246,8 @@ std::vector<DeviceSnapshot> Attachments::status() const {
     snapshot.mode = receive.attached || transmit.attached ? mode_ : AttachMode::kNone;
     for (const auto* hook : {&receive, &transmit})
       if (!hook->problem.empty()) snapshot.why = hook->problem;
+    for (const auto* hook : {&receive, &transmit})
+      if (!hook->displaced.empty()) snapshot.why = snapshot.displaced = hook->displaced;
     devices.push_back(std::move(snapshot));
   }
   std::sort(devices.begin(), devices.end(),

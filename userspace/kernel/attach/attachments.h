@@ -31,8 +31,8 @@ class Attachments {
   // the reasons are in status(). Returns how many programs were attached anew.
   int apply(const std::vector<DevicePlan>& plan, const Programs& programs);
 
-  // Is each planned program still attached, and ours? Reattaches what was removed and returns what
-  // that was.
+  // Is each planned program still attached, ours, and the first of its hook? Reattaches what was
+  // removed or displaced and returns what that was.
   Missing verify(const Programs& programs);
 
   // One entry per planned device, sorted by name.
@@ -46,6 +46,8 @@ class Attachments {
     bool attached = false;
     std::uint32_t program = 0;  // what should be attached
     std::string problem;
+    bool put_first = false;  // once: who comes before it again is not fought
+    std::string displaced;   // who runs before it and may end the chain
   };
   struct Device {
     DevicePlan plan;
@@ -58,6 +60,8 @@ class Attachments {
   // true: the program was attached anew (not only exchanged).
   bool attach(Device& device, Direction direction, const Programs& programs);
   Result<bool> attach_tcx(Device& device, Direction direction, int program_fd);
+  // tcx: is the program the first of its hook? Puts it there once. true: it was put there.
+  bool keep_first(Device& device, Direction direction, const Programs& programs);
   Result<bool> attach_clsact(const Device& device, Direction direction, int program_fd);
   void detach(Device& device, Direction direction);
   [[nodiscard]] bool still_there(Device& device, Direction direction) const;

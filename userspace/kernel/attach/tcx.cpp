@@ -5,10 +5,12 @@
 #include <fmt/format.h>
 #include <linux/bpf.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <limits>
 
+#include "base/printable.h"
 #include "base/system_error.h"
 #include "kernel/attach/attached.h"
 
@@ -78,6 +80,31 @@ Status tcx_refresh(TcxLink& link) {
   link.program = info.prog_id;
   link.direction = info.attach_type == kTcxIngress ? Direction::RECEIVE : Direction::TRANSMIT;
   return Ok{};
+}
+
+Status tcx_detach(const TcxLink& link) {
+  if (bpf_link_detach(link.fd.get()) != 0)
+    return Error{fmt::format("detach link: {}", std::strerror(errno))};
+  return Ok{};
+}
+
+std::vector<std::uint32_t> tcx_chain(int ifindex, Direction direction) {
+  std::vector<std::uint32_t> programs(64);
+  LIBBPF_OPTS(bpf_prog_query_opts, options);
+  options.prog_ids = programs.data();
+  options.prog_cnt = static_cast<__u32>(programs.size());
+  if (bpf_prog_query_opts(ifindex, attach_type(direction), &options) != 0) return {};
+  programs.resize(std::min<std::size_t>(programs.size(), options.prog_cnt));
+  return programs;
+}
+
+std::string program_text(std::uint32_t id) {
+  const UniqueFd program(bpf_prog_get_fd_by_id(id));
+  bpf_prog_info info{};
+  __u32 size = sizeof(info);
+  if (!program.valid() || bpf_obj_get_info_by_fd(program.get(), &info, &size) != 0)
+    return fmt::format("a program (id {})", id);
+  return fmt::format("{} (id {})", printable(info.name), id);
 }
 
 Status tcx_update(const TcxLink& link, int program_fd) {

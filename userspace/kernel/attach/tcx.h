@@ -5,6 +5,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "base/unique_fd.h"
@@ -30,6 +31,15 @@ Result<TcxLink> tcx_open(const std::string& path);
 
 // Reads ifindex and program again.
 Status tcx_refresh(TcxLink& link);
+
+// Takes the program off its device at once, whoever still holds the link.
+Status tcx_detach(const TcxLink& link);
+
+// The programs of a device's hook in the order in which they run: ids, at most 64. There is no
+// event for a change of it. Empty: none, or it cannot be asked.
+std::vector<std::uint32_t> tcx_chain(int ifindex, Direction direction);
+// "cls_main (id 42)"; what is known of it.
+std::string program_text(std::uint32_t id);
 
 // Exchanges the program atomically; packets always meet the old or the new one.
 Status tcx_update(const TcxLink& link, int program_fd);

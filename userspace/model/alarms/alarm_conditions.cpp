@@ -153,6 +153,11 @@ void add_detached(std::vector<AlarmCondition>& out, const Snapshot& snapshot) {
   std::string evidence;
   std::size_t count = 0;
   for (const DeviceSnapshot& device : devices) {
+    if (!device.displaced.empty()) {
+      ++count;
+      evidence += (evidence.empty() ? "" : "; ") + device.name + ": " + device.displaced +
+                  " (put first once, displaced again)";
+    }
     const std::string missing = missing_hooks(device);
     if (missing.empty()) continue;
     ++count;
@@ -186,8 +191,9 @@ void add_restored(std::vector<AlarmCondition>& out, const Snapshot& snapshot) {
   if (const auto& restored = snapshot.restored; restored && recent(restored->at)) {
     const auto within = seconds_text(restored->within);
     out.push_back({AlarmId::ProgramDetached, "",
-                   "removed externally: " + std::to_string(restored->programs) + " programs and " +
-                       std::to_string(restored->pins) + " pins; put back within " + within +
+                   "removed or displaced externally: " + std::to_string(restored->programs) +
+                       " programs and " + std::to_string(restored->pins) +
+                       " pins; put back within " + within +
                        (restored->programs > 0 ? "; packets passed unseen meanwhile"
                                                : "; the programs kept running")});
     return;

@@ -214,7 +214,8 @@ TEST_F(AlarmsTest, WhatSomebodyRemovedIsToldThoughItWasPutBack) {
   snapshot_.restored = Restored{snapshot_.monotonic, 2, 3, 1s};
   EXPECT_EQ(changes_within(2), 0U);
   EXPECT_EQ(lines(after(1s).changes),
-            Lines{"ProgramDetached/critical//firing: removed externally: 2 programs and 3 pins; "
+            Lines{"ProgramDetached/critical//firing: removed or displaced externally: 2 programs "
+                  "and 3 pins; "
                   "put back within 1 s; packets passed unseen meanwhile"});
   EXPECT_EQ(changes_within(56), 0U);
   EXPECT_EQ(changes_within(5), 1U);

@@ -147,7 +147,8 @@ Result<FittedTable> fit_table(const TableSpec& spec, const TableCapacity& capaci
   auto& entries = fitted.spec.entries;
   entries = distinct(spec.entries, fitted.left_out);
   EP_TRY(make_room(entries, capacity, fitted.left_out));
-  entries = split(std::move(entries), plan_of(entries));
+  const auto plan = plan_of(entries);
+  entries = split(std::move(entries), plan);
   auto& vlans = fitted.spec.vlans;
   std::stable_partition(vlans.begin(), vlans.end(),
                         [](const auto& vlan) { return vlan.action == EP_VLAN_OURS; });

@@ -237,9 +237,11 @@ def _integrity_only(lab: Lab, wire: str, own: str, renew: bool = False) -> None:
         expiries = {pair: expiry(*pair) for pair in BOTH if pair[0] in watch.espials}
         for child in before:
             charon.rekey(child)
-        until("new SAs instead of the former ones", lambda: all(
-            charon.installed().get(child) and not set(charon.installed()[child]) & set(spis)
-            for child, spis in before.items()))
+
+        def renewed() -> bool:
+            now = charon.installed()    # once: while a child is rekeyed it may be without an SA
+            return all(now.get(child) and not set(now[child]) & set(spis) for child, spis in before.items())
+        until("new SAs instead of the former ones", renewed)
         # Until a node has heard of an SA, what it carries counts as encrypted.
         for pair, former in expiries.items():
             until(f"node{pair[0]} knows the new SAs", lambda: expiry(*pair) != former)

@@ -18,7 +18,8 @@ std::uint64_t refused_by_kernel(const std::vector<XfrmError>& errors) {
 std::uint64_t received_esp(const PeerCounters& counters) {
   std::uint64_t sum = 0;
   for (const Family f : {Family::kIpv4, Family::kIpv6})
-    for (const Class c : {Class::ESP, Class::ESP_UDP, Class::ESP_TCP, Class::ESP_NULL})
+    for (const Class c :
+         {Class::ESP, Class::ESP_UDP, Class::ESP_TCP, Class::ESP_NULL, Class::ESP_FOREIGN})
       sum += counters.cell(Direction::RECEIVE, f, c).packets;
   return sum;
 }

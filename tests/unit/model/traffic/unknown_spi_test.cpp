@@ -58,7 +58,8 @@ TEST(UnknownSpi, EveryFormOfEspOfBothFamiliesCounts) {
   looks.look();
   looks.esp(0, 1).esp(0, 2, Family::kIpv6).esp(0, 3, Family::kIpv4, Class::ESP_UDP);
   looks.esp(0, 4, Family::kIpv4, Class::ESP_TCP).esp(0, 5, Family::kIpv6, Class::ESP_NULL);
-  EXPECT_EQ(looks.refused(100).look(), (Totals{15, 0}));
+  looks.esp(0, 6, Family::kIpv4, Class::ESP_FOREIGN);
+  EXPECT_EQ(looks.refused(100).look(), (Totals{21, 0}));
 }
 
 TEST(UnknownSpi, WhatIsDecryptedInEitherFamilyIsKnown) {
